@@ -1,0 +1,169 @@
+// Queue: every message is on disk before its 250, waits here for its time, and leaves with its outcome on
+// disk.
+//
+// Second stage of the path. Owns the queue directory, the journal and its writer thread, and the index in
+// memory. Belongs to the loop's thread. It knows nothing of SMTP, routes or upstreams. The bytes and the
+// argument for every crash are in FORMAT.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "queue/message.hpp"
+#include "shared/async/loop.hpp"
+#include "shared/async/task.hpp"
+#include "shared/async/workers.hpp"
+#include "shared/base/bytes.hpp"
+#include "shared/disk/disk.hpp"
+
+namespace relayd::queue {
+
+struct Options {
+  std::string directory;
+  Bytes segment_size = 64_MiB;
+  Bytes inline_limit = 256_KiB;  // larger bodies become a file of their own
+  Bytes reserve = 256_MiB;       // free space under which commit() refuses
+  Duration keep_failed = std::chrono::hours(14 * 24);
+};
+
+// The queue cannot take a message now (commit), or cannot be opened at all (open: the text says why).
+class QueueError : public std::runtime_error {
+ public:
+  enum class Kind {
+    full,    // disk full or below the reserve: 452
+    failed,  // a write or sync failed: 451; nothing of the message will be sent
+    locked,  // open: another process has this queue
+    broken,  // open: directory not usable, or written by a newer version
+  };
+  QueueError(Kind kind, const std::string& text) : std::runtime_error(text), kind_(kind) {}
+  Kind kind() const { return kind_; }
+
+ private:
+  Kind kind_;
+};
+
+// What start-up found.
+struct Recovery {
+  std::size_t messages = 0;  // living, failed ones included
+  std::size_t in_doubt = 0;  // may already have been taken by an upstream
+  std::size_t segments = 0;
+  Bytes read;
+  Duration took{};
+  std::vector<std::string> set_aside;  // a line each: what was not sound, where it is now, why
+  bool persistent = true;              // false: tmpfs or an overlay, gone with the container
+};
+
+// The index entry of a living message. Its address is stable until the message is removed. Changed by the
+// queue alone, except `lane`, which belongs to whoever holds the message while it is ready.
+struct Message {
+  MessageId id;
+  MessageState state = MessageState::waiting;
+  bool in_doubt = false;
+  std::uint16_t attempts = 0;
+  std::uint32_t pending = 0;  // recipients still to be sent
+  std::uint64_t size = 0;     // octets of header and body, as stored
+  WallTime accepted;
+  SteadyTime due;                   // while waiting
+  std::string_view routing_sender;  // owned by the index
+  std::uint8_t route_step = 0;      // the relay's: which upstream of the route is next; not on disk
+  Message* lane_next = nullptr;     // the relay's: link in a lane's line
+  // … the queue's own positions follow
+};
+
+struct Totals {
+  std::size_t waiting = 0;
+  std::size_t ready = 0;
+  std::size_t held = 0;
+  std::size_t failed = 0;
+};
+
+// A message being received. Bytes go in as they will be sent (CR LF lines, no dot-stuffing). Holds at most
+// inline_limit in memory. Dropping it leaves nothing behind.
+class Draft {
+ public:
+  Draft(Draft&&) noexcept;
+  Draft& operator=(Draft&&) noexcept;
+  ~Draft();
+
+  MessageId id() const;
+  std::uint64_t size() const;
+
+  // Appends. True: call flush() before the next append, memory is at its bound.
+  bool append(std::string_view bytes);
+  // Throws QueueError (full, failed); the draft is then only good for dropping.
+  async::Task<void> flush();
+
+ private:
+  friend class Queue;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// A message read back for sending.
+struct Content {
+  Envelope envelope;
+  std::vector<RecipientState> states;
+  std::string body;  // header and body when stored inline
+  int file = -1;     // else a file to be read from 0 to `size`; owned, closed with the Content
+  std::uint64_t size = 0;
+  Content() = default;
+  Content(Content&&) noexcept;
+  Content& operator=(Content&&) noexcept;
+  ~Content();
+};
+
+class Queue {
+ public:
+  Queue(async::Loop& loop, async::Workers& workers, disk::Disk& disk, Options options);
+  ~Queue();  // writes what is pending, then joins the writer
+
+  // Takes the lock, replays the journal, opens a fresh segment. Blocks (start-up only). Throws QueueError.
+  Recovery open();
+
+  // Called for every message whose time has come, oldest first; it is then `ready`. Set before open()'s
+  // messages can be due (nothing is called before the loop runs).
+  void on_due(std::function<void(Message&)> callback);
+
+  // --- accept ---
+  Draft draft();
+  // Returns when the message is durable: it is then waiting and due at once. Throws QueueError; nothing is
+  // kept then.
+  async::Task<MessageId> commit(Draft draft, Envelope envelope);
+
+  // --- send ---
+  // Throws QueueError{failed} when the bytes cannot be read or fail their checksum (the message is then held
+  // and set aside).
+  async::Task<Content> read(Message& message);
+  // Durable before it returns: from here a crash leaves the message in doubt. Call before the final dot
+  // leaves.
+  async::Task<void> mark_in_doubt(Message& message);
+  // Records an outcome; the message goes back to waiting, becomes failed, or is removed. Its effect in memory
+  // is at once; it is written with the next batch and retried until it is durable.
+  void settle(Message& message, const Outcome& outcome);
+  // Gives a ready message back without an attempt: due again at `when`. Not recorded.
+  void release(Message& message, SteadyTime when);
+
+  // --- operator ---
+  void hold(Message& message);
+  void retry(Message& message);  // due now; a failed message gets its failed recipients back as pending
+  void remove(Message& message);
+
+  Message* find(MessageId id);
+  void for_each(const std::function<void(Message&)>& visit);  // by id
+  Totals totals() const;
+
+  // Everything settled so far is durable when it returns.
+  async::Task<void> flush();
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace relayd::queue

@@ -1,0 +1,203 @@
+// Config: the whole configuration as typed values, and how it is read.
+//
+// Stands under every room; a loaded Config is immutable and shared (std::shared_ptr<const Config>), so that a
+// reload swaps one pointer. It knows shapes and units, not mail: presets and matching are route's. Values
+// that a preset may fill in are optional here. Durations and sizes carry their unit in the type.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/bytes.hpp"
+#include "shared/base/result.hpp"
+#include "shared/base/secret.hpp"
+#include "shared/config/network.hpp"
+
+namespace relayd::config {
+
+// Where in the file a value stands; line 0: not from a file (environment or default).
+struct Location {
+  int line = 0;
+  int column = 0;
+};
+
+// One thing that is wrong, in words that say what to change. Printed as FILE:LINE:COL: text.
+struct Diagnostic {
+  std::string file;
+  Location where;
+  std::string text;
+};
+std::string to_string(const Diagnostic& diagnostic);
+
+// Where a secret comes from. The clear text is fetched with read(), when it is needed.
+struct SecretSource {
+  enum class Kind { none, literal, file, environment, command };
+  Kind kind = Kind::none;
+  Secret literal;
+  std::string name;                  // path of the file, or name of the variable
+  std::vector<std::string> command;  // argv, run without a shell
+  Location where;
+
+  bool given() const { return kind != Kind::none; }
+  // Fetches the secret now; a single final newline is dropped. May block (file, command: at most 10 s): not
+  // for the loop.
+  Result<Secret> read() const;
+};
+
+enum class TlsMode { none, starttls, implicit };
+std::string_view to_string(TlsMode mode);
+
+enum class ListenerAuth { none, optional, required, accept_any };
+
+struct Listener {
+  std::string address;  // as written: "127.0.0.1:25", "[::1]:25", "unix:/run/relayd/smtp.sock"
+  std::string host;     // "127.0.0.1", "::1"; empty for a unix socket
+  std::uint16_t port = 0;
+  std::string unix_path;
+  TlsMode tls = TlsMode::none;
+  ListenerAuth auth = ListenerAuth::none;
+  std::vector<Network> allow;  // default: loopback
+  Location where;
+};
+
+struct Certificate {
+  std::string certificate;  // PEM, leaf first
+  std::string key;          // PEM
+  Location where;
+};
+
+struct Account {
+  std::string name;
+  SecretSource password;
+  std::vector<std::string> may_send_as;  // empty: anything
+  Location where;
+};
+
+struct Limits {
+  Bytes message_size = 50_MiB;
+  std::uint32_t recipients = 1000;
+  std::uint32_t connections = 1000;
+  std::uint32_t connections_per_client = 100;
+  std::chrono::seconds command_timeout{300};
+  std::chrono::seconds data_timeout{600};
+  enum class BareNewlines { normalise, reject } bare_newlines = BareNewlines::normalise;
+};
+
+struct Retry {
+  std::chrono::milliseconds first{60'000};
+  double factor = 2.0;
+  std::chrono::milliseconds maximum{3'600'000};
+  double jitter = 0.2;  // each delay is multiplied by 1 ± jitter, drawn evenly
+};
+
+struct Queue {
+  std::string directory = "/var/spool/relayd";
+  std::chrono::seconds lifetime{5 * 86400};
+  Retry retry;
+  Bytes reserve = 256_MiB;
+  std::chrono::seconds keep_failed{14 * 86400};
+  bool require_persistent = false;
+  enum class InDoubt { retry, hold } in_doubt = InDoubt::retry;
+};
+
+struct UpstreamLimits {
+  std::optional<std::uint32_t> connections;
+  std::optional<std::uint32_t> connections_total;
+  std::optional<std::uint32_t> messages_per_connection;
+  std::optional<std::uint32_t> recipients_per_message;
+  std::optional<Bytes> message_size;
+  std::optional<std::chrono::seconds> idle;
+};
+
+enum class TlsVersion { tls1_2, tls1_3 };
+
+struct TlsOptions {
+  std::string ca_file;  // empty: the system's bundle
+  std::string name;     // name to verify instead of the host's; empty: the host
+  std::optional<TlsVersion> min_version;
+  bool verify = true;  // `verify: none` only when written out; credentials are then sent to loopback alone
+};
+
+struct Upstream {
+  std::string name;
+  std::string provider;  // preset; empty: none
+  std::string region;
+  std::optional<std::string> host;
+  std::vector<std::uint16_t> ports;  // tried in order; empty: the preset's, else by TLS mode (587, 465, 25)
+  std::optional<TlsMode> tls;
+  TlsOptions tls_options;
+  std::vector<std::string> auth;  // mechanisms, lower case as written; empty: the default order
+  std::optional<std::string> username;
+  SecretSource password;
+  UpstreamLimits limits;
+  std::optional<std::vector<std::string>> retry_next_on;  // reply classes; absent: the default set
+  std::optional<std::string> sandbox_directory;  // a sandbox: keeps each message as a file, sends nothing
+  Location where;
+};
+
+struct SenderRule {
+  std::string match;
+  std::vector<std::string> upstreams;  // names, in order; empty only with `reject`
+  std::optional<std::string> username;
+  SecretSource password;
+  std::string reject;  // "550 5.7.1 text"; empty: none
+  Location where;
+};
+
+enum class LogFormat { automatic, text, json };
+enum class LogLevel { debug, info, warning, error };
+enum class LogAddresses { full, masked };
+
+struct Log {
+  LogFormat format = LogFormat::automatic;
+  LogLevel level = LogLevel::info;
+  LogAddresses addresses = LogAddresses::full;
+};
+
+struct Config {
+  std::string file;  // for messages; "environment" when it came from there
+  std::string hostname;
+  std::vector<Listener> listeners;
+  std::vector<Certificate> certificates;
+  std::vector<Account> accounts;
+  Limits limits;
+  Queue queue;
+  std::vector<Upstream> upstreams;  // in the file's order
+  std::vector<SenderRule> senders;
+  Log log;
+
+  const Upstream* upstream(std::string_view name) const;
+};
+
+using Environment = std::map<std::string, std::string, std::less<>>;
+Environment process_environment();
+
+struct Loaded {
+  std::shared_ptr<const Config> config;  // null when there are errors
+  std::vector<Diagnostic> errors;
+  std::vector<Diagnostic> warnings;
+};
+
+// Reads and checks a file as a whole: every error is found in one pass. Touches no network; reads no secrets.
+Loaded load_file(const std::filesystem::path& path, const Environment& environment);
+// The same for text in memory; `name` stands for the file in messages.
+Loaded load_text(std::string_view text, const std::string& name, const Environment& environment);
+// One upstream from RELAYD_* variables alone, when there is no file.
+Loaded load_environment(const Environment& environment);
+
+// Every key path the reader knows ("queue.retry.first", "upstreams.*.host"), with whether it is only
+// reserved. One row a key; the test holds config.example.yaml against it.
+struct KeyRow {
+  std::string path;
+  bool supported;  // false: the name is kept free and refused with "not supported yet"
+};
+std::vector<KeyRow> key_table();
+
+}  // namespace relayd::config
