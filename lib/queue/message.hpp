@@ -1,4 +1,4 @@
-// What the queue keeps of a message: its id, its envelope, and the state of each recipient.
+// What the queue keeps of a message besides its envelope: its id, and the state of each recipient.
 //
 // Stands between accept (which fills an Envelope) and send (which reads it back). Plain values; no I/O.
 #pragma once
@@ -11,6 +11,7 @@
 
 #include "shared/base/result.hpp"
 #include "shared/base/time.hpp"
+#include "shared/mail/envelope.hpp"
 
 namespace relayd::queue {
 
@@ -23,25 +24,8 @@ struct MessageId {
 std::string to_string(MessageId id);
 Result<MessageId> parse_message_id(std::string_view text);
 
-struct Recipient {
-  std::string address;             // without <>; as the client wrote it
-  std::string notify;              // RFC 3461 4.1, "SUCCESS,FAILURE"; empty: not given
-  std::string original_recipient;  // RFC 3461 4.2, "rfc822;…" still in xtext; empty: not given
-};
-
-// RFC 5321 2.3.1, with what the client said about itself.
-struct Envelope {
-  std::string sender;  // without <>; empty: the null sender
-  std::string
-      routing_sender;  // what routing goes by: the sender, or for a null sender the header From's address
-  std::vector<Recipient> recipients;
-  bool eight_bit = false;   // BODY=8BITMIME
-  bool smtp_utf8 = false;   // RFC 6531
-  std::string ret;          // RFC 3461 4.3, "FULL" or "HDRS"; empty: not given
-  std::string envelope_id;  // RFC 3461 4.4, still in xtext; empty: not given
-  std::string client;       // address of the client, or "unix"
-  std::string account;      // who logged in; empty: nobody
-};
+using mail::Envelope;
+using mail::Recipient;
 
 enum class RecipientState : std::uint8_t { pending, delivered, failed };
 

@@ -1,0 +1,29 @@
+// Envelope: who a message is from and for, as SMTP carries it (RFC 5321 2.3.1), with what the client said about itself.
+//
+// Filled by accept, kept by the queue, read by route and send. A plain value.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace relayd::mail {
+
+struct Recipient {
+  std::string address;             // without <>; as the client wrote it
+  std::string notify;              // RFC 3461 4.1, "SUCCESS,FAILURE"; empty: not given
+  std::string original_recipient;  // RFC 3461 4.2, "rfc822;…" still in xtext; empty: not given
+};
+
+struct Envelope {
+  std::string sender;          // without <>; empty: the null sender
+  std::string routing_sender;  // what routing goes by: the sender, or for a null sender the header From's address
+  std::vector<Recipient> recipients;
+  bool eight_bit = false;   // BODY=8BITMIME
+  bool smtp_utf8 = false;   // RFC 6531
+  std::string ret;          // RFC 3461 4.3, "FULL" or "HDRS"; empty: not given
+  std::string envelope_id;  // RFC 3461 4.4, still in xtext; empty: not given
+  std::string client;       // address of the client, or "unix"
+  std::string account;      // who logged in; empty: nobody
+};
+
+}  // namespace relayd::mail
