@@ -1,0 +1,57 @@
+// ASCII: the letters, digits and case of protocols, where no locale may interfere.
+//
+// Stands under every room. Octets above 127 are left alone: they are neither letters nor digits here.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+namespace relayd::ascii {
+
+constexpr bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+constexpr bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+constexpr bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+constexpr bool is_ascii(char c) {
+  return static_cast<unsigned char>(c) < 0x80;
+}
+constexpr char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+constexpr char upper(char c) {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c;
+}
+
+// The value of a hexadecimal digit of either case; -1 when it is none.
+constexpr int hex_value(char c) {
+  if (is_digit(c)) return c - '0';
+  const char folded = lower(c);
+  return folded >= 'a' && folded <= 'f' ? folded - 'a' + 10 : -1;
+}
+
+inline std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = lower(c);
+  return result;
+}
+inline std::string upper(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = upper(c);
+  return result;
+}
+
+constexpr bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
+constexpr bool all_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), is_ascii);
+}
+
+}  // namespace relayd::ascii

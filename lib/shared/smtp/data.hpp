@@ -1,0 +1,62 @@
+// DATA: the body of a message on the wire and in the queue (RFC 5321 4.5.2 transparency).
+//
+// The decoder stands in the server dialogue between the connection and the queue's draft, the encoder in the
+// client dialogue between the queue and the connection. Both take pieces cut at any octet and keep a few bits
+// between them. What the decoder gives out, and the encoder expects, is canonical: every line ends with CR LF
+// and there is no other CR or LF. Whatever it is fed, the encoder's output has this form, too.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace relayd::smtp {
+
+// Server side: from the wire. Only CR LF . CR LF ends a message; a bare CR or LF is content, becomes CR LF
+// and is counted, and the line after it is not un-stuffed, for to a conforming peer no line begins there. A
+// message that begins with . CR LF is empty.
+class DataDecoder {
+ public:
+  // Reads on, appends content to `out` and returns how many octets it took: all of them, or those up to the
+  // end of the message.
+  std::size_t feed(std::string_view bytes, std::string& out);
+
+  bool done() const { return state_ == State::done; }
+  std::uint64_t bare_newlines() const { return bare_newlines_; }
+  std::uint64_t nul_octets() const { return nul_octets_; }  // kept in the content, as they came
+
+ private:
+  enum class State {
+    line_start,
+    text,
+    cr,      // CR in a line
+    dot,     // '.' at the start of a line
+    dot_cr,  // and CR behind it
+    done,
+  };
+  bool read_mark(char c, std::string& out);
+  std::size_t read_text(std::string_view bytes, std::string& out);
+  void bare_newline(std::string& out);
+
+  State state_ = State::line_start;
+  std::uint64_t bare_newlines_ = 0;
+  std::uint64_t nul_octets_ = 0;
+};
+
+// Client side: to the wire.
+class DataEncoder {
+ public:
+  // Appends the wire form of the next piece to `out`.
+  void feed(std::string_view bytes, std::string& out);
+
+  // Appends what ends the message: CR LF if the last line lacks it, then . CR LF. The encoder is then ready
+  // for another message.
+  void finish(std::string& out);
+
+ private:
+  enum class State { line_start, text, cr };
+  State state_ = State::line_start;
+};
+
+}  // namespace relayd::smtp
