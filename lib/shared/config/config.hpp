@@ -57,9 +57,9 @@ std::string_view to_string(TlsMode mode);
 enum class ListenerAuth { none, optional, required, accept_any };
 
 struct Listener {
-  std::string address;  // as written: "127.0.0.1:25", "[::1]:25", "unix:/run/relayd/smtp.sock"
-  std::string host;     // "127.0.0.1", "::1"; empty for a unix socket
-  std::uint16_t port = 0;
+  std::string address;     // as written: "127.0.0.1:25", "[::1]:25", "unix:/run/relayd/smtp.sock"
+  std::string host;        // "127.0.0.1", "::1"; empty for a unix socket
+  std::uint16_t port = 0;  // 0: the kernel chooses
   std::string unix_path;
   TlsMode tls = TlsMode::none;
   ListenerAuth auth = ListenerAuth::none;
@@ -185,7 +185,8 @@ struct Loaded {
   std::vector<Diagnostic> warnings;
 };
 
-// Reads and checks a file as a whole: every error is found in one pass. Touches no network; reads no secrets.
+// Reads and checks a file as a whole: every error is found in one pass, in the file's order. Reads no secret;
+// asks the system's resolver for the host's full name when `hostname` is not given.
 Loaded load_file(const std::filesystem::path& path, const Environment& environment);
 // The same for text in memory; `name` stands for the file in messages.
 Loaded load_text(std::string_view text, const std::string& name, const Environment& environment);

@@ -1,0 +1,285 @@
+#include "shared/config/check.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <set>
+#include <unordered_map>
+
+#include "shared/config/value.hpp"
+
+namespace relayd::config {
+namespace {
+
+using namespace std::chrono_literals;
+using Names = std::vector<std::string_view>;
+
+// Whether a key must hold is asked of the node, not of the value: a value that could not be read has had its
+// complaint already.
+void require(Reader& reader, const Node& node, std::initializer_list<std::string_view> keys) {
+  for (const std::string_view key : keys)
+    if (!node.has(key)) reader.error(node.place, fmt::format("'{}' is missing here", key));
+}
+
+// The node under a path of keys, or an empty one.
+const Node& below(const Node& root, std::initializer_list<std::string_view> keys) {
+  static const Node none;
+  const Node* node = &root;
+  for (const std::string_view key : keys) {
+    node = node->find(key);
+    if (!node) return none;
+  }
+  return *node;
+}
+
+// The values of a key that takes one or a list.
+std::vector<const Node*> scalars(const Node& node) {
+  std::vector<const Node*> result;
+  if (node.kind == Node::Kind::scalar) result.push_back(&node);
+  for (const Node& item : node.items)
+    if (item.kind == Node::Kind::scalar) result.push_back(&item);
+  return result;
+}
+
+// Calls check(node, value) for each element of a list of sections that is a section.
+template <class T, class Check>
+void for_each_section(const Node& list, const std::vector<T>& values, Check check) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (list.items[i].kind == Node::Kind::map) check(list.items[i], values[i]);
+}
+
+// Complains about the second of two equal names; false then.
+class Unique {
+ public:
+  bool add(Reader& reader, const Node& node, const std::string& name, std::string_view what) {
+    const auto [first, fresh] = lines_.emplace(name, node.place.where.line);
+    if (!fresh)
+      reader.error(node.place,
+                   fmt::format("duplicate {} '{}' (first in line {})", what, name, first->second));
+    return fresh;
+  }
+
+ private:
+  std::unordered_map<std::string, int> lines_;
+};
+
+// --- listeners and accounts -------------------------------------------------------------------------------
+
+bool is_local(const Listener& listener) {
+  return !listener.unix_path.empty() || is_loopback_host(listener.host);
+}
+
+void check_listener(Reader& reader, const Node& node, const Listener& listener, const Config& config) {
+  require(reader, node, {"address"});
+  if (listener.address.empty()) return;
+  const bool passwords = listener.auth == ListenerAuth::optional || listener.auth == ListenerAuth::required;
+  if (!is_local(listener) && listener.allow.empty() && listener.auth != ListenerAuth::required)
+    reader.error(
+        node.place_of("address"),
+        fmt::format("{} is reachable from other machines: say who may relay with 'allow', or set 'auth: "
+                    "required' (behind a published container port every client seems to be the bridge "
+                    "gateway, so that no default is safe)",
+                    listener.address));
+  if (!is_local(listener) && passwords && listener.tls == TlsMode::none)
+    reader.error(node.place_of("auth"),
+                 "passwords would cross the network in clear: set 'tls: starttls' or implicit");
+  if (passwords && config.accounts.empty())
+    reader.error(node.place_of("auth"), "nobody could log in: there are no 'accounts'");
+  if (listener.tls != TlsMode::none && config.certificates.empty())
+    reader.error(node.place_of("tls"), "needs a certificate: there are no 'tls.certificates'");
+}
+
+void check_listeners(Reader& reader, const Node& root, const Config& config) {
+  Unique addresses;
+  for_each_section(below(root, {"listen"}), config.listeners,
+                   [&](const Node& node, const Listener& listener) {
+                     check_listener(reader, node, listener, config);
+                     const bool chosen_by_kernel = listener.unix_path.empty() && listener.port == 0;
+                     if (!chosen_by_kernel)
+                       addresses.add(reader, *node.find("address"), listener.address, "address");
+                   });
+}
+
+void check_accounts(Reader& reader, const Node& root, const Config& config) {
+  for_each_section(below(root, {"tls", "certificates"}), config.certificates,
+                   [&](const Node& node, const Certificate&) {
+                     require(reader, node, {"certificate", "key"});
+                   });
+  Unique names;
+  for_each_section(below(root, {"accounts"}), config.accounts, [&](const Node& node, const Account& account) {
+    require(reader, node, {"name", "password"});
+    if (!account.name.empty()) names.add(reader, *node.find("name"), account.name, "account");
+  });
+}
+
+// --- numbers ----------------------------------------------------------------------------------------------
+
+void check_numbers(Reader& reader, const Node& root, const Config& config) {
+  const Node& size = below(root, {"limits", "message_size"});
+  if (config.limits.message_size == 0_B) reader.error(size.place, "would refuse every message");
+
+  const Retry& retry = config.queue.retry;
+  const Node& node = below(root, {"queue", "retry"});
+  if (retry.first < 1s) reader.error(below(node, {"first"}).place, "the first retry comes after 1s or more");
+  if (retry.factor < 1 || retry.factor > 100)
+    reader.error(below(node, {"factor"}).place, "the factor of the retry delay is from 1 to 100");
+  if (retry.maximum < retry.first)
+    reader.error(node.place_of("maximum"), "the maximum of the retry delay is shorter than 'first'");
+  if (retry.jitter < 0 || retry.jitter >= 1)
+    reader.error(below(node, {"jitter"}).place, "jitter is a part of the delay: from 0 to below 1");
+}
+
+// --- upstreams --------------------------------------------------------------------------------------------
+
+void check_credential(Reader& reader, const Node& node) {
+  if (node.has("username") && !node.has("password"))
+    reader.error(node.place_of("username"), "a username needs a password");
+  if (node.has("password") && !node.has("username"))
+    reader.error(node.place_of("password"), "a password needs a username");
+}
+
+// Why a credential may not travel to this upstream; empty when it may.
+std::string_view exposure(const Upstream& upstream) {
+  if (upstream.host && is_loopback_host(*upstream.host)) return {};
+  if (upstream.tls == TlsMode::none) return "'tls: none' would send the password in clear";
+  if (!upstream.tls_options.verify) return "'verify: none' would send the password to whoever answers";
+  return {};
+}
+
+void check_mechanisms(Reader& reader, const Node& node) {
+  static const Names known = {"plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256"};
+  static const Names later = {"external", "xoauth2", "oauthbearer", "scram-sha-1-plus", "scram-sha-256-plus"};
+  for (const Node* item : scalars(node)) {
+    const std::string name = lower_case(item->text);
+    if (std::ranges::find(later, name) != later.end())
+      reader.error(item->place, fmt::format("the mechanism '{}' is not supported yet", item->text));
+    else if (std::ranges::find(known, name) == known.end())
+      reader.error(item->place, fmt::format("unknown mechanism '{}'{}", item->text, suggestion(name, known)));
+  }
+}
+
+void check_classes(Reader& reader, const Node& node) {
+  static const Names known = {"connect", "tls", "auth", "rate", "quota", "conn", "sender", "size", "temp"};
+  for (const Node* item : scalars(node)) {
+    if (item->text == "rcpt" || item->text == "content")
+      reader.error(item->place,
+                   fmt::format("'{}' never moves a message on: the next upstream would be asked to "
+                               "send what this one rightly refused",
+                               item->text));
+    else if (std::ranges::find(known, item->text) == known.end())
+      reader.error(item->place,
+                   fmt::format("unknown reply class '{}'{}", item->text, suggestion(item->text, known)));
+  }
+}
+
+void check_sandbox(Reader& reader, const Node& node) {
+  for (const std::string_view key :
+       {"provider", "region", "host", "port", "tls", "tls_options", "auth", "username", "password"})
+    if (node.has(key))
+      reader.error(node.place_of(key), fmt::format("a sandbox sends nothing: it has no '{}'", key));
+  const Node& sandbox = *node.find("sandbox");
+  if (sandbox.kind == Node::Kind::map || sandbox.kind == Node::Kind::null)
+    require(reader, sandbox, {"directory"});
+}
+
+void check_upstream(Reader& reader, const Node& node, const Place& place, const Upstream& upstream) {
+  if (node.has("sandbox")) return check_sandbox(reader, node);
+  if (!node.has("provider") && !node.has("host"))
+    reader.error(place, fmt::format("upstream '{}' needs one of provider, host and sandbox", upstream.name));
+  if (node.has("region") && !node.has("provider"))
+    reader.error(node.place_of("region"), "only a provider has regions");
+  check_credential(reader, node);
+  if (node.has("username") && !exposure(upstream).empty())
+    reader.error(node.place_of(upstream.tls == TlsMode::none ? "tls" : "tls_options"),
+                 fmt::format("{}: only to a host on loopback", exposure(upstream)));
+  check_mechanisms(reader, below(node, {"auth"}));
+  check_classes(reader, below(node, {"retry_next_on"}));
+}
+
+void check_upstreams(Reader& reader, const Node& root, const Config& config) {
+  const Node& map = below(root, {"upstreams"});
+  for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+    const Entry& entry = map.entries[i];
+    const bool empty_section = entry.value.kind == Node::Kind::null;
+    if (entry.key.empty() || has_control_character(entry.key))
+      reader.error(entry.place, "an upstream needs a name");
+    if (entry.value.kind == Node::Kind::map || empty_section)
+      check_upstream(reader, entry.value, entry.place, config.upstreams[i]);
+  }
+}
+
+// --- senders ----------------------------------------------------------------------------------------------
+
+Names upstream_names(const Config& config) {
+  Names names;
+  for (const Upstream& upstream : config.upstreams) names.push_back(upstream.name);
+  return names;
+}
+
+void check_targets(Reader& reader, const Node& node, const Config& config) {
+  std::set<std::string_view> seen;
+  for (const Node* item : scalars(below(node, {"upstream"}))) {
+    const Upstream* upstream = config.upstream(item->text);
+    if (!upstream)
+      reader.error(item->place, fmt::format("unknown upstream '{}'{}", item->text,
+                                            suggestion(item->text, upstream_names(config))));
+    else if (!seen.insert(item->text).second)
+      reader.error(item->place, fmt::format("upstream '{}' is named twice", item->text));
+    else if (node.has("username") && !exposure(*upstream).empty())
+      reader.error(item->place,
+                   fmt::format("{} of '{}': only to a host on loopback", exposure(*upstream), item->text));
+  }
+}
+
+void check_sender(Reader& reader, const Node& node, const Config& config) {
+  require(reader, node, {"match"});
+  const bool rejects = node.has("reject");
+  if (rejects && node.has("upstream"))
+    reader.error(node.place_of("reject"), "a rule has one of upstream and reject, not both");
+  if (!rejects && !node.has("upstream")) reader.error(node.place, "a rule needs one of upstream and reject");
+  if (node.has("upstream") && below(node, {"upstream"}).items.empty() &&
+      scalars(below(node, {"upstream"})).empty())
+    reader.error(node.place_of("upstream"), "no upstream is named");
+  if (rejects && node.has("username"))
+    reader.error(node.place_of("username"), "a rule that rejects logs in nowhere");
+  check_credential(reader, node);
+  check_targets(reader, node, config);
+}
+
+void check_senders(Reader& reader, const Node& root, const Config& config) {
+  Unique patterns;
+  for_each_section(below(root, {"senders"}), config.senders, [&](const Node& node, const SenderRule& rule) {
+    check_sender(reader, node, config);
+    if (rule.match.empty()) return;
+    const Node& match = *node.find("match");
+    const Result<std::string> pattern = parse_pattern(rule.match);
+    if (pattern)
+      patterns.add(reader, match, *pattern, "match");
+    else
+      reader.error(match.place, pattern.error());
+  });
+}
+
+void warn_of_unused(Reader& reader, const Node& root, const Config& config) {
+  if (config.senders.empty())
+    reader.warn(root.place_of("senders"), "no sender rule: all mail will be refused");
+  std::set<std::string_view> used;
+  for (const SenderRule& rule : config.senders) used.insert(rule.upstreams.begin(), rule.upstreams.end());
+  for (const Entry& entry : below(root, {"upstreams"}).entries)
+    if (!used.contains(entry.key))
+      reader.warn(entry.place, fmt::format("no sender rule uses the upstream '{}'", entry.key));
+}
+
+}  // namespace
+
+void check_config(Reader& reader, const Node& root, const Config& config) {
+  check_listeners(reader, root, config);
+  check_accounts(reader, root, config);
+  check_numbers(reader, root, config);
+  check_upstreams(reader, root, config);
+  check_senders(reader, root, config);
+  warn_of_unused(reader, root, config);
+}
+
+}  // namespace relayd::config

@@ -1,0 +1,19 @@
+// Runs a program and takes what it prints. Blocks up to `limit`; private to this room.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.hpp"
+
+namespace relayd::config {
+
+// Without a shell: argv[0] is looked up in PATH, standard input is empty, standard error is ours, no other
+// descriptor is handed on. Fails when the program cannot be started, prints more than `most` octets, ends
+// with another status than 0, or has not ended after `limit`: it and its children are killed then.
+Result<std::string> run_command(const std::vector<std::string>& argv, std::chrono::milliseconds limit,
+                                std::size_t most);
+
+}  // namespace relayd::config

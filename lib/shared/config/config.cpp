@@ -1,0 +1,32 @@
+#include "shared/config/config.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace relayd::config {
+
+std::string to_string(const Diagnostic& diagnostic) {
+  if (diagnostic.where.line == 0) return fmt::format("{}: {}", diagnostic.file, diagnostic.text);
+  return fmt::format("{}:{}:{}: {}", diagnostic.file, diagnostic.where.line, diagnostic.where.column,
+                     diagnostic.text);
+}
+
+const Upstream* Config::upstream(std::string_view name) const {
+  const auto found = std::ranges::find(upstreams, name, &Upstream::name);
+  return found == upstreams.end() ? nullptr : &*found;
+}
+
+Environment process_environment() {
+  Environment environment;
+  for (char** variable = environ; variable && *variable; ++variable) {
+    const std::string_view text = *variable;
+    const std::size_t equals = text.find('=');
+    if (equals != std::string_view::npos)
+      environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return environment;
+}
+
+}  // namespace relayd::config

@@ -1,0 +1,364 @@
+// Every key of the configuration: one row each, in the order of config.example.yaml. A key that is one field
+// is `key`, a name that is only kept free `reserved`; a row with a function of its own is for the rest.
+#include "shared/config/keys.hpp"
+
+#include <utility>
+
+#include "shared/config/value.hpp"
+
+namespace relayd::config {
+namespace {
+
+// A path: relative ones start at the configuration's folder.
+template <class T, class M>
+Key<T> path(std::string_view name, M T::*field) {
+  return {name, [field](Reader& reader, const Node& node, T& out) {
+            if (std::optional<std::string> path = reader.path(node)) out.*field = std::move(*path);
+          }};
+}
+
+// The path of a file that must be there when the configuration is loaded.
+template <class T>
+Key<T> file(std::string_view name, std::string T::*field) {
+  return {name, [field](Reader& reader, const Node& node, T& out) {
+            std::optional<std::string> path = reader.path(node);
+            if (!path) return;
+            reader.require_readable(node, *path);
+            out.*field = std::move(*path);
+          }};
+}
+
+// Keys one level down in the file that are fields of the same struct.
+template <class T>
+Key<T> group(std::string_view name, Keys<T> keys) {
+  std::vector<KeyRow> below = rows(keys, "");
+  return {name,
+          [keys = std::move(keys)](Reader& reader, const Node& node, T& out) {
+            read_keys(reader, node, keys, out);
+          },
+          std::move(below)};
+}
+
+// A text that must have a form; `parse` checks it and may normalise it.
+template <class T, class M>
+Key<T> text(std::string_view name, M T::*field, Result<std::string> (*parse)(std::string_view)) {
+  return {name, [field, parse](Reader& reader, const Node& node, T& out) {
+            const std::optional<std::string> text = reader.text(node, "a text");
+            if (!text) return;
+            Result<std::string> value = parse(*text);
+            if (value)
+              out.*field = std::move(*value);
+            else
+              reader.error(node.place, value.error());
+          }};
+}
+
+Result<std::string> parse_hostname(std::string_view name) {
+  if (!is_domain(name)) return Error{"'" + std::string(name) + "' is not a host name"};
+  if (lower_case(name) == "localhost")
+    return Error{"'localhost' names every machine: write this one's full name"};
+  return std::string(name);
+}
+
+void read_endpoint(Reader& reader, const Node& node, Listener& listener) {
+  const std::optional<std::string> text = reader.text(node, "an address");
+  if (!text) return;
+  Result<Endpoint> endpoint = parse_endpoint(*text);
+  if (!endpoint) {
+    reader.error(node.place, endpoint.error());
+    return;
+  }
+  listener.address = *text;
+  listener.host = std::move(endpoint->host);
+  listener.port = endpoint->port;
+  listener.unix_path = std::move(endpoint->unix_path);
+}
+
+void read_verify(Reader& reader, const Node& node, TlsOptions& options) {
+  static const Words<bool> words = {{"full", true}, {"none", false}};
+  read_word(reader, node, words, options.verify);
+}
+
+void read_pattern_list(Reader& reader, const Node& node, Account& account) {
+  read(reader, node, account.may_send_as);
+  const auto check = [&reader](const Node& item) {
+    const Result<std::string> pattern = parse_pattern(item.text);
+    if (item.kind == Node::Kind::scalar && !pattern) reader.error(item.place, pattern.error());
+  };
+  check(node);
+  for (const Node& item : node.items) check(item);
+}
+
+}  // namespace
+
+// --- words ------------------------------------------------------------------------------------------------
+
+static const Words<TlsMode>& words_of(TlsMode) {
+  static const Words<TlsMode> words = {
+      {"none", TlsMode::none}, {"starttls", TlsMode::starttls}, {"implicit", TlsMode::implicit}};
+  return words;
+}
+
+static const Words<ListenerAuth>& words_of(ListenerAuth) {
+  static const Words<ListenerAuth> words = {{"none", ListenerAuth::none},
+                                            {"optional", ListenerAuth::optional},
+                                            {"required", ListenerAuth::required},
+                                            {"accept-any", ListenerAuth::accept_any}};
+  return words;
+}
+
+static const Words<Limits::BareNewlines>& words_of(Limits::BareNewlines) {
+  using enum Limits::BareNewlines;
+  static const Words<Limits::BareNewlines> words = {{"normalise", normalise}, {"reject", reject}};
+  return words;
+}
+
+static const Words<Queue::InDoubt>& words_of(Queue::InDoubt) {
+  using enum Queue::InDoubt;
+  static const Words<Queue::InDoubt> words = {{"retry", retry}, {"hold", hold}};
+  return words;
+}
+
+static const Words<TlsVersion>& words_of(TlsVersion) {
+  static const Words<TlsVersion> words = {{"1.2", TlsVersion::tls1_2}, {"1.3", TlsVersion::tls1_3}};
+  return words;
+}
+
+static const Words<LogFormat>& words_of(LogFormat) {
+  static const Words<LogFormat> words = {
+      {"auto", LogFormat::automatic}, {"text", LogFormat::text}, {"json", LogFormat::json}};
+  return words;
+}
+
+static const Words<LogLevel>& words_of(LogLevel) {
+  static const Words<LogLevel> words = {{"debug", LogLevel::debug},
+                                        {"info", LogLevel::info},
+                                        {"warning", LogLevel::warning},
+                                        {"error", LogLevel::error}};
+  return words;
+}
+
+static const Words<LogAddresses>& words_of(LogAddresses) {
+  static const Words<LogAddresses> words = {{"full", LogAddresses::full}, {"masked", LogAddresses::masked}};
+  return words;
+}
+
+std::string_view to_string(TlsMode mode) {
+  for (const auto& [word, value] : words_of(mode))
+    if (value == mode) return word;
+  return {};
+}
+
+// --- keys -------------------------------------------------------------------------------------------------
+
+static const Keys<SecretSource>& keys_of(const SecretSource*) {
+  using Kind = SecretSource::Kind;
+  static const Keys<SecretSource> keys = {
+      {"file",
+       [](Reader& reader, const Node& node, SecretSource& out) {
+         out.kind = Kind::file;
+         file("file", &SecretSource::name).read(reader, node, out);
+       }},
+      {"env",
+       [](Reader& reader, const Node& node, SecretSource& out) {
+         out.kind = Kind::environment;
+         read(reader, node, out.name);
+         if (!out.name.empty() && !reader.is_set(out.name))
+           reader.error(node.place, "the variable " + out.name + " is not set");
+       }},
+      {"command",
+       [](Reader& reader, const Node& node, SecretSource& out) {
+         out.kind = Kind::command;
+         read(reader, node, out.command);
+         if (out.command.empty()) reader.error(node.place, "expected a command, found an empty list");
+       }},
+  };
+  return keys;
+}
+
+// A secret is a plain text, or a map with one way to get it.
+void read(Reader& reader, const Node& node, SecretSource& out) {
+  out.where = node.place.where;
+  if (node.kind == Node::Kind::map) {
+    read_keys(reader, node, keys_of(&out), out);
+    if (node.entries.size() != 1) reader.error(node.place, "a secret has one of file, env and command");
+    return;
+  }
+  std::optional<std::string> text = reader.text(node, "a secret (a text, or one of file, env and command)");
+  if (!text) return;
+  reader.literal_secret(node);
+  out.kind = SecretSource::Kind::literal;
+  out.literal = Secret(std::move(*text));
+}
+
+static const Keys<Listener>& keys_of(const Listener*) {
+  static const Keys<Listener> keys = {
+      {"address", read_endpoint},     key("tls", &Listener::tls),           key("auth", &Listener::auth),
+      key("allow", &Listener::allow), reserved<Listener>("proxy_protocol"),
+  };
+  return keys;
+}
+
+static const Keys<Certificate>& keys_of(const Certificate*) {
+  static const Keys<Certificate> keys = {
+      file("certificate", &Certificate::certificate),
+      file("key", &Certificate::key),
+  };
+  return keys;
+}
+
+static const Keys<Account>& keys_of(const Account*) {
+  static const Keys<Account> keys = {
+      key("name", &Account::name),        key("password", &Account::password),
+      reserved<Account>("next_password"), reserved<Account>("scram_sha_256"),
+      {"may_send_as", read_pattern_list},
+  };
+  return keys;
+}
+
+static const Keys<Limits>& keys_of(const Limits*) {
+  static const Keys<Limits> keys = {
+      key("message_size", &Limits::message_size),
+      key("recipients", &Limits::recipients),
+      key("connections", &Limits::connections),
+      key("connections_per_client", &Limits::connections_per_client),
+      key("command_timeout", &Limits::command_timeout),
+      key("data_timeout", &Limits::data_timeout),
+      key("bare_newlines", &Limits::bare_newlines),
+  };
+  return keys;
+}
+
+static const Keys<Retry>& keys_of(const Retry*) {
+  static const Keys<Retry> keys = {
+      key("first", &Retry::first),
+      key("factor", &Retry::factor),
+      key("maximum", &Retry::maximum),
+      key("jitter", &Retry::jitter),
+  };
+  return keys;
+}
+
+static const Keys<Queue>& keys_of(const Queue*) {
+  static const Keys<Queue> keys = {
+      path("directory", &Queue::directory),
+      key("lifetime", &Queue::lifetime),
+      key("retry", &Queue::retry),
+      key("reserve", &Queue::reserve),
+      key("keep_failed", &Queue::keep_failed),
+      key("require_persistent", &Queue::require_persistent),
+      key("in_doubt", &Queue::in_doubt),
+  };
+  return keys;
+}
+
+static const Keys<TlsOptions>& keys_of(const TlsOptions*) {
+  static const Keys<TlsOptions> keys = {
+      {"verify", read_verify},
+      file("ca_file", &TlsOptions::ca_file),
+      text("name", &TlsOptions::name, parse_host),
+      key("min_version", &TlsOptions::min_version),
+      reserved<TlsOptions>("pin_sha256"),
+      reserved<TlsOptions>("client_certificate"),
+      reserved<TlsOptions>("client_key"),
+  };
+  return keys;
+}
+
+static const Keys<UpstreamLimits>& keys_of(const UpstreamLimits*) {
+  static const Keys<UpstreamLimits> keys = {
+      key("connections", &UpstreamLimits::connections),
+      key("connections_total", &UpstreamLimits::connections_total),
+      key("messages_per_connection", &UpstreamLimits::messages_per_connection),
+      key("recipients_per_message", &UpstreamLimits::recipients_per_message),
+      key("message_size", &UpstreamLimits::message_size),
+      reserved<UpstreamLimits>("rate"),
+      reserved<UpstreamLimits>("quota"),
+      key("idle", &UpstreamLimits::idle),
+  };
+  return keys;
+}
+
+static const Keys<Upstream>& keys_of(const Upstream*) {
+  static const Keys<Upstream> keys = {
+      key("provider", &Upstream::provider),
+      key("region", &Upstream::region),
+      text("host", &Upstream::host, parse_host),
+      key("port", &Upstream::ports),
+      reserved<Upstream>("mx"),
+      key("tls", &Upstream::tls),
+      key("tls_options", &Upstream::tls_options),
+      key("auth", &Upstream::auth),
+      key("username", &Upstream::username),
+      key("password", &Upstream::password),
+      reserved<Upstream>("next_password"),
+      reserved<Upstream>("oauth2"),
+      key("limits", &Upstream::limits),
+      key("retry_next_on", &Upstream::retry_next_on),
+      group<Upstream>("sandbox", {path("directory", &Upstream::sandbox_directory)}),
+  };
+  return keys;
+}
+
+static const Keys<SenderRule>& keys_of(const SenderRule*) {
+  static const Keys<SenderRule> keys = {
+      key("match", &SenderRule::match),       key("upstream", &SenderRule::upstreams),
+      key("username", &SenderRule::username), key("password", &SenderRule::password),
+      reserved<SenderRule>("next_password"),  text("reject", &SenderRule::reject, parse_reject),
+  };
+  return keys;
+}
+
+static const Keys<Log>& keys_of(const Log*) {
+  static const Keys<Log> keys = {
+      key("format", &Log::format),
+      key("level", &Log::level),
+      key("addresses", &Log::addresses),
+  };
+  return keys;
+}
+
+static Key<Config> upstreams_key() {
+  return {"upstreams",
+          [](Reader& reader, const Node& node, Config& out) { read_named(reader, node, out.upstreams); },
+          rows(keys_of(static_cast<const Upstream*>(nullptr)), "*.")};
+}
+
+static const Keys<Config>& keys_of(const Config*) {
+  static const Keys<Config> keys = {
+      text("hostname", &Config::hostname, parse_hostname),
+      key("listen", &Config::listeners),
+      group<Config>("tls", {key("certificates", &Config::certificates)}),
+      key("accounts", &Config::accounts),
+      reserved<Config>("access"),
+      key("limits", &Config::limits),
+      key("queue", &Config::queue),
+      upstreams_key(),
+      key("senders", &Config::senders),
+      reserved<Config>("senders_file"),
+      reserved<Config>("bounce"),
+      key("log", &Config::log),
+      reserved<Config>("admin"),
+      reserved<Config>("http"),
+      reserved<Config>("aliases"),
+      reserved<Config>("rewrite"),
+      reserved<Config>("headers"),
+      reserved<Config>("dkim"),
+      reserved<Config>("staging"),
+      reserved<Config>("webhooks"),
+      reserved<Config>("priorities"),
+      reserved<Config>("lookup"),
+      reserved<Config>("redis"),
+  };
+  return keys;
+}
+
+void read_config(Reader& reader, const Node& root, Config& config) {
+  read_keys(reader, root, keys_of(&config), config);
+}
+
+std::vector<KeyRow> key_table() {
+  return rows(keys_of(static_cast<const Config*>(nullptr)), "");
+}
+
+}  // namespace relayd::config

@@ -1,0 +1,118 @@
+#include "shared/config/load.hpp"
+
+#include <fmt/format.h>
+#include <netdb.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "shared/config/check.hpp"
+#include "shared/config/expand.hpp"
+#include "shared/config/file.hpp"
+#include "shared/config/keys.hpp"
+#include "shared/config/value.hpp"
+#include "shared/config/yaml.hpp"
+
+namespace relayd::config {
+namespace {
+
+constexpr std::size_t max_file_size = 16 << 20;
+constexpr std::string_view fallback_hostname = "relayd.invalid";
+
+bool names_this_machine(const std::string& name) {
+  return is_domain(name) && name != "localhost" && !name.starts_with("localhost.");
+}
+
+// The full name of this machine: a name with a dot needs no resolver. Empty when there is none to be had.
+std::string system_hostname() {
+  char name[256] = "";
+  if (::gethostname(name, sizeof name - 1) != 0) return {};
+  const std::string own = name;
+  if (names_this_machine(own) && own.find('.') != std::string::npos) return own;
+
+  addrinfo hints{};
+  hints.ai_flags = AI_CANONNAME;
+  addrinfo* found = nullptr;
+  std::string canonical;
+  if (::getaddrinfo(name, nullptr, &hints, &found) == 0) {
+    if (found->ai_canonname) canonical = found->ai_canonname;
+    ::freeaddrinfo(found);
+  }
+  if (names_this_machine(canonical)) return canonical;
+  return names_this_machine(own) ? own : std::string();
+}
+
+std::vector<Network> loopback() {
+  return {*Network::parse("127.0.0.0/8"), *Network::parse("::1")};
+}
+
+Listener default_listener(const std::string& address) {
+  Endpoint endpoint = *parse_endpoint(address);
+  Listener listener;
+  listener.address = address;
+  listener.host = std::move(endpoint.host);
+  listener.port = endpoint.port;
+  listener.allow = loopback();
+  return listener;
+}
+
+void fill_defaults(Reader& reader, const Node& root, Config& config) {
+  if (config.hostname.empty()) config.hostname = system_hostname();
+  if (config.hostname.empty()) {
+    reader.warn(root.place, fmt::format("this machine has no name: relayd calls itself {}; set 'hostname'",
+                                        fallback_hostname));
+    config.hostname = fallback_hostname;
+  }
+  const Node* const listen = root.find("listen");
+  for (std::size_t i = 0; i < config.listeners.size(); ++i)
+    if (!listen->items[i].has("allow")) config.listeners[i].allow = loopback();
+  if (config.listeners.empty())
+    config.listeners = {default_listener("127.0.0.1:25"), default_listener("[::1]:25")};
+  for (Upstream& upstream : config.upstreams)
+    for (std::string& mechanism : upstream.auth) mechanism = lower_case(mechanism);
+}
+
+void put_in_order(std::vector<Diagnostic>& diagnostics) {
+  std::ranges::stable_sort(diagnostics, {}, [](const Diagnostic& diagnostic) {
+    return std::pair(diagnostic.where.line, diagnostic.where.column);
+  });
+}
+
+Loaded load(std::string_view text, const std::string& name, const Environment& environment,
+            std::optional<mode_t> mode) {
+  Reader reader(name, environment, mode);
+  std::optional<Node> root = parse_yaml(text, name, reader.errors);
+  if (!root) {
+    put_in_order(reader.errors);
+    return {nullptr, std::move(reader.errors), {}};
+  }
+  expand(*root, environment, name, reader.errors);
+  return load_tree(std::move(reader), *root, name);
+}
+
+}  // namespace
+
+Loaded load_tree(Reader reader, const Node& root, const std::string& file) {
+  auto config = std::make_shared<Config>();
+  config->file = file;
+  read_config(reader, root, *config);
+  check_config(reader, root, *config);
+  const bool good = reader.errors.empty();
+  if (good) fill_defaults(reader, root, *config);
+  put_in_order(reader.errors);
+  put_in_order(reader.warnings);
+  if (!good) config.reset();
+  return {std::move(config), std::move(reader.errors), std::move(reader.warnings)};
+}
+
+Loaded load_text(std::string_view text, const std::string& name, const Environment& environment) {
+  return load(text, name, environment, {});
+}
+
+Loaded load_file(const std::filesystem::path& path, const Environment& environment) {
+  const Result<FileText> file = read_file(path.string(), max_file_size);
+  if (!file) return {nullptr, {{path.string(), {}, file.error()}}, {}};
+  return load(file->text, path.string(), environment, file->mode);
+}
+
+}  // namespace relayd::config

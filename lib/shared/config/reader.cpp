@@ -1,0 +1,184 @@
+#include "shared/config/reader.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "shared/config/value.hpp"
+
+namespace relayd::config {
+namespace {
+
+std::string_view what(Node::Kind kind) {
+  switch (kind) {
+    case Node::Kind::scalar:
+      return "a single value";
+    case Node::Kind::list:
+      return "a list";
+    case Node::Kind::map:
+      return "a map of keys";
+    default:
+      return "nothing";
+  }
+}
+
+// A value that a parser takes from text.
+template <class T, class Parse>
+void read_parsed(Reader& reader, const Node& node, std::string_view expected, Parse parse, T& out) {
+  const std::optional<std::string> text = reader.text(node, expected);
+  if (!text) return;
+  auto value = parse(*text);
+  if (value)
+    out = static_cast<T>(std::move(*value));
+  else
+    reader.error(node.place, value.error());
+}
+
+bool expect(Reader& reader, const Node& node, Node::Kind kind) {
+  if (node.kind == kind || node.kind == Node::Kind::null) return true;
+  // Not the text itself: "password:secret" without its space arrives here.
+  if (node.kind != Node::Kind::refused)
+    reader.error(node.place, fmt::format("expected {}, found {}", what(kind), what(node.kind)));
+  return false;
+}
+
+}  // namespace
+
+Reader::Reader(std::string file, const Environment& environment, std::optional<mode_t> mode)
+    : file_(std::move(file)),
+      folder_(std::filesystem::path(file_).parent_path()),
+      environment_(environment),
+      mode_(mode) {}
+
+void Reader::error(const Place& place, std::string text) {
+  errors.push_back(diagnostic(place, std::move(text)));
+}
+
+void Reader::warn(const Place& place, std::string text) {
+  warnings.push_back(diagnostic(place, std::move(text)));
+}
+
+Diagnostic Reader::diagnostic(const Place& place, std::string text) const {
+  return {place.variable.empty() ? file_ : std::string(place.variable), place.where, std::move(text)};
+}
+
+std::optional<std::string> Reader::text(const Node& node, std::string_view expected) {
+  if (node.kind == Node::Kind::refused) return {};
+  if (node.kind != Node::Kind::scalar) {
+    error(node.place, fmt::format("expected {}, found {}", expected, what(node.kind)));
+  } else if (node.text.empty()) {
+    error(node.place, fmt::format("expected {}, found an empty text", expected));
+  } else if (has_control_character(node.text)) {
+    error(node.place, "a line end or another control character inside the value");
+  } else {
+    return node.text;
+  }
+  return {};
+}
+
+std::optional<std::string> Reader::path(const Node& node) {
+  std::optional<std::string> written = text(node, "a path");
+  if (!written) return {};
+  return (folder_ / *written).lexically_normal().string();
+}
+
+void Reader::require_readable(const Node& node, const std::string& path) {
+  if (::access(path.c_str(), R_OK) != 0)
+    error(node.place, fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+}
+
+void Reader::literal_secret(const Node& node) {
+  constexpr mode_t others = 077;
+  if (node.from_environment || !mode_ || (*mode_ & others) == 0) return;
+  error(node.place,
+        fmt::format("a secret in clear, in a file that others may read (mode {:04o}): chmod 600 {}, or "
+                    "move the secret out with {{file: PATH}} or {{env: NAME}}",
+                    *mode_ & 07777, file_));
+}
+
+std::string Reader::way_to(std::string_view key) const {
+  std::string way;
+  for (const std::string_view step : way_) way += std::string(step) + ".";
+  return way + std::string(key);
+}
+
+bool expect_map(Reader& reader, const Node& node) {
+  return expect(reader, node, Node::Kind::map);
+}
+
+bool expect_list(Reader& reader, const Node& node) {
+  return expect(reader, node, Node::Kind::list);
+}
+
+void complain_unknown(Reader& reader, const Entry& entry, const std::vector<std::string_view>& known) {
+  reader.error(entry.place, fmt::format("unknown key '{}'{}", entry.key, suggestion(entry.key, known)));
+}
+
+void complain_reserved(Reader& reader, const Entry& entry) {
+  reader.error(entry.place, fmt::format("'{}' is not supported yet", reader.way_to(entry.key)));
+}
+
+void read(Reader& reader, const Node& node, std::string& out) {
+  if (std::optional<std::string> text = reader.text(node, "a text")) out = std::move(*text);
+}
+
+void read(Reader& reader, const Node& node, bool& out) {
+  static const Words<bool> words = {{"true", true}, {"false", false}};
+  read_word(reader, node, words, out);
+}
+
+void read(Reader& reader, const Node& node, double& out) {
+  const std::optional<std::string> text = reader.text(node, "a number");
+  if (!text) return;
+  double number = 0;
+  const char* const last = text->data() + text->size();
+  const auto [end, failure] = std::from_chars(text->data(), last, number);
+  if (failure == std::errc() && end == last && std::isfinite(number))
+    out = number;
+  else
+    reader.error(node.place, fmt::format("'{}' is not a number", *text));
+}
+
+void read(Reader& reader, const Node& node, std::uint16_t& out) {
+  const auto port = [](const std::string& text) -> Result<std::uint32_t> {
+    Result<std::uint32_t> number = parse_count(text, std::numeric_limits<std::uint16_t>::max());
+    if (!number) return Error{fmt::format("'{}' is not a port (1 to 65535)", text)};
+    return number;
+  };
+  read_parsed(reader, node, "a port", port, out);
+}
+
+void read(Reader& reader, const Node& node, std::uint32_t& out) {
+  read_parsed(
+      reader, node, "a number", [](const std::string& text) { return parse_count(text); }, out);
+}
+
+void read(Reader& reader, const Node& node, Bytes& out) {
+  read_parsed(reader, node, "a size", parse_size, out);
+}
+
+void read(Reader& reader, const Node& node, std::chrono::milliseconds& out) {
+  read_parsed(reader, node, "a duration", parse_duration, out);
+}
+
+void read(Reader& reader, const Node& node, std::chrono::seconds& out) {
+  const auto seconds = [](const std::string& text) -> Result<std::chrono::seconds> {
+    const Result<std::chrono::milliseconds> exact = parse_duration(text);
+    if (!exact) return Error{exact.error()};
+    const auto whole = std::chrono::floor<std::chrono::seconds>(*exact);
+    if (whole != *exact) return Error{fmt::format("'{}': whole seconds, please", text)};
+    return whole;
+  };
+  read_parsed(reader, node, "a duration", seconds, out);
+}
+
+void read(Reader& reader, const Node& node, Network& out) {
+  read_parsed(reader, node, "an IP address or network", Network::parse, out);
+}
+
+}  // namespace relayd::config

@@ -1,0 +1,235 @@
+// Reader: turns nodes into typed fields, and keeps the complaints.
+//
+// One load owns one Reader. Values that cannot be read are complained about and left at their default;
+// reading goes on, so that one pass finds everything. What the keys are stands in keys.cpp, what must hold
+// between them in check.cpp. Private to this room.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "shared/config/node.hpp"
+#include "shared/config/suggest.hpp"
+
+namespace relayd::config {
+
+class Reader {
+ public:
+  // `file` is the name in messages, and its folder is where relative paths start. `mode` are the file's
+  // permission bits; nothing when there is no file.
+  Reader(std::string file, const Environment& environment, std::optional<mode_t> mode = {});
+
+  void error(const Place& place, std::string text);
+  void warn(const Place& place, std::string text);
+
+  // The text of a scalar that is neither empty nor holds a control character; else complains that `expected`
+  // (such as "a path") was wanted.
+  std::optional<std::string> text(const Node& node, std::string_view expected);
+  // The same for a path; a relative one starts at the configuration's folder.
+  std::optional<std::string> path(const Node& node);
+  // Complains when a file cannot be read by this process.
+  void require_readable(const Node& node, const std::string& path);
+  // Complains about a clear-text secret in a file that others may read.
+  void literal_secret(const Node& node);
+  bool is_set(const std::string& variable) const { return environment_.contains(variable); }
+
+  // The keys passed on the way down, for messages: "upstreams.office.oauth2".
+  void enter(std::string_view key) { way_.push_back(key); }
+  void leave() { way_.pop_back(); }
+  std::string way_to(std::string_view key) const;
+
+  std::vector<Diagnostic> errors;
+  std::vector<Diagnostic> warnings;
+
+ private:
+  Diagnostic diagnostic(const Place& place, std::string text) const;
+
+  std::string file_;
+  std::filesystem::path folder_;
+  const Environment& environment_;
+  std::optional<mode_t> mode_;
+  std::vector<std::string_view> way_;
+};
+
+// One row of a section's table: the key, and how it is read into the section.
+template <class T>
+struct Key {
+  using Read = std::function<void(Reader&, const Node&, T&)>;
+
+  Key(std::string_view key_name, Read reads) : name(key_name), read(std::move(reads)) {}
+  Key(std::string_view key_name, Read reads, std::vector<KeyRow> rows)
+      : name(key_name), read(std::move(reads)), below(std::move(rows)) {}
+
+  std::string_view name;
+  Read read;                  // empty: the name is only reserved
+  std::vector<KeyRow> below;  // the rows under it, their paths relative
+};
+template <class T>
+using Keys = std::vector<Key<T>>;
+
+// A section is a struct that has a table of its own.
+template <class T>
+concept Section = requires(const T* section) {
+  keys_of(section);
+};
+
+// --- single values: each reads a node or complains --------------------------------------------------------
+
+void read(Reader& reader, const Node& node, std::string& out);
+void read(Reader& reader, const Node& node, bool& out);
+void read(Reader& reader, const Node& node, double& out);
+void read(Reader& reader, const Node& node, std::uint16_t& out);  // a port
+void read(Reader& reader, const Node& node, std::uint32_t& out);  // a count, 1 or more
+void read(Reader& reader, const Node& node, Bytes& out);
+void read(Reader& reader, const Node& node, std::chrono::milliseconds& out);
+void read(Reader& reader, const Node& node, std::chrono::seconds& out);
+void read(Reader& reader, const Node& node, Network& out);
+void read(Reader& reader, const Node& node, SecretSource& out);
+
+// The words of a key that takes one of a few, with their values.
+template <class E>
+using Words = std::vector<std::pair<std::string_view, E>>;
+
+template <class E>
+void read_word(Reader& reader, const Node& node, const Words<E>& words, E& out) {
+  const std::optional<std::string> text = reader.text(node, "a word");
+  if (!text) return;
+  std::vector<std::string_view> known;
+  std::string list;
+  for (const auto& [word, value] : words) {
+    if (word == *text) {
+      out = value;
+      return;
+    }
+    known.push_back(word);
+    list += (list.empty() ? "" : ", ") + std::string(word);
+  }
+  reader.error(node.place, "'" + *text + "' is not one of " + list + suggestion(*text, known));
+}
+
+template <class E>
+requires std::is_enum_v<E>
+void read(Reader& reader, const Node& node, E& out) {
+  read_word(reader, node, words_of(E{}), out);
+}
+
+// --- sections ---------------------------------------------------------------------------------------------
+
+// Nothing after a key is an empty map or list: what a section becomes when all of it is commented out.
+bool expect_map(Reader& reader, const Node& node);
+bool expect_list(Reader& reader, const Node& node);
+void complain_unknown(Reader& reader, const Entry& entry, const std::vector<std::string_view>& known);
+void complain_reserved(Reader& reader, const Entry& entry);
+
+template <class T>
+void read_keys(Reader& reader, const Node& node, const Keys<T>& keys, T& out) {
+  if (!expect_map(reader, node)) return;
+  for (const Entry& entry : node.entries) {
+    const Key<T>* found = nullptr;
+    std::vector<std::string_view> known;
+    for (const Key<T>& key : keys) {
+      if (key.name == entry.key) found = &key;
+      if (key.read) known.push_back(key.name);
+    }
+    if (!found) {
+      complain_unknown(reader, entry, known);
+    } else if (!found->read) {
+      complain_reserved(reader, entry);
+    } else {
+      reader.enter(entry.key);
+      found->read(reader, entry.value, out);
+      reader.leave();
+    }
+  }
+}
+
+template <Section T>
+void read(Reader& reader, const Node& node, T& out) {
+  if constexpr (requires { out.where; }) out.where = node.place.where;
+  read_keys(reader, node, keys_of(&out), out);
+}
+
+template <class T>
+void read(Reader& reader, const Node& node, std::optional<T>& out) {
+  read(reader, node, out.emplace());
+}
+
+// A list of sections has one element for each node, bad or not; a list of plain values may be written as one
+// value without brackets.
+template <class T>
+void read(Reader& reader, const Node& node, std::vector<T>& out) {
+  out.clear();
+  if (!Section<T> && node.kind == Node::Kind::scalar) {
+    read(reader, node, out.emplace_back());
+    return;
+  }
+  if (!expect_list(reader, node)) return;
+  for (const Node& item : node.items) read(reader, item, out.emplace_back());
+}
+
+// A map from names to sections, in the file's order; each section keeps its name.
+template <Section T>
+void read_named(Reader& reader, const Node& node, std::vector<T>& out) {
+  if (!expect_map(reader, node)) return;
+  for (const Entry& entry : node.entries) {
+    T& section = out.emplace_back();
+    section.name = entry.key;
+    reader.enter(entry.key);
+    read(reader, entry.value, section);
+    reader.leave();
+    section.where = entry.place.where;
+  }
+}
+
+// --- rows -------------------------------------------------------------------------------------------------
+
+template <class T>
+std::vector<KeyRow> rows(const Keys<T>& keys, const std::string& prefix) {
+  std::vector<KeyRow> result;
+  for (const Key<T>& key : keys) {
+    const std::string path = prefix + std::string(key.name);
+    result.push_back({path, static_cast<bool>(key.read)});
+    for (const KeyRow& row : key.below) result.push_back({path + "." + row.path, row.supported});
+  }
+  return result;
+}
+
+template <class M>
+std::vector<KeyRow> rows_below(const M* member) {
+  if constexpr (Section<M>)
+    return rows(keys_of(member), "");
+  else
+    return {};
+}
+template <class M>
+std::vector<KeyRow> rows_below(const std::vector<M>*) {
+  if constexpr (Section<M>)
+    return rows(keys_of(static_cast<const M*>(nullptr)), "*.");
+  else
+    return {};
+}
+
+// The row of a key that is one field.
+template <class T, class M>
+Key<T> key(std::string_view name, M T::*field) {
+  const auto into = [field](Reader& reader, const Node& node, T& out) { read(reader, node, out.*field); };
+  return {name, into, rows_below(static_cast<const M*>(nullptr))};
+}
+
+// The row of a key that is a name kept free.
+template <class T>
+Key<T> reserved(std::string_view name) {
+  return {name, {}};
+}
+
+}  // namespace relayd::config

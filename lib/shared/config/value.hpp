@@ -1,0 +1,49 @@
+// The text of single values: durations, sizes, numbers, addresses, names. Pure; private to this room.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "shared/base/bytes.hpp"
+#include "shared/base/result.hpp"
+
+namespace relayd::config {
+
+// "250ms", "90s", "5m", "4h", "5d": more than nothing, at most ten years.
+Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+// "1000" (octets), "64KiB", "50MiB", "1GiB", and the decimal "64KB", "50MB", "1GB".
+Result<Bytes> parse_size(std::string_view text);
+
+// 1 to `maximum`.
+Result<std::uint32_t> parse_count(std::string_view text, std::uint32_t maximum = 1'000'000'000);
+
+// Where a listener waits: an IP literal with its port (0: the kernel chooses), or a path.
+struct Endpoint {
+  std::string host;  // without brackets; empty for a unix socket
+  std::uint16_t port = 0;
+  std::string unix_path;
+};
+// "127.0.0.1:25", "[::1]:25", "unix:/run/relayd/smtp.sock".
+Result<Endpoint> parse_endpoint(std::string_view text);
+
+// The host of an upstream: a name, or an IP literal with or without brackets, which are dropped.
+Result<std::string> parse_host(std::string_view text);
+
+// A pattern of a sender rule: ADDRESS, @DOMAIN, @*.DOMAIN or *. Gives it back in lower case (ASCII), the form
+// in which two patterns are the same.
+Result<std::string> parse_pattern(std::string_view text);
+
+// The answer that a rule gives instead of an upstream, "550 5.7.1 Not from here": printable, code 4xx or 5xx.
+Result<std::string> parse_reject(std::string_view text);
+
+// Labels of letters, digits, - and _, or of UTF-8, with dots between them (RFC 1123 2.1, RFC 5890).
+bool is_domain(std::string_view text);
+bool is_variable_name(std::string_view text);
+bool has_control_character(std::string_view text);
+bool is_loopback_host(std::string_view host);  // 127.0.0.0/8, ::1 or "localhost"
+std::string lower_case(std::string_view text);
+
+}  // namespace relayd::config
