@@ -1,0 +1,121 @@
+"""The relayd under test: a configuration, the process, and its log as events to wait for."""
+
+import json
+import os
+import signal
+import smtplib
+import subprocess
+import threading
+from pathlib import Path
+
+from support.waiting import PATIENCE, Record, free_port
+
+BINARY = os.environ.get("RELAYD", "relayd")
+RETRY_AT_ONCE = {"first": "200ms", "factor": 1, "maximum": "200ms", "jitter": 0}
+
+
+def command(*arguments, timeout: float = PATIENCE, **options) -> subprocess.CompletedProcess:
+    """Runs one relayd command to its end."""
+    return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
+                          stdin=subprocess.DEVNULL, **options)
+
+
+class Relayd:
+    """One relay on a loopback port. `queue` adds to that section; others are replaced by keyword."""
+
+    def __init__(self, directory: Path, upstreams: dict, senders: list, queue: dict | None = None, **sections):
+        self.port = free_port()
+        self.file = directory / "relayd.yaml"
+        self.queue = directory / "queue"
+        self.config = {
+            "hostname": "relay.test.example",
+            "listen": [{"address": f"127.0.0.1:{self.port}"}],
+            "queue": {"directory": str(self.queue), "reserve": "1MiB", "retry": RETRY_AT_ONCE,
+                      **(queue or {})},
+            "upstreams": upstreams,
+            "senders": senders,
+            "log": {"format": "json"},
+        }
+        self.config.update(sections)
+        self.events = Record("log of relayd")
+        self._process = None
+        self.write()
+
+    def write(self):
+        """Writes the configuration; a JSON text is a YAML text."""
+        self.file.touch(mode=0o600)
+        self.file.write_text(json.dumps(self.config, indent=2) + "\n")
+
+    def start(self, *arguments: str):
+        self.events = Record("log of relayd")
+        self._process = subprocess.Popen([BINARY, "run", "-c", str(self.file), *arguments], stdin=subprocess.DEVNULL,
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._read, args=(self._process.stderr, self.events))
+        self._reader.start()
+        self.wait("listening")
+        return self
+
+    @staticmethod
+    def _read(stream, events):
+        with stream:
+            for line in stream:
+                try:
+                    events.add(json.loads(line))
+                except ValueError:
+                    events.add({"event": "not JSON", "line": line.rstrip("\n")})
+        events.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def signal(self, number: int):
+        self._process.send_signal(number)
+
+    def ended(self, timeout: float = PATIENCE) -> int:
+        """Waits for the end of the process; its exit code. Every line it logged must have been JSON."""
+        code = self._process.wait(timeout)
+        self._reader.join(timeout)
+        strays = self.events.all(lambda event: event["event"] == "not JSON")
+        assert not strays, "relayd wrote what is no event:\n" + "\n".join(event["line"] for event in strays)
+        return code
+
+    def stop(self) -> int:
+        self.signal(signal.SIGTERM)
+        return self.ended()
+
+    def kill(self):
+        """kill -9: nothing is drained, nothing is flushed."""
+        self.signal(signal.SIGKILL)
+        self.ended()
+
+    def finish(self) -> int:
+        """Stops it if it still runs; how the last run ended."""
+        return self.stop() if self._process.poll() is None else self.ended()
+
+    # --- its log ---
+
+    def wait(self, event: str, count: int = 1, timeout: float = PATIENCE, **fields) -> list[dict]:
+        """The first `count` events of that name with those fields."""
+        return self.events.wait(lambda line: _is(line, event, fields), count, timeout)
+
+    def wait_event(self, event: str, timeout: float = PATIENCE, **fields) -> dict:
+        return self.wait(event, 1, timeout, **fields)[0]
+
+    def logged(self, event: str, **fields) -> list[dict]:
+        return self.events.all(lambda line: _is(line, event, fields))
+
+    # --- mail ---
+
+    def submit(self, sender: str, recipients, message: bytes) -> str:
+        """Hands a message over by SMTP; the id that the log gave it."""
+        recipients = [recipients] if isinstance(recipients, str) else recipients
+        already = len(self.logged("accepted"))
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=PATIENCE) as client:
+            refused = client.sendmail(sender, recipients, message)
+        assert not refused, refused
+        return self.wait("accepted", already + 1)[-1]["id"]
+
+
+def _is(line: dict, event: str, fields: dict) -> bool:
+    return line["event"] == event and all(line.get(key) == value for key, value in fields.items())

@@ -1,0 +1,66 @@
+"""Waiting without sleeping: records that one thread fills and another waits on, and ports that stay free."""
+
+import random
+import socket
+import threading
+import time
+from pathlib import Path
+
+PATIENCE = 60.0  # seconds; far above what anything takes, so that only a real fault reaches it
+
+
+class Record:
+    """A list that threads append to and a test waits on. Closing it ends every wait that cannot be met."""
+
+    def __init__(self, what: str):
+        self.what = what
+        self._items = []
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def add(self, item):
+        with self._changed:
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def close(self):
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def all(self, matches=lambda item: True) -> list:
+        with self._changed:
+            return [item for item in self._items if matches(item)]
+
+    def wait(self, matches=lambda item: True, count: int = 1, timeout: float = PATIENCE) -> list:
+        """The first items that match, as soon as there are `count` of them."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while True:
+                found = [item for item in self._items if matches(item)]
+                if len(found) >= count:
+                    return found
+                left = deadline - time.monotonic()
+                if self._closed or left <= 0:
+                    ended = "ended" if self._closed else f"no more came in {timeout:g} s"
+                    listing = "\n".join(f"  {item}" for item in self._items[-60:])
+                    raise AssertionError(f"{self.what}: {len(found)} of {count} and then {ended}:\n{listing}")
+                self._changed.wait(left)
+
+
+def free_port() -> int:
+    """A loopback port for a server that is started later, perhaps more than once.
+
+    It is chosen below the range the kernel takes client ports from, or a connection elsewhere could be given it
+    meanwhile.
+    """
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for _ in range(100):
+        port = random.randrange(max(1024, lowest // 2), lowest)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no free port found in 100 draws")
