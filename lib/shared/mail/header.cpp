@@ -1,0 +1,141 @@
+#include "shared/mail/header.hpp"
+
+#include <algorithm>
+
+#include "shared/base/ascii.hpp"
+#include "shared/mail/address.hpp"
+
+namespace relayd::mail {
+
+namespace {
+
+// Of a longer line or From field the rest is not looked at. RFC 5322 2.1.1 has 998 octets for a line.
+constexpr std::size_t max_line = 8 * 1024;
+
+bool is_space(char c) {
+  return c == ' ' || c == '\t';
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// The field name of a line, or nothing when it is no field (RFC 5322 2.2; space before the colon as
+// in 4.5.8).
+std::string_view field_name(std::string_view line) {
+  const std::string_view name = trimmed(line.substr(0, line.find(':')));
+  const bool valid = name.size() < line.size() && !is_space(line.front()) &&
+                     std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  return valid ? name : std::string_view();
+}
+
+// Length of the quoted string or comment that begins the text, nested comments within; all of it when it has
+// no end.
+std::size_t enclosed_length(std::string_view text) {
+  const bool comment = text.front() == '(';
+  std::size_t depth = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\')
+      ++i;
+    else if (comment && text[i] == '(')
+      ++depth;
+    else if (comment && text[i] == ')' && --depth == 0)
+      return i + 1;
+    else if (!comment && text[i] == '"' && i != 0)
+      return i + 1;
+  }
+  return text.size();
+}
+
+std::string valid_address(std::string_view text) {
+  text = trimmed(text);
+  if (text.starts_with('@')) text.remove_prefix(std::min(text.find(':'), text.size() - 1) + 1);
+  return check_address(text, true) == AddressFault::none ? std::string(text) : std::string();
+}
+
+}  // namespace
+
+std::string first_mailbox(std::string_view body) {
+  std::string word;  // what stands before the next delimiter, without comments
+  bool in_brackets = false;
+  while (!body.empty()) {
+    const char c = body.front();
+    std::size_t octets = 1;
+    if (c == '"' || c == '(') octets = enclosed_length(body);
+    if (in_brackets && c == '>') return valid_address(word);
+    const bool ends_mailbox = !in_brackets && (c == ',' || c == ';');
+    if (ends_mailbox && !trimmed(word).empty()) return valid_address(word);
+    const bool begins_anew = !in_brackets && (c == '<' || c == ':' || ends_mailbox);
+    if (begins_anew)
+      word.clear();
+    else if (c != '(')
+      word += body.substr(0, octets);
+    in_brackets = in_brackets || c == '<';
+    body.remove_prefix(octets);
+  }
+  return in_brackets ? std::string() : valid_address(word);
+}
+
+void HeaderScanner::feed(std::string_view bytes) {
+  while (!done_ && !bytes.empty()) {
+    const std::size_t end = bytes.find('\n');
+    const std::size_t octets = std::min(end, bytes.size() - 1) + 1;
+    line_ += bytes.substr(0, std::min(octets, max_line - line_.size()));
+    line_octets_ += octets;
+    bytes.remove_prefix(octets);
+    if (end == std::string_view::npos) return;
+    std::string_view line = line_;
+    if (line.ends_with('\n')) line.remove_suffix(1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    read_line(line);
+    line_.clear();
+    line_octets_ = 0;
+  }
+}
+
+void HeaderScanner::read_line(std::string_view line) {
+  // What mailbox files put above a message is not part of it, yet gets sent along (RFC 4155).
+  const bool mailbox_separator = facts_.octets == 0 && line.starts_with("From ");
+  if (line.empty()) {
+    facts_.octets += line_octets_;
+    return finish(true);
+  }
+  if (is_space(line.front()) && field_ != Field::none) {
+    if (field_ == Field::from) from_ += line.substr(0, max_line - std::min(max_line, from_.size()));
+  } else if (!mailbox_separator) {
+    const std::string_view name = field_name(line);
+    if (name.empty()) return finish(false);
+    end_field();
+    begin_field(name, line.substr(line.find(':') + 1));
+  }
+  facts_.octets += line_octets_;
+}
+
+void HeaderScanner::begin_field(std::string_view name, std::string_view value) {
+  const auto is = [name](std::string_view other) { return ascii::equal_ignoring_case(name, other); };
+  field_ = Field::other;
+  if (is("Received"))
+    ++facts_.received;
+  else if (is("Date"))
+    facts_.has_date = true;
+  else if (is("Message-ID"))
+    facts_.has_message_id = true;
+  if (!is("From") || facts_.has_from) return;
+  facts_.has_from = true;
+  field_ = Field::from;
+  from_ = value;
+}
+
+void HeaderScanner::end_field() {
+  if (field_ == Field::from) facts_.from = first_mailbox(from_);
+}
+
+void HeaderScanner::finish(bool separated) {
+  end_field();
+  facts_.separated = separated;
+  done_ = true;
+}
+
+}  // namespace relayd::mail

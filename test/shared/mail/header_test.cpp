@@ -1,0 +1,104 @@
+#include "shared/mail/header.hpp"
+
+#include <gtest/gtest.h>
+
+namespace relayd::mail {
+namespace {
+
+HeaderFacts scan(std::string_view message, bool expect_done = true) {
+  HeaderFacts whole;
+  for (std::size_t split = 0; split <= std::min<std::size_t>(message.size(), 300); ++split) {
+    HeaderScanner scanner;
+    scanner.feed(message.substr(0, split));
+    scanner.feed(message.substr(split));
+    EXPECT_EQ(scanner.done(), expect_done);
+    const HeaderFacts& facts = scanner.facts();
+    if (split == 0) whole = facts;
+    EXPECT_EQ(facts.octets, whole.octets) << split;
+    EXPECT_EQ(facts.received, whole.received) << split;
+    EXPECT_EQ(facts.from, whole.from) << split;
+  }
+  return whole;
+}
+
+TEST(Header, Facts) {
+  const std::string header =
+      "Received: from a\r\n\tby b\r\nreceived: from c\r\nDate: x\r\nMESSAGE-ID : <1@x>\r\nFrom: A "
+      "<a@b>\r\n\r\n";
+  const HeaderFacts facts = scan(header + "Received: body\r\n");
+  EXPECT_EQ(facts.octets, header.size());
+  EXPECT_TRUE(facts.separated && facts.has_date && facts.has_message_id && facts.has_from);
+  EXPECT_EQ(facts.received, 2u);
+  EXPECT_EQ(facts.from, "a@b");
+}
+
+TEST(Header, NothingThere) {
+  const HeaderFacts facts = scan("\r\nFrom: a@b\r\n");
+  EXPECT_EQ(facts.octets, 2u);
+  EXPECT_TRUE(facts.separated);
+  EXPECT_FALSE(facts.has_from || facts.has_date || facts.has_message_id);
+}
+
+TEST(Header, BodyWithoutHeader) {
+  for (const char* message : {"Hello world\r\nFrom: a@b\r\n\r\n", " Subject: x\r\n\r\n", ": x\r\n\r\n",
+                              "Sub ject: x\r\n\r\n", "S\xc3\xbc: x\r\n\r\n"}) {
+    const HeaderFacts facts = scan(message);
+    EXPECT_EQ(facts.octets, 0u) << message;
+    EXPECT_FALSE(facts.separated || facts.has_from) << message;
+  }
+}
+
+TEST(Header, EndsAtALineThatIsNoField) {
+  const HeaderFacts facts = scan("Date: x\r\nFrom: a@b\r\nHello\r\nReceived: no\r\n\r\n");
+  EXPECT_EQ(facts.octets, 20u);
+  EXPECT_FALSE(facts.separated);
+  EXPECT_EQ(facts.received, 0u);
+  EXPECT_EQ(facts.from, "a@b");
+}
+
+TEST(Header, UnfinishedBlock) {
+  const HeaderFacts facts = scan("Date: x\r\nFrom: a@b", false);
+  EXPECT_EQ(facts.octets, 9u);
+  EXPECT_TRUE(facts.has_date);
+  EXPECT_FALSE(facts.has_from);
+}
+
+TEST(Header, MailboxSeparatorOnTopIsPassedOver) {
+  EXPECT_EQ(scan("From a@b Thu Jan  1 00:00:00 1970\r\nFrom: c@d\r\n\r\n").from, "c@d");
+}
+
+TEST(Header, FoldedFromAndSecondFrom) {
+  EXPECT_EQ(scan("From: \"A,\r\n B\"\r\n <a@b>\r\nFrom: c@d\r\n\r\n").from, "a@b");
+  EXPECT_EQ(scan("From:\r\n a@b\r\n\r\n").from, "a@b");
+}
+
+TEST(Header, LongLinesAndManyFieldsNeedLittle) {
+  std::string message =
+      "X: " + std::string(1 << 20, 'x') + "\r\nFrom: " + std::string(1 << 20, ' ') + "a@b\r\n";
+  for (int i = 0; i < 20000; ++i) message += "Received: x\r\n y\r\n";
+  HeaderScanner scanner;
+  scanner.feed(message + "\r\n");
+  ASSERT_TRUE(scanner.done());
+  EXPECT_EQ(scanner.facts().received, 20000u);
+  EXPECT_TRUE(scanner.facts().has_from);
+  EXPECT_EQ(scanner.facts().from, "");
+  EXPECT_EQ(scanner.facts().octets, message.size() + 2);
+}
+
+TEST(Header, FirstMailbox) {
+  for (const char* body :
+       {"a@b", " a@b ", "<a@b>", "X Y <a@b>", "\"X, <c@d>\" <a@b>", "a@b, c@d", "X <a@b>, c@d",
+        "(c@d) a@b (e)", "Group: a@b, c@d;", "G: X <a@b>;", "<@x,@y:a@b>", ", a@b", "=?utf-8?q?X=2C?= <a@b>",
+        "(a (b) \\) c) <a@b>", "< a@b >", "<a@b(comment)>", "X:<a@b>"})
+    EXPECT_EQ(first_mailbox(body), "a@b") << body;
+  EXPECT_EQ(first_mailbox("\"a b\"@c"), "\"a b\"@c");
+}
+
+TEST(Header, NoMailboxInNonsense) {
+  for (const char* body : {"", "X", "X a@b", "<a@b", "<>", "\"a@b", "(a@b", "undisclosed:;", "a@b c@d",
+                           "<a@b c>", "@", "<@x>", "a@b@c", "a\\@b"})
+    EXPECT_EQ(first_mailbox(body), body == std::string("X") ? "X" : "") << body;
+}
+
+}  // namespace
+}  // namespace relayd::mail
