@@ -1,4 +1,5 @@
-// Envelope: who a message is from and for, as SMTP carries it (RFC 5321 2.3.1), with what the client said about itself.
+// Envelope: who a message is from and for, as SMTP carries it (RFC 5321 2.3.1), with what the client said
+// about itself.
 //
 // Filled by accept, kept by the queue, read by route and send. A plain value.
 #pragma once
@@ -15,8 +16,9 @@ struct Recipient {
 };
 
 struct Envelope {
-  std::string sender;          // without <>; empty: the null sender
-  std::string routing_sender;  // what routing goes by: the sender, or for a null sender the header From's address
+  std::string sender;  // without <>; empty: the null sender
+  // What routing goes by: the sender, or for a null sender the header From's address.
+  std::string routing_sender;
   std::vector<Recipient> recipients;
   bool eight_bit = false;   // BODY=8BITMIME
   bool smtp_utf8 = false;   // RFC 6531

@@ -1,0 +1,41 @@
+// What a relay writes above a message: its Received field (RFC 5321 4.4), and Date and Message-ID where a
+// submitted message lacks them (RFC 6409 8).
+//
+// Stands between accept, which knows the facts, and the queue, which stores the message with these lines on
+// top. Pure: the time is an argument. Existing fields are never touched, so that signatures stay valid.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "shared/base/time.hpp"
+#include "shared/mail/header.hpp"
+
+namespace relayd::rewrite {
+
+struct ReceivedFacts {
+  std::string_view helo;      // what the client called itself; not trusted
+  std::string_view client;    // its address, or "unix"
+  std::string_view hostname;  // ours
+  bool extended = true;       // EHLO was said
+  bool tls = false;
+  bool authenticated = false;
+  bool smtp_utf8 = false;      // the message has SMTPUTF8
+  std::string_view id;         // the queue's
+  std::string_view recipient;  // of a message with a single one; else empty, for others may not see it
+  WallTime when;
+};
+
+// The field with its CR LF. Every clause has a line of its own, none is longer than 998 octets (RFC 5322
+// 2.1.1); what the client said cannot add a line or close a comment.
+std::string received_field(const ReceivedFacts& facts);
+
+// The Date and Message-ID lines that the header lacks, in this order, with CR LF; empty when it has both. A
+// message that has no header at all gets an empty line below them.
+std::string missing_fields(const mail::HeaderFacts& header, std::string_view id, std::string_view hostname,
+                           WallTime when);
+
+// RFC 5322 3.3, in UTC: "Fri, 20 Nov 2026 06:40:46 +0000".
+std::string format_date(WallTime when);
+
+}  // namespace relayd::rewrite
