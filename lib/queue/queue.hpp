@@ -73,7 +73,7 @@ struct Message {
   std::string_view routing_sender;  // owned by the index
   std::uint8_t route_step = 0;      // the relay's: which upstream of the route is next; not on disk
   Message* lane_next = nullptr;     // the relay's: link in a lane's line
-  // … the queue's own positions follow
+  // The queue keeps its own positions behind these.
 };
 
 struct Totals {
@@ -84,7 +84,8 @@ struct Totals {
 };
 
 // A message being received. Bytes go in as they will be sent (CR LF lines, no dot-stuffing). Holds at most
-// inline_limit in memory. Dropping it leaves nothing behind.
+// inline_limit and one append in memory. Dropping it leaves nothing behind; it must not outlive the queue,
+// nor be dropped while its flush() runs.
 class Draft {
  public:
   Draft(Draft&&) noexcept;
@@ -102,6 +103,7 @@ class Draft {
  private:
   friend class Queue;
   struct State;
+  explicit Draft(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 
@@ -130,6 +132,9 @@ class Queue {
   // messages can be due (nothing is called before the loop runs).
   void on_due(std::function<void(Message&)> callback);
 
+  // Called with a line for the log when the disk failed or something in the queue is damaged.
+  void on_trouble(std::function<void(const std::string&)> callback);
+
   // --- accept ---
   Draft draft();
   // Returns when the message is durable: it is then waiting and due at once. Throws QueueError; nothing is
@@ -141,7 +146,7 @@ class Queue {
   // and set aside).
   async::Task<Content> read(Message& message);
   // Durable before it returns: from here a crash leaves the message in doubt. Call before the final dot
-  // leaves.
+  // leaves. While the disk fails it waits.
   async::Task<void> mark_in_doubt(Message& message);
   // Records an outcome; the message goes back to waiting, becomes failed, or is removed. Its effect in memory
   // is at once; it is written with the next batch and retried until it is durable.
@@ -150,6 +155,7 @@ class Queue {
   void release(Message& message, SteadyTime when);
 
   // --- operator ---
+  // A message that is ready is held, or removed, when it is given back. A failed one cannot be held.
   void hold(Message& message);
   void retry(Message& message);  // due now; a failed message gets its failed recipients back as pending
   void remove(Message& message);

@@ -2,12 +2,15 @@
 // tears or fails.
 //
 // disk::PosixDisk is the real one. Every call may block; failures are a DiskError with errno. Paths are
-// relative to the held queue directory.
+// relative to the held queue directory. Different threads may call at the same time, also on one File. A
+// name is on disk only after sync_directory(), bytes only after sync_data(); neither implies the other.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -24,11 +27,35 @@ class File {
   virtual ~File() = default;
   // Reads up to `size` at `offset`; fewer only at the end of the file.
   virtual std::size_t read_at(std::uint64_t offset, char* buffer, std::size_t size) = 0;
-  // Writes all of it, or throws (what reached the disk is then unknown).
-  virtual void write_at(std::uint64_t offset, std::string_view bytes) = 0;
-  virtual void sync_data() = 0;  // fdatasync
+  // The same when all of it is in memory; false (buffer undefined) when it would have to wait, or failed.
+  virtual bool read_now(std::uint64_t offset, char* buffer, std::size_t size) = 0;
+  // Writes all pieces, one after the other, or throws (what reached the disk is then unknown).
+  virtual void write_at(std::uint64_t offset, std::span<const std::string_view> pieces) = 0;
+  void write_at(std::uint64_t offset, std::string_view bytes) { write_at(offset, std::span(&bytes, 1)); }
+  // fdatasync. After a failure the file must not be trusted again: a second call can succeed without the
+  // data.
+  virtual void sync_data() = 0;
   virtual std::uint64_t size() = 0;
   virtual int descriptor() const = 0;  // -1 on a disk that has none
+};
+
+class Disk {
+ public:
+  virtual ~Disk() = default;
+
+  // Opens the directory (made, mode 0700, when only its last part is missing) and locks it until the Disk
+  // goes. False: another process has it.
+  virtual bool hold(const std::string& directory) = 0;
+
+  virtual std::unique_ptr<File> create(const std::string& path) = 0;  // mode 0600; EEXIST when it is there
+  virtual std::unique_ptr<File> open(const std::string& path) = 0;    // to read and write
+  virtual void rename(const std::string& from, const std::string& to) = 0;
+  virtual void remove(const std::string& path) = 0;
+  virtual void make_directory(const std::string& path) = 0;            // mode 0700; content when it is there
+  virtual void sync_directory(const std::string& path) = 0;            // "." is the held directory
+  virtual std::vector<std::string> list(const std::string& path) = 0;  // names, sorted
+  virtual Bytes free_space() = 0;                                      // for us, not for root
+  virtual bool persistent() = 0;                                       // false: tmpfs or an overlay
 };
 
 }  // namespace relayd::disk

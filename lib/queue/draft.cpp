@@ -1,0 +1,81 @@
+#include "queue/draft.hpp"
+
+#include <utility>
+
+#include "queue/record.hpp"
+
+namespace relayd::queue {
+
+Draft::State::State(disk::Disk& queue_disk, Journal& queue_journal, async::Workers& helpers,
+                    const Options& queue_options, MessageId new_id)
+    : disk(queue_disk),
+      journal(queue_journal),
+      workers(helpers),
+      options(queue_options),
+      id(new_id),
+      record(begin_message()) {}
+
+Draft::State::~State() {
+  if (!file) return;
+  Submission removal;
+  removal.unlink = large_path();
+  journal.submit(std::move(removal));
+}
+
+void Draft::State::spill() {
+  if (disk.free_space() < options.reserve)
+    throw QueueError(QueueError::Kind::full, "free space is below the reserve");
+  if (!file) {
+    file = disk.create(large_path());
+    file_checksum.emplace();
+  }
+  const std::string_view body = std::string_view(record).substr(message_head);
+  file->write_at(size - body.size(), body);
+  file_checksum->add(body);
+  record.resize(message_head);
+}
+
+void Draft::State::finish_large() {
+  spill();
+  file->sync_data();
+  disk.sync_directory("large");
+}
+
+MessageFacts Draft::State::facts(WallTime accepted) const {
+  MessageFacts facts;
+  facts.size = size;
+  facts.accepted = accepted;
+  facts.by_reference = file != nullptr;
+  if (file) facts.body_checksum = file_checksum->value();
+  return facts;
+}
+
+std::string Draft::State::finish(const MessageFacts& facts, const Envelope& envelope) {
+  finish_message(record, id, facts, envelope);
+  return std::move(record);
+}
+
+std::string Draft::State::large_path() const {
+  return "large/" + to_string(id);
+}
+
+Draft::Draft(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Draft::Draft(Draft&&) noexcept = default;
+Draft& Draft::operator=(Draft&&) noexcept = default;
+Draft::~Draft() = default;
+
+MessageId Draft::id() const {
+  return state_->id;
+}
+
+std::uint64_t Draft::size() const {
+  return state_->size;
+}
+
+bool Draft::append(std::string_view bytes) {
+  state_->record += bytes;
+  state_->size += bytes.size();
+  return state_->buffered() > state_->options.inline_limit.count;
+}
+
+}  // namespace relayd::queue

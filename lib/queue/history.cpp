@@ -1,0 +1,131 @@
+#include "queue/history.hpp"
+
+#include <algorithm>
+
+#include "queue/codec.hpp"
+
+namespace relayd::queue {
+namespace {
+
+constexpr std::uint32_t usual_outcome = 512;
+
+// Takes from an outcome what `merged` does not know yet; `merged` has an element for each recipient.
+void merge(Outcome& merged, const Outcome& older, bool newest) {
+  if (newest) {
+    merged.when = older.when;
+    merged.upstream = older.upstream;
+    merged.username = older.username;
+    merged.host = older.host;
+  }
+  for (const RecipientOutcome& recipient : older.recipients) {
+    if (recipient.recipient >= merged.recipients.size()) continue;
+    RecipientOutcome& known = merged.recipients[recipient.recipient];
+    if (known.code != 0 || !known.text.empty()) continue;
+    known.code = recipient.code;
+    known.text = recipient.text;
+  }
+}
+
+// Walks back from `at` and merges what it meets. Stops at what is not sound or no longer there.
+void merge_history(const SegmentTable& segments, Position at, Outcome& merged) {
+  bool newest = true;
+  while (at.segment != 0) {
+    const std::optional<std::string> bytes = read_record(segments, at, usual_outcome);
+    const auto segment = segments.find(at.segment);
+    if (!bytes || !segment) return;
+    const std::optional<Record> record = parse_record(*bytes, segment->header.generation);
+    Position previous;
+    if (const std::optional<StoredOutcome> stored = decode_outcome(*record)) {
+      merge(merged, stored->outcome, newest);
+      newest = false;
+      previous = stored->previous;
+    } else if (const std::optional<StoredEvent> event = decode_event(*record)) {
+      previous = event->previous;
+    }
+    if (previous >= at) return;  // a history only goes back
+    at = previous;
+  }
+}
+
+}  // namespace
+
+void SegmentTable::add(std::shared_ptr<const Segment> segment) {
+  std::lock_guard lock(mutex_);
+  const std::uint64_t sequence = segment->header.sequence;
+  segments_[sequence] = std::move(segment);
+}
+
+void SegmentTable::remove(std::uint64_t sequence) {
+  std::lock_guard lock(mutex_);
+  segments_.erase(sequence);
+}
+
+std::shared_ptr<const Segment> SegmentTable::find(std::uint64_t sequence) const {
+  std::lock_guard lock(mutex_);
+  const auto found = segments_.find(sequence);
+  return found == segments_.end() ? nullptr : found->second;
+}
+
+std::vector<std::uint64_t> SegmentTable::below(std::uint64_t sequence) const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::uint64_t> found;
+  for (const auto& [number, segment] : segments_)
+    if (number < sequence) found.push_back(number);
+  return found;
+}
+
+std::optional<std::string> read_record(const SegmentTable& segments, Position where, std::uint32_t length) {
+  const std::shared_ptr<const Segment> segment = segments.find(where.segment);
+  if (!segment) return std::nullopt;
+  const std::uint64_t generation = segment->header.generation;
+  std::string bytes(length, '\0');
+  bytes.resize(segment->file->read_at(where.offset, bytes.data(), bytes.size()));
+  if (!may_be_record(bytes, generation)) return std::nullopt;
+  const std::uint32_t true_length = record_length(bytes);
+  if (true_length > bytes.size()) {
+    if (where.offset + std::uint64_t{true_length} > segment->file->size()) return std::nullopt;
+    bytes.resize(true_length);
+    bytes.resize(segment->file->read_at(where.offset, bytes.data(), bytes.size()));
+  }
+  const std::optional<Record> record = parse_record(bytes, generation);
+  if (!record) return std::nullopt;
+  bytes.resize(record->length);
+  return bytes;
+}
+
+std::optional<std::string> rewrite(const SegmentTable& segments, const RewriteOrder& order) {
+  std::optional<std::string> bytes = read_record(segments, order.source, order.length);
+  const auto segment = segments.find(order.source.segment);
+  if (!bytes || !segment) return std::nullopt;
+  const std::optional<Record> record = parse_record(*bytes, segment->header.generation);
+  const std::optional<StoredMessage> message = decode_message(*record);
+  if (!message) return std::nullopt;
+
+  std::optional<Progress> progress;
+  if (order.attempts > 0) {
+    Outcome merged;
+    merged.when = order.now;
+    merged.recipients.resize(order.states.size());
+    merge_history(segments, order.last, merged);
+    if (message->progress) merge(merged, message->progress->merged, order.last.segment == 0);
+    for (std::uint32_t i = 0; i < order.states.size(); ++i) {
+      merged.recipients[i].recipient = i;
+      merged.recipients[i].state = order.states[i];
+    }
+    merged.next_attempt = order.next_attempt;
+    progress = Progress{order.attempts, std::move(merged)};
+  }
+  rewrite_message(*bytes, progress, order.in_doubt, order.held);
+  return bytes;
+}
+
+void set_aside(disk::Disk& disk, const std::string& name, std::string_view bytes) {
+  const std::vector<std::string> there = disk.list("quarantine");
+  if (std::find(there.begin(), there.end(), name) != there.end()) return;  // a start that was cut short
+  const std::unique_ptr<disk::File> file = disk.create("quarantine/" + name);
+  file->write_at(0, bytes);
+  file->sync_data();
+  disk.sync_directory("quarantine");
+}
+
+}  // namespace relayd::queue

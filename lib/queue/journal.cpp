@@ -1,0 +1,287 @@
+#include "queue/journal.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+
+namespace relayd::queue {
+namespace {
+
+using std::chrono::steady_clock;
+
+// One write: enough to make the sync cheap for each, short enough that the first does not wait for long. The
+// count stays below the kernel's limit of pieces a write.
+constexpr std::uint64_t batch_bytes = 4 << 20;
+constexpr std::size_t batch_count = 1000;
+
+// A segment grows by its own size within these steps: start-up is quick and a small relay stays small, and
+// yet nearly every sync finds its blocks allocated.
+constexpr std::uint64_t smallest_step = 1 << 20;
+constexpr std::uint64_t largest_step = 8 << 20;
+
+constexpr auto space_check_interval = std::chrono::seconds(1);
+constexpr auto shortest_pause = std::chrono::milliseconds(10);
+constexpr auto longest_pause = std::chrono::seconds(1);
+
+}  // namespace
+
+QueueError to_queue_error(const std::exception& error) {
+  const auto* system = dynamic_cast<const std::system_error*>(&error);
+  const int code = system ? system->code().value() : 0;
+  const bool full = code == ENOSPC || code == EDQUOT || code == EFBIG;
+  return {full ? QueueError::Kind::full : QueueError::Kind::failed, error.what()};
+}
+
+Journal::Journal(async::Loop& loop, disk::Disk& disk, const Options& options, SegmentTable& segments,
+                 JournalStart start, OnReport on_report)
+    : loop_(loop),
+      disk_(disk),
+      segment_size_(options.segment_size.count),
+      reserve_(options.reserve),
+      segments_(segments),
+      on_report_(std::move(on_report)),
+      store_(disk, start.last_sequence, std::move(start.free)),
+      end_(start.end) {
+  enter_segment();
+  thread_ = std::thread([this] { serve(); });
+}
+
+Journal::~Journal() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Journal::submit(Submission submission) {
+  {
+    std::lock_guard lock(mutex_);
+    ready_.push_back(std::move(submission));
+  }
+  wake_.notify_one();
+}
+
+std::optional<QueueError> Journal::refusal() const {
+  std::lock_guard lock(mutex_);
+  if (!retry_at_ || steady_clock::now() >= *retry_at_) return std::nullopt;
+  return QueueError(refusal_kind_, refusal_);
+}
+
+// --- the thread ---
+
+void Journal::serve() {
+  std::unique_lock lock(mutex_);
+  while (wait_for_work(lock)) {
+    take_batch();
+    lock.unlock();
+    write_batch();
+    report();
+    lock.lock();
+  }
+}
+
+// False: stopping, and nothing is left.
+bool Journal::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  if (retry_at_) wake_.wait_until(lock, *retry_at_, [this] { return stopping_; });
+  retry_at_.reset();
+  wake_.wait(lock, [this] { return stopping_ || !ready_.empty(); });
+  return !ready_.empty();
+}
+
+void Journal::take_batch() {
+  const std::uint64_t limit =
+      std::min(batch_bytes, segment_size_ - std::min<std::uint64_t>(segment_size_, segment_start));
+  std::uint64_t bytes = 0;
+  while (!ready_.empty() && batch_.size() < batch_count) {
+    const Submission& next = ready_.front();
+    bytes += next.order ? next.order->length : next.bytes.size();
+    if (bytes > limit && !batch_.empty()) return;
+    batch_.push_back(std::move(ready_.front()));
+    ready_.pop_front();
+  }
+}
+
+void Journal::write_batch() {
+  try {
+    prepare();
+    std::uint64_t bytes = 0;
+    for (const Submission& submission : batch_) bytes += submission.bytes.size();
+    if (bytes > 0) append(bytes);
+    failures_ = 0;
+    finish_batch();
+  } catch (const std::exception& error) {
+    fail_batch(to_queue_error(error));
+  }
+}
+
+// Makes the bytes of rewrites, and refuses messages for which there is no room.
+void Journal::prepare() {
+  for (Submission& submission : batch_) {
+    if (submission.order) prepare_rewrite(submission);
+    if (submission.kind != Submission::Kind::message || !space_is_low()) continue;
+    submission.failure.emplace(QueueError::Kind::full, "free space is below the reserve");
+    submission.bytes.clear();
+  }
+}
+
+void Journal::prepare_rewrite(Submission& submission) {
+  const RewriteOrder& order = *submission.order;
+  try {
+    std::optional<std::string> bytes = rewrite(segments_, order);
+    if (bytes) {
+      submission.bytes = std::move(*bytes);
+      return;
+    }
+    // Its segment is to go: keep what is there of it, then let it go.
+    const std::shared_ptr<const Segment> segment = segments_.find(order.source.segment);
+    std::string damaged(segment ? order.length : 0, '\0');
+    if (segment) damaged.resize(segment->file->read_at(order.source.offset, damaged.data(), damaged.size()));
+    set_aside(disk_, fmt::format("{}-message", to_string(submission.id)), damaged);
+    submission.failure.emplace(QueueError::Kind::broken, "its record is damaged");
+  } catch (const disk::DiskError& error) {
+    submission.failure = to_queue_error(error);
+  }
+}
+
+bool Journal::space_is_low() {
+  const auto now = steady_clock::now();
+  if (!space_low_ && now < next_space_check_) return false;
+  next_space_check_ = now + space_check_interval;
+  space_low_ = disk_.free_space() < reserve_;
+  return space_low_;
+}
+
+// Writes the batch's records in one piece and makes them durable. Throws; what is on disk is then unknown.
+void Journal::append(std::uint64_t bytes) {
+  if (current_ && end_.offset > segment_start && end_.offset + bytes > segment_size_) leave_segment();
+  if (!current_) enter_segment();
+  std::vector<std::string_view> pieces;
+  pieces.reserve(batch_.size());
+  std::uint64_t offset = end_.offset;
+  for (Submission& submission : batch_) {
+    if (submission.bytes.empty()) continue;
+    submission.where = {end_.segment, static_cast<std::uint32_t>(offset)};
+    seal(submission.bytes, current_->header.generation, end_.offset);
+    pieces.push_back(submission.bytes);
+    offset += submission.bytes.size();
+  }
+  current_->file->write_at(end_.offset, pieces);
+  fill_ahead(offset);
+  current_->file->sync_data();
+  end_.offset = static_cast<std::uint32_t>(offset);
+}
+
+// Zeroes behind the end, so that later syncs need not write the file's size and block map as well.
+void Journal::fill_ahead(std::uint64_t end) {
+  if (end <= allocated_) return;
+  const std::uint64_t step = std::clamp(end, smallest_step, largest_step);
+  const std::uint64_t target = std::max(end, std::min(end + step, segment_size_));
+  const std::string zeros(target - end, '\0');
+  if (!zeros.empty()) current_->file->write_at(end, zeros);
+  allocated_ = target;
+}
+
+void Journal::enter_segment() {
+  current_ = store_.open_next(end_.segment, end_.offset);
+  end_ = {current_->header.sequence, segment_start};
+  allocated_ = current_->file->size();
+  segments_.add(current_);
+}
+
+// The next segment's header will say where this one ended: what was written behind that is void.
+void Journal::leave_segment() {
+  current_.reset();
+}
+
+void Journal::finish_batch() {
+  for (const Submission& submission : batch_) {
+    retire_below_ = std::max(retire_below_, submission.retire_below);
+    if (submission.unlink.empty()) continue;
+    try {
+      disk_.remove(submission.unlink);
+    } catch (const disk::DiskError& error) {
+      troubles_.push_back(fmt::format("cannot remove a file that is no longer needed: {}", error.what()));
+    }
+  }
+  retire_segments();
+}
+
+void Journal::retire_segments() {
+  if (retire_below_ == 0) return;
+  try {
+    for (const std::uint64_t sequence : segments_.below(retire_below_)) {
+      store_.retire(sequence);
+      segments_.remove(sequence);
+    }
+    retire_below_ = 0;
+  } catch (const disk::DiskError& error) {
+    // Strictly oldest first: the rest waits for the next batch.
+    troubles_.push_back(fmt::format("cannot retire a journal segment: {}", error.what()));
+  }
+}
+
+// The segment is not trusted again. Facts go back to the front of the line; the rest is given up.
+void Journal::fail_batch(const QueueError& error) {
+  troubles_.push_back(fmt::format("cannot write to the journal: {}", error.what()));
+  ++failures_;
+  if (current_) leave_segment();
+  bool reopened = true;
+  try {
+    // Before any client is told: once this header is durable, the failed records are void for ever.
+    enter_segment();
+  } catch (const std::exception& again) {
+    troubles_.push_back(fmt::format("cannot open a fresh journal segment: {}", again.what()));
+    reopened = false;
+  }
+  Batch given_up;
+  std::vector<Submission> facts;
+  for (Submission& submission : batch_) {
+    if (submission.kind == Submission::Kind::fact) {
+      facts.push_back(std::move(submission));
+    } else {
+      if (!submission.failure) submission.failure = error;
+      given_up.push_back(std::move(submission));
+    }
+  }
+  batch_ = std::move(given_up);
+  std::lock_guard lock(mutex_);
+  ready_.insert(ready_.begin(), std::make_move_iterator(facts.begin()), std::make_move_iterator(facts.end()));
+  refusal_ = error.what();
+  refusal_kind_ = error.kind();
+  back_off(reopened);
+}
+
+// Called with the lock held.
+void Journal::back_off(bool reopened) {
+  constexpr unsigned most_doublings = 7;
+  if (reopened && failures_ == 1) return;
+  if (stopping_) return ready_.clear();  // it was tried twice
+  const auto pause = shortest_pause * (1U << std::min(failures_, most_doublings));
+  retry_at_ = steady_clock::now() + std::min<steady_clock::duration>(pause, longest_pause);
+  for (auto next = ready_.begin(); next != ready_.end();) {
+    if (next->kind == Submission::Kind::fact) {
+      ++next;
+      continue;
+    }
+    next->failure.emplace(refusal_kind_, refusal_);
+    batch_.push_back(std::move(*next));
+    next = ready_.erase(next);
+  }
+}
+
+// Tells the loop, once for the whole batch.
+void Journal::report() {
+  auto report = std::make_shared<Report>(Report{std::move(batch_), std::move(troubles_)});
+  batch_.clear();
+  troubles_.clear();
+  if (report->done.empty() && report->troubles.empty()) return;
+  loop_.post([this, alive = std::weak_ptr(alive_), report] {
+    if (!alive.expired()) on_report_(*report);
+  });
+}
+
+}  // namespace relayd::queue

@@ -1,0 +1,228 @@
+#include "queue/queue.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "queue/draft.hpp"
+#include "queue/implementation.hpp"
+
+namespace relayd::queue {
+namespace {
+
+Entry& entry_of(Message& message) {
+  return static_cast<Entry&>(message);  // the index makes no other
+}
+
+}  // namespace
+
+Queue::Queue(async::Loop& loop, async::Workers& workers, disk::Disk& disk, Options options)
+    : implementation_(std::make_unique<Implementation>(loop, workers, disk, std::move(options))) {}
+
+Queue::~Queue() = default;
+
+Recovery Queue::open() {
+  try {
+    return implementation_->open();
+  } catch (const disk::DiskError& error) {
+    throw QueueError(QueueError::Kind::broken, error.what());
+  }
+}
+
+void Queue::on_due(std::function<void(Message&)> callback) {
+  implementation_->on_due = std::move(callback);
+  implementation_->arm();
+}
+
+void Queue::on_trouble(std::function<void(const std::string&)> callback) {
+  implementation_->on_trouble = std::move(callback);
+}
+
+// --- accept ---
+
+Draft Queue::draft() {
+  Implementation& q = *implementation_;
+  return Draft(std::make_unique<Draft::State>(q.disk, *q.journal, q.workers, q.options, q.next_id()));
+}
+
+async::Task<void> Draft::flush() {
+  State& state = *state_;
+  try {
+    co_await state.workers.run([&state] { state.spill(); });
+  } catch (const disk::DiskError& error) {
+    throw to_queue_error(error);
+  }
+}
+
+async::Task<MessageId> Queue::commit(Draft draft, Envelope envelope) {
+  Implementation& q = *implementation_;
+  Draft::State& state = *draft.state_;
+  if (const std::optional<QueueError> refusal = q.journal->refusal()) throw *refusal;
+  if (state.file || state.buffered() > q.options.inline_limit.count) {
+    try {
+      co_await q.workers.run([&state] { state.finish_large(); });
+    } catch (const disk::DiskError& error) {
+      throw to_queue_error(error);
+    }
+  }
+  StoredMessage message;
+  static_cast<MessageFacts&>(message) = state.facts(q.loop.wall_now());
+  message.envelope = std::move(envelope);
+
+  async::Slot<Position> durable;
+  Submission submission;
+  submission.kind = Submission::Kind::message;
+  submission.id = state.id;
+  submission.bytes = state.finish(message, message.envelope);
+  submission.waiter = &durable;
+  const auto length = static_cast<std::uint32_t>(submission.bytes.size());
+  q.journal->submit(std::move(submission));
+  const Position where = co_await durable;
+  state.keep_file();
+  q.index.add(state.id, message, where, length, q.clock());
+  q.arm();
+  co_return state.id;
+}
+
+// --- send ---
+
+async::Task<Content> Queue::read(Message& message) {
+  Implementation& q = *implementation_;
+  const MessageId id = message.id;
+  for (;;) {
+    const Entry* const entry = q.index.find(id);
+    if (!entry) throw QueueError(QueueError::Kind::failed, "the message was removed meanwhile");
+    const Position where = entry->where;
+    const std::shared_ptr<const Segment> segment = q.segments.find(where.segment);
+    std::string bytes = co_await q.fetch(segment, where, entry->length);
+    std::optional<StoredMessage> stored;
+    if (segment)
+      if (const auto record = parse_record(bytes, segment->header.generation))
+        stored = decode_message(*record);
+
+    Entry* const now = q.index.find(id);
+    if (now && stored) {
+      Content content;
+      if (stored->by_reference) {
+        content = co_await q.open_large(id, stored->size, stored->body_checksum);
+      } else {
+        content.body = stored->body;
+        content.size = stored->size;
+      }
+      content.envelope = std::move(stored->envelope);
+      content.states = now->states.unpacked();
+      co_return content;
+    }
+    // Unless it was rewritten meanwhile, and its old segment is in use for something else, it is damaged.
+    if (now && now->where == where) co_await q.give_up(id, std::move(bytes), "its record is damaged");
+  }
+}
+
+async::Task<void> Queue::mark_in_doubt(Message& message) {
+  Implementation& q = *implementation_;
+  Entry& entry = entry_of(message);
+  async::Slot<Position> durable;
+  Submission fact;
+  fact.id = entry.id;
+  fact.bytes = encode_event(RecordType::in_doubt, entry.id, entry.last, q.loop.wall_now());
+  fact.waiter = &durable;
+  entry.in_doubt = true;
+  q.journal->submit(std::move(fact));
+  co_await durable;
+}
+
+void Queue::settle(Message& message, const Outcome& outcome) {
+  Implementation& q = *implementation_;
+  Entry& entry = entry_of(message);
+  if (entry.doomed) return q.erase(entry, {});
+  const Position previous = entry.last;
+  const bool living = q.index.apply(entry, outcome, q.options.keep_failed, q.clock());
+  Submission fact;
+  fact.id = entry.id;
+  fact.bytes = encode_outcome(entry.id, previous, outcome, !living);
+  if (!living) return q.erase(entry, std::move(fact));
+  entry.hold_asked = false;
+  q.journal->submit(std::move(fact));
+  q.arm();
+}
+
+void Queue::release(Message& message, SteadyTime when) {
+  Implementation& q = *implementation_;
+  Entry& entry = entry_of(message);
+  if (entry.doomed) return q.erase(entry, {});
+  if (std::exchange(entry.hold_asked, false)) return q.index.set_timeless(entry, MessageState::held);
+  q.index.set_waiting(entry, when);
+  q.arm();
+}
+
+// --- operator ---
+
+void Queue::hold(Message& message) {
+  implementation_->hold(entry_of(message));
+}
+
+void Queue::retry(Message& message) {
+  Implementation& q = *implementation_;
+  Entry& entry = entry_of(message);
+  if (entry.doomed) return;
+  q.submit_event(RecordType::retry, entry);
+  entry.hold_asked = false;
+  if (entry.state == MessageState::ready) return;
+  q.index.retry(entry, q.clock());
+  q.arm();
+}
+
+void Queue::remove(Message& message) {
+  implementation_->remove(entry_of(message));
+}
+
+Message* Queue::find(MessageId id) {
+  return implementation_->index.find(id);
+}
+
+void Queue::for_each(const std::function<void(Message&)>& visit) {
+  std::vector<MessageId> ids;
+  for (const Entry* entry : implementation_->index.by_id()) ids.push_back(entry->id);
+  for (const MessageId id : ids)
+    if (Entry* entry = implementation_->index.find(id)) visit(*entry);
+}
+
+Totals Queue::totals() const {
+  return implementation_->index.totals();
+}
+
+async::Task<void> Queue::flush() {
+  async::Slot<Position> durable;
+  Submission barrier;
+  barrier.waiter = &durable;
+  implementation_->journal->submit(std::move(barrier));
+  co_await durable;
+}
+
+// --- content ---
+
+Content::Content(Content&& other) noexcept
+    : envelope(std::move(other.envelope)),
+      states(std::move(other.states)),
+      body(std::move(other.body)),
+      file(std::exchange(other.file, -1)),
+      size(other.size) {}
+
+Content& Content::operator=(Content&& other) noexcept {
+  if (this == &other) return *this;
+  if (file >= 0) ::close(file);
+  envelope = std::move(other.envelope);
+  states = std::move(other.states);
+  body = std::move(other.body);
+  file = std::exchange(other.file, -1);
+  size = other.size;
+  return *this;
+}
+
+Content::~Content() {
+  if (file >= 0) ::close(file);
+}
+
+}  // namespace relayd::queue

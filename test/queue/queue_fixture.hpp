@@ -1,0 +1,104 @@
+// QueueFixture: a queue on a disk of the test's choice, with a clock that stands still.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "queue/queue.hpp"
+#include "shared/async/workers.hpp"
+#include "shared/disk/posix_disk.hpp"
+#include "support/manual_loop.hpp"
+
+namespace relayd::test {
+
+// A directory that goes with its owner.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string path = (std::filesystem::temp_directory_path() / "relayd-test-XXXXXX").string();
+    if (!::mkdtemp(path.data())) throw std::runtime_error("mkdtemp");
+    path_ = path;
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+class QueueFixture : public testing::Test {
+ protected:
+  void SetUp() override {
+    options.directory = (directory.path() / "queue").string();
+    options.segment_size = 1_MiB;
+    options.inline_limit = 64_KiB;
+    options.reserve = 0_B;
+    reopen();
+  }
+
+  void reopen() {
+    queue.reset();
+    disk.reset();
+    loop.run();
+    disk = std::make_unique<disk::PosixDisk>();
+    queue = std::make_unique<queue::Queue>(loop, workers, *disk, options);
+    queue->on_trouble([this](const std::string& text) { troubles.push_back(text); });
+    recovery = queue->open();
+  }
+
+  queue::MessageId commit(std::string_view body, const std::vector<std::string>& recipients) {
+    queue::Envelope envelope;
+    envelope.sender = envelope.routing_sender = "a@example.org";
+    for (const std::string& address : recipients) envelope.recipients.push_back({address, "", ""});
+    return run_task(commit_task(body, std::move(envelope)), &loop);
+  }
+
+  async::Task<queue::MessageId> commit_task(std::string_view body, queue::Envelope envelope) {
+    queue::Draft draft = queue->draft();
+    while (!body.empty()) {
+      const std::string_view piece = body.substr(0, 10'000);
+      body.remove_prefix(piece.size());
+      const bool full = draft.append(piece);
+      if (full) co_await draft.flush();
+    }
+    const queue::MessageId id = co_await queue->commit(std::move(draft), std::move(envelope));
+    co_return id;
+  }
+
+  queue::Content read(queue::MessageId id) { return run_task(queue->read(*queue->find(id)), &loop); }
+
+  // Settles with one state for each recipient, in order; the next attempt is in an hour.
+  void settle(queue::MessageId id, const std::vector<queue::RecipientState>& states) {
+    queue::Outcome outcome;
+    outcome.when = loop.wall_now();
+    outcome.next_attempt = loop.wall_now() + std::chrono::hours(1);
+    outcome.upstream = "office";
+    outcome.username = "relay";
+    outcome.host = "mx.example.net:587";
+    for (std::uint32_t i = 0; i < states.size(); ++i)
+      outcome.recipients.push_back({i, states[i], 450, "4.2.0 later"});
+    queue->settle(*queue->find(id), outcome);
+    run_task(queue->flush(), &loop);
+  }
+
+  TemporaryDirectory directory;
+  ManualLoop loop;
+  async::Workers workers{loop, 2};
+  queue::Options options;
+  std::vector<std::string> troubles;
+  std::unique_ptr<disk::PosixDisk> disk;
+  std::unique_ptr<queue::Queue> queue;
+  queue::Recovery recovery;
+};
+
+}  // namespace relayd::test
