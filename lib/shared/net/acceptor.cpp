@@ -1,0 +1,150 @@
+#include "shared/net/acceptor.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <asio/basic_socket_acceptor.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/ip/v6_only.hpp>
+#include <asio/local/stream_protocol.hpp>
+
+#include "shared/net/socket.hpp"
+
+namespace relayd::net {
+
+using asio::generic::stream_protocol;
+
+namespace {
+constexpr int backlog = 4096;  // the kernel caps it at net.core.somaxconn
+constexpr auto pause_when_exhausted = std::chrono::milliseconds(100);
+
+std::string peer_text(const stream_protocol::endpoint& endpoint) {
+  if (endpoint.protocol().family() == AF_UNIX) return "unix";
+  asio::ip::tcp::endpoint address;
+  std::memcpy(address.data(), endpoint.data(), std::min(endpoint.size(), address.capacity()));
+  if (const auto ip = address.address(); ip.is_v6() && ip.to_v6().is_v4_mapped())
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, ip.to_v6()).to_string();
+  return address.address().to_string();
+}
+}  // namespace
+
+struct Acceptor::Implementation : std::enable_shared_from_this<Implementation> {
+  AsioLoop& loop;
+  asio::basic_socket_acceptor<stream_protocol> acceptor;
+  async::Timer pause;
+  std::shared_ptr<TlsServerContext> tls;
+  OnConnection on_connection;
+  std::string address;
+  std::string unix_path;
+  stream_protocol::endpoint peer;
+
+  Implementation(AsioLoop& owner, std::shared_ptr<TlsServerContext> context, OnConnection callback)
+      : loop(owner),
+        acceptor(owner.context()),
+        pause(owner),
+        tls(std::move(context)),
+        on_connection(std::move(callback)) {}
+
+  void listen(const stream_protocol::endpoint& endpoint) {
+    asio::error_code error;
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
+    if (!error && endpoint.protocol().family() == AF_INET6)
+      acceptor.set_option(asio::ip::v6_only(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(backlog, error);
+    if (error)
+      throw BindError(fmt::format("cannot listen on {}: {}{}", address, error.message(), advice(error)));
+    accept();
+  }
+
+  static const char* advice(const asio::error_code& error) {
+    if (error == asio::error::access_denied)
+      return " (a port below 1024 needs CAP_NET_BIND_SERVICE or net.ipv4.ip_unprivileged_port_start)";
+    if (error == asio::error::address_in_use) return " (another mail server is running there)";
+    return "";
+  }
+
+  void accept() {
+    acceptor.async_accept(
+        peer, [self = shared_from_this()](const asio::error_code& error, stream_protocol::socket socket) {
+          self->accepted(error, std::move(socket));
+        });
+  }
+
+  void accepted(const asio::error_code& error, stream_protocol::socket socket) {
+    if (!acceptor.is_open()) return;
+    if (!error) {
+      asio::error_code ignored;
+      socket.non_blocking(true, ignored);
+      if (peer.protocol().family() != AF_UNIX) socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+      auto connection = std::make_unique<Connection>(
+          loop, std::make_unique<Connection::Socket>(Connection::Socket{std::move(socket)}), peer_text(peer));
+      if (tls) connection->use(tls);
+      on_connection(std::move(connection));
+    } else if (error == asio::error::no_descriptors || error.value() == ENFILE || error.value() == ENOMEM ||
+               error.value() == ENOBUFS) {
+      pause.at(loop.now() + pause_when_exhausted, [self = shared_from_this()] { self->accept(); });
+      return;
+    }
+    accept();
+  }
+
+  void close() {
+    pause.cancel();
+    asio::error_code ignored;
+    acceptor.close(ignored);
+    if (!unix_path.empty()) ::unlink(unix_path.c_str());
+    unix_path.clear();
+  }
+};
+
+std::unique_ptr<Acceptor> Acceptor::tcp(AsioLoop& loop, const std::string& host, std::uint16_t port,
+                                        std::shared_ptr<TlsServerContext> tls, OnConnection on_connection) {
+  auto self = std::make_shared<Implementation>(loop, std::move(tls), std::move(on_connection));
+  const bool v6 = host.find(':') != std::string::npos;
+  self->address = v6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
+  asio::error_code error;
+  const auto ip = asio::ip::make_address(host, error);
+  if (error) throw BindError(fmt::format("cannot listen on {}: not an IP address", self->address));
+  self->listen(asio::ip::tcp::endpoint(ip, port));
+  asio::ip::tcp::endpoint bound;
+  const auto local = self->acceptor.local_endpoint();
+  std::memcpy(bound.data(), local.data(), local.size());
+  self->address = v6 ? fmt::format("[{}]:{}", host, bound.port()) : fmt::format("{}:{}", host, bound.port());
+  return std::unique_ptr<Acceptor>(new Acceptor(std::move(self)));
+}
+
+std::unique_ptr<Acceptor> Acceptor::unix_socket(AsioLoop& loop, const std::string& path,
+                                                std::shared_ptr<TlsServerContext> tls,
+                                                OnConnection on_connection) {
+  auto self = std::make_shared<Implementation>(loop, std::move(tls), std::move(on_connection));
+  self->address = "unix:" + path;
+  if (path.size() >= sizeof(sockaddr_un::sun_path))
+    throw BindError(fmt::format("cannot listen on {}: the path is too long", path));
+  const asio::local::stream_protocol::endpoint endpoint(path);
+  asio::local::stream_protocol::socket probe(loop.context());
+  asio::error_code living;
+  probe.connect(endpoint, living);
+  if (!living)
+    throw BindError(fmt::format("cannot listen on unix:{}: another process is listening there", path));
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(path.c_str());
+  self->listen(endpoint);
+  self->unix_path = path;
+  return std::unique_ptr<Acceptor>(new Acceptor(std::move(self)));
+}
+
+Acceptor::~Acceptor() {
+  implementation_->close();
+}
+const std::string& Acceptor::address() const {
+  return implementation_->address;
+}
+void Acceptor::close() {
+  implementation_->close();
+}
+
+}  // namespace relayd::net

@@ -1,0 +1,46 @@
+// Acceptor: listens on one address and hands over each connection. It never blocks and never spins: when the
+// process is out of descriptors it pauses for a moment and goes on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "shared/async/stream.hpp"
+#include "shared/net/asio_loop.hpp"
+#include "shared/net/tls.hpp"
+
+namespace relayd::net {
+
+// The address cannot be bound; the text says which and why.
+class BindError : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class Acceptor {
+ public:
+  using OnConnection = std::function<void(std::unique_ptr<async::Stream>)>;
+
+  // Binds and listens; throws BindError. `tls` may be null; else accepted streams can start_tls().
+  // TCP: `host` is an IP literal, port 0 lets the kernel choose.
+  static std::unique_ptr<Acceptor> tcp(AsioLoop& loop, const std::string& host, std::uint16_t port,
+                                       std::shared_ptr<TlsServerContext> tls, OnConnection on_connection);
+  // Unix: a stale socket file is replaced, a living one is not.
+  static std::unique_ptr<Acceptor> unix_socket(AsioLoop& loop, const std::string& path,
+                                               std::shared_ptr<TlsServerContext> tls,
+                                               OnConnection on_connection);
+  ~Acceptor();
+
+  // The address that was bound, "127.0.0.1:2525" or "unix:/run/relayd/smtp.sock".
+  const std::string& address() const;
+  void close();
+
+ private:
+  struct Implementation;
+  explicit Acceptor(std::shared_ptr<Implementation> implementation)
+      : implementation_(std::move(implementation)) {}
+  std::shared_ptr<Implementation> implementation_;
+};
+
+}  // namespace relayd::net

@@ -1,0 +1,103 @@
+// TLS by BoringSSL: contexts (what we demand or offer) and the engine that turns clear bytes into records and
+// back.
+//
+// The engine has no socket: Connection feeds it what arrived and sends what it leaves in output(). All of it
+// belongs to the loop's thread. TLS 1.2 is the floor; there is no renegotiation, no early data, no clear
+// fallback.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "shared/async/dialer.hpp"
+#include "shared/async/stream.hpp"
+#include "shared/base/result.hpp"
+
+struct ssl_ctx_st;
+struct ssl_st;
+struct x509_st;
+
+namespace relayd::net {
+
+// A client's context for one policy. Immutable once made; connections share it.
+class TlsClientContext {
+ public:
+  // Fails when the CA file cannot be read or holds no certificate.
+  static Result<std::shared_ptr<TlsClientContext>> create(const async::TlsPolicy& policy);
+  ~TlsClientContext();
+
+  const async::TlsPolicy& policy() const { return policy_; }
+  ssl_ctx_st* native() const { return context_; }
+
+ private:
+  TlsClientContext(async::TlsPolicy policy, ssl_ctx_st* context)
+      : policy_(std::move(policy)), context_(context) {}
+  async::TlsPolicy policy_;
+  ssl_ctx_st* context_;
+};
+
+// A server's certificates; the one whose names fit the client's SNI is used, else the first.
+class TlsServerContext {
+ public:
+  struct Files {
+    std::string certificate;  // PEM, leaf first
+    std::string key;          // PEM
+  };
+  // Fails with a text that names the file: unreadable, no certificate, key does not match.
+  static Result<std::shared_ptr<TlsServerContext>> create(const std::vector<Files>& files);
+  ~TlsServerContext();
+
+  ssl_ctx_st* native() const { return contexts_.front(); }
+  // The context whose certificate is for `name`, else null.
+  ssl_ctx_st* for_name(const char* name) const;
+
+ private:
+  TlsServerContext() = default;
+  std::vector<ssl_ctx_st*> contexts_;
+  std::vector<x509_st*> leaves_;
+};
+
+class TlsEngine {
+ public:
+  explicit TlsEngine(std::shared_ptr<TlsClientContext> context);
+  explicit TlsEngine(std::shared_ptr<TlsServerContext> context);
+  TlsEngine(const TlsEngine&) = delete;
+  TlsEngine& operator=(const TlsEngine&) = delete;
+  ~TlsEngine();
+
+  enum class Step { done, needs_input, ended };
+
+  // Records that arrived; they must stay valid until a call returned needs_input.
+  void input(std::string_view records) { input_ = records; }
+  // Records to be sent; the caller clears it.
+  std::string& output() { return output_; }
+
+  // Each may leave bytes in output(). Throws IoError{tls} with a text that a person can act on.
+  Step handshake();
+  // `ended`: the peer ended TLS; nothing more is ever read.
+  std::pair<Step, std::size_t> read(std::span<char> clear);
+  void write(std::string_view clear);
+  void end();
+
+  const async::TlsFacts& facts() const { return facts_; }
+  std::string exporter() const;  // RFC 9266
+
+ private:
+  friend struct EngineBio;
+  void attach();
+  [[noreturn]] void fail(const char* during);
+
+  std::shared_ptr<TlsClientContext> client_;
+  std::shared_ptr<TlsServerContext> server_;
+  ssl_st* ssl_ = nullptr;
+  std::string_view input_;
+  std::string output_;
+  async::TlsFacts facts_;
+};
+
+}  // namespace relayd::net
