@@ -12,7 +12,6 @@
 namespace relayd::config {
 namespace {
 
-using namespace std::chrono_literals;
 using Names = std::vector<std::string_view>;
 
 // Whether a key must hold is asked of the node, not of the value: a value that could not be read has had its
@@ -121,7 +120,6 @@ void check_numbers(Reader& reader, const Node& root, const Config& config) {
 
   const Retry& retry = config.queue.retry;
   const Node& node = below(root, {"queue", "retry"});
-  if (retry.first < 1s) reader.error(below(node, {"first"}).place, "the first retry comes after 1s or more");
   if (retry.factor < 1 || retry.factor > 100)
     reader.error(below(node, {"factor"}).place, "the factor of the retry delay is from 1 to 100");
   if (retry.maximum < retry.first)
@@ -142,8 +140,10 @@ void check_credential(Reader& reader, const Node& node) {
 // Why a credential may not travel to this upstream; empty when it may.
 std::string_view exposure(const Upstream& upstream) {
   if (upstream.host && is_loopback_host(*upstream.host)) return {};
-  if (upstream.tls == TlsMode::none) return "'tls: none' would send the password in clear";
-  if (!upstream.tls_options.verify) return "'verify: none' would send the password to whoever answers";
+  if (upstream.tls == TlsMode::none)
+    return "'tls: none' sends the password in clear: allowed to a host on loopback only";
+  if (!upstream.tls_options.verify)
+    return "'verify: none' sends the password to whoever answers: allowed to a host on loopback only";
   return {};
 }
 
@@ -192,7 +192,7 @@ void check_upstream(Reader& reader, const Node& node, const Place& place, const 
   check_credential(reader, node);
   if (node.has("username") && !exposure(upstream).empty())
     reader.error(node.place_of(upstream.tls == TlsMode::none ? "tls" : "tls_options"),
-                 fmt::format("{}: only to a host on loopback", exposure(upstream)));
+                 std::string(exposure(upstream)));
   check_mechanisms(reader, below(node, {"auth"}));
   check_classes(reader, below(node, {"retry_next_on"}));
 }
@@ -203,7 +203,7 @@ void check_upstreams(Reader& reader, const Node& root, const Config& config) {
     const Entry& entry = map.entries[i];
     const bool empty_section = entry.value.kind == Node::Kind::null;
     if (entry.key.empty() || has_control_character(entry.key))
-      reader.error(entry.place, "an upstream needs a name");
+      reader.error(entry.place, "the name of an upstream is a text without control characters");
     if (entry.value.kind == Node::Kind::map || empty_section)
       check_upstream(reader, entry.value, entry.place, config.upstreams[i]);
   }
@@ -227,8 +227,7 @@ void check_targets(Reader& reader, const Node& node, const Config& config) {
     else if (!seen.insert(item->text).second)
       reader.error(item->place, fmt::format("upstream '{}' is named twice", item->text));
     else if (node.has("username") && !exposure(*upstream).empty())
-      reader.error(item->place,
-                   fmt::format("{} of '{}': only to a host on loopback", exposure(*upstream), item->text));
+      reader.error(item->place, fmt::format("upstream '{}': {}", item->text, exposure(*upstream)));
   }
 }
 
@@ -238,8 +237,9 @@ void check_sender(Reader& reader, const Node& node, const Config& config) {
   if (rejects && node.has("upstream"))
     reader.error(node.place_of("reject"), "a rule has one of upstream and reject, not both");
   if (!rejects && !node.has("upstream")) reader.error(node.place, "a rule needs one of upstream and reject");
-  if (node.has("upstream") && below(node, {"upstream"}).items.empty() &&
-      scalars(below(node, {"upstream"})).empty())
+  const Node& upstream = below(node, {"upstream"});
+  const bool holds_nothing = upstream.kind == Node::Kind::null || upstream.kind == Node::Kind::list;
+  if (node.has("upstream") && holds_nothing && upstream.items.empty())
     reader.error(node.place_of("upstream"), "no upstream is named");
   if (rejects && node.has("username"))
     reader.error(node.place_of("username"), "a rule that rejects logs in nowhere");

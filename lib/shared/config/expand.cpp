@@ -22,6 +22,8 @@ Result<Expanded> look_up(std::string_view inner, const Environment& environment)
   const std::string_view name = inner.substr(0, colon);
   if (!is_variable_name(name))
     return Error{fmt::format("'${{{}}}' does not name a variable (write $$ for a plain $)", inner)};
+  if (inner.find("${") != std::string_view::npos)
+    return Error{fmt::format("the default of {} cannot hold another variable", name)};
   const auto found = environment.find(name);
   if (found != environment.end() && !(has_default && found->second.empty()))
     return Expanded{found->second, true};

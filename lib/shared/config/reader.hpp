@@ -161,11 +161,14 @@ void read(Reader& reader, const Node& node, T& out) {
 
 template <class T>
 void read(Reader& reader, const Node& node, std::optional<T>& out) {
-  read(reader, node, out.emplace());
+  const std::size_t before = reader.errors.size();
+  T value{};
+  read(reader, node, value);
+  if (reader.errors.size() == before) out = std::move(value);
 }
 
-// A list of sections has one element for each node, bad or not; a list of plain values may be written as one
-// value without brackets.
+// A list of sections has one element for each node, bad or not (check.cpp walks them in step); a list of
+// plain values may be written as one value without brackets.
 template <class T>
 void read(Reader& reader, const Node& node, std::vector<T>& out) {
   out.clear();

@@ -87,7 +87,8 @@ bool is_address_literal(std::string_view text) {
 
 bool is_local_part(std::string_view text) {
   const bool quoted = text.size() > 2 && text.front() == '"' && text.back() == '"';
-  return !text.empty() && text.size() <= 64 && (quoted || text.find_first_of(" \"(),:;<>@[\\]") == text.npos);
+  return !text.empty() && text.size() <= 64 &&
+         (quoted || text.find_first_of(" \"(),:;<>@[\\]*") == text.npos);
 }
 
 Result<Endpoint> parse_unix_endpoint(std::string_view path) {

@@ -142,6 +142,8 @@ class TreeBuilder final : public YAML::EventHandler {
     } else if (!parent.entry) {
       start_entry(parent, std::move(node), mark);
     } else {
+      // yaml-cpp finds out that there is no value at the start of the next line.
+      if (node.kind == Node::Kind::null) node.place = parent.entry->place;
       parent.entry->value = std::move(node);
       if (!parent.duplicate) parent.node.entries.push_back(std::move(*parent.entry));
       parent.entry.reset();

@@ -1,0 +1,115 @@
+// config.example.yaml against the key table: it loads as it is, and with every key switched on it shows each
+// key that there is and none that there is not.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "shared/config/config.hpp"
+#include "shared/config/test_config.hpp"
+#include "shared/config/yaml.hpp"
+
+namespace relayd::config {
+namespace {
+
+std::string example() {
+  std::ifstream file(PROJECT_DIR "/config.example.yaml");
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The example with every "#key:" and "#- key:" taken for a key: no blank or an indentation stands after the
+// "#". One blank makes it a comment.
+std::string switched_on() {
+  static const std::regex off(R"(^( *)#((?:  )*(?:- )?[a-z_0-9]+:.*)$)");
+  std::istringstream lines(example());
+  std::string result;
+  for (std::string line; std::getline(lines, line);) result += std::regex_replace(line, off, "$1$2") + "\n";
+  return result;
+}
+
+// Adds the path of every key below `node`; names and places in a list become "*".
+void collect(const Node& node, const std::string& path, std::set<std::string>& paths) {
+  for (const Node& item : node.items) collect(item, path + ".*", paths);
+  for (const Entry& entry : node.entries) {
+    const std::string below =
+        path == "upstreams" ? path + ".*" : path + (path.empty() ? "" : ".") + entry.key;
+    if (path != "upstreams") paths.insert(below);
+    collect(entry.value, below, paths);
+  }
+}
+
+TEST(Example, LoadsAsItIs) {
+  const Loaded loaded = load_file(PROJECT_DIR "/config.example.yaml", {});
+  ASSERT_TRUE(loaded.config) << lines(loaded.errors);
+}
+
+TEST(Example, ItsActiveKeysShowTheDefaults) {
+  const Config shown = *load_file(PROJECT_DIR "/config.example.yaml", {}).config;
+  const Limits limits;
+  EXPECT_EQ(shown.limits.message_size, limits.message_size);
+  EXPECT_EQ(shown.limits.recipients, limits.recipients);
+  EXPECT_EQ(shown.limits.connections, limits.connections);
+  EXPECT_EQ(shown.limits.connections_per_client, limits.connections_per_client);
+  EXPECT_EQ(shown.limits.command_timeout, limits.command_timeout);
+  EXPECT_EQ(shown.limits.data_timeout, limits.data_timeout);
+  EXPECT_EQ(shown.limits.bare_newlines, limits.bare_newlines);
+  const Queue queue;
+  EXPECT_EQ(shown.queue.directory, queue.directory);
+  EXPECT_EQ(shown.queue.lifetime, queue.lifetime);
+  EXPECT_EQ(shown.queue.retry.first, queue.retry.first);
+  EXPECT_EQ(shown.queue.retry.factor, queue.retry.factor);
+  EXPECT_EQ(shown.queue.retry.maximum, queue.retry.maximum);
+  EXPECT_EQ(shown.queue.retry.jitter, queue.retry.jitter);
+  EXPECT_EQ(shown.queue.reserve, queue.reserve);
+  EXPECT_EQ(shown.queue.keep_failed, queue.keep_failed);
+  EXPECT_EQ(shown.queue.require_persistent, queue.require_persistent);
+  EXPECT_EQ(shown.queue.in_doubt, queue.in_doubt);
+  const Log log;
+  EXPECT_EQ(shown.log.format, log.format);
+  EXPECT_EQ(shown.log.level, log.level);
+  EXPECT_EQ(shown.log.addresses, log.addresses);
+}
+
+TEST(Example, ShowsEveryKeyAndNoOther) {
+  std::vector<Diagnostic> problems;
+  const std::optional<Node> root = parse_yaml(switched_on(), "config.example.yaml", problems);
+  ASSERT_EQ(lines(problems), "");
+  std::set<std::string> shown, known;
+  collect(*root, "", shown);
+  for (const KeyRow& row : key_table()) known.insert(row.path);
+
+  std::vector<std::string> missing, unknown;
+  std::ranges::set_difference(known, shown, std::back_inserter(missing));
+  std::ranges::set_difference(shown, known, std::back_inserter(unknown));
+  EXPECT_EQ(missing, std::vector<std::string>()) << "add them to config.example.yaml";
+  EXPECT_EQ(unknown, std::vector<std::string>()) << "config.example.yaml shows what relayd does not know";
+}
+
+// Certificates, keys and secrets that this machine does not have may be missing; everything else is right.
+TEST(Example, WithEveryKeySwitchedOnOnlyWhatIsNotSupportedYetIsRefused) {
+  const Environment environment = {
+      {"REPORTS_PASSWORD", "x"}, {"OFFICE_PASSWORD", "x"}, {"NET_PASSWORD", "x"}};
+  std::set<int> marked;
+  std::istringstream text(switched_on());
+  int number = 0;
+  for (std::string line; std::getline(text, line);) {
+    ++number;
+    if (line.find(": ") != line.npos && line.find("# not supported yet") != line.npos) marked.insert(number);
+  }
+  std::set<int> refused;
+  for (const Diagnostic& error : load(switched_on(), environment).errors) {
+    if (error.text.starts_with("cannot read /")) continue;
+    if (error.text.ends_with("is not supported yet"))
+      refused.insert(error.where.line);
+    else
+      ADD_FAILURE() << to_string(error);
+  }
+  EXPECT_EQ(refused, marked);
+}
+
+}  // namespace
+}  // namespace relayd::config
