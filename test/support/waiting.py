@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-PATIENCE = 60.0  # seconds; far above what anything takes, so that only a real fault reaches it
+PATIENCE = 30.0  # seconds; far above what anything takes, so that only a real fault reaches it
 
 
 class Record:

@@ -1,0 +1,42 @@
+# relayd in an image that holds the binary, the libraries it loads and the CA bundle: no shell, no package manager.
+#
+#   docker build -t relayd .
+#   docker run --read-only -v relayd-queue:/var/spool/relayd -v ./relayd.yaml:/etc/relayd/relayd.yaml:ro \
+#     -p 127.0.0.1:25:2525 relayd
+#
+# BASE may be any Debian 12; only the first stage uses it.
+ARG BASE=debian:12-slim
+
+FROM ${BASE} AS build
+WORKDIR /source
+COPY script/packages script/bootstrap script/
+RUN script/bootstrap --build
+COPY . .
+RUN cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release \
+ && cmake --build build \
+ && ctest --test-dir build -L unit --output-on-failure
+
+# The root of the image. glibc resolves names without loading anything more; it is told how by nsswitch.conf.
+RUN install -D -s build/relayd/relayd /image/usr/bin/relayd \
+ && ldd /image/usr/bin/relayd | grep -o '/[^ ]*' | xargs cp --parents --dereference --target-directory=/image \
+ && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
+ && echo 'relayd:x:65532:65532:relayd:/var/spool/relayd:/usr/sbin/nologin' > /image/etc/passwd \
+ && echo 'relayd:x:65532:' > /image/etc/group \
+ && echo 'hosts: files dns' > /image/etc/nsswitch.conf \
+ && mkdir /image/etc/relayd \
+ && install -d -m 700 /own/spool /own/run
+
+FROM scratch
+COPY --from=build /image /
+COPY --from=build --chown=65532:65532 /own/spool /var/spool/relayd
+COPY --from=build --chown=65532:65532 /own/run /run/relayd
+USER 65532:65532
+VOLUME /var/spool/relayd
+# Port 25 needs a host that lets it be bound without privileges. Without a configuration file the environment is
+# the configuration, and this is where it listens.
+ENV RELAYD_LISTEN=0.0.0.0:2525
+EXPOSE 2525
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["/usr/bin/relayd", "healthcheck"]
+ENTRYPOINT ["/usr/bin/relayd"]
+CMD ["run"]
