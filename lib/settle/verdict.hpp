@@ -1,0 +1,88 @@
+// Verdict: what a reply, or the lack of one, means for the message and for the way it was sent.
+//
+// Last stage of the path. send hands it each event of an attempt that did not simply succeed, and the final
+// reply; the relay acts on what comes back. One pure table, provider's rows first, so that the whole policy
+// of failure can be read in one place (verdict.cpp). It keeps no state and knows no time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/smtp/reply.hpp"
+
+namespace relayd::settle {
+
+// Where in the dialogue it happened: what we wait for an answer to. `connect` has no reply.
+enum class Stage { connect, greeting, ehlo, starttls, auth, mail, rcpt, data, final_dot };
+std::string_view to_string(Stage stage);
+
+// Whose matter it is, the names of `retry_next_on` in the configuration and of `class` in the log.
+enum class ReplyClass {
+  none,     // delivered: nobody's
+  connect,  // the upstream cannot be reached or refuses to talk
+  tls,      // no TLS, or not with the right peer
+  auth,     // the credential, or what the account may do at all
+  rate,     // too fast
+  quota,    // used up until a reset
+  conn,     // too many connections
+  sender,   // this upstream will never take this sender, or never a message of this kind
+  rcpt,     // that recipient
+  size,     // too large for this upstream
+  content,  // refused as it is, or refused without telling why
+  temp,     // try again; whatever is not understood
+};
+std::string_view to_string(ReplyClass reply_class);
+
+enum class Action { delivered, retry, failed };
+
+// How far the trouble reaches: what must wait, slow down or be given up.
+enum class Scope {
+  recipient,   // this one
+  message,     // all its recipients
+  sender,      // all mail of this sender at this upstream
+  connection,  // close it and use another; what was not sent yet goes back
+  lane,        // this credential at this upstream
+  upstream,    // all its credentials
+};
+
+// What happened instead of a reply.
+enum class Trouble {
+  unreachable,   // no address, no route, refused, no connection in time
+  broken,        // the connection ended, broke or fell silent
+  cancelled,     // we closed it
+  malformed,     // what came is no reply
+  tls,           // handshake or certificate
+  no_starttls,   // TLS is demanded and not offered (RFC 3207 4)
+  no_mechanism,  // no mechanism that we may use is offered
+  too_large,     // over the upstream's SIZE (RFC 1870 6.1)
+  no_extension,  // the message needs SMTPUTF8 or 8BITMIME and it is not offered (RFC 6531 3.5)
+};
+
+struct Verdict {
+  Action action = Action::retry;  // for each recipient concerned
+  ReplyClass reply_class = ReplyClass::temp;
+  Scope scope = Scope::connection;
+  // The whole message was sent and no reply came: it may have been taken (RFC 5321 4.2.5). It may be sent
+  // again, but through no other upstream.
+  bool in_doubt = false;
+  bool operator==(const Verdict&) const = default;
+};
+
+// The meaning of a reply. `provider` is the preset's name, empty for none. A positive reply is `delivered` at
+// final_dot; anywhere else it is nothing that needs a verdict, and an unexpected code: temp.
+Verdict judge(Stage stage, const smtp::Reply& reply, std::string_view provider = {});
+
+// The meaning of a failure without a reply.
+Verdict judge(Stage stage, Trouble trouble);
+
+// Whether the message, or the recipient, goes to the route's next upstream, given the classes that may
+// (`retry_next_on`). Never for what was refused as such (rcpt, content), nor for what may have been taken.
+bool moves_on(const Verdict& verdict, const std::vector<std::string>& retry_next_on);
+
+// The answer to RCPT says that this transaction has enough recipients: send to those it took and offer the
+// rest at once in a new one. RFC 5321 4.5.3.1.10 wants 552 read as 452 here.
+bool too_many_recipients(const smtp::Reply& reply);
+
+}  // namespace relayd::settle
