@@ -1,4 +1,4 @@
-// The nearest known word, for "did you mean". Pure; private to this room.
+// The nearest known word, for "did you mean". Pure.
 #pragma once
 
 #include <string>

@@ -1,0 +1,18 @@
+// Explain: a routing decision in words, for `relayd explain`.
+//
+// Prints what Router::route() answers and nothing of its own, so that it cannot tell another story than the
+// one that is acted on. Never a secret: only where it comes from.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "route/router.hpp"
+
+namespace relayd::route {
+
+// Lines with '\n': the rule with file and line, then each upstream in order with host, ports, TLS, account,
+// mechanisms and limits, and for each value whether the file, the preset or a default says so.
+std::string explain(const Router& router, std::string_view sender);
+
+}  // namespace relayd::route

@@ -1,0 +1,37 @@
+// Matching: which sender rule an address falls under.
+//
+// Stands under the router. A table of patterns, prepared once and asked at every attempt; the cost of asking
+// does not grow with the number of rules. Pure.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace relayd::route {
+
+// Patterns are ADDRESS, @DOMAIN, @*.DOMAIN and *; case does not matter.
+class Matcher {
+ public:
+  // False when the pattern is there already; the first one stays.
+  bool add(std::string_view pattern, std::size_t rule);
+
+  // The rule of the most specific pattern, wherever it stands: the address itself, the address without its
+  // "+tag", its domain, the nearest parent domain, everything. An empty address (null sender) falls under
+  // "*".
+  std::optional<std::size_t> find(std::string_view address) const;
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  std::optional<std::size_t> lookup(std::string_view pattern) const;
+
+  // The patterns in lower case. No address is one of them by accident: none begins with '@'.
+  std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> rules_;
+};
+
+}  // namespace relayd::route

@@ -1,0 +1,124 @@
+#include "route/router.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace relayd::route {
+
+namespace {
+
+bool same_secret(const config::SecretSource& a, const config::SecretSource& b) {
+  return a.kind == b.kind && a.literal == b.literal && a.name == b.name && a.command == b.command;
+}
+
+}  // namespace
+
+// Fills a Router; holds what only building needs.
+class RouterBuilder {
+ public:
+  explicit RouterBuilder(std::shared_ptr<const config::Config> config) : router_(new Router) {
+    router_->config_ = std::move(config);
+  }
+
+  Router::Built build() {
+    add_upstreams();
+    for (const config::SenderRule& rule : config().senders) add_rule(rule);
+    if (!errors_.empty()) return {nullptr, std::move(errors_)};
+    return {std::move(router_), {}};
+  }
+
+ private:
+  const config::Config& config() const { return *router_->config_; }
+
+  void error(config::Location where, std::string text) {
+    errors_.push_back({config().file, where, std::move(text)});
+  }
+
+  void add_upstreams() {
+    router_->upstreams_.reserve(config().upstreams.size());  // choices point at them
+    for (const config::Upstream& settings : config().upstreams) {
+      std::vector<std::string> faults;
+      router_->upstreams_.push_back(effective_upstream(settings, faults));
+      for (const std::string& fault : faults)
+        error(settings.where, fmt::format("upstream '{}': {}", settings.name, fault));
+      const Upstream& upstream = router_->upstreams_.back();
+      router_->own_accounts_.push_back(
+          choose(upstream, settings.username, settings.password, settings.where));
+    }
+  }
+
+  void add_rule(const config::SenderRule& rule) {
+    if (!router_->matcher_.add(rule.match, router_->choices_.size()))
+      error(rule.where, fmt::format("duplicate match '{}'", rule.match));
+    std::vector<Choice>& choices = router_->choices_.emplace_back();
+    for (const std::string& name : rule.upstreams) {
+      const Upstream* const upstream = router_->upstream(name);
+      if (!upstream)
+        error(rule.where, fmt::format("unknown upstream '{}'", name));
+      else if (rule.username)
+        choices.push_back(choose(*upstream, rule.username, rule.password, rule.where));
+      else
+        choices.push_back(router_->own_account(*upstream));
+    }
+  }
+
+  Choice choose(const Upstream& upstream, const std::optional<std::string>& username,
+                const config::SecretSource& password, config::Location where) {
+    if (!username) return {&upstream, {}, nullptr, upstream.name};
+    check_username(upstream, *username, where);
+    return {&upstream, *username, &password, credential_id(upstream, *username, password)};
+  }
+
+  // Behind another host than the provider's own, such as a proxy, other names may be in use.
+  void check_username(const Upstream& upstream, const std::string& username, config::Location where) {
+    const bool known = upstream.preset && !upstream.preset->username.empty() && !upstream.settings->host;
+    if (known && username != upstream.preset->username)
+      error(where, fmt::format("upstream '{}': username and password at {} are {}", upstream.name,
+                               upstream.preset->name, upstream.preset->credential_hint));
+  }
+
+  // Names upstream and username, and counts on where one username comes with several passwords. No name holds
+  // a tab.
+  std::string credential_id(const Upstream& upstream, const std::string& username,
+                            const config::SecretSource& password) {
+    std::string id = fmt::format("{}\t{}", upstream.name, username);
+    auto& known = passwords_[id];
+    const auto same = [&password](const config::SecretSource* other) {
+      return same_secret(*other, password);
+    };
+    const auto found = std::find_if(known.begin(), known.end(), same);
+    const auto number = found - known.begin();
+    if (found == known.end()) known.push_back(&password);
+    return number == 0 ? id : fmt::format("{}\t{}", id, number + 1);
+  }
+
+  std::shared_ptr<Router> router_;
+  std::vector<config::Diagnostic> errors_;
+  std::map<std::string, std::vector<const config::SecretSource*>> passwords_;
+};
+
+Router::Built Router::build(std::shared_ptr<const config::Config> config) {
+  return RouterBuilder(std::move(config)).build();
+}
+
+Route Router::route(std::string_view routing_sender) const {
+  const auto found = matcher_.find(routing_sender);
+  if (!found) return {};
+  const config::SenderRule& rule = config_->senders[*found];
+  return {&rule, rule.reject, choices_[*found]};
+}
+
+const Upstream* Router::upstream(std::string_view name) const {
+  const auto found = std::find_if(upstreams_.begin(), upstreams_.end(),
+                                  [name](const Upstream& upstream) { return upstream.name == name; });
+  return found == upstreams_.end() ? nullptr : &*found;
+}
+
+const Choice& Router::own_account(const Upstream& upstream) const {
+  return own_accounts_[static_cast<std::size_t>(&upstream - upstreams_.data())];
+}
+
+}  // namespace relayd::route

@@ -1,0 +1,121 @@
+#include "route/upstream.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "shared/base/ascii.hpp"
+#include "shared/config/suggest.hpp"
+
+namespace relayd::route {
+
+namespace {
+
+using config::TlsMode;
+
+// Strongest first. CRAM-MD5 is used when it is named, not by itself: it is broken and needs a stored
+// password.
+const std::vector<std::string> default_mechanisms = {"scram-sha-256", "scram-sha-1", "plain", "login"};
+const std::vector<std::string> default_retry_next_on = {"connect", "tls", "auth", "quota", "rate", "sender"};
+
+// RFC 8314 7.3, and the ports that providers use beside 465.
+TlsMode usual_tls(std::uint16_t port) {
+  const bool implicit = port == 465 || port == 2465 || port == 994;
+  return implicit ? TlsMode::implicit : TlsMode::starttls;
+}
+
+std::uint16_t usual_port(TlsMode tls) {
+  switch (tls) {
+    case TlsMode::implicit:
+      return 465;
+    case TlsMode::none:
+      return 25;
+    case TlsMode::starttls:
+      break;
+  }
+  return 587;
+}
+
+std::vector<Endpoint> endpoints_of(const config::Upstream& settings, const Preset* preset) {
+  std::vector<Endpoint> endpoints;
+  for (const std::uint16_t port : settings.ports)
+    endpoints.push_back({port, settings.tls.value_or(usual_tls(port))});
+  if (endpoints.empty() && preset) {
+    const auto wanted = [&settings](const Endpoint& e) { return !settings.tls || e.tls == *settings.tls; };
+    std::copy_if(preset->endpoints.begin(), preset->endpoints.end(), std::back_inserter(endpoints), wanted);
+  }
+  const TlsMode tls = settings.tls.value_or(TlsMode::starttls);
+  if (endpoints.empty()) endpoints.push_back({usual_port(tls), tls});
+  return endpoints;
+}
+
+std::vector<std::string> mechanisms_of(const config::Upstream& settings, const Preset* preset) {
+  if (settings.auth.empty()) return preset ? preset->mechanisms : default_mechanisms;
+  std::vector<std::string> mechanisms;
+  for (const std::string& name : settings.auth) mechanisms.push_back(ascii::lower(name));
+  return mechanisms;
+}
+
+// The first that is given: by the file, by the preset, by ourselves.
+template <class T>
+T first_given(const std::optional<T>& file, const std::optional<T>& preset, T standard) {
+  return file.value_or(preset.value_or(standard));
+}
+
+Limits limits_of(const config::UpstreamLimits& file, const config::UpstreamLimits& preset) {
+  const Limits standard;
+  Limits limits;
+  limits.connections = first_given(file.connections, preset.connections, standard.connections);
+  limits.connections_total =
+      first_given(file.connections_total, preset.connections_total, standard.connections_total);
+  limits.messages_per_connection = first_given(file.messages_per_connection, preset.messages_per_connection,
+                                               standard.messages_per_connection);
+  limits.recipients_per_message = first_given(file.recipients_per_message, preset.recipients_per_message,
+                                              standard.recipients_per_message);
+  limits.message_size = file.message_size ? file.message_size : preset.message_size;
+  limits.idle = first_given(file.idle, preset.idle, standard.idle);
+  return limits;
+}
+
+std::string host_in_region(const Preset& preset, const std::string& region,
+                           std::vector<std::string>& errors) {
+  if (region.empty()) return std::string(preset.regions.front().host);
+  std::vector<std::string_view> names;
+  for (const auto& [name, host] : preset.regions) {
+    if (name == region) return std::string(host);
+    if (!name.empty()) names.push_back(name);
+  }
+  if (names.empty())
+    errors.push_back(fmt::format("the provider '{}' has no regions", preset.name));
+  else
+    errors.push_back(
+        fmt::format("unknown region '{}' of '{}': it has {}", region, preset.name, fmt::join(names, ", ")));
+  return {};
+}
+
+}  // namespace
+
+Upstream effective_upstream(const config::Upstream& settings, std::vector<std::string>& errors) {
+  Upstream upstream;
+  upstream.name = settings.name;
+  upstream.provider = settings.provider;
+  upstream.settings = &settings;
+  upstream.sandbox_directory = settings.sandbox_directory;
+  upstream.preset = find_preset(settings.provider);
+  upstream.tls_options = settings.tls_options;
+  const Preset* const preset = upstream.preset;
+  if (!preset && !settings.provider.empty())
+    errors.push_back(fmt::format("unknown provider '{}'{}", settings.provider,
+                                 config::suggestion(settings.provider, preset_names())));
+  if (preset) upstream.host = host_in_region(*preset, settings.region, errors);
+  if (settings.host) upstream.host = *settings.host;
+  const bool nowhere = upstream.host.empty() && !upstream.sandbox_directory && errors.empty();
+  if (nowhere) errors.push_back("it has neither provider, host nor sandbox");
+  if (!upstream.sandbox_directory) upstream.endpoints = endpoints_of(settings, preset);
+  upstream.mechanisms = mechanisms_of(settings, preset);
+  upstream.limits = limits_of(settings.limits, preset ? preset->limits : config::UpstreamLimits{});
+  upstream.retry_next_on = settings.retry_next_on.value_or(default_retry_next_on);
+  return upstream;
+}
+
+}  // namespace relayd::route

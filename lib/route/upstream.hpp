@@ -1,0 +1,46 @@
+// Upstream: the effective settings of one upstream, after preset and defaults.
+//
+// Made by the router from the configuration, owned by it, read by send. Plain values; every question that a
+// lane, a connection or `explain` has about where and how to send is answered here.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "route/presets.hpp"
+#include "shared/base/bytes.hpp"
+#include "shared/config/config.hpp"
+
+namespace relayd::route {
+
+struct Limits {
+  std::uint32_t connections = 10;         // of one credential
+  std::uint32_t connections_total = 100;  // of the upstream
+  std::uint32_t messages_per_connection = 100;
+  std::uint32_t recipients_per_message = 100;  // RFC 5321 4.5.3.1.8: what every server takes
+  std::optional<Bytes> message_size;           // none: what EHLO SIZE says
+  std::chrono::seconds idle{30};
+};
+
+struct Upstream {
+  std::string name;
+  std::string provider;             // preset; empty: none
+  std::string host;                 // empty for a sandbox
+  std::vector<Endpoint> endpoints;  // tried in order
+  config::TlsOptions tls_options;
+  std::vector<std::string> mechanisms;  // lower case, in order of preference
+  Limits limits;
+  std::vector<std::string> retry_next_on;        // names of reply classes
+  std::optional<std::string> sandbox_directory;  // given: keeps each message as a file, sends nothing
+  const config::Upstream* settings = nullptr;    // what the file says
+  const Preset* preset = nullptr;                // what the provider's preset says; null: none
+};
+
+// Lays the settings over the preset and both over the defaults. What is wrong is added to `errors` as text
+// about this upstream; the result is then of no use.
+Upstream effective_upstream(const config::Upstream& settings, std::vector<std::string>& errors);
+
+}  // namespace relayd::route

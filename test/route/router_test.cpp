@@ -1,0 +1,261 @@
+#include "route/router.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace relayd::route {
+namespace {
+
+using config::TlsMode;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+config::SecretSource literal(std::string text) {
+  config::SecretSource source;
+  source.kind = config::SecretSource::Kind::literal;
+  source.literal = Secret(std::move(text));
+  return source;
+}
+
+config::Upstream upstream(std::string name) {
+  config::Upstream result;
+  result.name = std::move(name);
+  result.host = "smtp.example.net";
+  result.username = "relay";
+  result.password = literal("secret");
+  return result;
+}
+
+config::Upstream provider(std::string name, std::string region = "") {
+  config::Upstream result;
+  result.name = name;
+  result.provider = std::move(name);
+  result.region = std::move(region);
+  result.where = {7, 3};
+  return result;
+}
+
+config::SenderRule rule(std::string match, std::vector<std::string> upstreams) {
+  config::SenderRule result;
+  result.match = std::move(match);
+  result.upstreams = std::move(upstreams);
+  return result;
+}
+
+Router::Built build(std::vector<config::Upstream> upstreams, std::vector<config::SenderRule> rules = {}) {
+  auto config = std::make_shared<config::Config>();
+  config->file = "relayd.yaml";
+  config->upstreams = std::move(upstreams);
+  config->senders = std::move(rules);
+  return Router::build(config);
+}
+
+std::shared_ptr<const Router> router(std::vector<config::Upstream> upstreams,
+                                     std::vector<config::SenderRule> rules = {}) {
+  Router::Built built = build(std::move(upstreams), std::move(rules));
+  for (const auto& error : built.errors) ADD_FAILURE() << error.text;
+  return built.router;
+}
+
+// What is wrong with one upstream, as the user reads it.
+std::string complaint(config::Upstream settings) {
+  const Router::Built built = build({std::move(settings)});
+  EXPECT_EQ(built.router, nullptr);
+  return built.errors.size() == 1 ? built.errors.front().text : "";
+}
+
+TEST(Router, ThreeOutcomes) {
+  config::SenderRule refuse = rule("@bad.example", {});
+  refuse.reject = "550 5.7.1 Not from here";
+  const auto built = router({upstream("a"), upstream("b")}, {rule("@example.com", {"b", "a"}), refuse});
+
+  const Route chosen = built->route("x@example.com");
+  EXPECT_EQ(chosen.rule->match, "@example.com");
+  ASSERT_EQ(chosen.choices.size(), 2u);
+  EXPECT_EQ(chosen.choices[0].upstream->name, "b");
+  EXPECT_EQ(chosen.choices[1].upstream->name, "a");
+
+  EXPECT_EQ(built->route("x@bad.example").reject, "550 5.7.1 Not from here");
+  EXPECT_TRUE(built->route("x@bad.example").choices.empty());
+  EXPECT_EQ(built->route("x@other.example").rule, nullptr);
+}
+
+TEST(Router, CredentialOfTheRuleHoldsAtEveryUpstream) {
+  config::SenderRule own = rule("a@example.com", {"x", "y"});
+  own.username = "own";
+  own.password = literal("other");
+  const auto built = router({upstream("x"), upstream("y")}, {own, rule("*", {"x"})});
+  for (const Choice& choice : built->route("a@example.com").choices) {
+    EXPECT_EQ(choice.username, "own");
+    EXPECT_EQ(choice.password->literal.reveal(), "other");
+  }
+  EXPECT_EQ(built->route("b@example.com").choices[0].username, "relay");
+  EXPECT_EQ(&built->own_account(*built->upstream("y")), &built->own_account(built->upstreams()[1]));
+}
+
+TEST(Router, LanesAreSharedByEqualCredentialsOnly) {
+  const auto own = [](std::string match, std::string username, std::string password) {
+    config::SenderRule result = rule(std::move(match), {"x"});
+    result.username = std::move(username);
+    result.password = literal(std::move(password));
+    return result;
+  };
+  config::Upstream open = upstream("open");
+  open.username.reset();
+  const auto built =
+      router({upstream("x"), upstream("y"), open},
+             {rule("*", {"x", "y", "open"}), own("a@b", "relay", "secret"), own("c@d", "relay", "changed"),
+              own("e@f", "other", "secret"), own("g@h", "relay", "changed")});
+  const auto id = [&built](std::string_view sender, std::size_t choice = 0) {
+    return built->route(sender).choices[choice].id;
+  };
+  EXPECT_EQ(id("a@b"), id(""));
+  EXPECT_EQ(id("g@h"), id("c@d"));
+  const std::set<std::string> different = {id(""), id("", 1), id("", 2), id("c@d"), id("e@f")};
+  EXPECT_EQ(different.size(), 5u);
+  for (const std::string& text : different) EXPECT_EQ(text.find("secret"), std::string::npos);
+}
+
+TEST(Router, NoLoginWithoutUsername) {
+  config::Upstream open = upstream("x");
+  open.username.reset();
+  const auto built = router({open}, {rule("*", {"x"})});
+  EXPECT_EQ(built->route("a@b").choices[0].password, nullptr);
+}
+
+TEST(Router, Defaults) {
+  const auto built = router({upstream("x")});
+  const Upstream& x = built->upstreams().front();
+  EXPECT_EQ(x.host, "smtp.example.net");
+  EXPECT_THAT(x.endpoints, ElementsAre(Endpoint{587, TlsMode::starttls}));
+  EXPECT_THAT(x.mechanisms, ElementsAre("scram-sha-256", "scram-sha-1", "plain", "login"));
+  EXPECT_THAT(x.retry_next_on, ElementsAre("connect", "tls", "auth", "quota", "rate", "sender"));
+  EXPECT_EQ(x.limits.connections, 10u);
+  EXPECT_EQ(x.limits.message_size, std::nullopt);
+  EXPECT_EQ(x.preset, nullptr);
+}
+
+TEST(Router, TlsGoesByThePortUnlessItIsSaid) {
+  config::Upstream settings = upstream("x");
+  settings.ports = {587, 465, 2465, 994, 25, 80};
+  EXPECT_THAT(router({settings})->upstreams()[0].endpoints,
+              ElementsAre(Endpoint{587, TlsMode::starttls}, Endpoint{465, TlsMode::implicit},
+                          Endpoint{2465, TlsMode::implicit}, Endpoint{994, TlsMode::implicit},
+                          Endpoint{25, TlsMode::starttls}, Endpoint{80, TlsMode::starttls}));
+  settings.tls = TlsMode::none;
+  settings.ports = {465};
+  EXPECT_THAT(router({settings})->upstreams()[0].endpoints, ElementsAre(Endpoint{465, TlsMode::none}));
+  settings.ports.clear();
+  EXPECT_THAT(router({settings})->upstreams()[0].endpoints, ElementsAre(Endpoint{25, TlsMode::none}));
+  settings.tls = TlsMode::implicit;
+  EXPECT_THAT(router({settings})->upstreams()[0].endpoints, ElementsAre(Endpoint{465, TlsMode::implicit}));
+}
+
+TEST(Router, FileGoesOverPresetGoesOverDefault) {
+  config::Upstream settings = provider("sendgrid");
+  settings.limits.connections = 3;
+  settings.limits.recipients_per_message = 50;
+  settings.auth = {"PLAIN"};
+  settings.retry_next_on = {"connect"};
+  const auto built = router({settings});
+  const Upstream& x = built->upstreams()[0];
+  EXPECT_EQ(x.limits.connections, 3u);
+  EXPECT_EQ(x.limits.recipients_per_message, 50u);
+  EXPECT_EQ(x.limits.messages_per_connection, 5000u);
+  EXPECT_EQ(x.limits.idle, std::chrono::seconds(30));
+  EXPECT_THAT(x.mechanisms, ElementsAre("plain"));
+  EXPECT_THAT(x.retry_next_on, ElementsAre("connect"));
+}
+
+TEST(Router, PresetsAndTheirRegions) {
+  EXPECT_EQ(router({provider("mailgun")})->upstreams()[0].host, "smtp.mailgun.org");
+  EXPECT_EQ(router({provider("mailgun", "us")})->upstreams()[0].host, "smtp.mailgun.org");
+  EXPECT_EQ(router({provider("mailgun", "eu")})->upstreams()[0].host, "smtp.eu.mailgun.org");
+  EXPECT_EQ(router({provider("sendgrid")})->upstreams()[0].host, "smtp.sendgrid.net");
+  EXPECT_EQ(router({provider("sendcloud")})->upstreams()[0].host, "smtp.sendcloud.net");
+  EXPECT_THAT(router({provider("mailgun")})->upstreams()[0].endpoints,
+              ElementsAre(Endpoint{587, TlsMode::starttls}, Endpoint{2525, TlsMode::starttls},
+                          Endpoint{465, TlsMode::implicit}, Endpoint{25, TlsMode::starttls}));
+  EXPECT_THAT(router({provider("mailgun")})->upstreams()[0].mechanisms, ElementsAre("plain", "login"));
+}
+
+TEST(Router, SettingsNarrowAPreset) {
+  config::Upstream settings = provider("mailgun");
+  settings.tls = TlsMode::implicit;
+  EXPECT_THAT(router({settings})->upstreams()[0].endpoints, ElementsAre(Endpoint{465, TlsMode::implicit}));
+  settings.ports = {2525};
+  settings.tls.reset();
+  EXPECT_THAT(router({settings})->upstreams()[0].endpoints, ElementsAre(Endpoint{2525, TlsMode::starttls}));
+  settings.host = "127.0.0.1";
+  EXPECT_EQ(router({settings})->upstreams()[0].host, "127.0.0.1");
+}
+
+TEST(Router, Sandbox) {
+  config::Upstream capture;
+  capture.name = "capture";
+  capture.sandbox_directory = "captured";
+  const auto built = router({capture}, {rule("*", {"capture"})});
+  EXPECT_EQ(built->route("a@b").choices[0].upstream->sandbox_directory, "captured");
+  EXPECT_TRUE(built->upstreams()[0].endpoints.empty());
+}
+
+TEST(Router, ComplaintsSayWhatToChange) {
+  EXPECT_THAT(complaint(provider("mailgum")),
+              HasSubstr("unknown provider 'mailgum' (did you mean 'mailgun'?)"));
+  EXPECT_THAT(complaint(provider("mailgun", "asia")),
+              HasSubstr("unknown region 'asia' of 'mailgun': it has us, eu"));
+  EXPECT_THAT(complaint(provider("sendcloud", "us")), HasSubstr("has no regions"));
+  config::Upstream nowhere = upstream("x");
+  nowhere.host.reset();
+  EXPECT_THAT(complaint(nowhere), HasSubstr("upstream 'x': it has neither provider, host nor sandbox"));
+}
+
+TEST(Router, ComplaintsHaveAPlace) {
+  const Router::Built built = build({provider("mailgum"), provider("nothing")});
+  ASSERT_EQ(built.errors.size(), 2u);
+  EXPECT_EQ(built.errors[0].file, "relayd.yaml");
+  EXPECT_EQ(built.errors[0].where.line, 7);
+  EXPECT_EQ(built.errors[0].where.column, 3);
+}
+
+TEST(Router, UsernameThatTheProviderNeverTakes) {
+  config::Upstream settings = provider("sendgrid");
+  settings.username = "me@example.com";
+  settings.password = literal("x");
+  EXPECT_THAT(complaint(settings), HasSubstr("the word apikey"));
+  settings.username = "apikey";
+  router({settings});
+  config::SenderRule own = rule("*", {"sendgrid"});
+  own.username = "me";
+  own.password = literal("y");
+  own.where = {9, 1};
+  const Router::Built built = build({settings}, {own});
+  ASSERT_EQ(built.errors.size(), 1u);
+  EXPECT_EQ(built.errors[0].where.line, 9);
+  settings.host = "127.0.0.1";
+  settings.username = "me";
+  router({settings});
+}
+
+TEST(Router, BrokenReferencesAreFound) {
+  const Router::Built built = build({upstream("x")}, {rule("*", {"y"}), rule("*", {"x"})});
+  ASSERT_EQ(built.errors.size(), 2u);
+  EXPECT_EQ(built.errors[0].text, "unknown upstream 'y'");
+  EXPECT_EQ(built.errors[1].text, "duplicate match '*'");
+}
+
+TEST(Router, OutlivesTheCallersConfiguration) {
+  std::shared_ptr<const Router> kept;
+  {
+    config::SenderRule own = rule("*", {"x"});
+    own.username = "own";
+    own.password = literal("p");
+    kept = router({upstream("x")}, {own});
+  }
+  EXPECT_EQ(kept->route("a@b").choices[0].password->literal.reveal(), "p");
+}
+
+}  // namespace
+}  // namespace relayd::route
