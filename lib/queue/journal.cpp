@@ -110,8 +110,10 @@ void Journal::write_batch() {
     prepare();
     std::uint64_t bytes = 0;
     for (const Submission& submission : batch_) bytes += submission.bytes.size();
-    if (bytes > 0) append(bytes);
-    failures_ = 0;
+    if (bytes > 0) {
+      append(bytes);
+      failures_ = 0;
+    }
     finish_batch();
   } catch (const std::exception& error) {
     fail_batch(to_queue_error(error));

@@ -46,17 +46,22 @@ class QueueFixture : public testing::Test {
     reopen();
   }
 
+  // Ends the queue, if there is one, and opens it again.
   void reopen() {
     queue.reset();
-    disk.reset();
     loop.run();
-    disk = std::make_unique<disk::PosixDisk>();
-    queue = std::make_unique<queue::Queue>(loop, workers, *disk, options);
+    queue = std::make_unique<queue::Queue>(loop, workers, fresh_disk(), options);
     queue->on_trouble([this](const std::string& text) { troubles.push_back(text); });
     recovery = queue->open();
   }
 
-  queue::MessageId commit(std::string_view body, const std::vector<std::string>& recipients) {
+  virtual disk::Disk& fresh_disk() {
+    disk = std::make_unique<disk::PosixDisk>();
+    return *disk;
+  }
+
+  queue::MessageId commit(std::string_view body,
+                          const std::vector<std::string>& recipients = {"b@example.org"}) {
     queue::Envelope envelope;
     envelope.sender = envelope.routing_sender = "a@example.org";
     for (const std::string& address : recipients) envelope.recipients.push_back({address, "", ""});
@@ -75,7 +80,13 @@ class QueueFixture : public testing::Test {
     co_return id;
   }
 
-  queue::Content read(queue::MessageId id) { return run_task(queue->read(*queue->find(id)), &loop); }
+  queue::Content read(queue::MessageId id) { return run_task(queue->read(message(id)), &loop); }
+
+  queue::Message& message(queue::MessageId id) {
+    queue::Message* const found = queue->find(id);
+    if (!found) throw std::runtime_error("the queue has no such message");
+    return *found;
+  }
 
   // Settles with one state for each recipient, in order; the next attempt is in an hour.
   void settle(queue::MessageId id, const std::vector<queue::RecipientState>& states) {
@@ -87,9 +98,11 @@ class QueueFixture : public testing::Test {
     outcome.host = "mx.example.net:587";
     for (std::uint32_t i = 0; i < states.size(); ++i)
       outcome.recipients.push_back({i, states[i], 450, "4.2.0 later"});
-    queue->settle(*queue->find(id), outcome);
-    run_task(queue->flush(), &loop);
+    queue->settle(message(id), outcome);
+    flush();
   }
+
+  void flush() { run_task(queue->flush(), &loop); }
 
   TemporaryDirectory directory;
   ManualLoop loop;

@@ -1,0 +1,223 @@
+#include "queue/record.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "queue/segment.hpp"
+
+namespace relayd::queue {
+namespace {
+
+constexpr std::uint64_t generation = 0x0123456789abcdef;
+constexpr MessageId id{0x0007'1234'5678'9abc};
+const WallTime when{std::chrono::seconds(1'790'000'000)};
+
+Envelope envelope() {
+  Envelope envelope;
+  envelope.sender = "a@example.org";
+  envelope.routing_sender = "b@example.org";
+  envelope.recipients = {{"c@example.org", "SUCCESS,FAILURE", "rfc822;c+2B@example.org"},
+                         {"d@example.org", "", ""}};
+  envelope.eight_bit = true;
+  envelope.ret = "HDRS";
+  envelope.envelope_id = "id+3D1";
+  envelope.client = "192.0.2.1";
+  envelope.account = "webapp";
+  return envelope;
+}
+
+Outcome outcome() {
+  Outcome outcome;
+  outcome.when = when;
+  outcome.upstream = "office";
+  outcome.username = "relay";
+  outcome.host = "mx.example.net:587";
+  outcome.recipients = {{1, RecipientState::failed, 550, "5.1.1 no such user"}};
+  outcome.next_attempt = when + std::chrono::minutes(3);
+  return outcome;
+}
+
+std::string message_record(std::string_view body) {
+  std::string record = begin_message();
+  record += body;
+  MessageFacts facts;
+  facts.size = body.size();
+  facts.accepted = when;
+  finish_message(record, id, facts, envelope());
+  return record;
+}
+
+std::string sealed(std::string record) {
+  seal(record, generation, segment_start);
+  return record;
+}
+
+TEST(Record, AMessageComesBackAsItWasPutIn) {
+  const std::string bytes = sealed(message_record("Subject: x\r\n\r\nbody\r\n"));
+  EXPECT_EQ(bytes.size() % record_alignment, 0U);
+  const std::string journal = bytes + "what follows";
+  const auto record = parse_record(journal, generation);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->type, RecordType::message);
+  EXPECT_EQ(record->id, id);
+  EXPECT_EQ(record->batch, segment_start);
+  EXPECT_EQ(record->length, bytes.size());
+  const auto message = decode_message(*record);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->body, "Subject: x\r\n\r\nbody\r\n");
+  EXPECT_EQ(message->accepted, when);
+  EXPECT_FALSE(message->by_reference);
+  EXPECT_FALSE(message->progress);
+  EXPECT_EQ(message->envelope.sender, "a@example.org");
+  EXPECT_EQ(message->envelope.routing_sender, "b@example.org");
+  ASSERT_EQ(message->envelope.recipients.size(), 2U);
+  EXPECT_EQ(message->envelope.recipients[0].address, "c@example.org");
+  EXPECT_EQ(message->envelope.recipients[0].notify, "SUCCESS,FAILURE");
+  EXPECT_EQ(message->envelope.recipients[0].original_recipient, "rfc822;c+2B@example.org");
+  EXPECT_TRUE(message->envelope.eight_bit);
+  EXPECT_FALSE(message->envelope.smtp_utf8);
+  EXPECT_EQ(message->envelope.ret, "HDRS");
+  EXPECT_EQ(message->envelope.envelope_id, "id+3D1");
+  EXPECT_EQ(message->envelope.client, "192.0.2.1");
+  EXPECT_EQ(message->envelope.account, "webapp");
+}
+
+TEST(Record, AnOutcomeComesBackAsItWasPutIn) {
+  const Position previous{7, 8192};
+  const std::string bytes = sealed(encode_outcome(id, previous, outcome(), false));
+  const auto record = parse_record(bytes, generation);
+  ASSERT_TRUE(record);
+  EXPECT_FALSE(is_final(*record));
+  const auto stored = decode_outcome(*record);
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->previous, previous);
+  EXPECT_EQ(stored->outcome.when, when);
+  EXPECT_EQ(stored->outcome.next_attempt, when + std::chrono::minutes(3));
+  EXPECT_EQ(stored->outcome.upstream, "office");
+  EXPECT_EQ(stored->outcome.username, "relay");
+  EXPECT_EQ(stored->outcome.host, "mx.example.net:587");
+  ASSERT_EQ(stored->outcome.recipients.size(), 1U);
+  EXPECT_EQ(stored->outcome.recipients[0].recipient, 1U);
+  EXPECT_EQ(stored->outcome.recipients[0].state, RecipientState::failed);
+  EXPECT_EQ(stored->outcome.recipients[0].code, 550);
+  EXPECT_EQ(stored->outcome.recipients[0].text, "5.1.1 no such user");
+}
+
+TEST(Record, AReplyTextIsCutAt512Octets) {
+  Outcome long_one = outcome();
+  long_one.recipients[0].text = std::string(10'000, 'x');
+  const std::string bytes = sealed(encode_outcome(id, {}, long_one, true));
+  const auto record = parse_record(bytes, generation);
+  ASSERT_TRUE(record);
+  EXPECT_TRUE(is_final(*record));
+  const auto stored = decode_outcome(*record);
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->outcome.recipients[0].text, std::string(512, 'x'));
+}
+
+TEST(Record, AnEventComesBackAsItWasPutIn) {
+  const std::string bytes = sealed(encode_event(RecordType::hold, id, {3, 4096}, when));
+  const auto record = parse_record(bytes, generation);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->type, RecordType::hold);
+  const auto event = decode_event(*record);
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->when, when);
+  EXPECT_EQ(event->previous, (Position{3, 4096}));
+  EXPECT_FALSE(decode_message(*record));
+  EXPECT_FALSE(decode_outcome(*record));
+}
+
+TEST(Record, ARewrittenMessageKeepsBodyAndEnvelopeAndTellsItsProgress) {
+  std::string bytes = message_record("body\r\n");
+  // Twice: a successor can have successors.
+  rewrite_message(bytes, Progress{3, outcome()}, false, false);
+  rewrite_message(bytes, Progress{4, outcome()}, true, true);
+  const std::string rewritten = sealed(bytes);
+  const auto record = parse_record(rewritten, generation);
+  ASSERT_TRUE(record);
+  const auto message = decode_message(*record);
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->body, "body\r\n");
+  EXPECT_EQ(message->envelope.recipients.size(), 2U);
+  EXPECT_TRUE(message->in_doubt);
+  EXPECT_TRUE(message->held);
+  ASSERT_TRUE(message->progress);
+  EXPECT_EQ(message->progress->attempts, 4);
+  EXPECT_EQ(message->progress->merged.recipients[0].text, "5.1.1 no such user");
+}
+
+TEST(Record, EveryFlippedBitIsRefused) {
+  for (const std::string& whole :
+       {sealed(message_record("body\r\n")), sealed(encode_outcome(id, {1, 2}, outcome(), true))}) {
+    for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
+      std::string damaged = whole;
+      damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+      EXPECT_FALSE(parse_record(damaged + damaged, generation)) << "bit " << bit;
+    }
+  }
+}
+
+TEST(Record, EveryTruncationIsRefused) {
+  const std::string whole = sealed(message_record("body\r\n"));
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    EXPECT_FALSE(parse_record(std::string(whole, 0, size), generation)) << size;
+}
+
+TEST(Record, ARecordOfAnEarlierLifeOfTheFileIsRefused) {
+  const std::string whole = sealed(message_record("body\r\n"));
+  EXPECT_FALSE(parse_record(whole, generation + 1));
+  EXPECT_FALSE(parse_record(whole, generation + (std::uint64_t{1} << 32)));
+}
+
+// What a sound checksum does not protect from: fields that contradict each other.
+TEST(Record, LengthsThatDoNotFitAreRefused) {
+  for (std::size_t at = record_header; at < message_head; ++at) {
+    std::string record = message_record("body\r\n");
+    record[at] = '\x7f';
+    seal(record, generation, segment_start);
+    const auto parsed = parse_record(record, generation);
+    ASSERT_TRUE(parsed);
+    decode_message(*parsed);  // must not read beyond the record; the sanitizer watches
+  }
+}
+
+TEST(SegmentHeader, ComesBackAndRefusesEveryFlippedBit) {
+  const std::string bytes = encode_header({12, generation, 11, 65536});
+  const auto header = decode_header(bytes).header;
+  ASSERT_TRUE(header);
+  EXPECT_EQ(header->sequence, 12U);
+  EXPECT_EQ(header->generation, generation);
+  EXPECT_EQ(header->previous, 11U);
+  EXPECT_EQ(header->previous_end, 65536U);
+  for (std::size_t bit = 0; bit < 64 * 8; ++bit) {
+    std::string damaged = bytes;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    EXPECT_EQ(decode_header(damaged).version, 0U) << "bit " << bit;
+  }
+}
+
+TEST(SegmentName, IsReadBackAndNothingElseIs) {
+  EXPECT_EQ(segment_path(12), "journal/0000000000000012.journal");
+  EXPECT_EQ(parse_segment_name("0000000000000012.journal"), 12U);
+  for (const char* other : {"12.journal", "0000000000000012.journal~", "000000000000001x.journal",
+                            "0000000000000000.journal", "-000000000000012.journal", ""})
+    EXPECT_FALSE(parse_segment_name(other)) << other;
+}
+
+TEST(MessageId, TextHasElevenCharactersAndSortsByAge) {
+  const MessageId older{1'790'000'000'000'000};
+  const MessageId younger{1'790'000'000'000'001};
+  EXPECT_EQ(to_string(older).size(), 11U);
+  EXPECT_LT(to_string(older), to_string(younger));
+  const auto back = parse_message_id(to_string(older));
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(*back, older);
+  for (const char* bad : {"", "0000000000", "000000000000", "0000000000w", "0000000000V"})
+    EXPECT_FALSE(parse_message_id(bad).ok()) << bad;
+}
+
+}  // namespace
+}  // namespace relayd::queue

@@ -1,0 +1,260 @@
+#include "support/forgetting_disk.hpp"
+
+#include <algorithm>
+
+namespace relayd::test {
+namespace {
+
+[[noreturn]] void fail(int error, const std::string& what) {
+  throw disk::DiskError(error, std::generic_category(), what);
+}
+
+std::string parent(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+}  // namespace
+
+class ForgettingDisk::OpenFile final : public disk::File {
+ public:
+  OpenFile(ForgettingDisk& disk, std::shared_ptr<Node> node) : disk_(disk), node_(std::move(node)) {}
+
+  std::size_t read_at(std::uint64_t offset, char* buffer, std::size_t size) override {
+    std::lock_guard lock(disk_.mutex_);
+    disk_.need_power();
+    if (offset >= node_->live.size()) return 0;
+    const std::size_t count = std::min<std::size_t>(size, node_->live.size() - offset);
+    std::memcpy(buffer, node_->live.data() + offset, count);
+    return count;
+  }
+
+  bool read_now(std::uint64_t offset, char* buffer, std::size_t size) override {
+    return disk_.cached_ && read_at(offset, buffer, size) == size;
+  }
+
+  using disk::File::write_at;
+  void write_at(std::uint64_t offset, std::span<const std::string_view> pieces) override {
+    std::lock_guard lock(disk_.mutex_);
+    std::string bytes;
+    for (const std::string_view piece : pieces) bytes += piece;
+    try {
+      disk_.step();
+    } catch (const disk::DiskError&) {
+      put(offset, std::string_view(bytes).substr(0, bytes.size() / 2));
+      throw;
+    }
+    put(offset, bytes);
+  }
+
+  void sync_data() override {
+    std::lock_guard lock(disk_.mutex_);
+    try {
+      disk_.step();
+    } catch (const disk::DiskError&) {
+      if (!disk_.dead_) node_->dirty.clear();
+      throw;
+    }
+    while (!node_->dirty.empty()) keep_sector(*node_, *node_->dirty.begin());
+  }
+
+  std::uint64_t size() override {
+    std::lock_guard lock(disk_.mutex_);
+    disk_.need_power();
+    return node_->live.size();
+  }
+
+  int descriptor() const override { return -1; }
+
+ private:
+  void put(std::uint64_t offset, std::string_view bytes) {
+    if (bytes.empty()) return;
+    if (node_->live.size() < offset + bytes.size()) node_->live.resize(offset + bytes.size());
+    node_->live.replace(offset, bytes.size(), bytes);
+    for (std::size_t at = offset / sector; at <= (offset + bytes.size() - 1) / sector; ++at)
+      node_->dirty.insert(at);
+  }
+
+  ForgettingDisk& disk_;
+  std::shared_ptr<Node> node_;
+};
+
+void ForgettingDisk::arm(std::size_t call, Fault fault, int error) {
+  std::lock_guard lock(mutex_);
+  fault_at_ = calls_ + call;
+  fault_ = fault;
+  error_ = error;
+}
+
+void ForgettingDisk::heal() {
+  std::lock_guard lock(mutex_);
+  fault_at_ = 0;
+  failing_ = false;
+}
+
+void ForgettingDisk::restart(unsigned seed) {
+  std::lock_guard lock(mutex_);
+  std::mt19937 random(seed);
+  const auto survives = [&] { return seed == 1 || (seed > 1 && random() % 2 == 0); };
+  for (const Change& change : changes_)
+    if (survives()) apply(durable_, change);
+  changes_.clear();
+  std::set<Node*> seen;
+  for (auto& [path, node] : durable_) {
+    if (!node || !seen.insert(node.get()).second) continue;
+    for (const std::size_t number : std::set<std::size_t>(node->dirty))
+      if (survives()) keep_sector(*node, number);
+    node->dirty.clear();
+    node->live = node->durable;
+  }
+  live_ = durable_;
+  fault_at_ = 0;
+  failing_ = dead_ = false;
+}
+
+std::size_t ForgettingDisk::calls() const {
+  std::lock_guard lock(mutex_);
+  return calls_;
+}
+
+bool ForgettingDisk::dead() const {
+  std::lock_guard lock(mutex_);
+  return dead_;
+}
+
+void ForgettingDisk::set_free_space(Bytes bytes) {
+  std::lock_guard lock(mutex_);
+  free_space_ = bytes;
+}
+
+void ForgettingDisk::set_cached(bool cached) {
+  std::lock_guard lock(mutex_);
+  cached_ = cached;
+}
+
+void ForgettingDisk::damage(const std::string& path, std::size_t offset) {
+  std::lock_guard lock(mutex_);
+  Node& damaged = *node(path);
+  damaged.live.at(offset) = static_cast<char>(damaged.live.at(offset) ^ 0x20);
+  damaged.durable.at(offset) = damaged.live.at(offset);
+}
+
+std::map<std::string, std::size_t> ForgettingDisk::sizes() const {
+  std::lock_guard lock(mutex_);
+  std::map<std::string, std::size_t> found;
+  for (const auto& [path, node] : live_)
+    if (node) found[path] = node->live.size();
+  return found;
+}
+
+bool ForgettingDisk::hold(const std::string&) {
+  std::lock_guard lock(mutex_);
+  need_power();
+  return true;
+}
+
+std::unique_ptr<disk::File> ForgettingDisk::create(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  step();
+  if (live_.contains(path)) fail(EEXIST, path);
+  const Change change{parent(path), "", path, std::make_shared<Node>()};
+  apply(live_, change);
+  changes_.push_back(change);
+  return std::make_unique<OpenFile>(*this, change.node);
+}
+
+std::unique_ptr<disk::File> ForgettingDisk::open(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  need_power();
+  return std::make_unique<OpenFile>(*this, node(path));
+}
+
+void ForgettingDisk::rename(const std::string& from, const std::string& to) {
+  std::lock_guard lock(mutex_);
+  step();
+  // Between two directories it is two changes, as on a file system that keeps no order between them.
+  const std::shared_ptr<Node> moved = node(from);
+  std::vector<Change> changes{{parent(from), from, to, moved}};
+  if (parent(from) != parent(to)) changes = {{parent(to), "", to, moved}, {parent(from), from, "", nullptr}};
+  for (const Change& change : changes) {
+    apply(live_, change);
+    changes_.push_back(change);
+  }
+}
+
+void ForgettingDisk::remove(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  step();
+  node(path);
+  const Change change{parent(path), path, "", nullptr};
+  apply(live_, change);
+  changes_.push_back(change);
+}
+
+void ForgettingDisk::make_directory(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  step();
+  if (live_.contains(path)) return;
+  const Change change{parent(path), "", path, nullptr};
+  apply(live_, change);
+  changes_.push_back(change);
+}
+
+void ForgettingDisk::sync_directory(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  step();
+  for (const Change& change : changes_)
+    if (change.directory == path) apply(durable_, change);
+  std::erase_if(changes_, [&](const Change& change) { return change.directory == path; });
+}
+
+std::vector<std::string> ForgettingDisk::list(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  need_power();
+  std::vector<std::string> names;
+  for (const auto& [name, node] : live_)
+    if (parent(name) == path) names.push_back(name.substr(path.size() + 1));
+  return names;
+}
+
+Bytes ForgettingDisk::free_space() {
+  std::lock_guard lock(mutex_);
+  need_power();
+  return free_space_;
+}
+
+void ForgettingDisk::step() {
+  need_power();
+  ++calls_;
+  if (calls_ == fault_at_) {
+    dead_ = fault_ == Fault::power_fails;
+    failing_ = fault_ == Fault::fails_on;
+    fail(error_, "fault");
+  }
+  if (failing_) fail(error_, "fault");
+}
+
+void ForgettingDisk::need_power() const {
+  if (dead_) fail(EIO, "no power");
+}
+
+std::shared_ptr<ForgettingDisk::Node> ForgettingDisk::node(const std::string& path) const {
+  const auto found = live_.find(path);
+  if (found == live_.end()) fail(ENOENT, path);
+  return found->second;
+}
+
+void ForgettingDisk::apply(Names& names, const Change& change) {
+  if (!change.gone.empty()) names.erase(change.gone);
+  if (!change.appears.empty()) names[change.appears] = change.node;
+}
+
+void ForgettingDisk::keep_sector(Node& node, std::size_t number) {
+  const std::size_t from = number * sector;
+  const std::size_t count = std::min(sector, node.live.size() - from);
+  if (node.durable.size() < from + count) node.durable.resize(from + count);
+  node.durable.replace(from, count, node.live, from, count);
+  node.dirty.erase(number);
+}
+
+}  // namespace relayd::test
