@@ -33,6 +33,8 @@ bool same_prefix(const Address& a, const Address& b, int bits) {
   return rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0;
 }
 
+// Of a network too: the bits behind its prefix are zero, so that one with a shorter prefix has no such
+// address.
 bool is_ipv4(const Address& address) {
   return same_prefix(address, mapped_prefix, mapped_bits);
 }
@@ -76,12 +78,11 @@ bool Network::contains(std::string_view address) const {
   const std::optional<Address> other = parse_address(address.substr(0, address.find('%')));
   if (!other) return false;
   // "::/0" is every IPv6 address: without this the mapped form would let it hold every IPv4 address too.
-  const bool this_is_ipv4 = bits_ >= mapped_bits && is_ipv4(address_);
-  return is_ipv4(*other) == this_is_ipv4 && same_prefix(*other, address_, bits_);
+  return is_ipv4(*other) == is_ipv4(address_) && same_prefix(*other, address_, bits_);
 }
 
 std::string Network::text() const {
-  const bool ipv4 = bits_ >= mapped_bits && is_ipv4(address_);
+  const bool ipv4 = is_ipv4(address_);
   char text[INET6_ADDRSTRLEN] = "";
   if (ipv4)
     ::inet_ntop(AF_INET, address_.data() + 12, text, sizeof text);
@@ -92,8 +93,7 @@ std::string Network::text() const {
 }
 
 bool Network::is_loopback() const {
-  constexpr int ipv4_loopback_bits = mapped_bits + 8;
-  if (is_ipv4(address_)) return bits_ >= ipv4_loopback_bits && address_[12] == 127;
+  if (is_ipv4(address_)) return address_[12] == 127;
   return bits_ == 128 && address_ == ipv6_loopback;
 }
 

@@ -21,7 +21,7 @@ class Network {
   bool is_loopback() const;  // every address in it is a loopback address
 
  private:
-  std::array<std::uint8_t, 16> address_{};  // IPv4 in mapped form
+  std::array<std::uint8_t, 16> address_{};  // IPv4 in mapped form; zero behind the prefix
   int bits_ = 128;
 };
 

@@ -7,7 +7,9 @@
 
 #include <sys/types.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -66,6 +68,7 @@ template <class T>
 struct Key {
   using Read = std::function<void(Reader&, const Node&, T&)>;
 
+  // Constructors, because GCC 12 fails on a default member initializer here.
   Key(std::string_view key_name, Read reads) : name(key_name), read(std::move(reads)) {}
   Key(std::string_view key_name, Read reads, std::vector<KeyRow> rows)
       : name(key_name), read(std::move(reads)), below(std::move(rows)) {}
@@ -132,22 +135,25 @@ void complain_unknown(Reader& reader, const Entry& entry, const std::vector<std:
 void complain_reserved(Reader& reader, const Entry& entry);
 
 template <class T>
+std::vector<std::string_view> supported(const Keys<T>& keys) {
+  std::vector<std::string_view> names;
+  for (const Key<T>& key : keys)
+    if (key.read) names.push_back(key.name);
+  return names;
+}
+
+template <class T>
 void read_keys(Reader& reader, const Node& node, const Keys<T>& keys, T& out) {
   if (!expect_map(reader, node)) return;
   for (const Entry& entry : node.entries) {
-    const Key<T>* found = nullptr;
-    std::vector<std::string_view> known;
-    for (const Key<T>& key : keys) {
-      if (key.name == entry.key) found = &key;
-      if (key.read) known.push_back(key.name);
-    }
-    if (!found) {
-      complain_unknown(reader, entry, known);
-    } else if (!found->read) {
+    const auto key = std::ranges::find(keys, entry.key, &Key<T>::name);
+    if (key == keys.end()) {
+      complain_unknown(reader, entry, supported(keys));
+    } else if (!key->read) {
       complain_reserved(reader, entry);
     } else {
       reader.enter(entry.key);
-      found->read(reader, entry.value, out);
+      key->read(reader, entry.value, out);
       reader.leave();
     }
   }
@@ -196,6 +202,7 @@ void read_named(Reader& reader, const Node& node, std::vector<T>& out) {
 
 // --- rows -------------------------------------------------------------------------------------------------
 
+// The paths of a table, each after `prefix`, and of the tables below it.
 template <class T>
 std::vector<KeyRow> rows(const Keys<T>& keys, const std::string& prefix) {
   std::vector<KeyRow> result;
@@ -207,6 +214,7 @@ std::vector<KeyRow> rows(const Keys<T>& keys, const std::string& prefix) {
   return result;
 }
 
+// The paths under a key whose field has this type: none, unless it is a section or a list of sections.
 template <class M>
 std::vector<KeyRow> rows_below(const M* member) {
   if constexpr (Section<M>)

@@ -79,6 +79,10 @@ accounts:
   EXPECT_THAT(config.accounts[0].may_send_as, ElementsAre("@example.com", "bot@example.org"));
 }
 
+TEST(Load, SeveralListenersMayLeaveThePortToTheKernel) {
+  EXPECT_EQ(good("listen: [{address: 127.0.0.1:0}, {address: 127.0.0.1:0}]").listeners.size(), 2u);
+}
+
 TEST(Load, AnEmptyAllowAllowsNobody) {
   EXPECT_THAT(good("listen: [{address: 127.0.0.1:25, allow: []}]").listeners[0].allow, IsEmpty());
 }

@@ -65,7 +65,8 @@ TEST(Network, TextIsTheShortForm) {
 TEST(Network, IsLoopbackOnlyWhenEveryAddressOfItIs) {
   for (const char* const text : {"127.0.0.0/8", "127.0.0.53", "::1", "::ffff:127.0.0.1"})
     EXPECT_TRUE(Network::parse(text)->is_loopback()) << text;
-  for (const char* const text : {"126.0.0.0/7", "0.0.0.0/0", "::/127", "::/0", "10.0.0.1", "::2"})
+  for (const char* const text :
+       {"126.0.0.0/7", "::ffff:0.0.0.0/96", "0.0.0.0/0", "::/127", "::/0", "10.0.0.1", "::2"})
     EXPECT_FALSE(Network::parse(text)->is_loopback()) << text;
 }
 
