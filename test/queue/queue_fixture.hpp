@@ -4,10 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
-#include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,25 +14,9 @@
 #include "shared/async/workers.hpp"
 #include "shared/disk/posix_disk.hpp"
 #include "support/manual_loop.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace relayd::test {
-
-// A directory that goes with its owner.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string path = (std::filesystem::temp_directory_path() / "relayd-test-XXXXXX").string();
-    if (!::mkdtemp(path.data())) throw std::runtime_error("mkdtemp");
-    path_ = path;
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 class QueueFixture : public testing::Test {
  protected:
@@ -45,6 +27,8 @@ class QueueFixture : public testing::Test {
     options.reserve = 0_B;
     reopen();
   }
+
+  void TearDown() override { queue.reset(); }  // before a disk of a derived fixture
 
   // Ends the queue, if there is one, and opens it again.
   void reopen() {

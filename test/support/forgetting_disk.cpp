@@ -112,6 +112,12 @@ void ForgettingDisk::restart(unsigned seed) {
   failing_ = dead_ = false;
 }
 
+void ForgettingDisk::revive() {
+  std::lock_guard lock(mutex_);
+  fault_at_ = 0;
+  failing_ = dead_ = false;
+}
+
 std::size_t ForgettingDisk::calls() const {
   std::lock_guard lock(mutex_);
   return calls_;

@@ -26,7 +26,7 @@ class ForgettingDisk final : public disk::Disk {
   enum class Fault {
     fails_once,   // the call reports an error; a write may have been done in part
     fails_on,     // so does every later one, until heal()
-    power_fails,  // so does every later one, reads too, until restart()
+    power_fails,  // so does every later one, reads too, until restart() or revive()
   };
 
   // Arms a fault for the Nth changing call from now, 1 being the next.
@@ -35,6 +35,8 @@ class ForgettingDisk final : public disk::Disk {
   // The machine comes up again with what was durable and, by the seed, some of what was not: 0 nothing, 1 all
   // of it, others a random choice.
   void restart(unsigned seed);
+  // Only the process was killed: all that was written can be read, be it durable or not.
+  void revive();
 
   std::size_t calls() const;  // changing calls so far
   bool dead() const;          // without power
