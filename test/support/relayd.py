@@ -21,15 +21,16 @@ def command(*arguments, timeout: float = PATIENCE, **options) -> subprocess.Comp
 
 
 class Relayd:
-    """One relay on a loopback port. `queue` adds to that section; others are replaced by keyword."""
+    """One relay on a loopback port. `listener` and `queue` add to those sections; others are given by keyword."""
 
-    def __init__(self, directory: Path, upstreams: dict, senders: list, queue: dict | None = None, **sections):
+    def __init__(self, directory: Path, upstreams: dict, senders: list, listener: dict | None = None,
+                 queue: dict | None = None, **sections):
         self.port = free_port()
         self.file = directory / "relayd.yaml"
         self.queue = directory / "queue"
         self.config = {
             "hostname": "relay.test.example",
-            "listen": [{"address": f"127.0.0.1:{self.port}"}],
+            "listen": [{"address": f"127.0.0.1:{self.port}", **(listener or {})}],
             "queue": {"directory": str(self.queue), "reserve": "1MiB", "retry": RETRY_AT_ONCE,
                       **(queue or {})},
             "upstreams": upstreams,
