@@ -17,7 +17,7 @@ RUN cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release \
  && ctest --test-dir build -L unit --output-on-failure
 
 # The root of the image. glibc resolves names without loading anything more; it is told how by nsswitch.conf.
-RUN install -D -s build/relayd/relayd /image/usr/bin/relayd \
+RUN cmake --install build --prefix /image/usr --strip \
  && ldd /image/usr/bin/relayd | grep -o '/[^ ]*' | xargs cp --parents --dereference --target-directory=/image \
  && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
  && echo 'relayd:x:65532:65532:relayd:/var/spool/relayd:/usr/sbin/nologin' > /image/etc/passwd \

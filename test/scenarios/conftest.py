@@ -53,7 +53,7 @@ def relay(tmp_path):
         folder = tmp_path / f"relay{len(started)}"
         folder.mkdir()
         started.append(Relayd(folder, upstreams, senders, **sections))
-        return started[-1].start("--grace", "1s")
+        return started[-1].start("--grace", "1")
 
     yield start
     for one in started:

@@ -81,7 +81,7 @@ def test_every_acknowledged_message_survives_kill_9(to_upstream, pytestconfig):
             load.acknowledged.wait(count=already + chance.randrange(1, MOST_PER_ROUND))
             load.relay_is(up=False)
             relay.kill()
-            relay.start("--grace", "1s")
+            relay.start("--grace", "1")
     finally:
         load.end()
 

@@ -32,14 +32,14 @@ def test_sigterm_finishes_the_message_whose_dot_has_left(to_upstream):
 
     upstream.answer("dot", slowly, times=1)
     relay.finish()
-    relay.start("--grace", f"{PATIENCE:g}s")
+    relay.start("--grace", f"{PATIENCE:g}")
     id = send(relay)
     assert at_the_dot.wait(PATIENCE)
     relay.signal(signal.SIGTERM)
     go_on.set()
     assert relay.ended() == DONE
     assert relay.logged("delivered", id=id) and relay.logged("stopped")
-    relay.start("--grace", "1s")
+    relay.start("--grace", "1")
     relay.wait_event("delivered", id=send(relay, "next"))
     assert len(upstream.taken(2)) == 2
 
@@ -50,7 +50,7 @@ def test_sigterm_does_not_wait_for_an_upstream_that_says_nothing(to_upstream):
     id = send(relay)
     upstream.commands.wait(lambda command: command.verb == "MAIL")
     assert relay.stop() == DONE
-    relay.start("--grace", "1s")
+    relay.start("--grace", "1")
     relay.wait_event("delivered", id=id)
     assert len(upstream.taken(1)) == 1
 
@@ -61,7 +61,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(to_upstream):
     ids = [send(relay) for _ in range(10)]
     relay.kill()
     upstream.behave()
-    relay.start("--grace", "1s")
+    relay.start("--grace", "1")
     for id in ids:
         relay.wait_event("delivered", id=id)
     assert len(upstream.taken(10)) == 10
