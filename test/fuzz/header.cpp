@@ -1,0 +1,28 @@
+#include "shared/mail/header.hpp"
+
+#include "fuzz/targets.hpp"
+#include "shared/mail/address.hpp"
+
+namespace relayd::fuzz {
+
+void header(std::string_view input) {
+  mail::HeaderScanner whole;
+  whole.feed(input);
+  mail::HeaderScanner pieces;
+  const std::size_t cut = cut_of(input);
+  pieces.feed(input.substr(0, cut));
+  pieces.feed(input.substr(cut));
+  const mail::HeaderFacts& a = whole.facts();
+  const mail::HeaderFacts& b = pieces.facts();
+  demand(a.octets == b.octets && a.received == b.received && a.from == b.from && a.has_date == b.has_date &&
+             whole.done() == pieces.done(),
+         "the cut does not matter to the facts");
+  demand(a.octets <= input.size(), "a header is part of its message");
+  demand(!a.separated || input.substr(0, a.octets).ends_with('\n'), "an empty line ends the header");
+  for (const std::string& found : {a.from, mail::first_mailbox(input)}) {
+    const bool valid = found.empty() || mail::check_address(found, true) == mail::AddressFault::none;
+    demand(valid, "what is found is an address");
+  }
+}
+
+}  // namespace relayd::fuzz

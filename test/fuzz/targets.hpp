@@ -1,0 +1,41 @@
+// Fuzz targets: one function per parser that reads what strangers send.
+//
+// Each takes any octets and ends the process when a promise of the parser does not hold. libfuzzer.cpp drives
+// one of them under clang; replay_test.cpp runs all of them over the seeds with every ordinary build.
+#pragma once
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+namespace relayd::fuzz {
+
+void address(std::string_view input);
+void capabilities(std::string_view input);
+void command(std::string_view input);
+void data(std::string_view input);
+void header(std::string_view input);
+void line_buffer(std::string_view input);
+void reply(std::string_view input);
+
+struct Target {
+  std::string_view name;  // of its folder of seeds, too
+  void (*run)(std::string_view);
+};
+inline constexpr Target targets[] = {
+    {"address", address}, {"capabilities", capabilities}, {"command", command}, {"data", data},
+    {"header", header},   {"line_buffer", line_buffer},   {"reply", reply},
+};
+
+inline void demand(bool held, const char* promise) {
+  if (held) return;
+  std::fprintf(stderr, "broken promise: %s\n", promise);
+  std::abort();
+}
+
+// Where to cut the input, chosen by its first octet.
+inline std::size_t cut_of(std::string_view input) {
+  return input.empty() ? 0 : static_cast<unsigned char>(input.front()) % (input.size() + 1);
+}
+
+}  // namespace relayd::fuzz
