@@ -51,7 +51,6 @@ Node scalar(std::string_view text, std::string_view variable) {
   node.kind = Node::Kind::scalar;
   node.place.variable = variable;
   node.text = text;
-  node.from_environment = true;
   return node;
 }
 
