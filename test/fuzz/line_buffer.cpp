@@ -34,13 +34,18 @@ std::vector<std::string> expected(std::string_view input) {
 }  // namespace
 
 void line_buffer(std::string_view input) {
-  smtp::LineBuffer buffer(limit);
-  std::vector<std::string> lines;
   const std::size_t cut = cut_of(input);
-  feed(buffer, input.substr(0, cut), lines);
-  for (const char& c : input.substr(cut)) feed(buffer, {&c, 1}, lines);
+  smtp::LineBuffer pieces(limit);
+  std::vector<std::string> lines;
+  feed(pieces, input.substr(0, cut), lines);
+  feed(pieces, input.substr(cut), lines);
   demand(lines == expected(input), "lines end at CR LF, wherever the input is cut");
-  demand(buffer.rest().size() <= std::max(input.size(), limit), "memory is bounded");
+
+  smtp::LineBuffer octets(limit);
+  lines.clear();
+  for (const char& c : input) feed(octets, {&c, 1}, lines);
+  demand(lines == expected(input), "lines end at CR LF, octet by octet");
+  demand(octets.rest().size() <= limit, "memory is bounded");
 }
 
 }  // namespace relayd::fuzz

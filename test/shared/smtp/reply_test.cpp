@@ -71,6 +71,16 @@ TEST(Reply, StopsReadingBeyondItsCaps) {
   expect_malformed("250 " + std::string(64 * 1024, 'x'));
 }
 
+TEST(Reply, CapsAreOfOneReplyNotOfTheConnection) {
+  ReplyParser parser;
+  const std::string reply = "250-" + std::string(1000, 'x') + "\r\n250 x\r\n";
+  for (int i = 0; i < 600; ++i) {
+    parser.feed(reply);
+    ASSERT_EQ(parser.state(), ReplyParser::State::complete) << i << parser.fault();
+    parser.take();
+  }
+}
+
 TEST(Reply, EscapesTextOfStrangers) {
   EXPECT_EQ(escape(std::string_view("a\0b\x1b[1m\r\n\xc3\xa9\xff", 12)), "a\\x00b\\x1B[1m\\x0D\\x0Aé\\xFF");
   EXPECT_EQ(escape("\xe2\x80\xae"), "\\xE2\\x80\\xAE");  // right-to-left override
