@@ -7,6 +7,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "shared/config/suggest.hpp"
 #include "shared/config/value.hpp"
 
 namespace relayd::config {

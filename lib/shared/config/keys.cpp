@@ -2,6 +2,8 @@
 // is `key`, a name that is only kept free `reserved`; a row with a function of its own is for the rest.
 #include "shared/config/keys.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "shared/config/value.hpp"
@@ -54,7 +56,7 @@ Key<T> text(std::string_view name, M T::*field, Result<std::string> (*parse)(std
 }
 
 Result<std::string> parse_hostname(std::string_view name) {
-  if (!is_domain(name)) return Error{"'" + std::string(name) + "' is not a host name"};
+  if (!is_domain(name)) return Error{fmt::format("'{}' is not a host name", name)};
   if (lower_case(name) == "localhost")
     return Error{"'localhost' names every machine: write this one's full name"};
   return std::string(name);
@@ -164,7 +166,7 @@ static const Keys<SecretSource>& keys_of(const SecretSource*) {
          out.kind = Kind::environment;
          read(reader, node, out.name);
          if (!out.name.empty() && !reader.is_set(out.name))
-           reader.error(node.place, "the variable " + out.name + " is not set");
+           reader.error(node.place, fmt::format("the variable {} is not set", out.name));
        }},
       {"command",
        [](Reader& reader, const Node& node, SecretSource& out) {

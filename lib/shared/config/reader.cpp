@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 
+#include "shared/config/suggest.hpp"
 #include "shared/config/value.hpp"
 
 namespace relayd::config {
@@ -121,6 +122,11 @@ void complain_unknown(Reader& reader, const Entry& entry, const std::vector<std:
 
 void complain_reserved(Reader& reader, const Entry& entry) {
   reader.error(entry.place, fmt::format("'{}' is not supported yet", reader.way_to(entry.key)));
+}
+
+void complain_word(Reader& reader, const Node& node, const std::vector<std::string_view>& known) {
+  reader.error(node.place, fmt::format("'{}' is not one of {}{}", node.text, fmt::join(known, ", "),
+                                       suggestion(node.text, known)));
 }
 
 void read(Reader& reader, const Node& node, std::string& out) {

@@ -21,7 +21,6 @@
 #include <vector>
 
 #include "shared/config/node.hpp"
-#include "shared/config/suggest.hpp"
 
 namespace relayd::config {
 
@@ -103,21 +102,20 @@ void read(Reader& reader, const Node& node, SecretSource& out);
 template <class E>
 using Words = std::vector<std::pair<std::string_view, E>>;
 
+void complain_word(Reader& reader, const Node& node, const std::vector<std::string_view>& known);
+
 template <class E>
 void read_word(Reader& reader, const Node& node, const Words<E>& words, E& out) {
   const std::optional<std::string> text = reader.text(node, "a word");
   if (!text) return;
   std::vector<std::string_view> known;
-  std::string list;
   for (const auto& [word, value] : words) {
-    if (word == *text) {
-      out = value;
-      return;
-    }
     known.push_back(word);
-    list += (list.empty() ? "" : ", ") + std::string(word);
+    if (word != *text) continue;
+    out = value;
+    return;
   }
-  reader.error(node.place, "'" + *text + "' is not one of " + list + suggestion(*text, known));
+  complain_word(reader, node, known);
 }
 
 template <class E>
