@@ -13,8 +13,6 @@ using smtp::EnhancedCode;
 using smtp::Reply;
 using enum ReplyClass;
 
-constexpr std::string_view stage_names[] = {"connect", "greeting", "ehlo", "starttls", "auth",
-                                            "mail",    "rcpt",     "data", "final_dot"};
 constexpr std::string_view class_names[] = {"none", "connect", "tls",  "auth", "rate",    "quota",
                                             "conn", "sender",  "rcpt", "size", "content", "temp"};
 
@@ -208,10 +206,6 @@ Verdict verdict_of(ReplyClass reply_class, Stage stage, int code) {
 
 }  // namespace
 
-std::string_view to_string(Stage stage) {
-  return stage_names[static_cast<std::size_t>(stage)];
-}
-
 std::string_view to_string(ReplyClass reply_class) {
   return class_names[static_cast<std::size_t>(reply_class)];
 }
@@ -232,6 +226,7 @@ Verdict judge(Stage stage, Trouble trouble) {
     case Trouble::no_starttls:
       return verdict_of(tls, stage, 0);
     case Trouble::no_mechanism:
+    case Trouble::no_password:
       return verdict_of(auth, stage, 0);
     case Trouble::too_large:
       return verdict_of(size, stage, 0);

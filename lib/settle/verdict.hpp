@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "shared/smtp/reply.hpp"
+#include "shared/smtp/stage.hpp"
 
 namespace relayd::settle {
 
-// Where in the dialogue it happened: what we wait for an answer to. `connect` has no reply.
-enum class Stage { connect, greeting, ehlo, starttls, auth, mail, rcpt, data, final_dot };
-std::string_view to_string(Stage stage);
+using smtp::Stage;
+using smtp::Trouble;
 
 // Whose matter it is, the names of `retry_next_on` in the configuration and of `class` in the log.
 enum class ReplyClass {
@@ -45,19 +45,6 @@ enum class Scope {
   connection,  // close it and use another; what was not sent yet goes back
   lane,        // this credential at this upstream
   upstream,    // all its credentials
-};
-
-// What happened instead of a reply.
-enum class Trouble {
-  unreachable,   // no address, no route, refused, no connection in time
-  broken,        // the connection ended, broke or fell silent
-  cancelled,     // we closed it
-  malformed,     // what came is no reply
-  tls,           // handshake or certificate
-  no_starttls,   // TLS is demanded and not offered (RFC 3207 4)
-  no_mechanism,  // no mechanism that we may use is offered
-  too_large,     // over the upstream's SIZE (RFC 1870 6.1)
-  no_extension,  // the message needs SMTPUTF8 or 8BITMIME and it is not offered (RFC 6531 3.5)
 };
 
 struct Verdict {

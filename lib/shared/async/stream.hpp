@@ -25,6 +25,7 @@ enum class IoFault {
   unreachable,  // connect: no route, or no local address
   resolve,      // connect: the name has no address, or DNS gave no answer
   tls,          // handshake or certificate: the text says what a person can change
+  protocol,     // what came makes no sense: nothing of this connection can be trusted any more
 };
 
 class IoError : public std::runtime_error {
@@ -67,6 +68,10 @@ class Stream {
 
   // Address of the peer, for logs and Received fields: "127.0.0.1", "::1", or "unix".
   virtual const std::string& peer() const = 0;
+
+  // A pending read ends with IoError{cancelled}; the stream stays usable. Nothing happens when none is
+  // pending.
+  virtual void interrupt() = 0;
 
   // Ends the connection now; pending calls end with IoError{cancelled}. May be called twice.
   virtual void close() = 0;

@@ -42,6 +42,13 @@ void Connection::close() {
   socket_->stream.close(ignored);
 }
 
+void Connection::interrupt() {
+  if (!reading_) return;
+  interrupted_ = true;
+  asio::error_code ignored;
+  socket_->stream.cancel(ignored);
+}
+
 // --- deadlines ---
 
 void Connection::watch(Deadline deadline) {
@@ -64,6 +71,7 @@ void Connection::ring() {
 
 void Connection::fail(int error) const {
   if (closed_) throw IoError(IoFault::cancelled, "the connection was closed by us");
+  if (interrupted_) throw IoError(IoFault::cancelled, "the wait was interrupted");
   if (timed_out_) throw IoError(IoFault::timed_out, "the peer did not answer in time");
   throw IoError(IoFault::reset,
                 fmt::format("the connection broke: {}", std::system_category().message(error)));
@@ -77,7 +85,10 @@ Task<std::size_t> Connection::read_raw(std::span<char> buffer, Deadline deadline
   IoAwait wait([&](auto done) {
     socket_->stream.async_read_some(asio::buffer(buffer.data(), buffer.size()), std::move(done));
   });
+  interrupted_ = false;
+  reading_ = true;
   const IoResult got = co_await wait;
+  reading_ = false;
   deadline_ = Deadline::max();
   if (got.error == asio::error::eof) co_return 0;
   if (got.error) fail(got.error.value());

@@ -30,6 +30,7 @@ class Connection final : public async::Stream {
   const async::TlsFacts& tls() const override;
   std::string tls_exporter() const override;
   const std::string& peer() const override { return peer_; }
+  void interrupt() override;
   void close() override;
 
  private:
@@ -50,6 +51,8 @@ class Connection final : public async::Stream {
   async::Timer alarm_;
   Deadline alarm_at_ = Deadline::max();
   Deadline deadline_ = Deadline::max();
+  bool reading_ = false;
+  bool interrupted_ = false;
   bool timed_out_ = false;
   bool closed_ = false;
 };

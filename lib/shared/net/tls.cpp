@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/is_boringssl.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -39,6 +40,10 @@ SSL_CTX* new_context() {
 }
 
 }  // namespace
+
+std::string tls_library() {
+  return fmt::format("BoringSSL API {}", BORINGSSL_API_VERSION);
+}
 
 // --- contexts ---
 

@@ -24,6 +24,9 @@ struct x509_st;
 
 namespace relayd::net {
 
+// The library and its version, for `relayd version`: "BoringSSL API 17".
+std::string tls_library();
+
 // A client's context for one policy. Immutable once made; connections share it.
 class TlsClientContext {
  public:

@@ -241,6 +241,13 @@ bool Server::needs_derivation() const {
   return implementation_->mechanism->derives && implementation_->steps >= 1;
 }
 
+Server::Step Server::begin(const std::optional<std::string>& initial_response) {
+  if (implementation_->mechanism->initial_response)
+    return initial_response ? step(*initial_response) : Step{Step::Kind::challenge, ""};
+  Step first = step("");
+  return initial_response ? step(*initial_response) : first;
+}
+
 Server::Step Server::step(std::string_view response) {
   Implementation& self = *implementation_;
   bool sound = false;
@@ -249,10 +256,10 @@ Server::Step Server::step(std::string_view response) {
   ++self.steps;
   std::string out;
   const int code = raw_step(self.session, decoded, out);
-  if (code == GSASL_NEEDS_MORE) return {Step::Kind::challenge, encode(out)};
-  if (code != GSASL_OK) return {Step::Kind::failure, gsasl_strerror(code)};
   const char* name = gsasl_property_fast(self.session, GSASL_AUTHID);
   self.username = name ? name : "";
+  if (code == GSASL_NEEDS_MORE) return {Step::Kind::challenge, encode(out)};
+  if (code != GSASL_OK) return {Step::Kind::failure, gsasl_strerror(code)};
   return {Step::Kind::success, encode(out)};
 }
 

@@ -63,11 +63,13 @@ class Server {
     std::string
         text;  // challenge: base64 to send; success: for SCRAM, base64 that must be sent and answered first
   };
+  // What the AUTH command brought: the initial response in base64, empty for "=", or none (RFC 4954 4).
+  Step begin(const std::optional<std::string>& initial_response);
   bool needs_derivation() const;
   // The client's response, base64. A malformed one is a failure too.
   Step step(std::string_view response);
 
-  // After success.
+  // Who the client says it is; proved only after success.
   const std::string& username() const;
 
  private:

@@ -28,17 +28,17 @@ struct Ending {
 Ending talk(const char* mechanism, const Credential& who) {
   Client client(mechanism, who);
   Server server(mechanism, lookup);
-  std::string from_client;
-  if (client.has_initial_response()) from_client = *client.step("");
+  std::optional<std::string> initial;
+  if (client.has_initial_response()) initial = *client.step("");
+  Server::Step step = server.begin(initial);
   for (int round = 0; round < 6; ++round) {
-    const Server::Step step = server.step(from_client);
     if (step.kind == Server::Step::Kind::failure) return {false, client.complete(), "", ""};
     if (step.kind == Server::Step::Kind::success && step.text.empty())
       return {true, client.complete(), "", server.username()};
     const Result<std::string> answer = client.step(step.text);
     if (!answer) return {false, false, answer.error(), ""};
     if (step.kind == Server::Step::Kind::success) return {true, client.complete(), "", server.username()};
-    from_client = *answer;
+    step = server.step(*answer);
   }
   return {};
 }

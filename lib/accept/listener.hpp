@@ -1,0 +1,55 @@
+// Listener: one address of the configuration, its acceptor and its sessions.
+//
+// First stage of the path; owned by the relay. Counts connections, in all and for each client, and answers
+// 421 beyond the limits.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "accept/session.hpp"
+#include "shared/async/scope.hpp"
+#include "shared/net/acceptor.hpp"
+
+namespace relayd::accept {
+
+class Listener {
+ public:
+  // Shared by all listeners of a relay: the limits are those of the process.
+  struct Counts {
+    unsigned total = 0;
+    std::map<std::string, unsigned, std::less<>> by_client;
+  };
+
+  // Binds; throws net::BindError. `tls` may be null where the listener has none.
+  Listener(net::AsioLoop& loop, Surroundings surroundings, std::shared_ptr<const config::Config> config,
+           const config::Listener& options, std::shared_ptr<net::TlsServerContext> tls, Counts& counts);
+
+  const std::string& address() const { return acceptor_->address(); }
+
+  // What sessions that begin from now on go by. `config` must have this listener.
+  void use(std::shared_ptr<const config::Config> config, const config::Listener& options);
+
+  // No new connections; each session ends when its transaction does.
+  void shut_down();
+  // Ends every session now.
+  void abort();
+  async::Task<void> drained() { return scope_.drained(); }
+
+ private:
+  void connected(std::unique_ptr<async::Stream> stream);
+  async::Task<void> serve(std::unique_ptr<async::Stream> stream);
+  async::Task<void> turn_away(std::unique_ptr<async::Stream> stream);
+
+  Surroundings around_;
+  std::shared_ptr<const config::Config> config_;
+  const config::Listener* options_;
+  Counts& counts_;
+  std::set<Session*> sessions_;
+  async::Scope scope_;
+  std::unique_ptr<net::Acceptor> acceptor_;
+};
+
+}  // namespace relayd::accept

@@ -1,0 +1,57 @@
+#include "accept/rules.hpp"
+
+#include <algorithm>
+
+#include "shared/config/network.hpp"
+#include "shared/mail/address.hpp"
+
+namespace relayd::accept {
+
+using config::ListenerAuth;
+
+namespace {
+
+bool is_local(std::string_view client) {
+  static const config::Network v4 = *config::Network::parse("127.0.0.0/8");
+  static const config::Network v6 = *config::Network::parse("::1");
+  return client == "unix" || v4.contains(client) || v6.contains(client);
+}
+
+bool is_allowed(const config::Listener& listener, std::string_view client) {
+  if (client == "unix") return true;
+  return std::any_of(listener.allow.begin(), listener.allow.end(),
+                     [client](const config::Network& network) { return network.contains(client); });
+}
+
+}  // namespace
+
+std::optional<smtp::Reply> check_client(const config::Listener& listener, std::string_view client,
+                                        bool logged_in, bool encrypted) {
+  if (logged_in) return std::nullopt;
+  if (listener.auth == ListenerAuth::required) {
+    if (listener.tls == config::TlsMode::starttls && !encrypted && !auth_offered(listener, client, encrypted))
+      return smtp::Reply{530, {5, 7, 0}, "Must issue a STARTTLS command first"};  // RFC 3207 4
+    return smtp::Reply{530, {5, 7, 0}, "Authentication required"};                // RFC 4954 6
+  }
+  if (is_allowed(listener, client)) return std::nullopt;
+  if (listener.auth == ListenerAuth::optional)
+    return smtp::Reply{530, {5, 7, 0}, "Authentication required: this address may not relay without it"};
+  return smtp::Reply{
+      550, {5, 7, 1}, "This address may not relay here: it is not in the listener's allow list"};
+}
+
+bool may_send_as(const std::vector<std::string>& patterns, std::string_view sender) {
+  if (patterns.empty() || sender.empty()) return true;
+  const std::string address = mail::folded(sender);
+  const std::string domain = "@" + mail::folded_domain(sender);
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    const std::string wanted = mail::folded(pattern);
+    return wanted == "*" || wanted == address || wanted == domain;
+  });
+}
+
+bool auth_offered(const config::Listener& listener, std::string_view client, bool encrypted) {
+  return listener.auth != ListenerAuth::none && (encrypted || is_local(client));
+}
+
+}  // namespace relayd::accept

@@ -1,0 +1,84 @@
+// Session: one client's SMTP session (RFC 5321), from the greeting to QUIT, as a coroutine over a Stream.
+//
+// First stage of the path. Owns its stream; lives in the listener's scope. It speaks SMTP and enforces order
+// and limits; who may send is rules', where mail goes is the Intake's. Any I/O failure ends it without a
+// trace, except that a message is taken whole or not at all.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "accept/intake.hpp"
+#include "shared/async/loop.hpp"
+#include "shared/async/stream.hpp"
+#include "shared/async/workers.hpp"
+#include "shared/config/config.hpp"
+#include "shared/smtp/command.hpp"
+#include "shared/smtp/line_buffer.hpp"
+#include "shared/telemetry/log.hpp"
+
+namespace relayd::accept {
+
+struct Surroundings {
+  async::Loop& loop;
+  async::Workers& workers;
+  telemetry::Log& log;
+  Intake& intake;
+};
+
+class Session {
+ public:
+  Session(Surroundings surroundings, std::shared_ptr<const config::Config> config,
+          const config::Listener& listener, std::unique_ptr<async::Stream> stream);
+
+  // The whole session.
+  async::Task<void> run();
+
+  // Says 421 and ends, at once or when the present transaction is over.
+  void shut_down();
+  // Ends now.
+  void abort() { stream_->close(); }
+
+ private:
+  enum class After { go_on, close };
+
+  async::Task<void> converse();
+  async::Task<std::optional<smtp::LineBuffer::Line>> next_line(Deadline deadline);
+  async::Task<void> send();
+  async::Task<After> handle(smtp::Command command);
+
+  void answer(const smtp::Reply& reply);
+  void answer(int code, smtp::EnhancedCode enhanced, std::string_view text) {
+    answer(smtp::Reply{code, enhanced, std::string(text)});
+  }
+  After answer_error(const smtp::Reply& reply);
+
+  void hello(std::string domain, bool extended);
+  After mail(const smtp::Mail& command);
+  After rcpt(const smtp::Rcpt& command);
+  async::Task<After> data();
+  async::Task<After> starttls();
+  std::optional<smtp::Reply> refuse_auth(const smtp::Auth& command) const;
+  async::Task<After> authenticate(smtp::Auth command);
+  async::Task<bool> receive(Incoming* incoming, std::optional<smtp::Reply>& refusal);
+  void reset_transaction() { envelope_.reset(); }
+  void log_rejected(const smtp::Reply& reply, std::string_view recipient = {});
+
+  Surroundings around_;
+  std::shared_ptr<const config::Config> config_;
+  const config::Listener& listener_;
+  std::unique_ptr<async::Stream> stream_;
+
+  smtp::LineBuffer input_;
+  std::string output_;
+  ClientFacts facts_;
+  bool greeted_ = false;
+  std::optional<mail::Envelope> envelope_;  // a transaction is open
+  unsigned errors_ = 0;
+  unsigned failed_logins_ = 0;
+  bool stopping_ = false;
+  bool reading_command_ = false;
+};
+
+}  // namespace relayd::accept

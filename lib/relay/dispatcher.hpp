@@ -1,0 +1,102 @@
+// Dispatcher: takes what is due from the queue, routes it to a lane, and settles what came of it.
+//
+// Joins queue, route, send and settle. Owned by the relay. The route is computed at every attempt from the
+// present configuration.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "queue/queue.hpp"
+#include "queue/schedule.hpp"
+#include "relay/setup.hpp"
+#include "send/lane.hpp"
+#include "settle/verdict.hpp"
+#include "shared/async/dialer.hpp"
+#include "shared/async/workers.hpp"
+#include "shared/telemetry/log.hpp"
+
+namespace relayd {
+
+class Dispatcher final : public send::Desk {
+ public:
+  // Tells an observer (the demo) of each attempt, after it was settled.
+  struct Attempt {
+    std::string id;
+    std::string from;
+    std::string to;
+    std::string rule;
+    std::string upstream;
+    std::string username;
+    std::string tls;
+    std::string response;
+    bool delivered = false;
+    Duration delay{};  // since the message was accepted
+  };
+  using Observer = std::function<void(const Attempt&)>;
+
+  Dispatcher(async::Loop& loop, async::Workers& workers, telemetry::Log& log, async::Dialer& dialer,
+             queue::Queue& queue, const Setup& setup);
+
+  void use(const Setup& setup);
+  void observe(Observer observer) { observer_ = std::move(observer); }
+
+  // Where the queue's on_due leads.
+  void dispatch(queue::Message& message);
+
+  void shut_down();
+  void abort();
+  async::Task<void> drained();
+
+  // send::Desk
+  async::Task<std::unique_ptr<send::Delivery>> load(std::uint64_t message) override;
+  void settle(std::uint64_t message, const send::Delivery& delivery, const send::Report& report) override;
+  void give_back(std::uint64_t message) override;
+
+ private:
+  // A lane and how its next connection will be made.
+  struct LaneEntry {
+    std::string upstream;
+    std::string username;
+    std::string provider;
+    std::vector<std::string> retry_next_on;
+    std::size_t endpoints = 1;
+    std::size_t endpoint = 0;  // which port of the ladder works
+    std::unique_ptr<send::Lane> lane;
+  };
+  struct Settlement;
+
+  LaneEntry& lane_for(const route::Choice& choice);
+  send::Lane::MakeTransport transport_maker(const route::Choice& choice, LaneEntry& entry);
+  std::shared_ptr<send::Budget> budget_for(const route::Upstream& upstream);
+
+  void judge(Settlement& settlement, const send::RecipientEvent& entry);
+  void react(Settlement& settlement);
+  void pause(LaneEntry& entry, const Settlement& settlement);
+  void log_recipient(const Settlement& settlement, const send::RecipientEvent& entry,
+                     const settle::Verdict& verdict, queue::RecipientState state);
+  void give_up(queue::Message& message, const std::string& event, const std::string& reason);
+  void defer_unroutable(queue::Message& message);
+  async::Task<void> fail_all(queue::MessageId id, std::string event, std::string reason);
+  Duration backoff(std::uint32_t attempts);
+  SteadyTime end_of_life(const queue::Message& message) const;
+
+  async::Loop& loop_;
+  async::Workers& workers_;
+  telemetry::Log& log_;
+  async::Dialer& dialer_;
+  queue::Queue& queue_;
+  Setup setup_;
+  Observer observer_;
+  std::map<std::string, std::shared_ptr<send::Budget>, std::less<>> budgets_;
+  std::unordered_map<std::string, std::unique_ptr<LaneEntry>> lanes_;  // by route::Choice::id
+  std::unordered_map<std::uint64_t, LaneEntry*> under_way_;            // messages that a lane has
+  async::Scope scope_;
+  bool stopping_ = false;
+};
+
+}  // namespace relayd

@@ -1,0 +1,67 @@
+// Relay: the stages joined, from the first listener to the last outcome. One object is one running relay.
+//
+// Owned by main (the demo owns three). Everything happens on the loop's thread, but for the queue's writer
+// and the workers.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "accept/listener.hpp"
+#include "queue/queue.hpp"
+#include "relay/dispatcher.hpp"
+#include "relay/setup.hpp"
+#include "shared/async/workers.hpp"
+#include "shared/disk/posix_disk.hpp"
+#include "shared/net/asio_loop.hpp"
+#include "shared/net/dialer.hpp"
+#include "shared/telemetry/log.hpp"
+
+namespace relayd {
+
+class Relay final : public accept::Intake {
+ public:
+  Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup);
+  ~Relay() override;
+
+  // Opens the queue, then listens. Throws queue::QueueError or net::BindError; nothing is left open then.
+  void start();
+  // Where it listens, with the ports that the kernel chose.
+  std::vector<std::string> addresses() const;
+
+  // Goes on with another configuration. Returns what could not be changed while running, in words; empty: all
+  // was.
+  std::string use(Setup setup);
+
+  // No new connections or attempts; what is under way gets until the deadline. Everything settled is on disk
+  // when it returns.
+  async::Task<void> shut_down(Deadline deadline);
+
+  void observe(Dispatcher::Observer observer) { dispatcher_.observe(std::move(observer)); }
+  queue::Totals totals() const { return queue_.totals(); }
+
+  // accept::Intake
+  std::optional<smtp::Reply> check_sender(const accept::ClientFacts& facts,
+                                          const std::string& sender) override;
+  std::unique_ptr<accept::Incoming> begin(const accept::ClientFacts& facts,
+                                          const mail::Envelope& envelope) override;
+  std::shared_ptr<const accept::Accounts> accounts() override { return setup_.accounts; }
+
+ private:
+  void report(const queue::Recovery& recovery);
+  void hold_doubtful();
+
+  net::AsioLoop& loop_;
+  telemetry::Log& log_;
+  Setup setup_;
+  async::Workers workers_;
+  disk::PosixDisk disk_;
+  queue::Queue queue_;
+  net::NetDialer dialer_;
+  Dispatcher dispatcher_;
+  accept::Listener::Counts counts_;
+  std::vector<std::unique_ptr<accept::Listener>> listeners_;
+};
+
+}  // namespace relayd

@@ -1,0 +1,56 @@
+#include "relay/setup.hpp"
+
+#include <utility>
+
+namespace relayd {
+
+namespace {
+
+using config::Config;
+
+std::shared_ptr<const accept::Accounts> read_accounts(const Config& config,
+                                                      std::vector<config::Diagnostic>& errors) {
+  auto accounts = std::make_shared<accept::Accounts>();
+  for (const config::Account& account : config.accounts) {
+    Result<Secret> password = account.password.read();
+    if (password)
+      accounts->emplace(account.name, std::move(*password));
+    else
+      errors.push_back({config.file, account.where, password.error()});
+  }
+  return accounts;
+}
+
+std::shared_ptr<net::TlsServerContext> read_certificates(const Config& config,
+                                                         std::vector<config::Diagnostic>& errors) {
+  if (config.certificates.empty()) return nullptr;
+  std::vector<net::TlsServerContext::Files> files;
+  for (const config::Certificate& pair : config.certificates) files.push_back({pair.certificate, pair.key});
+  auto made = net::TlsServerContext::create(files);
+  if (made) return *made;
+  errors.push_back({config.file, config.certificates.front().where, made.error()});
+  return nullptr;
+}
+
+}  // namespace
+
+SetupResult make_setup(config::Loaded loaded) {
+  SetupResult result{std::nullopt, std::move(loaded.errors), std::move(loaded.warnings)};
+  if (!loaded.config) return result;
+  Setup setup;
+  setup.config = loaded.config;
+  route::Router::Built built = route::Router::build(loaded.config);
+  result.errors.insert(result.errors.end(), built.errors.begin(), built.errors.end());
+  setup.router = built.router;
+  setup.accounts = read_accounts(*loaded.config, result.errors);
+  setup.tls = read_certificates(*loaded.config, result.errors);
+  if (result.errors.empty()) result.setup = std::move(setup);
+  return result;
+}
+
+SetupResult make_setup(const std::optional<std::filesystem::path>& file) {
+  const config::Environment environment = config::process_environment();
+  return make_setup(file ? config::load_file(*file, environment) : config::load_environment(environment));
+}
+
+}  // namespace relayd

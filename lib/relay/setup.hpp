@@ -1,0 +1,38 @@
+// Setup: a configuration made ready for use, with everything read that it points to.
+//
+// What `relayd check` does and what the daemon does first; a reload does it again on the side and swaps the
+// result in.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "accept/intake.hpp"
+#include "route/router.hpp"
+#include "shared/config/config.hpp"
+#include "shared/net/tls.hpp"
+
+namespace relayd {
+
+// Immutable once made.
+struct Setup {
+  std::shared_ptr<const config::Config> config;
+  std::shared_ptr<const route::Router> router;
+  std::shared_ptr<const accept::Accounts> accounts;
+  std::shared_ptr<net::TlsServerContext> tls;  // null: no certificates configured
+};
+
+struct SetupResult {
+  std::optional<Setup> setup;  // nothing when there are errors
+  std::vector<config::Diagnostic> errors;
+  std::vector<config::Diagnostic> warnings;
+};
+
+// Blocks (files, commands of secrets). From the file, or without one from the environment alone.
+SetupResult make_setup(const std::optional<std::filesystem::path>& file);
+// The same from a configuration that was already read.
+SetupResult make_setup(config::Loaded loaded);
+
+}  // namespace relayd

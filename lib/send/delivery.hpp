@@ -1,0 +1,82 @@
+// Delivery and Report: one message handed to an upstream, and what the upstream said.
+//
+// Fifth stage of the path. The relay makes a Delivery from the queue's content and reads the Report; send
+// knows neither the queue nor what a reply means.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/async/task.hpp"
+#include "shared/mail/envelope.hpp"
+#include "shared/smtp/reply.hpp"
+#include "shared/smtp/stage.hpp"
+
+namespace relayd::send {
+
+// What is to be sent. Lives until the transport has returned.
+class Delivery {
+ public:
+  virtual ~Delivery() = default;
+
+  virtual std::string_view id() const = 0;
+  virtual const mail::Envelope& envelope() const = 0;
+  // Whom it is for this time: indices into envelope().recipients, at most as many as the upstream takes at
+  // once.
+  virtual const std::vector<std::uint32_t>& recipients() const = 0;
+  virtual std::uint64_t size() const = 0;
+
+  // The next piece of header and body, canonical; empty at the end. Valid until the next call.
+  virtual async::Task<std::string_view> next() = 0;
+
+  // Returns when it is on disk that the final dot may have left (RFC 5321 4.2.5).
+  virtual async::Task<void> before_final_dot() = 0;
+};
+
+// An event: a reply, or what happened instead of one.
+struct Event {
+  smtp::Stage stage = smtp::Stage::connect;
+  std::optional<smtp::Trouble> trouble;  // none: `reply` holds
+  smtp::Reply reply;
+  std::string text;  // of the trouble, for the operator
+};
+
+struct RecipientEvent {
+  std::uint32_t recipient = 0;  // index into envelope().recipients
+  Event event;
+};
+
+struct Report {
+  std::string host;  // "smtp.example.net:587"; empty: none was reached
+  std::string tls;   // "TLSv1.3"; empty: clear
+  // One for each recipient of the delivery: its own refusal at RCPT, or what befell the message.
+  std::vector<RecipientEvent> recipients;
+  bool reused_connection = false;  // the connection had carried mail before
+
+  // A warm connection had been closed by the server before it answered MAIL: nothing was tried (RFC
+  // 5321 4.5.3.2.7 lets a server do so). 421 is the polite form of it.
+  bool went_stale() const {
+    const auto at_mail = [](const RecipientEvent& entry) {
+      const Event& event = entry.event;
+      return event.stage == smtp::Stage::mail &&
+             (event.trouble == smtp::Trouble::broken || (!event.trouble && event.reply.code == 421));
+    };
+    return reused_connection && !recipients.empty() &&
+           std::all_of(recipients.begin(), recipients.end(), at_mail);
+  }
+
+  // Those who have no answer of their own share what befell the message.
+  void add_rest(const Delivery& delivery, const Event& event) {
+    for (const std::uint32_t recipient : delivery.recipients()) {
+      const auto answered = [recipient](const RecipientEvent& entry) { return entry.recipient == recipient; };
+      if (std::none_of(recipients.begin(), recipients.end(), answered))
+        recipients.push_back({recipient, event});
+    }
+  }
+};
+
+}  // namespace relayd::send

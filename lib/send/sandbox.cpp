@@ -1,0 +1,109 @@
+#include "send/sandbox.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+namespace relayd::send {
+
+using async::Task;
+
+namespace {
+
+nlohmann::json describe_envelope(const Delivery& delivery, const std::string& username) {
+  const mail::Envelope& envelope = delivery.envelope();
+  nlohmann::json recipients = nlohmann::json::array();
+  for (const std::uint32_t index : delivery.recipients())
+    recipients.push_back(envelope.recipients[index].address);
+  return {{"id", delivery.id()},       {"sender", envelope.sender},      {"recipients", recipients},
+          {"client", envelope.client}, {"account", envelope.account},    {"username", username},
+          {"size", delivery.size()},   {"smtp_utf8", envelope.smtp_utf8}};
+}
+
+// Blocks. A reader of the directory sees whole files only: the message first under a temporary name, its
+// envelope last.
+void append(const std::filesystem::path& path, std::string_view bytes, bool first) {
+  std::ofstream file(path, first ? std::ios::binary | std::ios::trunc : std::ios::binary | std::ios::app);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  file.flush();
+  if (!file) throw std::system_error(errno, std::generic_category(), path.string());
+}
+
+}  // namespace
+
+Sandbox::Sandbox(async::Loop& loop, async::Workers& workers, std::string directory, std::string username)
+    : workers_(workers), directory_(std::move(directory)), username_(std::move(username)), alarm_(loop) {}
+
+Task<std::optional<Event>> Sandbox::open() {
+  std::optional<Event> event;
+  try {
+    co_await workers_.run([this] { std::filesystem::create_directories(directory_); });
+    usable_ = true;
+  } catch (const std::system_error& error) {
+    event = Event{smtp::Stage::connect, smtp::Trouble::unreachable, {}, error.what()};
+  }
+  co_return event;
+}
+
+Task<Report> Sandbox::send(Delivery& delivery) {
+  Report report = describe();
+  const std::filesystem::path base = std::filesystem::path(directory_) / delivery.id();
+  const std::string part = base.string() + ".part";
+  Event event{smtp::Stage::final_dot,
+              std::nullopt,
+              {250, {2, 0, 0}, fmt::format("Kept as {}.eml", base.string())},
+              {}};
+  try {
+    for (bool first = true;; first = false) {
+      const std::string_view piece = co_await delivery.next();
+      if (piece.empty() && !first) break;
+      co_await workers_.run([&] { append(part, piece, first); });
+      if (piece.empty()) break;
+    }
+    const std::string envelope =
+        describe_envelope(delivery, username_).dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+    co_await workers_.run([&] {
+      std::filesystem::rename(part, base.string() + ".eml");
+      append(part, envelope + "\n", true);
+      std::filesystem::rename(part, base.string() + ".json");
+    });
+  } catch (const std::system_error& error) {
+    event = Event{smtp::Stage::data, std::nullopt, {451, {4, 3, 0}, error.what()}, {}};
+  }
+  report.add_rest(delivery, event);
+  co_return report;
+}
+
+Task<bool> Sandbox::idle(Deadline deadline) {
+  woken_ = false;
+  alarm_.at(deadline, [this] { ring_.set(); });
+  co_await ring_;
+  alarm_.cancel();
+  co_return woken_;
+}
+
+void Sandbox::wake() {
+  woken_ = true;
+  ring_.set();
+}
+
+Task<void> Sandbox::close() {
+  usable_ = false;
+  co_return;
+}
+
+void Sandbox::abort() {
+  usable_ = false;
+  ring_.set();
+}
+
+Report Sandbox::describe() const {
+  Report report;
+  report.host = directory_;
+  return report;
+}
+
+}  // namespace relayd::send

@@ -1,0 +1,39 @@
+// Sandbox: the upstream for development. Takes everything, keeps each message as ID.eml with its envelope
+// beside it as ID.json, and sends nothing.
+#pragma once
+
+#include <string>
+
+#include "send/transport.hpp"
+#include "shared/async/event.hpp"
+#include "shared/async/loop.hpp"
+#include "shared/async/workers.hpp"
+
+namespace relayd::send {
+
+class Sandbox final : public Transport {
+ public:
+  // The directory is made when it is not there. `username` is noted in the JSON, as the account that would
+  // have been used.
+  Sandbox(async::Loop& loop, async::Workers& workers, std::string directory, std::string username);
+
+  async::Task<std::optional<Event>> open() override;
+  async::Task<Report> send(Delivery& delivery) override;
+  bool usable() const override { return usable_; }
+  async::Task<bool> idle(Deadline deadline) override;
+  void wake() override;
+  async::Task<void> close() override;
+  void abort() override;
+  Report describe() const override;
+
+ private:
+  async::Workers& workers_;
+  std::string directory_;
+  std::string username_;
+  bool usable_ = false;
+  bool woken_ = false;
+  async::Timer alarm_;
+  async::Event ring_;
+};
+
+}  // namespace relayd::send

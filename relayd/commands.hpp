@@ -1,0 +1,40 @@
+// The commands of the executable: one function, one file each. They return an exit status (sysexits.h where
+// one fits).
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "relay/setup.hpp"
+#include "shared/telemetry/log.hpp"
+
+namespace relayd::command {
+
+inline constexpr const char* default_config = "/etc/relayd/relayd.yaml";
+
+struct Options {
+  std::string config;   // -c; empty: the default file, or the environment where there is none
+  std::string sender;   // explain
+  bool once = false;    // demo
+  unsigned grace = 20;  // run: seconds
+};
+
+int run(const Options& options);
+int check(const Options& options);
+int explain(const Options& options);
+int demo(const Options& options);
+int healthcheck(const Options& options);
+int version();
+
+// Which file is read: what -c says, else RELAYD_CONFIG, else the default file if it is there, else none (the
+// environment).
+std::optional<std::filesystem::path> config_file(const Options& options);
+
+// Prints every diagnostic as FILE:LINE:COL: text on standard error.
+void print(const SetupResult& result);
+
+telemetry::Log make_log(const config::Log& settings);
+
+}  // namespace relayd::command

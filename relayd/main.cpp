@@ -1,0 +1,65 @@
+// The command line of relayd: which command, with which options.
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+
+#include "commands.hpp"
+
+int main(int argc, char** argv) {
+  namespace command = relayd::command;
+  command::Options options;
+  int status = EX_USAGE;
+
+  CLI::App app{
+      "relayd: a mail relay beside your application. It takes mail on localhost, has it safe on disk before "
+      "it\n"
+      "says 250, and sends it through the right account of the right provider."};
+  app.name("relayd");
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "Help for every command");
+  app.set_version_flag("--version", "relayd " RELAYD_VERSION);
+  const auto with_config = [&options](CLI::App* sub) {
+    sub->add_option("-c,--config", options.config,
+                    "Configuration file (default: $RELAYD_CONFIG, then /etc/relayd/relayd.yaml, then "
+                    "RELAYD_* variables)");
+    return sub;
+  };
+
+  CLI::App* run =
+      with_config(app.add_subcommand("run", "Run the relay in the foreground; logs go to standard error"));
+  run->add_option("--grace", options.grace, "Seconds that what is under way gets after SIGTERM")
+      ->capture_default_str();
+  run->callback([&] { status = command::run(options); });
+
+  with_config(app.add_subcommand("check", "Read and check the configuration and all that it points to"))
+      ->callback([&] { status = command::check(options); });
+
+  CLI::App* explain = with_config(
+      app.add_subcommand("explain", "Show where mail of a sender goes, as whom, and which rule says so"));
+  explain->add_option("--sender", options.sender, "Envelope sender; empty for the null sender")->required();
+  explain->callback([&] { status = command::explain(options); });
+
+  CLI::App* demo = app.add_subcommand(
+      "demo", "Three senders through three accounts of two providers, all inside this process");
+  demo->add_flag("--once", options.once, "Send, show the table, and end");
+  demo->callback([&] { status = command::demo(options); });
+
+  with_config(app.add_subcommand("healthcheck", "Exit 0 if the daemon of this configuration answers"))
+      ->callback([&] { status = command::healthcheck(options); });
+
+  app.add_subcommand("version", "Show version, commit and libraries")->callback([&] {
+    status = command::version();
+  });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? EX_OK : EX_USAGE;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "relayd: {}\n", error.what());
+    return EX_SOFTWARE;
+  }
+  return status;
+}

@@ -1,0 +1,90 @@
+// relayd run: the daemon.
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <csignal>
+
+#include "commands.hpp"
+#include "relay/relay.hpp"
+
+namespace relayd::command {
+
+namespace {
+
+class Daemon {
+ public:
+  Daemon(const Options& options, Setup setup)
+      : options_(options), log_(make_log(setup.config->log)), relay_(loop_, log_, std::move(setup)) {
+    log_.on_pending([this] { loop_.post([this] { log_.flush(); }); });
+  }
+
+  int run() {
+    relay_.start();
+    loop_.on_signal({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
+    loop_.run();
+    log_.flush();
+    return EX_OK;
+  }
+
+  telemetry::Log& log() { return log_; }
+
+ private:
+  void on_signal(int signal) {
+    if (signal == SIGHUP) {
+      scope_.spawn(reload());
+    } else if (stopping_) {
+      loop_.stop();  // asked twice: what is settled is on disk, the rest is tried again
+    } else {
+      stopping_ = true;
+      scope_.spawn(stop());
+    }
+  }
+
+  async::Task<void> stop() {
+    co_await relay_.shut_down(loop_.now() + std::chrono::seconds(options_.grace));
+    const queue::Totals totals = relay_.totals();
+    log_.info("stopped",
+              {{"waiting", totals.waiting + totals.ready}, {"held", totals.held}, {"failed", totals.failed}});
+    loop_.stop();
+  }
+
+  async::Task<void> reload() {
+    const std::optional<std::filesystem::path> file = config_file(options_);
+    SetupResult result = co_await workers_.run([&file] { return make_setup(file); });
+    for (const config::Diagnostic& error : result.errors)
+      log_.error("reload_failed", {{"reason", config::to_string(error)}});
+    if (!result.setup || stopping_) co_return;
+    const std::string left = relay_.use(std::move(*result.setup));
+    log_.info("reloaded", {{"reason", left}});
+  }
+
+  Options options_;
+  net::AsioLoop loop_;
+  telemetry::Log log_;
+  async::Workers workers_{loop_, 1};
+  Relay relay_;
+  async::Scope scope_{[](std::exception_ptr failure) { std::rethrow_exception(failure); }};
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+int run(const Options& options) {
+  SetupResult result = make_setup(config_file(options));
+  print(result);
+  if (!result.setup) return EX_CONFIG;
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  Daemon daemon(options, std::move(*result.setup));
+  try {
+    return daemon.run();
+  } catch (const queue::QueueError& error) {
+    daemon.log().error("stopped", {{"reason", error.what()}});
+  } catch (const net::BindError& error) {
+    daemon.log().error("stopped", {{"reason", error.what()}});
+  }
+  daemon.log().flush();
+  return EX_OSERR;
+}
+
+}  // namespace relayd::command
