@@ -194,9 +194,21 @@ void Journal::enter_segment() {
   segments_.add(current_);
 }
 
-// The next segment's header will say where this one ended: what was written behind that is void.
+// The next segment's header will say where this one ended.
 void Journal::leave_segment() {
   current_.reset();
+}
+
+// The same after a failure: what was written behind the end is void. A segment in which nothing became
+// durable is void as a whole; on a disk that stays full, such ones must not pile up.
+void Journal::abandon_segment() {
+  const SegmentHeader& header = current_->header;
+  if (end_.offset == segment_start) {
+    end_ = {header.previous, header.previous_end};
+    segments_.remove(header.sequence);
+    store_.discard(header.sequence);
+  }
+  leave_segment();
 }
 
 void Journal::finish_batch() {
@@ -230,7 +242,7 @@ void Journal::retire_segments() {
 void Journal::fail_batch(const QueueError& error) {
   troubles_.push_back(fmt::format("cannot write to the journal: {}", error.what()));
   ++failures_;
-  if (current_) leave_segment();
+  if (current_) abandon_segment();
   bool reopened = true;
   try {
     // Before any client is told: once this header is durable, the failed records are void for ever.

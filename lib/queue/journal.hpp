@@ -85,6 +85,7 @@ class Journal {
   void fill_ahead(std::uint64_t end);
   void enter_segment();
   void leave_segment();
+  void abandon_segment();
   void finish_batch();
   void retire_segments();
   void fail_batch(const QueueError& error);

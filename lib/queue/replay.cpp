@@ -15,7 +15,10 @@ JournalStart Replay::run() {
   bound_segments();
   JournalStart start;
   for (const Found& found : found_) {
-    if (found.is_void) continue;
+    if (found.is_void) {
+      disk_.remove(segment_path(found.segment->header.sequence));
+      continue;
+    }
     start.end = {found.segment->header.sequence, replay_segment(found)};
   }
   settle_large();

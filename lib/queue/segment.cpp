@@ -109,6 +109,10 @@ std::shared_ptr<const Segment> SegmentStore::open_next(std::uint64_t previous, s
   return segment;
 }
 
+void SegmentStore::discard(std::uint64_t sequence) {
+  remove_if_possible(segment_path(sequence));
+}
+
 void SegmentStore::retire(std::uint64_t sequence) {
   const std::string path = segment_path(sequence);
   const std::string name = fmt::format("{}{:0{}}", free_prefix, sequence, sequence_digits);

@@ -54,6 +54,9 @@ class SegmentStore {
   // what was begun is then removed, or void (see SegmentHeader).
   std::shared_ptr<const Segment> open_next(std::uint64_t previous, std::uint32_t previous_end);
 
+  // Removes, if it can, a segment in which nothing became durable. The next one must pass over it.
+  void discard(std::uint64_t sequence);
+
   // Takes a segment out of use: its name is gone from the disk when it returns. Throws DiskError; nobody
   // knows then whether it is gone, so it must succeed before a younger one is retired. May be called again.
   void retire(std::uint64_t sequence);

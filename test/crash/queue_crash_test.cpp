@@ -66,6 +66,7 @@ class Life {
 
   // Looks at what a restart finds.
   void check(bool power_cut) {
+    loop_.advance(std::chrono::seconds(1));  // so that no id is given out twice
     ASSERT_TRUE(start());
     EXPECT_THAT(recovery_.set_aside, testing::IsEmpty());
     std::set<MessageId> found;
@@ -220,6 +221,9 @@ void live_with(ForgettingDisk::Fault fault, int error, std::optional<unsigned> s
     disk.arm(call, fault, error);
     life.run();
     seed ? disk.restart(*seed) : disk.revive();
+    life.check(fault == ForgettingDisk::Fault::power_fails);
+    // What was believed after a kill must still be there when the power goes as well.
+    disk.restart(0);
     life.check(fault == ForgettingDisk::Fault::power_fails);
     if (testing::Test::HasFailure()) return;
   }

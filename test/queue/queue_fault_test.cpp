@@ -125,6 +125,20 @@ TEST_F(QueueFaultTest, ADiskThatFailsForAWhileRefusesAtOnceAndRecoversByItself) 
   EXPECT_EQ(recovery.messages, 2U);
 }
 
+TEST_F(QueueFaultTest, ASegmentThatNeverHeldAnythingDurableDoesNotStay) {
+  const MessageId id = commit("1\r\n");
+  for (int i = 0; i < 2; ++i) {
+    memory.arm(1, ForgettingDisk::Fault::fails_once, ENOSPC);  // the write; a fresh segment can be had
+    EXPECT_EQ(refusal(), QueueError::Kind::full);
+  }
+  queue->retry(message(id));
+  flush();
+  EXPECT_EQ(segments().size(), 2U);
+  reopen();
+  EXPECT_EQ(recovery.messages, 1U);
+  EXPECT_THAT(recovery.set_aside, IsEmpty());
+}
+
 TEST_F(QueueFaultTest, ManyCommitsShareOneSync) {
   Envelope envelope;
   envelope.recipients = {{"b@example.org", "", ""}};
