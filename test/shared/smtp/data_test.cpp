@@ -54,7 +54,7 @@ std::string encode(std::string_view stored) {
 TEST(DataDecoder, OnlyCrLfDotCrLfEnds) {
   const std::string fake = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nfake";
   for (const char* end : {"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r.\r\n", "\r\n.\r", "\n.\r", "\r.\n"}) {
-    const std::string wire = "x" + std::string(end) + fake + "\r\n.\r\n";
+    const std::string wire = std::string("x").append(end).append(fake).append("\r\n.\r\n");
     const Decoded read = decode(wire);
     EXPECT_TRUE(read.done);
     EXPECT_EQ(read.taken, wire.size());
