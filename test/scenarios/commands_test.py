@@ -29,6 +29,12 @@ senders:
 """
 
 
+@pytest.fixture(autouse=True)
+def passwords(monkeypatch):
+    for provider in ("OFFICE", "MAILGUN"):
+        monkeypatch.setenv(f"{provider}_PASSWORD", f"{provider}-canary")
+
+
 @pytest.fixture
 def file(tmp_path):
     def write(text: str, mode: int = 0o600):
@@ -52,7 +58,7 @@ def test_check_accepts_a_good_file(file):
     (GOOD + "hostname: again\n", "18:1", "hostname"),
     (GOOD + "dkim: {}\n", "18:1", "not supported yet"),
     (GOOD + "queue: {retry: {first: soon}}\n", "18:24", "soon"),
-])
+], ids=["unknown key", "wrong type", "unknown upstream", "duplicate key", "reserved key", "wrong unit"])
 def test_check_says_where_and_what(file, wrong, place, hint):
     path = file(wrong)
     checked = command("check", "-c", path)
@@ -66,6 +72,14 @@ def test_check_finds_every_error_in_one_pass(file):
     checked = command("check", "-c", path)
     assert {match[1] for match in re.finditer(rf"^{path}:(\d+):\d+: ", checked.stdout + checked.stderr, re.M)} >= {
         "4", "5"}
+
+
+def test_a_secret_that_cannot_be_had_is_an_error(file, monkeypatch):
+    monkeypatch.delenv("OFFICE_PASSWORD")
+    path = file(GOOD)
+    checked = command("check", "-c", path)
+    assert checked.returncode == BAD_CONFIG
+    assert f"{path}:8:" in checked.stderr and "OFFICE_PASSWORD" in checked.stderr
 
 
 def test_a_file_with_a_secret_that_others_can_read_is_refused(file):
@@ -116,10 +130,10 @@ def test_demo_shows_three_senders_leaving_through_three_accounts():
 
 
 def test_version_names_the_library_it_stands_on():
-    for arguments in (["version"], ["--version"]):
-        said = command(*arguments)
-        assert said.returncode == 0
-        assert "relayd" in said.stdout and "BoringSSL" in said.stdout
+    said, short = command("version"), command("--version")
+    assert (said.returncode, short.returncode) == (0, 0)
+    assert said.stdout.startswith(short.stdout.strip())
+    assert "BoringSSL API" in said.stdout
 
 
 def test_help_is_help_and_an_unknown_command_is_an_error():

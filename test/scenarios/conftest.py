@@ -70,7 +70,7 @@ def to_upstream(relay, upstream):
     def start(more: dict | None = None, queue: dict | None = None, **options):
         fake = upstream(**options)
         credential = {"username": "alice", "password": ACCOUNTS["alice"]} if fake.accounts else {}
-        return relay({"fake": fake.config(**credential, **(more or {}))}, queue=queue), fake
+        return relay({"fake": fake.config(**{**credential, **(more or {})})}, queue=queue), fake
 
     return start
 

@@ -97,7 +97,8 @@ def test_each_recipient_has_its_own_outcome(to_upstream):
 def test_a_connection_cut_before_the_final_dot_is_simply_retried(to_upstream):
     relay, upstream = to_upstream()
     upstream.answer("body", CUT, times=1)
-    id = send(relay)
+    # More than the sockets between hold: its dot cannot have left.
+    id = relay.submit(SENDER, ONE, mail.attachment(SENDER))
     relay.wait_event("delivered", id=id)
     assert relay.logged("deferred", id=id)
     assert not relay.logged("in_doubt")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support.waiting import PATIENCE, Record, free_port
 
-BINARY = os.environ.get("RELAYD", "relayd")
+BINARY = os.environ["RELAYD"]  # the path of the binary; ctest sets it
 RETRY_AT_ONCE = {"first": "200ms", "factor": 1, "maximum": "200ms", "jitter": 0}
 
 
