@@ -163,6 +163,7 @@ std::unique_ptr<disk::File> ForgettingDisk::create(const std::string& path) {
   std::lock_guard lock(mutex_);
   step();
   if (live_.contains(path)) fail(EEXIST, path);
+  if (parent(path) != ".") node(parent(path));
   const Change change{parent(path), "", path, std::make_shared<Node>()};
   apply(live_, change);
   changes_.push_back(change);

@@ -59,7 +59,7 @@ class FakeUpstream:
                  extensions: tuple[str, ...] = EXTENSIONS):
         self.tls = tls if certificate else "none"
         self.certificate = certificate
-        self.accounts = accounts or {}
+        self.accounts = dict(accounts or {})
         self.mechanisms = mechanisms
         self.extensions = extensions
         self.commands = Record("commands at the upstream")

@@ -43,7 +43,7 @@ class Record:
                 left = deadline - time.monotonic()
                 if self._closed or left <= 0:
                     ended = "ended" if self._closed else f"no more came in {timeout:g} s"
-                    listing = "\n".join(f"  {item}" for item in self._items[-60:])
+                    listing = "\n".join(f"  {item}" for item in self._items[-30:])
                     raise AssertionError(f"{self.what}: {len(found)} of {count} and then {ended}:\n{listing}")
                 self._changed.wait(left)
 
