@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "queue/codec.hpp"
-
 namespace relayd::queue {
 namespace {
 

@@ -18,6 +18,7 @@ constexpr std::size_t handed_out_at_once = 256;  // then others have a turn on t
 constexpr std::size_t few_segments = 4;
 constexpr std::size_t rewrite_count = 32;
 constexpr std::uint64_t rewrite_bytes = 1 << 20;
+constexpr auto rewrite_pause = std::chrono::minutes(1);  // after a failure
 
 constexpr Bytes smallest_segment = 16_KiB;
 constexpr Bytes largest_segment = 1_GiB;  // offsets have 32 bits
@@ -175,7 +176,7 @@ void Queue::Implementation::tidy() {
 // submissions, so whatever happens to them later stands behind their new record.
 void Queue::Implementation::compact() {
   if (rewriting_ > 0 || index.segments().size() <= few_segments) return;
-  if (index.living_bytes() * 2 >= index.bytes()) return;
+  if (index.living_bytes() * 2 >= index.bytes() || loop.now() < compact_after_) return;
   const Clock now = clock();
   std::uint64_t bytes = 0;
   for (const Entry* entry = index.segments().begin()->second.first; entry; entry = entry->segment_next) {
@@ -212,6 +213,9 @@ void Queue::Implementation::rewritten(Submission& submission) {
     trouble(
         fmt::format("{}: its record is damaged; what is left of it is in quarantine", to_string(entry->id)));
     remove(*entry);
+  } else {
+    compact_after_ = loop.now() + rewrite_pause;
+    trouble(fmt::format("{}: cannot be written again: {}", to_string(entry->id), submission.failure->what()));
   }
 }
 

@@ -65,6 +65,7 @@ class Queue::Implementation {
   SteadyTime armed_for_;
   MessageId last_id_;
   std::size_t rewriting_ = 0;        // on their way to the head of the journal
+  SteadyTime compact_after_{};       // a rewrite failed; until then there is no other
   std::uint64_t retired_below_ = 0;  // as told to the journal
 };
 

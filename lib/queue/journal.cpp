@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <string_view>
 
@@ -212,8 +213,9 @@ void Journal::abandon_segment() {
 }
 
 void Journal::finish_batch() {
+  std::uint64_t retire_below = 0;
   for (const Submission& submission : batch_) {
-    retire_below_ = std::max(retire_below_, submission.retire_below);
+    retire_below = std::max(retire_below, submission.retire_below);
     if (submission.unlink.empty()) continue;
     try {
       disk_.remove(submission.unlink);
@@ -221,19 +223,18 @@ void Journal::finish_batch() {
       troubles_.push_back(fmt::format("cannot remove a file that is no longer needed: {}", error.what()));
     }
   }
-  retire_segments();
+  retire_segments(retire_below);
 }
 
-void Journal::retire_segments() {
-  if (retire_below_ == 0) return;
+void Journal::retire_segments(std::uint64_t below) {
+  if (below == 0) return;
   try {
-    for (const std::uint64_t sequence : segments_.below(retire_below_)) {
+    for (const std::uint64_t sequence : segments_.below(below)) {
       store_.retire(sequence);
       segments_.remove(sequence);
     }
-    retire_below_ = 0;
   } catch (const disk::DiskError& error) {
-    // Strictly oldest first: the rest waits for the next batch.
+    // Strictly oldest first: it and the rest wait for the next order, which covers them.
     troubles_.push_back(fmt::format("cannot retire a journal segment: {}", error.what()));
   }
 }

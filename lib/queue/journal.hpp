@@ -87,7 +87,7 @@ class Journal {
   void leave_segment();
   void abandon_segment();
   void finish_batch();
-  void retire_segments();
+  void retire_segments(std::uint64_t below);
   void fail_batch(const QueueError& error);
   void back_off(bool reopened);
   void report();
@@ -105,8 +105,7 @@ class Journal {
   std::shared_ptr<const Segment> current_;  // null: a fresh one must be opened before anything is written
   Position end_;                            // in the current segment, else in the one before
   std::uint64_t allocated_ = 0;             // size of the current file
-  std::uint64_t retire_below_ = 0;
-  unsigned failures_ = 0;  // batches in a row
+  unsigned failures_ = 0;                   // batches in a row
   bool space_low_ = false;
   std::chrono::steady_clock::time_point next_space_check_{};
   Batch batch_;

@@ -1,7 +1,5 @@
 #include "queue/queue.hpp"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <utility>

@@ -11,6 +11,7 @@
 #include "queue/codec.hpp"
 #include "queue/queue.hpp"
 #include "queue/queue_fixture.hpp"
+#include "queue/replay.hpp"
 #include "queue/segment.hpp"
 #include "support/forgetting_disk.hpp"
 
@@ -267,6 +268,18 @@ class RewriteTest : public QueueFaultTest {
     for (int i = 0; i < 40; ++i) settle(commit(std::string(20'000, 'x')), {delivered});
     loop.run();
   }
+
+  // What the message's own record says of its attempts. Ends the queue.
+  std::optional<Progress> stored_progress(MessageId id) {
+    queue.reset();
+    Index index;
+    SegmentTable table;
+    Replay(memory, index, table, options.keep_failed, {loop.now(), loop.wall_now()}).run();
+    const Entry& entry = *index.find(id);
+    const auto bytes = read_record(table, entry.where, entry.length);
+    const auto record = parse_record(*bytes, table.find(entry.where.segment)->header.generation);
+    return decode_message(*record)->progress;
+  }
 };
 
 TEST_F(RewriteTest, AMessageKeepsAllOfItsStateWhenItMoves) {
@@ -281,6 +294,21 @@ TEST_F(RewriteTest, AMessageKeepsAllOfItsStateWhenItMoves) {
   EXPECT_TRUE(message(id).in_doubt);
   EXPECT_EQ(message(id).due, loop.now() + std::chrono::hours(1));
   EXPECT_EQ(read(id).body, "kept\r\n");
+  const std::optional<Progress> progress = stored_progress(id);
+  ASSERT_TRUE(progress);
+  EXPECT_EQ(progress->merged.host, "mx.example.net:587");
+  EXPECT_EQ(progress->merged.recipients[0].text, "4.2.0 later");
+}
+
+TEST_F(RewriteTest, AHeldAndAFailedMessageStaySo) {
+  const MessageId held = commit("held\r\n");
+  queue->hold(message(held));
+  const MessageId dead = commit("failed\r\n");
+  settle(dead, {RecipientState::failed});
+  for (int round = 0; round < 3; ++round) churn();
+  reopen();
+  EXPECT_EQ(message(held).state, MessageState::held);
+  EXPECT_EQ(message(dead).state, MessageState::failed);
 }
 
 TEST_F(RewriteTest, ALargeBodyStaysWhereItIs) {
@@ -288,6 +316,21 @@ TEST_F(RewriteTest, ALargeBodyStaysWhereItIs) {
   for (int round = 0; round < 3; ++round) churn();
   reopen();
   EXPECT_EQ(read(id).body, std::string(100'000, 'y'));
+}
+
+TEST_F(RewriteTest, AFailedRewriteIsTriedAgainAMinuteLater) {
+  const MessageId id = commit("kept\r\n");
+  const std::string segment = newest_segment();
+  memory.damage(segment, segment_start + message_head);  // needs the quarantine, and that fails
+  memory.remove("quarantine");
+  churn();
+  EXPECT_TRUE(queue->find(id));
+  EXPECT_THAT(troubles, ElementsAre(HasSubstr(to_string(id))));
+  memory.make_directory("quarantine");
+  loop.advance(std::chrono::minutes(1));
+  EXPECT_TRUE(queue->find(id));
+  churn();
+  EXPECT_EQ(queue->find(id), nullptr);
 }
 
 TEST_F(RewriteTest, AMessageWithADamagedRecordIsSetAsideAndItsSegmentGoes) {
