@@ -211,14 +211,14 @@ Session::After Session::mail(const smtp::Mail& command) {
   if (envelope_) return answer_error({503, {5, 5, 1}, "A transaction is open; RSET ends it"});
   if (command.size.value_or(0) > limits.message_size.count) {
     const Reply reply{552, {5, 3, 4}, fmt::format("At most {} octets are taken", limits.message_size.count)};
-    log_rejected(reply);
+    log_rejected(reply, command.reverse_path);
     return answer_error(reply);
   }
   std::optional<Reply> refusal =
       check_client(listener_, facts_.client, !facts_.account.empty(), !facts_.tls.empty());
   if (!refusal) refusal = around_.intake.check_sender(facts_, command.reverse_path);
   if (refusal) {
-    log_rejected(*refusal);
+    log_rejected(*refusal, command.reverse_path);
     return answer_error(*refusal);
   }
   mail::Envelope& envelope = envelope_.emplace();
@@ -238,7 +238,7 @@ Session::After Session::rcpt(const smtp::Rcpt& command) {
   if (envelope_->recipients.size() >= config_->limits.recipients) {
     const Reply reply{
         452, {4, 5, 3}, fmt::format("At most {} recipients a message", config_->limits.recipients)};
-    log_rejected(reply, command.forward_path);
+    log_rejected(reply, envelope_->sender, command.forward_path);
     return answer_error(reply);
   }
   envelope_->recipients.push_back({command.forward_path, command.notify, command.original_recipient});
@@ -259,7 +259,7 @@ Task<Session::After> Session::data() {
     refusal = refused.reply;
   }
   if (refusal) {
-    log_rejected(*refusal);
+    log_rejected(*refusal, envelope_->sender);
     reset_transaction();
     co_return answer_error(*refusal);
   }
@@ -275,7 +275,7 @@ Task<Session::After> Session::data() {
     }
   }
   if (refusal) {
-    log_rejected(*refusal);
+    log_rejected(*refusal, envelope_->sender);
     reset_transaction();
     co_return answer_error(*refusal);
   }
@@ -394,15 +394,14 @@ Task<Session::After> Session::authenticate(smtp::Auth command) {
   co_return After::close;
 }
 
-void Session::log_rejected(const Reply& reply, std::string_view recipient) {
-  around_.log.warning("rejected",
-                      {{"client", facts_.client},
-                       {"from", envelope_ ? std::string_view(envelope_->sender) : std::string_view()},
-                       {"to", recipient},
-                       {"account", facts_.account},
-                       {"code", reply.code},
-                       {"enhanced", smtp::to_string(reply.enhanced)},
-                       {"response", smtp::escape(reply.text)}});
+void Session::log_rejected(const Reply& reply, std::string_view sender, std::string_view recipient) {
+  around_.log.warning("rejected", {{"client", facts_.client},
+                                   {"from", sender},
+                                   {"to", recipient},
+                                   {"account", facts_.account},
+                                   {"code", reply.code},
+                                   {"enhanced", smtp::to_string(reply.enhanced)},
+                                   {"response", smtp::escape(reply.text)}});
 }
 
 }  // namespace relayd::accept

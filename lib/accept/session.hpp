@@ -63,7 +63,7 @@ class Session {
   async::Task<After> authenticate(smtp::Auth command);
   async::Task<bool> receive(Incoming* incoming, std::optional<smtp::Reply>& refusal);
   void reset_transaction() { envelope_.reset(); }
-  void log_rejected(const smtp::Reply& reply, std::string_view recipient = {});
+  void log_rejected(const smtp::Reply& reply, std::string_view sender = {}, std::string_view recipient = {});
 
   Surroundings around_;
   std::shared_ptr<const config::Config> config_;

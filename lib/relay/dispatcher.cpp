@@ -311,6 +311,13 @@ void Dispatcher::judge(Settlement& settlement, const send::RecipientEvent& entry
   log_recipient(settlement, entry, verdict, state);
 }
 
+// The upstream took the message or refused it for its own sake: the lane works again.
+bool Dispatcher::shows_health(const Settlement& settlement) {
+  const send::Event* event = settlement.event;
+  return settlement.delivered || (event && !event->trouble && event->stage >= smtp::Stage::mail &&
+                                  event->reply.code != 421 && !stops_lane(settlement.worst));
+}
+
 // The lane, the message, the next attempt.
 void Dispatcher::react(Settlement& settlement) {
   Message& message = settlement.message;
@@ -321,8 +328,7 @@ void Dispatcher::react(Settlement& settlement) {
   if (stopped && !next_port) {
     settlement.entry.endpoint %= settlement.entry.endpoints;
     pause(settlement.entry, settlement);
-  } else if (!stopped && lane.troubles() > 0 && !settlement.worst.in_doubt &&
-             settlement.worst.reply_class != ReplyClass::temp) {
+  } else if (lane.troubles() > 0 && shows_health(settlement)) {
     lane.resume();
     log_.info("lane_resumed",
               {{"upstream", settlement.entry.upstream}, {"account", settlement.entry.username}});

@@ -75,6 +75,7 @@ class Dispatcher final : public send::Desk {
   std::shared_ptr<send::Budget> budget_for(const route::Upstream& upstream);
 
   void judge(Settlement& settlement, const send::RecipientEvent& entry);
+  static bool shows_health(const Settlement& settlement);
   void react(Settlement& settlement);
   void pause(LaneEntry& entry, const Settlement& settlement);
   void log_recipient(const Settlement& settlement, const send::RecipientEvent& entry,
