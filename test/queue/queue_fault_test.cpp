@@ -79,6 +79,20 @@ TEST_F(QueueFaultTest, BelowTheReserveMailIsRefusedAndFactsAreStillWritten) {
   EXPECT_EQ(recovery.messages, 1U);
 }
 
+TEST_F(QueueFaultTest, BelowTheReserveALargeDraftStopsEarly) {
+  options.reserve = 256_MiB;
+  memory.set_free_space(255_MiB);
+  reopen();
+  Draft draft = queue->draft();
+  EXPECT_TRUE(draft.append(std::string(100'000, 'x')));
+  try {
+    run_task(draft.flush(), &loop);
+    FAIL();
+  } catch (const QueueError& error) {
+    EXPECT_EQ(error.kind(), QueueError::Kind::full);
+  }
+}
+
 TEST_F(QueueFaultTest, AFailedSyncRefusesTheMessageAndTheNextOneIsTaken) {
   memory.arm(2, ForgettingDisk::Fault::fails_once, EIO);
   EXPECT_EQ(refusal("refused\r\n"), QueueError::Kind::failed);
