@@ -1,6 +1,7 @@
 """Who may hand mail in: by address, by login, over TLS or not. A client from elsewhere is one on another loopback
 address."""
 
+import re
 import smtplib
 import ssl
 
@@ -103,3 +104,24 @@ def test_bytes_sent_before_the_handshake_are_not_commands(listening):
         assert client.getreply()[0] == 554
         with pytest.raises(smtplib.SMTPServerDisconnected):
             client.getreply()
+
+
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\n.\r", b"\r.\n"], ids=repr)
+def test_only_crlf_dot_crlf_ends_a_message(relay, upstream, end):
+    """SMTP smuggling: whatever else looks like an end stays inside one message, for the next hop too."""
+    fake = upstream(accounts={})
+    one = relay({"fake": fake.config()})
+    with connect(one) as client:
+        client.ehlo()
+        client.mail(SENDER)
+        client.rcpt(RECIPIENT)
+        client.putcmd("DATA")
+        assert client.getreply()[0] == 354
+        client.send(b"Subject: x\r\n\r\nx" + end + b"MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@rcpt.example>\r\n"
+                    b"DATA\r\nSubject: y\r\n\r\nevil\r\n.\r\n")
+        assert client.getreply()[0] == 250
+    one.wait_event("delivered")
+    messages = fake.taken(1)
+    assert [(message.sender, message.recipients) for message in messages] == [(SENDER, (RECIPIENT,))]
+    assert b"evil" in messages[0].data
+    assert not re.search(rb"(?<!\r)\n|\r(?!\n)", messages[0].data)

@@ -108,3 +108,24 @@ def test_a_bad_configuration_ends_the_start(tmp_path, text):
     ended = command("run", "-c", file)
     assert ended.returncode == BAD_CONFIG
     assert f"{file}:1:" in ended.stderr
+
+
+def test_sighup_takes_the_new_configuration(relay, upstream):
+    old, new = upstream(accounts={}), upstream(accounts={})
+    one = relay({"fake": old.config()})
+    one.wait_event("delivered", id=send(one))
+    one.config["upstreams"] = {"fake": new.config()}
+    one.write()
+    one.signal(signal.SIGHUP)
+    one.wait_event("reloaded")
+    one.wait_event("delivered", id=send(one))
+    assert (len(old.taken(1)), len(new.taken(1))) == (1, 1)
+
+
+def test_sighup_with_a_bad_file_keeps_the_old_configuration(to_upstream):
+    relay, upstream = to_upstream()
+    relay.config["no_such_key"] = 1
+    relay.write()
+    relay.signal(signal.SIGHUP)
+    assert "no_such_key" in relay.wait_event("reload_failed")["reason"]
+    relay.wait_event("delivered", id=send(relay))

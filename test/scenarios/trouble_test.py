@@ -116,3 +116,11 @@ def test_bytes_injected_before_the_handshake_end_the_connection(to_upstream):
     assert relay.wait_event("lane_paused")["class"] == "tls"
     relay.wait_event("delivered", id=id)
     assert {command.tls for command in upstream.commands.all() if command.verb == "AUTH"} == {True}
+
+
+def test_mail_that_nobody_takes_in_its_lifetime_expires(to_upstream):
+    relay, upstream = to_upstream(queue={"lifetime": "1s"})
+    upstream.answer("greeting", "421 4.3.2 Busy")
+    id = send(relay)
+    assert relay.wait_event("expired", id=id)["to"] == "one@rcpt.example"
+    assert not relay.logged("delivered")
