@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "shared/async/task.hpp"
@@ -39,7 +40,11 @@ class Delivery {
 
 // An event: a reply, or what happened instead of one.
 struct Event {
-  smtp::Stage stage = smtp::Stage::connect;
+  Event(smtp::Stage where, smtp::Reply said) : stage(where), reply(std::move(said)) {}
+  Event(smtp::Stage where, smtp::Trouble what, std::string why)
+      : stage(where), trouble(what), text(std::move(why)) {}
+
+  smtp::Stage stage;
   std::optional<smtp::Trouble> trouble;  // none: `reply` holds
   smtp::Reply reply;
   std::string text;  // of the trouble, for the operator

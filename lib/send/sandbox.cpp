@@ -43,7 +43,7 @@ Task<std::optional<Event>> Sandbox::open() {
     co_await workers_.run([this] { std::filesystem::create_directories(directory_); });
     usable_ = true;
   } catch (const std::system_error& error) {
-    event = Event{smtp::Stage::connect, smtp::Trouble::unreachable, {}, error.what()};
+    event = Event(smtp::Stage::connect, smtp::Trouble::unreachable, error.what());
   }
   co_return event;
 }
@@ -52,10 +52,7 @@ Task<Report> Sandbox::send(Delivery& delivery) {
   Report report = describe();
   const std::filesystem::path base = std::filesystem::path(directory_) / delivery.id();
   const std::string part = base.string() + ".part";
-  Event event{smtp::Stage::final_dot,
-              std::nullopt,
-              {250, {2, 0, 0}, fmt::format("Kept as {}.eml", base.string())},
-              {}};
+  Event event(smtp::Stage::final_dot, {250, {2, 0, 0}, fmt::format("Kept as {}.eml", base.string())});
   try {
     for (bool first = true;; first = false) {
       const std::string_view piece = co_await delivery.next();
@@ -71,7 +68,7 @@ Task<Report> Sandbox::send(Delivery& delivery) {
       std::filesystem::rename(part, base.string() + ".json");
     });
   } catch (const std::system_error& error) {
-    event = Event{smtp::Stage::data, std::nullopt, {451, {4, 3, 0}, error.what()}, {}};
+    event = Event(smtp::Stage::data, {451, {4, 3, 0}, error.what()});
   }
   report.add_rest(delivery, event);
   co_return report;

@@ -68,7 +68,7 @@ Task<std::optional<Event>> SmtpTransport::greet() {
   }
   stage_ = Stage::greeting;
   Reply greeting = co_await read_reply(patience::greeting);
-  if (!greeting.positive()) co_return Event{stage_, std::nullopt, std::move(greeting), {}};
+  if (!greeting.positive()) co_return Event(stage_, std::move(greeting));
   std::optional<Event> event = co_await say_ehlo();
   if (!event && target_.encryption == Encryption::starttls) event = co_await start_tls();
   co_return event;
@@ -80,7 +80,7 @@ Task<std::optional<Event>> SmtpTransport::say_ehlo() {
   const bool may_fall_back = target_.encryption == Encryption::none && !target_.login;
   if (reply.permanent() && may_fall_back)  // RFC 5321 3.2
     reply = co_await command(fmt::format("HELO {}\r\n", target_.hostname), patience::envelope);
-  if (!reply.positive()) co_return Event{stage_, std::nullopt, std::move(reply), {}};
+  if (!reply.positive()) co_return Event(stage_, std::move(reply));
   capabilities_ = smtp::parse_capabilities(reply);
   co_return std::nullopt;
 }
@@ -88,13 +88,11 @@ Task<std::optional<Event>> SmtpTransport::say_ehlo() {
 Task<std::optional<Event>> SmtpTransport::start_tls() {
   stage_ = Stage::starttls;
   if (!capabilities_.starttls)
-    co_return Event{stage_,
-                    Trouble::no_starttls,
-                    {},
+    co_return Event(stage_, Trouble::no_starttls,
                     fmt::format("{}:{} does not offer STARTTLS; nothing is sent in the clear", target_.host,
-                                target_.port)};
+                                target_.port));
   Reply reply = co_await command("STARTTLS\r\n", patience::data);
-  if (reply.code != 220) co_return Event{stage_, std::nullopt, std::move(reply), {}};
+  if (reply.code != 220) co_return Event(stage_, std::move(reply));
   // Bytes that came in the clear must not be taken for the encrypted server's (CVE-2021-38371).
   if (!received_.empty())
     throw IoError(IoFault::tls, "the server sent bytes between its 220 and the TLS handshake");
@@ -109,21 +107,19 @@ Task<std::optional<Event>> SmtpTransport::start_tls() {
 Task<std::optional<Event>> SmtpTransport::log_in() {
   stage_ = Stage::auth;
   if (!stream_->tls().verified && !target_.clear_password_allowed)
-    co_return Event{stage_, Trouble::tls, {}, "the password is sent over verified TLS only"};
+    co_return Event(stage_, Trouble::tls, "the password is sent over verified TLS only");
   const std::string mechanism = sasl::choose(target_.mechanisms, capabilities_.auth);
   if (mechanism.empty())
-    co_return Event{stage_,
-                    Trouble::no_mechanism,
-                    {},
+    co_return Event(stage_, Trouble::no_mechanism,
                     fmt::format("the server offers AUTH {}; we may use {}",
-                                fmt::join(capabilities_.auth, " "), fmt::join(target_.mechanisms, " "))};
+                                fmt::join(capabilities_.auth, " "), fmt::join(target_.mechanisms, " ")));
   Result<sasl::Credential> credential = co_await workers_.run(fetch_);
-  if (!credential) co_return Event{stage_, Trouble::no_password, {}, credential.error()};
+  if (!credential) co_return Event(stage_, Trouble::no_password, credential.error());
   sasl::Client client(mechanism, *credential);
   std::string line = "AUTH " + mechanism;
   if (client.has_initial_response()) {
     const Result<std::string> initial = client.step("");
-    if (!initial) co_return Event{stage_, Trouble::no_mechanism, {}, initial.error()};
+    if (!initial) co_return Event(stage_, Trouble::no_mechanism, initial.error());
     line += " " + (initial->empty() ? "=" : *initial);  // RFC 4954 4
   }
   std::optional<Event> event = co_await exchange(client, line + "\r\n");
@@ -142,14 +138,14 @@ Task<std::optional<Event>> SmtpTransport::exchange(sasl::Client& client, std::st
     }
     if (!response) {
       co_await command("*\r\n", patience::login);  // RFC 4954 4: cancels
-      co_return Event{stage_, Trouble::no_mechanism, {}, response.error()};
+      co_return Event(stage_, Trouble::no_mechanism, response.error());
     }
     reply = co_await command(*response + "\r\n", patience::login);
   }
-  if (reply.code != 235) co_return Event{stage_, std::nullopt, std::move(reply), {}};
+  if (reply.code != 235) co_return Event(stage_, std::move(reply));
   if (!client.complete())
-    co_return Event{
-        stage_, Trouble::no_mechanism, {}, "the server said 235 before it proved that it knows the password"};
+    co_return Event(stage_, Trouble::no_mechanism,
+                    "the server said 235 before it proved that it knows the password");
   co_return std::nullopt;
 }
 
@@ -165,19 +161,15 @@ Report SmtpTransport::describe() const {
 std::optional<Event> SmtpTransport::cannot_take(const Delivery& delivery) const {
   for (const std::uint64_t limit : {capabilities_.size_limit, target_.size_limit})
     if (limit != 0 && delivery.size() > limit)
-      return Event{
-          Stage::mail,
-          Trouble::too_large,
-          {},
-          fmt::format("the message has {} octets, {} takes {}", delivery.size(), target_.host, limit)};
+      return Event(
+          Stage::mail, Trouble::too_large,
+          fmt::format("the message has {} octets, {} takes {}", delivery.size(), target_.host, limit));
   const mail::Envelope& envelope = delivery.envelope();
   if ((envelope.smtp_utf8 && !capabilities_.smtp_utf8) ||
       (envelope.eight_bit && !capabilities_.eight_bit_mime))
-    return Event{Stage::mail,
-                 Trouble::no_extension,
-                 {},
+    return Event(Stage::mail, Trouble::no_extension,
                  fmt::format("the message needs {}, which {} does not offer",
-                             envelope.smtp_utf8 ? "SMTPUTF8" : "8BITMIME", target_.host)};
+                             envelope.smtp_utf8 ? "SMTPUTF8" : "8BITMIME", target_.host));
   return std::nullopt;
 }
 
@@ -235,16 +227,15 @@ Task<bool> SmtpTransport::send_envelope(Delivery& delivery, Report& report) {
     needs_reset_ = true;
     if (reply.code == 421) {  // RFC 5321 3.8: the server closes; the other replies of the group never come
       usable_ = false;
-      refused = Event{stage_, std::nullopt, reply, {}};
+      refused = Event(stage_, reply);
       break;
     }
-    if (i == mail_at && !reply.positive()) refused = Event{stage_, std::nullopt, reply, {}};
+    if (i == mail_at && !reply.positive()) refused = Event(stage_, reply);
     if (stage_ != Stage::rcpt) continue;
     if (reply.positive())
       ++accepted;
     else if (!refused)
-      report.recipients.push_back(
-          {delivery.recipients()[i - mail_at - 1], {stage_, std::nullopt, reply, {}}});
+      report.recipients.push_back({delivery.recipients()[i - mail_at - 1], Event(stage_, reply)});
   }
   const bool ready = stage_ == Stage::data && reply.code == 354;
   if (ready && !refused && accepted > 0) co_return true;
@@ -254,7 +245,7 @@ Task<bool> SmtpTransport::send_envelope(Delivery& delivery, Report& report) {
     stage_ = Stage::final_dot;
     co_await command(".\r\n", patience::final_dot);
   } else if (!refused && accepted > 0) {
-    refused = Event{Stage::data, std::nullopt, reply, {}};
+    refused = Event(Stage::data, reply);
   }
   if (refused) report.add_rest(delivery, *refused);
   co_return false;
@@ -280,7 +271,7 @@ Task<void> SmtpTransport::send_content(Delivery& delivery, Report& report) {
   Reply reply = co_await read_reply(patience::final_dot);
   needs_reset_ = false;
   if (reply.code == 421) usable_ = false;
-  report.add_rest(delivery, {stage_, std::nullopt, std::move(reply), {}});
+  report.add_rest(delivery, Event(stage_, std::move(reply)));
 }
 
 // --- waiting and leaving ---
@@ -362,7 +353,7 @@ Event SmtpTransport::trouble_of(const IoError& error) const {
     default:
       if (stage_ == Stage::connect) trouble = Trouble::unreachable;
   }
-  return Event{stage_, trouble, {}, error.what()};
+  return Event(stage_, trouble, error.what());
 }
 
 }  // namespace relayd::send
