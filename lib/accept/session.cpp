@@ -239,7 +239,8 @@ Session::After Session::rcpt(const smtp::Rcpt& command) {
     const Reply reply{
         452, {4, 5, 3}, fmt::format("At most {} recipients a message", config_->limits.recipients)};
     log_rejected(reply, envelope_->sender, command.forward_path);
-    return answer_error(reply);
+    answer(reply);  // no error of the client's: RFC 5321 4.5.3.1.10 lets it try
+    return After::go_on;
   }
   envelope_->recipients.push_back({command.forward_path, command.notify, command.original_recipient});
   answer(250, {2, 1, 5}, "Recipient ok");
@@ -381,12 +382,14 @@ Task<Session::After> Session::authenticate(smtp::Auth command) {
     else
       step = server.step(response);
   }
-  if (step.kind == Kind::success || listener_.auth == config::ListenerAuth::accept_any) {
+  const bool any_will_do = listener_.auth == config::ListenerAuth::accept_any && !step.malformed;
+  if (step.kind == Kind::success || any_will_do) {
     facts_.account = server.username().empty() ? "unknown" : server.username();
     answer(235, {2, 7, 0}, "Authentication successful");
     co_return After::go_on;
   }
-  const Reply reply{535, {5, 7, 8}, "Authentication failed"};
+  const Reply reply = step.malformed ? Reply{501, {5, 5, 2}, "Cannot read the response"}  // RFC 4954 4
+                                     : Reply{535, {5, 7, 8}, "Authentication failed"};
   log_rejected(reply);
   answer(reply);
   if (++failed_logins_ < logins_until_close) co_return After::go_on;

@@ -81,7 +81,7 @@ std::string shown(const Taken& taken) {
   while (!rest.empty()) {
     const std::size_t end = rest.find("\r\n");
     const std::string line(rest.substr(0, end));
-    text += line.empty() ? "\n|" : "\n| " + smtp::escape(line);
+    text += line.empty() ? "\n|" : "\n| " + line;
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
   }
   return text;
@@ -99,7 +99,7 @@ std::vector<std::string> expected(const Transcript& transcript) {
     if (note.starts_with("taken "))
       texts.push_back(note);
     else if (note.starts_with("|") && !texts.empty())
-      texts.back() += "\n" + note;
+      texts.back() += "\n" + test::unescape(note);
     else
       throw std::invalid_argument("what does this mean: " + note);
   }

@@ -252,14 +252,18 @@ Server::Step Server::step(std::string_view response) {
   Implementation& self = *implementation_;
   bool sound = false;
   const std::string decoded = decode(response, sound);
-  if (!sound) return {Step::Kind::failure, "the response is not base64"};
+  if (!sound) return {Step::Kind::failure, "the response is not base64", true};
+  // libgsasl would ask again, and again.
+  if (self.mechanism->initial_response && decoded.empty() && self.steps == 0)
+    return {Step::Kind::failure, "the response is empty", true};
   ++self.steps;
   std::string out;
   const int code = raw_step(self.session, decoded, out);
   const char* name = gsasl_property_fast(self.session, GSASL_AUTHID);
   self.username = name ? name : "";
   if (code == GSASL_NEEDS_MORE) return {Step::Kind::challenge, encode(out)};
-  if (code != GSASL_OK) return {Step::Kind::failure, gsasl_strerror(code)};
+  if (code != GSASL_OK)
+    return {Step::Kind::failure, gsasl_strerror(code), code == GSASL_MECHANISM_PARSE_ERROR};
   return {Step::Kind::success, encode(out)};
 }
 

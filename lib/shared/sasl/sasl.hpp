@@ -62,6 +62,7 @@ class Server {
     enum class Kind { challenge, success, failure } kind;
     std::string
         text;  // challenge: base64 to send; success: for SCRAM, base64 that must be sent and answered first
+    bool malformed = false;  // failure: the response was no base64 or no message of the mechanism
   };
   // What the AUTH command brought: the initial response in base64, empty for "=", or none (RFC 4954 4).
   Step begin(const std::optional<std::string>& initial_response);
