@@ -127,6 +127,9 @@ def test_healthcheck_tells_a_running_relay_from_none(to_upstream):
 def test_demo_shows_three_senders_leaving_through_three_accounts():
     shown = command("demo", "--once")
     assert shown.returncode == 0, shown.stdout + shown.stderr
+    for account in ("shop-account", "billing-account", "everybody"):
+        assert re.search(rf"\b{account}\s+TLSv1\.3\s+250 ", shown.stdout), shown.stdout
+    assert "3 of 3 messages arrived" in shown.stdout
 
 
 def test_version_names_the_library_it_stands_on():
