@@ -184,8 +184,8 @@ class Demo {
   void print_head() const {
     fmt::print(
         "relayd demo: one relay, two sandbox providers, all in this process and on loopback.\n\n"
-        "  your app --> relay 127.0.0.1:{} --+--> alpha 127.0.0.1:{}  STARTTLS, AUTH   (two accounts)\n"
-        "                                      +--> beta  127.0.0.1:{}  TLS, AUTH        (one account)\n\n",
+        "  your app --> relay 127.0.0.1:{:<5} --+--> alpha 127.0.0.1:{:<5}  STARTTLS, AUTH   (two accounts)\n"
+        "                                     +--> beta  127.0.0.1:{:<5}  TLS, AUTH        (one account)\n\n",
         port_of(*relay_), port_of(*alpha_), port_of(*beta_));
     fmt::print("{:<12} {:<21} {:<21} {:<9} {:<16} {:<8} {:<34} {}\n", "message", "sender", "rule", "upstream",
                "account", "TLS", "reply", "time");

@@ -1,8 +1,10 @@
 // relayd run: the daemon.
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 #include <csignal>
+#include <cstdlib>
 
 #include "commands.hpp"
 #include "relay/relay.hpp"
@@ -33,7 +35,7 @@ class Daemon {
     if (signal == SIGHUP) {
       scope_.spawn(reload());
     } else if (stopping_) {
-      loop_.stop();  // asked twice: what is settled is on disk, the rest is tried again
+      relay_.abort();  // asked twice: what is under way is tried again after the next start
     } else {
       stopping_ = true;
       scope_.spawn(stop());
@@ -41,10 +43,12 @@ class Daemon {
   }
 
   async::Task<void> stop() {
-    co_await relay_.shut_down(loop_.now() + std::chrono::seconds(options_.grace));
+    const bool drained = co_await relay_.shut_down(loop_.now() + std::chrono::seconds(options_.grace));
     const queue::Totals totals = relay_.totals();
     log_.info("stopped",
               {{"waiting", totals.waiting + totals.ready}, {"held", totals.held}, {"failed", totals.failed}});
+    log_.flush();
+    if (!drained) std::_Exit(EX_OK);
     loop_.stop();
   }
 
@@ -67,6 +71,14 @@ class Daemon {
   bool stopping_ = false;
 };
 
+// Each connection and each journal segment has a descriptor.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 int run(const Options& options) {
@@ -75,6 +87,7 @@ int run(const Options& options) {
   if (!result.setup) return EX_CONFIG;
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  raise_descriptor_limit();
   Daemon daemon(options, std::move(*result.setup));
   try {
     return daemon.run();

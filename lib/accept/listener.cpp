@@ -27,7 +27,9 @@ Listener::Listener(net::AsioLoop& loop, Surroundings surroundings,
                   : net::Acceptor::unix_socket(loop, options.unix_path, std::move(tls), callback);
 }
 
-void Listener::use(std::shared_ptr<const config::Config> config, const config::Listener& options) {
+void Listener::use(std::shared_ptr<const config::Config> config, const config::Listener& options,
+                   std::shared_ptr<net::TlsServerContext> tls) {
+  acceptor_->use(std::move(tls));
   config_ = std::move(config);
   options_ = &options;
 }

@@ -30,7 +30,8 @@ class Listener {
   const std::string& address() const { return acceptor_->address(); }
 
   // What sessions that begin from now on go by. `config` must have this listener.
-  void use(std::shared_ptr<const config::Config> config, const config::Listener& options);
+  void use(std::shared_ptr<const config::Config> config, const config::Listener& options,
+           std::shared_ptr<net::TlsServerContext> tls);
 
   // No new connections; each session ends when its transaction does.
   void shut_down();

@@ -27,7 +27,8 @@ bool is_allowed(const config::Listener& listener, std::string_view client) {
 
 std::optional<smtp::Reply> check_client(const config::Listener& listener, std::string_view client,
                                         bool logged_in, bool encrypted) {
-  if (logged_in) return std::nullopt;
+  // accept-any takes every password: a login there proves nothing.
+  if (logged_in && listener.auth != ListenerAuth::accept_any) return std::nullopt;
   if (listener.auth == ListenerAuth::required) {
     if (listener.tls == config::TlsMode::starttls && !encrypted && !auth_offered(listener, client, encrypted))
       return smtp::Reply{530, {5, 7, 0}, "Must issue a STARTTLS command first"};  // RFC 3207 4

@@ -38,13 +38,15 @@ std::string recipients_text(const mail::Envelope& envelope) {
 }  // namespace
 
 DraftIncoming::DraftIncoming(async::Loop& loop, telemetry::Log& log, queue::Queue& queue,
-                             accept::ClientFacts facts, mail::Envelope envelope, std::string hostname)
+                             accept::ClientFacts facts, mail::Envelope envelope, std::string hostname,
+                             CheckRoute check_route)
     : loop_(loop),
       log_(log),
       queue_(queue),
       facts_(std::move(facts)),
       envelope_(std::move(envelope)),
       hostname_(std::move(hostname)),
+      check_route_(std::move(check_route)),
       draft_(queue.draft()) {}
 
 bool DraftIncoming::append(std::string_view bytes) {
@@ -92,6 +94,9 @@ Task<std::string> DraftIncoming::commit() {
          {5, 4, 6},
          fmt::format("The message has {} Received fields: it goes in circles", scanner_.facts().received)}};
   envelope_.routing_sender = envelope_.sender.empty() ? scanner_.facts().from : envelope_.sender;
+  if (envelope_.sender.empty())
+    if (const std::optional<smtp::Reply> refusal = check_route_(envelope_.routing_sender))
+      throw Refused{*refusal};
   const std::uint64_t size = draft_.size();
   const std::string sender = envelope_.sender;
   const std::string recipients = recipients_text(envelope_);

@@ -4,6 +4,8 @@
 // added above it depends on what is in it; the rest goes straight to the draft.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "accept/intake.hpp"
@@ -16,8 +18,11 @@ namespace relayd {
 
 class DraftIncoming final : public accept::Incoming {
  public:
+  // A refusal, where mail of a sender has no way to go.
+  using CheckRoute = std::function<std::optional<smtp::Reply>(const std::string& routing_sender)>;
+
   DraftIncoming(async::Loop& loop, telemetry::Log& log, queue::Queue& queue, accept::ClientFacts facts,
-                mail::Envelope envelope, std::string hostname);
+                mail::Envelope envelope, std::string hostname, CheckRoute check_route);
 
   bool append(std::string_view bytes) override;
   async::Task<void> flush() override;
@@ -32,6 +37,7 @@ class DraftIncoming final : public accept::Incoming {
   accept::ClientFacts facts_;
   mail::Envelope envelope_;
   std::string hostname_;
+  CheckRoute check_route_;
   queue::Draft draft_;
   mail::HeaderScanner scanner_;
   std::string head_;

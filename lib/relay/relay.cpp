@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "accept/rules.hpp"
 #include "relay/incoming.hpp"
 
@@ -12,6 +14,7 @@ using async::Task;
 namespace {
 
 constexpr unsigned helper_threads = 4;
+constexpr auto patience_after_abort = std::chrono::seconds(2);
 
 queue::Options queue_options(const config::Config& config) {
   queue::Options options;
@@ -39,13 +42,22 @@ void Relay::start() {
   queue_.on_due([this](queue::Message& message) { dispatcher_.dispatch(message); });
   report(queue_.open());
   hold_doubtful();
+  for (const config::Listener& listener : setup_.config->listeners) listen(listener);
+}
+
+void Relay::listen(const config::Listener& listener) {
   const accept::Surroundings around{loop_, workers_, log_, *this};
-  for (const config::Listener& listener : setup_.config->listeners) {
+  try {
     listeners_.push_back(
         std::make_unique<accept::Listener>(loop_, around, setup_.config, listener, setup_.tls, counts_));
-    log_.info("listening",
-              {{"address", listeners_.back()->address()}, {"tls", config::to_string(listener.tls)}});
+  } catch (const net::BindError& error) {
+    // [::1] is listened on by default, but not every container has it.
+    const bool is_default = listener.where.line == 0 && !listeners_.empty();
+    if (!is_default || !error.no_such_address()) throw;
+    return log_.info("not_listening", {{"address", listener.address}, {"reason", error.what()}});
   }
+  log_.info("listening",
+            {{"address", listeners_.back()->address()}, {"tls", config::to_string(listener.tls)}});
 }
 
 void Relay::report(const queue::Recovery& recovery) {
@@ -81,54 +93,85 @@ std::vector<std::string> Relay::addresses() const {
 }
 
 std::string Relay::use(Setup setup) {
-  const std::vector<config::Listener>& before = setup_.config->listeners;
-  const std::vector<config::Listener>& after = setup.config->listeners;
-  bool same_listeners = before.size() == after.size();
-  for (std::size_t i = 0; same_listeners && i < after.size(); ++i)
-    same_listeners = before[i].address == after[i].address && before[i].tls == after[i].tls;
-  const bool same_queue = setup_.config->queue.directory == setup.config->queue.directory;
+  const std::shared_ptr<const config::Config> before = setup_.config;
+  const config::Config& after = *setup.config;
   setup_ = std::move(setup);
   dialer_.reload();
   dispatcher_.use(setup_);
-  if (same_listeners)
+  std::string left;
+  const auto leave = [&left](const char* key) { left += fmt::format("{}{}", left.empty() ? "" : ", ", key); };
+  const auto same = [](const config::Listener& a, const config::Listener& b) {
+    return a.address == b.address && a.tls == b.tls;
+  };
+  if (std::equal(before->listeners.begin(), before->listeners.end(), after.listeners.begin(),
+                 after.listeners.end(), same) &&
+      listeners_.size() == after.listeners.size())
     for (std::size_t i = 0; i < listeners_.size(); ++i)
-      listeners_[i]->use(setup_.config, setup_.config->listeners[i]);
-  if (!same_listeners) return "`listen` changed: it takes effect with the next start";
-  return same_queue ? "" : "`queue.directory` changed: it takes effect with the next start";
+      listeners_[i]->use(setup_.config, after.listeners[i], setup_.tls);
+  else
+    leave("listen");
+  if (before->queue.directory != after.queue.directory) leave("queue.directory");
+  if (before->queue.reserve != after.queue.reserve) leave("queue.reserve");
+  if (before->queue.keep_failed != after.queue.keep_failed) leave("queue.keep_failed");
+  if (before->log.format != after.log.format || before->log.level != after.log.level ||
+      before->log.addresses != after.log.addresses)
+    leave("log");
+  return left.empty() ? left : fmt::format("takes effect with the next start: {}", left);
 }
 
-Task<void> Relay::shut_down(Deadline deadline) {
-  for (const auto& listener : listeners_) listener->shut_down();
-  dispatcher_.shut_down();
-  async::Timer grace(loop_);
-  grace.at(deadline, [this] {
-    for (const auto& listener : listeners_) listener->abort();
-    dispatcher_.abort();
-  });
+void Relay::abort() {
+  for (const auto& listener : listeners_) listener->abort();
+  dispatcher_.abort();
+}
+
+// Ends when all is settled; the caller may stop waiting for it.
+Task<void> Relay::drain(Drained& drained) {
   for (const auto& listener : listeners_) co_await listener->drained();
   co_await dispatcher_.drained();
   co_await queue_.flush();
+  drained.all = true;
+  drained.moment.set();
+}
+
+Task<bool> Relay::shut_down(Deadline deadline) {
+  for (const auto& listener : listeners_) listener->shut_down();
+  dispatcher_.shut_down();
+  // Kept beyond this call: a drain that hangs goes on waiting until the process ends.
+  draining_.spawn(drain(drained_));
+  async::Timer grace(loop_);
+  grace.at(deadline, [this, &grace] {
+    abort();
+    grace.at(loop_.now() + patience_after_abort, [this] { drained_.moment.set(); });
+  });
+  co_await drained_.moment;
+  co_return drained_.all;
 }
 
 std::optional<smtp::Reply> Relay::check_sender(const accept::ClientFacts& facts, const std::string& sender) {
   for (const config::Account& account : setup_.config->accounts)
     if (account.name == facts.account && !accept::may_send_as(account.may_send_as, sender))
       return smtp::Reply{553, {5, 7, 1}, fmt::format("{} may not send as {}", account.name, sender)};
-  if (sender.empty()) return std::nullopt;  // routed by its header
-  const route::Route route = setup_.router->route(sender);
+  if (sender.empty()) return std::nullopt;  // routed by its header, once that is known
+  return check_route(sender);
+}
+
+std::optional<smtp::Reply> Relay::check_route(const std::string& routing_sender) const {
+  const route::Route route = setup_.router->route(routing_sender);
   if (!route.reject.empty()) {
     smtp::ReplyParser parser;
     parser.feed(fmt::format("{}\r\n", route.reject));
     if (parser.state() == smtp::ReplyParser::State::complete) return parser.take();
   }
   if (route.choices.empty())
-    return smtp::Reply{550, {5, 7, 1}, fmt::format("No rule says where mail from {} goes", sender)};
+    return smtp::Reply{550, {5, 7, 1}, fmt::format("No rule says where mail from {} goes", routing_sender)};
   return std::nullopt;
 }
 
 std::unique_ptr<accept::Incoming> Relay::begin(const accept::ClientFacts& facts,
                                                const mail::Envelope& envelope) {
-  return std::make_unique<DraftIncoming>(loop_, log_, queue_, facts, envelope, setup_.config->hostname);
+  auto check = [this](const std::string& routing_sender) { return check_route(routing_sender); };
+  return std::make_unique<DraftIncoming>(loop_, log_, queue_, facts, envelope, setup_.config->hostname,
+                                         check);
 }
 
 }  // namespace relayd

@@ -34,9 +34,12 @@ class Relay final : public accept::Intake {
   // was.
   std::string use(Setup setup);
 
-  // No new connections or attempts; what is under way gets until the deadline. Everything settled is on disk
-  // when it returns.
-  async::Task<void> shut_down(Deadline deadline);
+  // No new connections or attempts; what is under way gets until the deadline and is then cut. True: everything
+  // is settled and on disk. False: something hangs (a name that does not resolve, a disk that does not sync);
+  // end the process without unwinding, as a crash would: nothing acknowledged is lost.
+  async::Task<bool> shut_down(Deadline deadline);
+  // Cuts what is under way.
+  void abort();
 
   void observe(Dispatcher::Observer observer) { dispatcher_.observe(std::move(observer)); }
   queue::Totals totals() const { return queue_.totals(); }
@@ -49,6 +52,14 @@ class Relay final : public accept::Intake {
   std::shared_ptr<const accept::Accounts> accounts() override { return setup_.accounts; }
 
  private:
+  struct Drained {
+    async::Event moment;
+    bool all = false;
+  };
+
+  void listen(const config::Listener& listener);
+  std::optional<smtp::Reply> check_route(const std::string& routing_sender) const;
+  async::Task<void> drain(Drained& drained);
   void report(const queue::Recovery& recovery);
   void hold_doubtful();
 
@@ -62,6 +73,8 @@ class Relay final : public accept::Intake {
   Dispatcher dispatcher_;
   accept::Listener::Counts counts_;
   std::vector<std::unique_ptr<accept::Listener>> listeners_;
+  Drained drained_;
+  async::Scope draining_{[](std::exception_ptr failure) { std::rethrow_exception(failure); }};
 };
 
 }  // namespace relayd

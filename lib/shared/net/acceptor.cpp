@@ -56,7 +56,8 @@ struct Acceptor::Implementation : std::enable_shared_from_this<Implementation> {
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(backlog, error);
     if (error)
-      throw BindError(fmt::format("cannot listen on {}: {}{}", address, error.message(), advice(error)));
+      throw BindError(fmt::format("cannot listen on {}: {}{}", address, error.message(), advice(error)),
+                      error.value() == EADDRNOTAVAIL || error.value() == EAFNOSUPPORT);
     accept();
   }
 
@@ -134,6 +135,7 @@ std::unique_ptr<Acceptor> Acceptor::unix_socket(AsioLoop& loop, const std::strin
   if (::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(path.c_str());
   self->listen(endpoint);
   self->unix_path = path;
+  ::chmod(path.c_str(), 0666);
   return std::unique_ptr<Acceptor>(new Acceptor(std::move(self)));
 }
 
@@ -142,6 +144,9 @@ Acceptor::~Acceptor() {
 }
 const std::string& Acceptor::address() const {
   return implementation_->address;
+}
+void Acceptor::use(std::shared_ptr<TlsServerContext> tls) {
+  implementation_->tls = std::move(tls);
 }
 void Acceptor::close() {
   implementation_->close();

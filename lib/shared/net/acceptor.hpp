@@ -15,7 +15,14 @@ namespace relayd::net {
 
 // The address cannot be bound; the text says which and why.
 class BindError : public std::runtime_error {
-  using std::runtime_error::runtime_error;
+ public:
+  BindError(const std::string& text, bool no_such_address = false)
+      : std::runtime_error(text), no_such_address_(no_such_address) {}
+  // The machine has no such address, or not this family at all.
+  bool no_such_address() const { return no_such_address_; }
+
+ private:
+  bool no_such_address_;
 };
 
 class Acceptor {
@@ -26,7 +33,8 @@ class Acceptor {
   // TCP: `host` is an IP literal, port 0 lets the kernel choose.
   static std::unique_ptr<Acceptor> tcp(AsioLoop& loop, const std::string& host, std::uint16_t port,
                                        std::shared_ptr<TlsServerContext> tls, OnConnection on_connection);
-  // Unix: a stale socket file is replaced, a living one is not.
+  // Unix: a stale socket file is replaced, a living one is not. Who may connect is up to the directory's
+  // mode.
   static std::unique_ptr<Acceptor> unix_socket(AsioLoop& loop, const std::string& path,
                                                std::shared_ptr<TlsServerContext> tls,
                                                OnConnection on_connection);
@@ -34,6 +42,8 @@ class Acceptor {
 
   // The address that was bound, "127.0.0.1:2525" or "unix:/run/relayd/smtp.sock".
   const std::string& address() const;
+  // The certificates of connections that come from now on.
+  void use(std::shared_ptr<TlsServerContext> tls);
   void close();
 
  private:
