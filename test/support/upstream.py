@@ -69,6 +69,8 @@ class FakeUpstream:
         self._sessions: list[Session] = []
         self._context = _server_context(certificate) if certificate else None
         self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
+        # Connections inherit it: a large message cannot hide in the kernel, whatever the system's defaults are.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         self.port = self._listener.getsockname()[1]
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._acceptor.start()
