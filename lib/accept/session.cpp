@@ -59,7 +59,7 @@ Task<void> Session::run() {
 
 void Session::shut_down() {
   stopping_ = true;
-  if (reading_command_ && !envelope_) stream_->interrupt();
+  if (leaving()) stream_->interrupt();
 }
 
 // --- bytes ---
@@ -69,6 +69,7 @@ Task<std::optional<smtp::LineBuffer::Line>> Session::next_line(Deadline deadline
     std::optional<smtp::LineBuffer::Line> line = input_.line();
     if (line) co_return line;
     co_await send();
+    if (leaving()) co_return std::nullopt;  // shut_down() came while there was no read to interrupt
     input_.shrink();
     const std::span<char> space = input_.space();
     const std::size_t count = co_await stream_->read_some(space, deadline);
@@ -108,15 +109,14 @@ Task<void> Session::converse() {
   for (;;) {
     reading_command_ = true;
     std::optional<smtp::LineBuffer::Line> line;
-    bool interrupted = stopping_ && !envelope_;
     try {
-      if (!interrupted) line = co_await next_line(around_.loop.now() + patience);
+      line = co_await next_line(around_.loop.now() + patience);
     } catch (const IoError& error) {
-      interrupted = stopping_ && error.fault() == async::IoFault::cancelled;
-      if (!interrupted) throw;
+      if (!leaving() || error.fault() != async::IoFault::cancelled) throw;
     }
+    const bool stop = leaving();
     reading_command_ = false;
-    if (interrupted) co_return answer(421, {4, 3, 2}, "relayd is shutting down");
+    if (stop) co_return answer(421, {4, 3, 2}, "relayd is shutting down");
     if (!line) co_return;
     After after = After::go_on;
     if (line->too_long) {

@@ -47,6 +47,8 @@ class Session {
   async::Task<std::optional<smtp::LineBuffer::Line>> next_line(Deadline deadline);
   async::Task<void> send();
   async::Task<After> handle(smtp::Command command);
+  // It waits for a command, outside of a transaction, and is to stop.
+  bool leaving() const { return stopping_ && reading_command_ && !envelope_; }
 
   void answer(const smtp::Reply& reply);
   void answer(int code, smtp::EnhancedCode enhanced, std::string_view text) {

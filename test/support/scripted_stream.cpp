@@ -192,6 +192,7 @@ std::size_t ScriptedPeer::say(std::span<char> buffer) {
 
 void ScriptedPeer::hear(std::string_view bytes) {
   writes_.emplace_back(bytes);
+  if (on_write) loop_.post([this, copy = writes_.back()] { on_write(copy); });
   if (gone(Cut::How::reset)) throw IoError(IoFault::reset, "the connection broke");
   partial_ += bytes;
   for (std::size_t end = partial_.find("\r\n"); end != std::string::npos && !gone();

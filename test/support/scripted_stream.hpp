@@ -52,6 +52,7 @@ class ScriptedPeer {
   std::string address = "127.0.0.1";
   async::TlsFacts tls_facts{"TLSv1.3", "TLS_AES_128_GCM_SHA256", true, "", false};
   std::function<void(const std::string& name)> on_call;
+  std::function<void(std::string_view bytes)> on_write;  // while the write is under way
 
   // What became of it.
   bool finished() const { return spoken_ == script_.size() && heard_ == script_.size() && partial_.empty(); }
