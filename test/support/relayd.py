@@ -39,6 +39,8 @@ class Relayd:
         }
         self.config.update(sections)
         self.events = Record("log of relayd")
+        self.wrapper: list[str] = []  # a command that runs it, such as prlimit
+        self.environment: dict[str, str] = {}  # in addition to ours
         self._process = None
         self.write()
 
@@ -48,13 +50,18 @@ class Relayd:
         self.file.write_text(json.dumps(self.config, indent=2) + "\n")
 
     def start(self, *arguments: str):
+        self.launch(*arguments)
+        self.wait("listening")
+        return self
+
+    def launch(self, *arguments: str):
+        """Starts it and waits for nothing."""
         self.events = Record("log of relayd")
-        self._process = subprocess.Popen([BINARY, "run", "-c", str(self.file), *arguments], stdin=subprocess.DEVNULL,
+        self._process = subprocess.Popen([*self.wrapper, BINARY, "run", "-c", str(self.file), *arguments],
+                                         env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL,
                                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read, args=(self._process.stderr, self.events))
         self._reader.start()
-        self.wait("listening")
-        return self
 
     @staticmethod
     def _read(stream, events):
