@@ -58,6 +58,8 @@ class Lane {
   // refusal that is the message's own fault opens the lane again.
   void pause(SteadyTime until);
   void resume();
+  // Ends a pause before its time; a single connection probes all the same.
+  void probe() { paused_until_ = {}; }
   bool open() const;
   SteadyTime paused_until() const { return paused_until_; }
   unsigned troubles() const { return troubles_; }  // pauses in a row

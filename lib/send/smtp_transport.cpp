@@ -55,6 +55,7 @@ Task<std::optional<Event>> SmtpTransport::open() {
     usable_ = !event;
   } catch (const IoError& error) {
     event = trouble_of(error);
+    if (stream_) stream_->close();
   }
   if (!event) co_return std::nullopt;
   co_await close();
@@ -137,7 +138,7 @@ Task<std::optional<Event>> SmtpTransport::exchange(sasl::Client& client, std::st
         response = client.step(reply.text);
     }
     if (!response) {
-      co_await command("*\r\n", patience::login);  // RFC 4954 4: cancels
+      co_await cancel_login();
       co_return Event(stage_, Trouble::no_mechanism, response.error());
     }
     reply = co_await command(*response + "\r\n", patience::login);
@@ -147,6 +148,15 @@ Task<std::optional<Event>> SmtpTransport::exchange(sasl::Client& client, std::st
     co_return Event(stage_, Trouble::no_mechanism,
                     "the server said 235 before it proved that it knows the password");
   co_return std::nullopt;
+}
+
+// RFC 4954 4. Whether the server hears of it changes nothing.
+Task<void> SmtpTransport::cancel_login() {
+  try {
+    co_await command("*\r\n", patience::login);
+  } catch (const IoError&) {
+    stream_->close();
+  }
 }
 
 // --- a transaction ---
@@ -188,6 +198,8 @@ Task<Report> SmtpTransport::send(Delivery& delivery) {
     }
   }
   if (event) report.add_rest(delivery, *event);
+  // An answer that nobody asked for: the next one would be taken for another command's.
+  if (!received_.empty()) usable_ = false;
   co_return report;
 }
 
@@ -196,26 +208,27 @@ Task<void> SmtpTransport::transact(Delivery& delivery, Report& report) {
   if (data) co_await send_content(delivery, report);
 }
 
-// MAIL, RCPT and DATA, in one group where the server pipelines (RFC 2920). True: content is awaited, and
-// somebody takes it.
-Task<bool> SmtpTransport::send_envelope(Delivery& delivery, Report& report) {
+// RSET where the last transaction was not finished, MAIL, RCPT for each recipient, DATA.
+std::vector<std::string> SmtpTransport::envelope_commands(const Delivery& delivery) const {
   std::vector<std::string> lines;
-  if (needs_reset_) lines.push_back("RSET\r\n");
-  const std::size_t mail_at = lines.size();
+  if (needs_reset_) lines.emplace_back("RSET\r\n");
   lines.push_back(smtp::mail_from(delivery.envelope(), delivery.size(), capabilities_));
   for (const std::uint32_t recipient : delivery.recipients())
     lines.push_back(smtp::rcpt_to(delivery.envelope().recipients[recipient], capabilities_));
-  lines.push_back("DATA\r\n");
+  lines.emplace_back("DATA\r\n");
+  return lines;
+}
 
+// The commands in one group where the server pipelines (RFC 2920), else as long as they make sense. True:
+// content is awaited, and somebody takes it.
+Task<bool> SmtpTransport::send_envelope(Delivery& delivery, Report& report) {
+  const std::size_t mail_at = needs_reset_ ? 1 : 0;
+  const std::vector<std::string> lines = envelope_commands(delivery);
   stage_ = Stage::mail;
-  if (capabilities_.pipelining) {
-    std::string group;
-    for (const std::string& line : lines) group += line;
-    co_await write(group, patience::envelope);
-  }
+  if (capabilities_.pipelining) co_await write(fmt::format("{}", fmt::join(lines, "")), patience::envelope);
   std::optional<Event> refused;  // the whole message
   std::size_t accepted = 0;
-  Reply reply;
+  bool ready = false;  // for content
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const bool is_data = i + 1 == lines.size();
     stage_ = i <= mail_at ? Stage::mail : is_data ? Stage::data : Stage::rcpt;
@@ -223,32 +236,37 @@ Task<bool> SmtpTransport::send_envelope(Delivery& delivery, Report& report) {
       if (refused || (is_data && accepted == 0)) break;
       co_await write(lines[i], patience::envelope);
     }
-    reply = co_await read_reply(is_data ? patience::data : patience::envelope);
+    const Reply reply = co_await read_reply(is_data ? patience::data : patience::envelope);
     needs_reset_ = true;
     if (reply.code == 421) {  // RFC 5321 3.8: the server closes; the other replies of the group never come
       usable_ = false;
       refused = Event(stage_, reply);
       break;
     }
-    if (i == mail_at && !reply.positive()) refused = Event(stage_, reply);
+    ready = is_data && reply.code == 354;
+    const bool decides = i == mail_at || (is_data && accepted > 0);
+    const bool good = is_data ? ready : reply.positive();
+    if (decides && !good && !refused) refused = Event(stage_, reply);
     if (stage_ != Stage::rcpt) continue;
-    if (reply.positive())
+    if (good)
       ++accepted;
     else if (!refused)
       report.recipients.push_back({delivery.recipients()[i - mail_at - 1], Event(stage_, reply)});
   }
-  const bool ready = stage_ == Stage::data && reply.code == 354;
   if (ready && !refused && accepted > 0) co_return true;
-  if (ready) {
-    // Pipelined past a refusal, and the server wants content: an empty message that nobody gets (RFC
-    // 2920 3.1).
-    stage_ = Stage::final_dot;
-    co_await command(".\r\n", patience::final_dot);
-  } else if (!refused && accepted > 0) {
-    refused = Event(Stage::data, reply);
-  }
   if (refused) report.add_rest(delivery, *refused);
+  if (ready) co_await send_nothing(accepted);
   co_return false;
+}
+
+// Pipelined past a refusal, and the server wants content: an empty message that nobody gets (RFC 2920 3.1).
+Task<void> SmtpTransport::send_nothing(std::size_t accepted) {
+  if (accepted == 0) {
+    co_await command(".\r\n", patience::final_dot);
+  } else {  // somebody would get it
+    usable_ = false;
+    stream_->close();
+  }
 }
 
 Task<void> SmtpTransport::send_content(Delivery& delivery, Report& report) {

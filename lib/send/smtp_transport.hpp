@@ -58,11 +58,14 @@ class SmtpTransport final : public Transport {
   async::Task<std::optional<Event>> start_tls();
   async::Task<std::optional<Event>> log_in();
   async::Task<std::optional<Event>> exchange(sasl::Client& client, std::string command);
+  async::Task<void> cancel_login();
 
   // The parts of a transaction.
   std::optional<Event> cannot_take(const Delivery& delivery) const;
   async::Task<void> transact(Delivery& delivery, Report& report);
+  std::vector<std::string> envelope_commands(const Delivery& delivery) const;
   async::Task<bool> send_envelope(Delivery& delivery, Report& report);
+  async::Task<void> send_nothing(std::size_t accepted);
   async::Task<void> send_content(Delivery& delivery, Report& report);
 
   async::Task<smtp::Reply> command(std::string line, Duration patience);

@@ -118,6 +118,14 @@ std::string ScriptedPeer::written() const {
   return all;
 }
 
+// All was said and heard; a silence or an end that stands last need not be seen.
+bool ScriptedPeer::finished() const {
+  if (heard_ != script_.size() || !partial_.empty()) return false;
+  if (spoken_ == script_.size()) return true;
+  const Kind kind = script_[spoken_].kind;
+  return spoken_ + 1 == script_.size() && (kind == Kind::close || kind == Kind::reset || kind == Kind::pause);
+}
+
 std::string ScriptedPeer::position() const {
   const std::size_t step = std::min(spoken_, heard_);
   if (step == script_.size()) return "at the end of the script";

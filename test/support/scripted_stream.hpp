@@ -55,7 +55,7 @@ class ScriptedPeer {
   std::function<void(std::string_view bytes)> on_write;  // while the write is under way
 
   // What became of it.
-  bool finished() const { return spoken_ == script_.size() && heard_ == script_.size() && partial_.empty(); }
+  bool finished() const;
   const std::string& complaint() const { return complaint_; }  // what did not fit the script; empty: all did
   const std::vector<std::string>& writes() const { return writes_; }  // each write to it, also failed ones
   std::string written() const;

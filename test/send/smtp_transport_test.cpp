@@ -1,0 +1,363 @@
+// What a transcript cannot say of the SMTP client: answers that depend on what was heard, what leaves in one
+// write, octets in one piece, large messages, and ends that come from our side. The rest is in
+// dialogs/client.
+#include "send/smtp_transport.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "send/client_fixture.hpp"
+#include "shared/smtp/data.hpp"
+
+namespace relayd::send {
+namespace {
+
+using async::IoError;
+using async::IoFault;
+using smtp::Trouble;
+using test::ClientRun;
+using test::Cut;
+using test::make_envelope;
+using test::make_script;
+using test::Script;
+using test::Side;
+using test::Step;
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr const char* opening = R"(
+  S: 220 smtp.example.net ESMTP
+  C: EHLO relay.example.com
+  S: 250 smtp.example.net
+)";
+
+constexpr const char* up_to_data = R"(
+  C: MAIL FROM:<ann@example.com>
+  S: 250 Ok
+  C: RCPT TO:<bob@example.org>
+  S: 250 Ok
+  C: DATA
+  S: 354 Go ahead
+)";
+
+Script script(const std::string& lines) {
+  return make_script(Side::server, lines);
+}
+
+void add_mail(ClientRun& run, const std::string& content) {
+  run.add_mail(make_envelope("ann@example.com", {"bob@example.org"}), content);
+}
+
+void expect_as_written(ClientRun& run) {
+  run.run();
+  EXPECT_EQ(run.peer.complaint(), "");
+  EXPECT_TRUE(run.peer.finished()) << run.peer.position();
+  EXPECT_TRUE(run.peer.closed());
+}
+
+// --- SCRAM ---
+
+// A server that knows ann's password, and makes its messages from what the client says.
+class ScramServer : public testing::Test {
+ protected:
+  Script steps(const std::string& end) {
+    Script all = script(R"(
+      S: 220 smtp.example.net ESMTP
+      C: EHLO relay.example.com
+      S: 250-smtp.example.net
+      S: 250 AUTH PLAIN SCRAM-SHA-256
+      C: AUTH SCRAM-SHA-256 ...
+      S: challenge
+      C: ...
+    )");
+    for (const Step& step : script(end)) all.push_back(step);
+    for (Step& step : all)
+      if (step.text == "challenge\r\n")
+        step.answer = [this](std::string_view heard) { return challenge(heard); };
+    return all;
+  }
+
+  std::string challenge(std::string_view heard) {
+    constexpr std::string_view command = "AUTH SCRAM-SHA-256 ";
+    const bool first = heard.starts_with(command);
+    const auto step = first ? server_.begin(std::string(heard.substr(command.size()))) : server_.step(heard);
+    return "334 " + step.text + "\r\n";
+  }
+
+  sasl::Server server_{"SCRAM-SHA-256", [](std::string_view name) {
+                         return name == "ann" ? std::optional(Secret("secret")) : std::nullopt;
+                       }};
+};
+
+void log_in(ClientRun& run, const std::string& password = "secret") {
+  run.target.login = true;
+  run.target.clear_password_allowed = true;
+  run.credential = sasl::Credential{"ann", Secret(password)};
+}
+
+TEST_F(ScramServer, IsPreferredAndProvesItself) {
+  ClientRun run(steps("S: challenge\n C:\n S: 235 Welcome\n C: QUIT\n S: 221 Bye"));
+  log_in(run);
+  expect_as_written(run);
+  EXPECT_THAT(run.events, IsEmpty());
+  EXPECT_THAT(run.peer.written(), Not(HasSubstr("secret")));
+}
+
+TEST_F(ScramServer, IsNotTrustedWithoutItsSignature) {
+  ClientRun run(steps("S: 235 Welcome\n C: QUIT\n S: 221 Bye"));
+  log_in(run);
+  expect_as_written(run);
+  EXPECT_THAT(run.events, ElementsAre("open: auth no_mechanism"));
+}
+
+// base64 of "v=" and 32 octets of zero
+TEST_F(ScramServer, IsNotTrustedWithAWrongSignature) {
+  ClientRun run(steps(R"(
+    S: 334 dj1BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE9
+    C: *
+    S: 501 Cancelled
+    C: QUIT
+    S: 221 Bye
+  )"));
+  log_in(run);
+  expect_as_written(run);
+  EXPECT_THAT(run.events, ElementsAre("open: auth no_mechanism"));
+}
+
+TEST_F(ScramServer, RefusesAWrongPassword) {
+  ClientRun run(steps("S: 535 5.7.8 No\n C: QUIT\n S: 221 Bye"));
+  log_in(run, "wrong");
+  expect_as_written(run);
+  EXPECT_THAT(run.events, ElementsAre("open: auth 535 5.7.8 No"));
+}
+
+// --- opening ---
+
+TEST(SmtpTransport, SaysWhyNobodyWasReached) {
+  for (const IoFault fault :
+       {IoFault::refused, IoFault::resolve, IoFault::unreachable, IoFault::timed_out, IoFault::reset}) {
+    ClientRun run(script(opening));
+    test::ScriptedDialer dialer(run.loop, [fault](const std::string&, std::uint16_t) -> test::ScriptedPeer& {
+      throw IoError(fault, "nobody there");
+    });
+    SmtpTransport transport(run.loop, run.workers, dialer, run.target, nullptr);
+    const std::optional<Event> event = drive(run.loop, transport.open());
+    ASSERT_TRUE(event);
+    EXPECT_EQ(test::shown(*event), "connect unreachable");
+    EXPECT_EQ(event->text, "nobody there");
+    EXPECT_FALSE(transport.usable());
+    EXPECT_EQ(transport.describe().host, "");
+  }
+}
+
+TEST(SmtpTransport, DialsWhatItWasTold) {
+  ClientRun run(script(std::string(opening) + "C: QUIT\n S: 221 Bye"));
+  run.target.port = 2525;
+  run.target.tls.name = "smtp.example.net";
+  run.target.tls.ca_file = "ca.pem";
+  expect_as_written(run);
+  EXPECT_THAT(run.dialer.ports, ElementsAre(2525));
+  EXPECT_EQ(run.dialer.policies.at(0), run.target.tls);
+}
+
+TEST(SmtpTransport, HasNothingToSayAfterAFailedHandshake) {
+  ClientRun run(script("TLS\n" + std::string(opening)));
+  run.target.encryption = Encryption::implicit;
+  run.peer.cut = Cut{0, 0, Cut::How::close};
+  run.run();
+  EXPECT_THAT(run.events, ElementsAre("open: starttls tls"));
+  EXPECT_THAT(run.peer.writes(), IsEmpty());
+}
+
+// CVE-2021-38371: what came in the clear must not be read as if it had come through TLS.
+TEST(SmtpTransport, TrustsNothingBetween220AndTheHandshake) {
+  for (const std::string injected : {"S: 250-evil", "S: 2\\"}) {
+    ClientRun run(script(R"(
+      S: 220 smtp.example.net ESMTP
+      C: EHLO relay.example.com
+      S: 250-smtp.example.net
+      S: 250 STARTTLS
+      C: STARTTLS
+      S: 220 Go ahead
+    )" + injected));
+    run.target.encryption = Encryption::starttls;
+    expect_as_written(run);
+    EXPECT_THAT(run.events, ElementsAre("open: starttls tls"));
+  }
+}
+
+TEST(SmtpTransport, WithoutAPasswordNobodyLogsIn) {
+  ClientRun run(script(R"(
+    S: 220 smtp.example.net ESMTP
+    C: EHLO relay.example.com
+    S: 250-smtp.example.net
+    S: 250 AUTH PLAIN
+    C: QUIT
+    S: 221 Bye
+  )"));
+  log_in(run);
+  run.credential = Error{"the file is gone"};
+  expect_as_written(run);
+  EXPECT_THAT(run.events, ElementsAre("open: auth no_password"));
+  EXPECT_EQ(run.refused->text, "the file is gone");
+}
+
+TEST(SmtpTransport, GivesUpOnAnEndlessReply) {
+  ClientRun run(script("S: 220-{x*70000}"));
+  run.run();
+  EXPECT_THAT(run.events, ElementsAre("open: greeting malformed"));
+  ClientRun lines(script("S: " + [] {
+    std::string all;
+    for (int i = 0; i < 600; ++i) all += "220-\\r\\n";
+    return all;
+  }()));
+  lines.run();
+  EXPECT_THAT(lines.events, ElementsAre("open: greeting malformed"));
+}
+
+TEST(SmtpTransport, AnswersOnlySoManyChallenges) {
+  std::string flood;
+  for (int i = 0; i < 20; ++i) flood += "S: 334 YQ==\n C: ...\n";
+  ClientRun run(script(R"(
+    S: 220 smtp.example.net ESMTP
+    C: EHLO relay.example.com
+    S: 250-smtp.example.net
+    S: 250 AUTH LOGIN
+    C: AUTH LOGIN
+  )" + flood));
+  log_in(run);
+  run.run();
+  EXPECT_THAT(run.events, ElementsAre("open: auth no_mechanism"));
+  EXPECT_EQ(run.peer.writes().at(4), "*\r\n");
+}
+
+// --- content ---
+
+// Sends a message and returns what was on the wire between 354 and the end.
+std::string wire(const std::string& content, std::size_t piece) {
+  Script steps = script(std::string(opening) + up_to_data);
+  ClientRun run(steps);
+  add_mail(run, content);
+  run.set_piece(piece);
+  run.peer.cut = Cut{steps.size(), 0, Cut::How::silent};
+  run.run();
+  const std::string all = run.peer.written();
+  return all.substr(all.find("DATA\r\n") + 6);
+}
+
+TEST(SmtpTransport, SendsDotsAndLineEndsWhereverPiecesAreCut) {
+  const std::string content = ".\r\n..\r\n\r\n.a\r\nb.\r\n";
+  const std::string stuffed = "..\r\n...\r\n\r\n..a\r\nb.\r\n.\r\n";
+  for (std::size_t piece = 1; piece <= content.size(); ++piece) EXPECT_EQ(wire(content, piece), stuffed);
+}
+
+TEST(SmtpTransport, EndsTheLastLineOfAMessageThatDoesNot) {
+  EXPECT_EQ(wire("text", 100), "text\r\n.\r\n");
+  EXPECT_EQ(wire("", 100), ".\r\n");
+}
+
+TEST(SmtpTransport, SendsALargeMessageWhole) {
+  std::string content;
+  for (int i = 0; content.size() < 1'000'000; ++i) content += "." + std::to_string(i) + " a line of text\r\n";
+  smtp::DataDecoder decoder;
+  std::string decoded;
+  const std::string bytes = wire(content, 256 * 1024);
+  EXPECT_EQ(decoder.feed(bytes, decoded), bytes.size());
+  EXPECT_TRUE(decoder.done());
+  EXPECT_EQ(decoded, content);
+}
+
+TEST(SmtpTransport, SendsTheLastContentWithTheDot) {
+  ClientRun run(
+      script(std::string(opening) + up_to_data + "C: text\n C: .\n S: 250 Ok\n C: QUIT\n S: 221 Bye"));
+  add_mail(run, "text\r\n");
+  expect_as_written(run);
+  EXPECT_THAT(run.peer.writes(), testing::Contains("text\r\n.\r\n"));
+}
+
+TEST(SmtpTransport, SendsNoDotWhenTheMessageCannotBeRead) {
+  ClientRun run(script(std::string(opening) + up_to_data));
+  add_mail(run, "text\r\n");
+  run.set_unreadable();
+  run.run();
+  EXPECT_THAT(run.events, ElementsAre("bob@example.org: data cancelled"));
+  EXPECT_THAT(run.peer.written(), EndsWith("DATA\r\n"));
+  EXPECT_TRUE(run.peer.closed());
+}
+
+// --- connections that end ---
+
+TEST(SmtpTransport, AWarmConnectionThatIsGoneAtMailWasNoAttempt) {
+  const std::string first = std::string(opening) + up_to_data + "C: text\n C: .\n S: 250 Ok\n";
+  for (const char* end : {"CLOSE", "RESET", "S: 421 4.4.2 Timeout\n CLOSE"}) {
+    ClientRun run(script(first + "C: MAIL FROM:<ann@example.com>\n" + end));
+    add_mail(run, "text\r\n");
+    add_mail(run, "text\r\n");
+    run.run();
+    ASSERT_EQ(run.sent.size(), 2U);
+    EXPECT_FALSE(run.sent[0].report.went_stale());
+    EXPECT_TRUE(run.sent[1].report.went_stale()) << end;
+    EXPECT_FALSE(run.transport->usable());
+  }
+}
+
+TEST(SmtpTransport, ANewConnectionThatIsGoneAtMailWasOne) {
+  ClientRun run(script(std::string(opening) + "C: MAIL FROM:<ann@example.com>\n CLOSE"));
+  add_mail(run, "text\r\n");
+  run.run();
+  EXPECT_FALSE(run.sent.at(0).report.went_stale());
+}
+
+TEST(SmtpTransport, AWarmConnectionThatIsGoneAtRcptWasOneToo) {
+  ClientRun run(script(std::string(opening) + up_to_data + R"(
+    C: text
+    C: .
+    S: 250 Ok
+    C: MAIL FROM:<ann@example.com>
+    S: 250 Ok
+    C: RCPT TO:<bob@example.org>
+    CLOSE
+  )"));
+  add_mail(run, "text\r\n");
+  add_mail(run, "text\r\n");
+  run.run();
+  EXPECT_FALSE(run.sent.at(1).report.went_stale());
+}
+
+// The next answer would be taken for another command's.
+TEST(SmtpTransport, LeavesAServerThatAnswersTooOften) {
+  ClientRun run(script(std::string(opening) + up_to_data +
+                       "C: text\n C: .\n S: 250 Ok\n S: 250 Ok again\n C: QUIT\n S: 221 Bye"));
+  add_mail(run, "text\r\n");
+  add_mail(run, "another\r\n");
+  run.run();
+  EXPECT_EQ(run.peer.complaint(), "");
+  EXPECT_THAT(run.events, ElementsAre("bob@example.org: final_dot 250 Ok"));
+}
+
+TEST(SmtpTransport, AbortedItReportsWhatItWasAt) {
+  const std::string before = std::string(opening) + "C: MAIL FROM:<ann@example.com>\n";
+  ClientRun run(script(before + "DO abort\n PAUSE 1h"));
+  add_mail(run, "text\r\n");
+  run.run();
+  EXPECT_THAT(run.events, ElementsAre("bob@example.org: mail cancelled"));
+  EXPECT_THAT(run.peer.written(), Not(HasSubstr("QUIT")));
+}
+
+TEST(SmtpTransport, AbortedAfterTheDotItIsInDoubt) {
+  ClientRun run(script(std::string(opening) + up_to_data + "C: text\n C: .\n DO abort\n PAUSE 1h"));
+  add_mail(run, "text\r\n");
+  run.run();
+  EXPECT_THAT(run.events, ElementsAre("bob@example.org: final_dot cancelled"));
+}
+
+TEST(SmtpTransport, AbortedWhileItOpensItOpensNoMore) {
+  ClientRun run(script(std::string("DO abort\n PAUSE 1h\n") + opening));
+  run.run();
+  EXPECT_THAT(run.events, ElementsAre("open: greeting cancelled"));
+}
+
+}  // namespace
+}  // namespace relayd::send
