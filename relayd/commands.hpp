@@ -9,16 +9,19 @@
 
 #include "relay/setup.hpp"
 #include "shared/telemetry/log.hpp"
+#include "watch/admin_request.hpp"
 
 namespace relayd::command {
 
 inline constexpr const char* default_config = "/etc/relayd/relayd.yaml";
 
 struct Options {
-  std::string config;   // -c; empty: the default file, or the environment where there is none
-  std::string sender;   // explain
-  bool once = false;    // demo
-  unsigned grace = 20;  // run: seconds
+  std::string config;    // -c; empty: the default file, or the environment where there is none
+  std::string sender;    // explain
+  bool once = false;     // demo
+  unsigned grace = 20;   // run: seconds
+  watch::Request queue;  // queue
+  bool json = false;     // queue: the daemon's lines as they are
 };
 
 int run(const Options& options);
@@ -26,6 +29,7 @@ int check(const Options& options);
 int explain(const Options& options);
 int demo(const Options& options);
 int healthcheck(const Options& options);
+int queue(const Options& options);
 int version();
 
 // Which file is read: what -c says, else RELAYD_CONFIG, else the default file if it is there, else none (the

@@ -7,6 +7,46 @@
 
 #include "commands.hpp"
 
+namespace {
+
+// relayd queue list|show|retry|hold|release|delete
+void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
+  CLI::App* queue =
+      app.add_subcommand("queue", "See and change what waits in the queue of the running daemon");
+  queue->require_subcommand(1);
+  const std::pair<const char*, const char*> actions[] = {
+      {"list", "One line a message"},
+      {"show", "Envelope, every attempt with its replies, and header of messages"},
+      {"retry", "Try messages now; failed ones get their failed recipients back"},
+      {"hold", "Keep messages from being sent"},
+      {"release", "Send held messages"},
+      {"delete", "Remove messages for good; nobody is told"},
+  };
+  for (const auto& [name, help] : actions) {
+    CLI::App* action = queue->add_subcommand(name, help);
+    relayd::watch::Request& request = options.queue;
+    action->add_option("-c,--config", options.config, "Configuration file of the daemon");
+    action->add_option("id", request.ids, "Messages; none: all that the filters let through");
+    action->add_flag("--json", options.json, "Lines of JSON, for scripts");
+    if (std::string_view(name) == "show") {
+      action->add_flag("--body", request.body, "The whole message");
+    } else {
+      action->add_option("--sender", request.sender, "Only from this address, or @domain");
+      action->add_option("--recipient", request.recipient, "Only for this address, or @domain");
+      action->add_option("--upstream", request.upstream, "Only what waits for this upstream");
+      action->add_option("--state", request.state, "Only these")
+          ->check(CLI::IsMember({"waiting", "ready", "held", "failed"}));
+      if (std::string_view(name) != "list") action->add_flag("--all", request.all, "All messages");
+    }
+    action->callback([&options, &status, action_name = std::string(name)] {
+      options.queue.command = action_name;
+      status = relayd::command::queue(options);
+    });
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   namespace command = relayd::command;
   command::Options options;
@@ -48,6 +88,8 @@ int main(int argc, char** argv) {
 
   with_config(app.add_subcommand("healthcheck", "Exit 0 if the daemon of this configuration answers"))
       ->callback([&] { status = command::healthcheck(options); });
+
+  add_queue(app, options, status);
 
   app.add_subcommand("version", "Show version, commit and libraries")->callback([&] {
     status = command::version();

@@ -24,7 +24,7 @@ Listener::Listener(net::AsioLoop& loop, Surroundings surroundings,
   const auto callback = [this](std::unique_ptr<async::Stream> stream) { connected(std::move(stream)); };
   acceptor_ = options.unix_path.empty()
                   ? net::Acceptor::tcp(loop, options.host, options.port, std::move(tls), callback)
-                  : net::Acceptor::unix_socket(loop, options.unix_path, std::move(tls), callback);
+                  : net::Acceptor::unix_socket(loop, options.unix_path, 0666, std::move(tls), callback);
 }
 
 void Listener::use(std::shared_ptr<const config::Config> config, const config::Listener& options,

@@ -1,6 +1,7 @@
 #include "queue/history.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace relayd::queue {
 namespace {
@@ -24,24 +25,44 @@ void merge(Outcome& merged, const Outcome& older, bool newest) {
   }
 }
 
-// Walks back from `at` and merges what it meets. Stops at what is not sound or no longer there.
-void merge_history(const SegmentTable& segments, Position at, Outcome& merged) {
-  bool newest = true;
+// Walks back from `at`, newest first: `visit` gets each record and what it decodes to, an outcome or another
+// event. Stops at what is not sound or no longer there.
+template <class Visit>
+void walk(const SegmentTable& segments, Position at, Visit visit) {
   while (at.segment != 0) {
     const std::optional<std::string> bytes = read_record(segments, at, usual_outcome);
     const auto segment = segments.find(at.segment);
     if (!bytes || !segment) return;
     const std::optional<Record> record = parse_record(*bytes, segment->header.generation);
-    Position previous;
-    if (const std::optional<StoredOutcome> stored = decode_outcome(*record)) {
-      merge(merged, stored->outcome, newest);
-      newest = false;
-      previous = stored->previous;
-    } else if (const std::optional<StoredEvent> event = decode_event(*record)) {
-      previous = event->previous;
-    }
+    const std::optional<StoredOutcome> outcome = decode_outcome(*record);
+    const std::optional<StoredEvent> event = outcome ? std::nullopt : decode_event(*record);
+    if (!outcome && !event) return;
+    visit(*record, outcome, event);
+    const Position previous = outcome ? outcome->previous : event->previous;
     if (previous >= at) return;  // a history only goes back
     at = previous;
+  }
+}
+
+void merge_history(const SegmentTable& segments, Position at, Outcome& merged) {
+  bool newest = true;
+  walk(segments, at, [&](const Record&, const std::optional<StoredOutcome>& outcome, const auto&) {
+    if (outcome) merge(merged, outcome->outcome, std::exchange(newest, false));
+  });
+}
+
+HistoryEvent::Kind kind_of(RecordType type) {
+  switch (type) {
+    case RecordType::in_doubt:
+      return HistoryEvent::Kind::in_doubt;
+    case RecordType::hold:
+      return HistoryEvent::Kind::held;
+    case RecordType::retry:
+      return HistoryEvent::Kind::retried;
+    case RecordType::removed:
+      return HistoryEvent::Kind::removed;
+    default:
+      return HistoryEvent::Kind::attempt;
   }
 }
 
@@ -115,6 +136,30 @@ std::optional<std::string> rewrite(const SegmentTable& segments, const RewriteOr
   }
   rewrite_message(*bytes, progress, order.in_doubt, order.held);
   return bytes;
+}
+
+std::vector<HistoryEvent> read_history(const SegmentTable& segments, Position source, std::uint32_t length,
+                                       Position last) {
+  std::vector<HistoryEvent> events;
+  walk(segments, last,
+       [&events](const Record& record, const std::optional<StoredOutcome>& outcome,
+                 const std::optional<StoredEvent>& event) {
+         if (outcome)
+           events.push_back({HistoryEvent::Kind::attempt, outcome->outcome.when, 0, outcome->outcome});
+         else
+           events.push_back({kind_of(record.type), event->when, 0, {}});
+       });
+  const std::optional<std::string> bytes = read_record(segments, source, length);
+  const auto segment = segments.find(source.segment);
+  if (bytes && segment) {
+    const std::optional<StoredMessage> message =
+        decode_message(*parse_record(*bytes, segment->header.generation));
+    if (message && message->progress)
+      events.push_back({HistoryEvent::Kind::earlier, message->progress->merged.when,
+                        message->progress->attempts, message->progress->merged});
+  }
+  std::reverse(events.begin(), events.end());
+  return events;
 }
 
 void set_aside(disk::Disk& disk, const std::string& name, std::string_view bytes) {

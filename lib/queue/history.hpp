@@ -54,6 +54,11 @@ struct RewriteOrder {
 // DiskError.
 std::optional<std::string> rewrite(const SegmentTable& segments, const RewriteOrder& order);
 
+// What happened to the message whose own record is at `source` and whose newest other record is at `last`,
+// oldest first; as far as it is still there and sound. Throws DiskError.
+std::vector<HistoryEvent> read_history(const SegmentTable& segments, Position source, std::uint32_t length,
+                                       Position last);
+
 // Keeps bytes for a person to look at, durably, as quarantine/NAME. Throws DiskError.
 void set_aside(disk::Disk& disk, const std::string& name, std::string_view bytes);
 

@@ -33,4 +33,19 @@ Result<MessageId> parse_message_id(std::string_view text) {
   return id;
 }
 
+std::string_view to_string(HistoryEvent::Kind kind) {
+  constexpr std::string_view names[] = {"earlier", "attempt", "in_doubt", "held", "retried", "removed"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
+std::string_view to_string(MessageState state) {
+  constexpr std::string_view names[] = {"waiting", "ready", "held", "failed"};
+  return names[static_cast<std::size_t>(state)];
+}
+
+std::string_view to_string(RecipientState state) {
+  constexpr std::string_view names[] = {"pending", "delivered", "failed"};
+  return names[static_cast<std::size_t>(state)];
+}
+
 }  // namespace relayd::queue

@@ -54,4 +54,24 @@ struct Outcome {
   WallTime next_attempt;  // meaningful while a recipient is pending
 };
 
+// One thing that happened to a message after it was accepted.
+struct HistoryEvent {
+  enum class Kind : std::uint8_t {
+    earlier,  // the attempts up to then, with each recipient's newest reply, as a rewrite of the journal kept
+              // them
+    attempt,  // `outcome` holds
+    in_doubt,  // the final dot was about to leave
+    held,
+    retried,
+    removed,
+  };
+  Kind kind = Kind::attempt;
+  WallTime when;
+  std::uint16_t attempts = 0;  // `earlier`: how many
+  Outcome outcome;             // attempt, earlier
+};
+std::string_view to_string(HistoryEvent::Kind kind);
+std::string_view to_string(MessageState state);
+std::string_view to_string(RecipientState state);
+
 }  // namespace relayd::queue

@@ -176,6 +176,20 @@ void Queue::remove(Message& message) {
   implementation_->remove(entry_of(message));
 }
 
+async::Task<std::vector<HistoryEvent>> Queue::history(Message& message) {
+  Implementation& q = *implementation_;
+  const Entry& entry = entry_of(message);
+  const Position source = entry.where, last = entry.last;
+  const std::uint32_t length = entry.length;
+  try {
+    std::vector<HistoryEvent> events =
+        co_await q.workers.run([&] { return read_history(q.segments, source, length, last); });
+    co_return events;
+  } catch (const disk::DiskError& error) {
+    throw to_queue_error(error);
+  }
+}
+
 Message* Queue::find(MessageId id) {
   return implementation_->index.find(id);
 }
@@ -185,6 +199,13 @@ void Queue::for_each(const std::function<void(Message&)>& visit) {
   for (const Entry* entry : implementation_->index.by_id()) ids.push_back(entry->id);
   for (const MessageId id : ids)
     if (Entry* entry = implementation_->index.find(id)) visit(*entry);
+}
+
+std::vector<MessageId> Queue::ids() const {
+  std::vector<MessageId> ids;
+  ids.reserve(implementation_->index.size());
+  implementation_->index.for_each([&ids](const Entry& entry) { ids.push_back(entry.id); });
+  return ids;
 }
 
 Totals Queue::totals() const {

@@ -160,7 +160,11 @@ class Queue {
   void retry(Message& message);  // due now; a failed message gets its failed recipients back as pending
   void remove(Message& message);
 
+  // What happened to a message so far, oldest first. Throws QueueError{failed} when the disk cannot be read.
+  async::Task<std::vector<HistoryEvent>> history(Message& message);
+
   Message* find(MessageId id);
+  std::vector<MessageId> ids() const;                         // of all living messages, in no order
   void for_each(const std::function<void(Message&)>& visit);  // by id
   Totals totals() const;
 

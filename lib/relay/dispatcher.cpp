@@ -145,6 +145,11 @@ void Dispatcher::dispatch(Message& message) {
   queue_.release(message, std::min(soonest, end_of_life(message)));
 }
 
+void Dispatcher::clear_way(const Message& message) {
+  for (const route::Choice& choice : setup_.router->route(message.routing_sender).choices)
+    lane_for(choice).lane->probe();
+}
+
 void Dispatcher::defer_unroutable(Message& message) {
   queue::Outcome outcome;
   outcome.when = loop_.wall_now();
@@ -171,6 +176,8 @@ Task<void> Dispatcher::fail_all(MessageId id, std::string event, std::string rea
     log_.error("queue_trouble", {{"id", queue::to_string(id)}, {"reason", error.what()}});
     co_return;
   }
+  message = queue_.find(id);
+  if (!message) co_return;  // deleted meanwhile
   queue::Outcome outcome;
   outcome.when = loop_.wall_now();
   for (std::uint32_t i = 0; i < content.states.size(); ++i) {

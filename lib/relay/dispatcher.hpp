@@ -48,6 +48,9 @@ class Dispatcher final : public send::Desk {
   // Where the queue's on_due leads.
   void dispatch(queue::Message& message);
 
+  // Ends the pause of every lane that the message may take: the next attempt is made at once.
+  void clear_way(const queue::Message& message);
+
   void shut_down();
   void abort();
   async::Task<void> drained();

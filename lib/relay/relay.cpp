@@ -43,6 +43,30 @@ void Relay::start() {
   report(queue_.open());
   hold_doubtful();
   for (const config::Listener& listener : setup_.config->listeners) listen(listener);
+  open_window();
+}
+
+// Where the operator's commands come in. Mail does not need it: a default path that cannot be used is no
+// reason to stop.
+void Relay::open_window() {
+  const config::Config& config = *setup_.config;
+  try {
+    watch::Admin::Hooks hooks{[this](const queue::Message& message) { return upstreams_of(message); },
+                              [this](const queue::Message& message) { dispatcher_.clear_way(message); }};
+    admin_ = std::make_unique<watch::Admin>(loop_, workers_, queue_, config.admin_socket(), std::move(hooks));
+  } catch (const net::BindError& error) {
+    if (!config.admin.socket.empty()) throw;
+    log_.warning("not_listening", {{"reason", error.what()}});
+  }
+}
+
+std::vector<std::string> Relay::upstreams_of(const queue::Message& message) const {
+  const route::Route route = setup_.router->route(message.routing_sender);
+  std::vector<std::string> names;
+  for (std::size_t i = message.route_step < route.choices.size() ? message.route_step : 0;
+       i < route.choices.size(); ++i)
+    names.push_back(route.choices[i].upstream->name);
+  return names;
 }
 
 void Relay::listen(const config::Listener& listener) {
@@ -110,6 +134,7 @@ std::string Relay::use(Setup setup) {
       listeners_[i]->use(setup_.config, after.listeners[i], setup_.tls);
   else
     leave("listen");
+  if (before->admin_socket() != after.admin_socket()) leave("admin.socket");
   if (before->queue.directory != after.queue.directory) leave("queue.directory");
   if (before->queue.reserve != after.queue.reserve) leave("queue.reserve");
   if (before->queue.keep_failed != after.queue.keep_failed) leave("queue.keep_failed");
@@ -135,6 +160,7 @@ Task<void> Relay::drain(Drained& drained) {
 
 Task<bool> Relay::shut_down(Deadline deadline) {
   for (const auto& listener : listeners_) listener->shut_down();
+  if (admin_) admin_->close();
   dispatcher_.shut_down();
   // Kept beyond this call: a drain that hangs goes on waiting until the process ends.
   draining_.spawn(drain(drained_));

@@ -17,6 +17,7 @@
 #include "shared/net/asio_loop.hpp"
 #include "shared/net/dialer.hpp"
 #include "shared/telemetry/log.hpp"
+#include "watch/admin.hpp"
 
 namespace relayd {
 
@@ -34,9 +35,9 @@ class Relay final : public accept::Intake {
   // was.
   std::string use(Setup setup);
 
-  // No new connections or attempts; what is under way gets until the deadline and is then cut. True: everything
-  // is settled and on disk. False: something hangs (a name that does not resolve, a disk that does not sync);
-  // end the process without unwinding, as a crash would: nothing acknowledged is lost.
+  // No new connections or attempts; what is under way gets until the deadline and is then cut. True:
+  // everything is settled and on disk. False: something hangs (a name that does not resolve, a disk that does
+  // not sync); end the process without unwinding, as a crash would: nothing acknowledged is lost.
   async::Task<bool> shut_down(Deadline deadline);
   // Cuts what is under way.
   void abort();
@@ -58,6 +59,8 @@ class Relay final : public accept::Intake {
   };
 
   void listen(const config::Listener& listener);
+  void open_window();
+  std::vector<std::string> upstreams_of(const queue::Message& message) const;
   std::optional<smtp::Reply> check_route(const std::string& routing_sender) const;
   async::Task<void> drain(Drained& drained);
   void report(const queue::Recovery& recovery);
@@ -73,6 +76,7 @@ class Relay final : public accept::Intake {
   Dispatcher dispatcher_;
   accept::Listener::Counts counts_;
   std::vector<std::unique_ptr<accept::Listener>> listeners_;
+  std::unique_ptr<watch::Admin> admin_;
   Drained drained_;
   async::Scope draining_{[](std::exception_ptr failure) { std::rethrow_exception(failure); }};
 };

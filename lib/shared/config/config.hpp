@@ -161,6 +161,10 @@ struct Log {
   LogAddresses addresses = LogAddresses::full;
 };
 
+struct Admin {
+  std::string socket;  // path of the unix socket; empty: admin.sock in the queue's directory
+};
+
 struct Config {
   std::string file;  // for messages; "environment" when it came from there
   std::string hostname;
@@ -172,6 +176,12 @@ struct Config {
   std::vector<Upstream> upstreams;  // in the file's order
   std::vector<SenderRule> senders;
   Log log;
+  Admin admin;
+
+  // Where the operator's commands find the daemon.
+  std::string admin_socket() const {
+    return admin.socket.empty() ? queue.directory + "/admin.sock" : admin.socket;
+  }
 
   const Upstream* upstream(std::string_view name) const;
 };

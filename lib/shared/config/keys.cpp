@@ -326,6 +326,11 @@ static Key<Config> upstreams_key() {
           rows(keys_of(static_cast<const Upstream*>(nullptr)), "*.")};
 }
 
+static const Keys<Admin>& keys_of(const Admin*) {
+  static const Keys<Admin> keys = {path("socket", &Admin::socket)};
+  return keys;
+}
+
 static const Keys<Config>& keys_of(const Config*) {
   static const Keys<Config> keys = {
       text("hostname", &Config::hostname, parse_hostname),
@@ -340,7 +345,7 @@ static const Keys<Config>& keys_of(const Config*) {
       reserved<Config>("senders_file"),
       reserved<Config>("bounce"),
       key("log", &Config::log),
-      reserved<Config>("admin"),
+      key("admin", &Config::admin),
       reserved<Config>("http"),
       reserved<Config>("aliases"),
       reserved<Config>("rewrite"),

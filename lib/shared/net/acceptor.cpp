@@ -118,7 +118,7 @@ std::unique_ptr<Acceptor> Acceptor::tcp(AsioLoop& loop, const std::string& host,
   return std::unique_ptr<Acceptor>(new Acceptor(std::move(self)));
 }
 
-std::unique_ptr<Acceptor> Acceptor::unix_socket(AsioLoop& loop, const std::string& path,
+std::unique_ptr<Acceptor> Acceptor::unix_socket(AsioLoop& loop, const std::string& path, unsigned mode,
                                                 std::shared_ptr<TlsServerContext> tls,
                                                 OnConnection on_connection) {
   auto self = std::make_shared<Implementation>(loop, std::move(tls), std::move(on_connection));
@@ -133,9 +133,15 @@ std::unique_ptr<Acceptor> Acceptor::unix_socket(AsioLoop& loop, const std::strin
     throw BindError(fmt::format("cannot listen on unix:{}: another process is listening there", path));
   struct stat status {};
   if (::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(path.c_str());
-  self->listen(endpoint);
+  const mode_t before = ::umask(0777 & ~mode);  // the socket never has another mode, not even for a moment
+  try {
+    self->listen(endpoint);
+  } catch (const BindError&) {
+    ::umask(before);
+    throw;
+  }
+  ::umask(before);
   self->unix_path = path;
-  ::chmod(path.c_str(), 0666);
   return std::unique_ptr<Acceptor>(new Acceptor(std::move(self)));
 }
 

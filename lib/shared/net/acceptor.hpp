@@ -35,7 +35,7 @@ class Acceptor {
                                        std::shared_ptr<TlsServerContext> tls, OnConnection on_connection);
   // Unix: a stale socket file is replaced, a living one is not. Who may connect is up to the directory's
   // mode.
-  static std::unique_ptr<Acceptor> unix_socket(AsioLoop& loop, const std::string& path,
+  static std::unique_ptr<Acceptor> unix_socket(AsioLoop& loop, const std::string& path, unsigned mode,
                                                std::shared_ptr<TlsServerContext> tls,
                                                OnConnection on_connection);
   ~Acceptor();

@@ -1,0 +1,270 @@
+#include "watch/admin.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace relayd::watch {
+
+using async::Task;
+using nlohmann::json;
+using queue::Message;
+using queue::MessageId;
+using queue::MessageState;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t longest_request = 4 << 20;
+constexpr std::size_t write_at_least = 64 * 1024;
+constexpr std::size_t header_shown = 64 * 1024;
+constexpr Duration patience = 30s;
+
+std::string line_of(const json& object) {
+  return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+// Without an id it is about the request.
+std::string error_line(const std::string& id, const std::string& error) {
+  json object = {{"error", error}};
+  if (!id.empty()) object["id"] = id;
+  return line_of(object);
+}
+
+std::string end_line(std::size_t count) {
+  return line_of({{"end", true}, {"count", count}});
+}
+
+std::string time_text(WallTime when) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", std::chrono::floor<std::chrono::seconds>(when));
+}
+
+json describe_event(const queue::HistoryEvent& event, const mail::Envelope& envelope) {
+  json object = {{"event", queue::to_string(event.kind)}, {"time", time_text(event.when)}};
+  if (event.attempts != 0) object["attempts"] = event.attempts;
+  const queue::Outcome& outcome = event.outcome;
+  if (!outcome.upstream.empty())
+    object.update({{"upstream", outcome.upstream}, {"account", outcome.username}, {"host", outcome.host}});
+  for (const queue::RecipientOutcome& recipient : outcome.recipients) {
+    if (recipient.recipient >= envelope.recipients.size()) continue;
+    object["recipients"].push_back({{"to", envelope.recipients[recipient.recipient].address},
+                                    {"state", queue::to_string(recipient.state)},
+                                    {"code", recipient.code},
+                                    {"response", recipient.text}});
+  }
+  return object;
+}
+
+// The header block of what lies at the front of a message.
+std::string_view header_of(std::string_view text) {
+  const std::size_t end = text.find("\r\n\r\n");
+  return end == std::string_view::npos ? text : text.substr(0, end + 2);
+}
+
+// Enough of a message to hold its header. Blocks when it has a file of its own.
+std::string front_of(const queue::Content& content) {
+  if (content.file < 0) return content.body.substr(0, header_shown);
+  std::string front(header_shown, '\0');
+  front.resize(
+      static_cast<std::size_t>(std::max<ssize_t>(0, ::pread(content.file, front.data(), front.size(), 0))));
+  return front;
+}
+
+}  // namespace
+
+Admin::Admin(net::AsioLoop& loop, async::Workers& workers, queue::Queue& queue, const std::string& path,
+             Hooks hooks)
+    : loop_(loop),
+      workers_(workers),
+      queue_(queue),
+      hooks_(std::move(hooks)),
+      scope_([](std::exception_ptr failure) { std::rethrow_exception(failure); }),
+      acceptor_(net::Acceptor::unix_socket(
+          loop, path, 0600, nullptr,
+          [this](std::unique_ptr<async::Stream> stream) { scope_.spawn(serve(std::move(stream))); })) {}
+
+Task<void> Admin::serve(std::unique_ptr<async::Stream> stream) {
+  try {
+    std::string line;
+    std::string buffer(4096, '\0');
+    while (line.find('\n') == std::string::npos && line.size() < longest_request) {
+      const std::size_t count = co_await stream->read_some(buffer, loop_.now() + patience);
+      if (count == 0) break;
+      line.append(buffer, 0, count);
+    }
+    const Result<Request> request = parse_request(line.substr(0, line.find('\n')));
+    if (request) {
+      co_await answer(*stream, *request);
+    } else {
+      const std::string refusal = error_line("", request.error());
+      co_await write(*stream, refusal);
+    }
+  } catch (const async::IoError&) {
+    // The operator has seen enough.
+  }
+  stream->close();
+}
+
+Task<void> Admin::write(async::Stream& stream, std::string_view bytes) {
+  co_await stream.write(bytes, loop_.now() + patience);
+}
+
+Task<void> Admin::answer(async::Stream& stream, const Request& request) {
+  if (request.command == "show")
+    co_await show(stream, request);
+  else
+    co_await visit(stream, request);
+}
+
+// list, retry, hold, release, delete: message by message, so that other work comes in between.
+Task<void> Admin::visit(async::Stream& stream, const Request& request) {
+  std::vector<MessageId> ids;
+  std::string out;
+  std::size_t count = 0;
+  for (const std::string& text : request.ids) {
+    const Result<MessageId> id = queue::parse_message_id(text);
+    if (id && queue_.find(*id))
+      ids.push_back(*id);
+    else
+      out += error_line(text, "no such message");
+  }
+  if (request.ids.empty()) {
+    ids = queue_.ids();
+    co_await workers_.run([&ids] { std::sort(ids.begin(), ids.end()); });
+  }
+  for (const MessageId id : ids) {
+    const bool is_wanted = co_await wanted(request, id);
+    Message* message = is_wanted ? queue_.find(id) : nullptr;
+    if (!message) continue;
+    ++count;
+    out += act(request, *message);
+    if (out.size() < write_at_least) continue;
+    co_await write(stream, out);
+    out.clear();
+  }
+  out += end_line(count);
+  co_await write(stream, out);
+}
+
+Task<bool> Admin::wanted(const Request& request, MessageId id) {
+  Message* message = queue_.find(id);
+  if (!message || !fits(request.sender, message->routing_sender)) co_return false;
+  if (!request.state.empty() && queue::to_string(message->state) != request.state) co_return false;
+  if (!request.upstream.empty()) {
+    const std::vector<std::string> upstreams = hooks_.upstreams_of(*message);
+    if (upstreams.empty() || upstreams.front() != request.upstream) co_return false;
+  }
+  if (request.recipient.empty()) co_return true;
+  bool found = false;
+  try {
+    const queue::Content content = co_await queue_.read(*message);
+    for (const mail::Recipient& recipient : content.envelope.recipients)
+      found |= fits(request.recipient, recipient.address);
+  } catch (const queue::QueueError&) {
+    // It cannot be read: the log and its state say so.
+  }
+  co_return found;
+}
+
+std::string Admin::act(const Request& request, Message& message) {
+  if (request.command == "list") return describe(message);
+  const std::string id = queue::to_string(message.id);
+  const char* refusal = nullptr;
+  if (request.command == "retry" || (request.command == "release" && message.state == MessageState::held)) {
+    hooks_.clear_way(message);
+    queue_.retry(message);
+  } else if (request.command == "delete") {
+    queue_.remove(message);
+  } else if (request.command == "hold" && message.state != MessageState::failed) {
+    queue_.hold(message);
+  } else {
+    refusal = request.command == "hold" ? "a failed message cannot be held" : "it is not held";
+  }
+  return refusal ? line_of({{"id", id}, {"error", refusal}})
+                 : line_of({{"id", id}, {"done", request.command}});
+}
+
+std::string Admin::describe(const Message& message) const {
+  json object = {{"id", queue::to_string(message.id)},
+                 {"state", queue::to_string(message.state)},
+                 {"from", message.routing_sender},
+                 {"pending", message.pending},
+                 {"size", message.size},
+                 {"attempts", message.attempts},
+                 {"accepted", time_text(message.accepted)}};
+  if (message.in_doubt) object["in_doubt"] = true;
+  if (message.state == MessageState::waiting)
+    object["due_in"] = std::max<std::int64_t>(
+        0, std::chrono::duration_cast<std::chrono::seconds>(message.due - loop_.now()).count());
+  return line_of(object);
+}
+
+Task<void> Admin::show(async::Stream& stream, const Request& request) {
+  for (const std::string& text : request.ids) {
+    const Result<MessageId> id = queue::parse_message_id(text);
+    Message* message = id ? queue_.find(*id) : nullptr;
+    std::string line = error_line(text, "no such message");
+    std::optional<queue::Content> content;
+    if (message) {
+      try {
+        // It may be gone after each wait.
+        content = co_await queue_.read(*message);
+        const std::string front = co_await workers_.run([&content] { return front_of(*content); });
+        std::vector<queue::HistoryEvent> events;
+        message = queue_.find(*id);
+        if (message) events = co_await queue_.history(*message);
+        message = queue_.find(*id);
+        if (message) line = describe_whole(*message, *content, events, header_of(front), request.body);
+        if (!message) content.reset();
+      } catch (const queue::QueueError& error) {
+        content.reset();
+        line = error_line(text, error.what());
+      }
+    }
+    co_await write(stream, line);
+    if (content && request.body) co_await send_content(stream, *content);
+  }
+  const std::string end = end_line(request.ids.size());
+  co_await write(stream, end);
+}
+
+std::string Admin::describe_whole(const Message& message, const queue::Content& content,
+                                  const std::vector<queue::HistoryEvent>& events, std::string_view header,
+                                  bool body_follows) const {
+  json object = json::parse(describe(message));
+  const mail::Envelope& envelope = content.envelope;
+  object["upstreams"] = hooks_.upstreams_of(message);
+  object["sender"] = envelope.sender;
+  object["client"] = envelope.client;
+  object["account"] = envelope.account;
+  for (std::size_t i = 0; i < envelope.recipients.size(); ++i)
+    object["recipients"].push_back(
+        {{"to", envelope.recipients[i].address}, {"state", queue::to_string(content.states[i])}});
+  for (const queue::HistoryEvent& event : events)
+    object["history"].push_back(describe_event(event, envelope));
+  object["header"] = header;
+  if (body_follows) object["octets"] = content.size;  // so many follow the line, as they are
+  return line_of(object);
+}
+
+Task<void> Admin::send_content(async::Stream& stream, const queue::Content& content) {
+  if (content.file < 0) {
+    co_await write(stream, content.body);
+    co_return;
+  }
+  std::string piece;
+  for (std::uint64_t at = 0; at < content.size; at += piece.size()) {
+    co_await workers_.run([&] {
+      piece.resize(std::min<std::uint64_t>(256 * 1024, content.size - at));
+      const ssize_t count = ::pread(content.file, piece.data(), piece.size(), static_cast<off_t>(at));
+      if (count <= 0) throw async::IoError(async::IoFault::cancelled, "the message's file cannot be read");
+      piece.resize(static_cast<std::size_t>(count));
+    });
+    co_await write(stream, piece);
+  }
+}
+
+}  // namespace relayd::watch

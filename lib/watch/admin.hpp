@@ -1,0 +1,59 @@
+// Admin: the operator's window into a running relay, a unix socket that takes one request a connection.
+//
+// Beside the path; owned by the relay. A request is a line of JSON (admin_request.hpp), the answer is a line
+// of JSON for each message and one at the end, written as they are made, so that a list of a million messages
+// needs no memory. Only the daemon's user and root can connect.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "queue/queue.hpp"
+#include "shared/async/scope.hpp"
+#include "shared/async/workers.hpp"
+#include "shared/net/acceptor.hpp"
+#include "watch/admin_request.hpp"
+
+namespace relayd::watch {
+
+class Admin {
+ public:
+  // What the window asks of the relay around the queue.
+  struct Hooks {
+    // The upstreams that a message may go to now, in order; the first is where it waits.
+    std::function<std::vector<std::string>(const queue::Message&)> upstreams_of;
+    // The operator wants it tried: whatever pauses its way must not stand before it.
+    std::function<void(const queue::Message&)> clear_way;
+  };
+
+  // Binds; throws net::BindError.
+  Admin(net::AsioLoop& loop, async::Workers& workers, queue::Queue& queue, const std::string& path,
+        Hooks hooks);
+
+  // No new requests. Those under way end with their connections.
+  void close() { acceptor_->close(); }
+
+ private:
+  async::Task<void> serve(std::unique_ptr<async::Stream> stream);
+  async::Task<void> answer(async::Stream& stream, const Request& request);
+  async::Task<void> visit(async::Stream& stream, const Request& request);
+  async::Task<void> show(async::Stream& stream, const Request& request);
+  async::Task<void> send_content(async::Stream& stream, const queue::Content& content);
+  async::Task<bool> wanted(const Request& request, queue::MessageId id);
+  std::string act(const Request& request, queue::Message& message);
+  std::string describe(const queue::Message& message) const;
+  std::string describe_whole(const queue::Message& message, const queue::Content& content,
+                             const std::vector<queue::HistoryEvent>& events, std::string_view header,
+                             bool body_follows) const;
+  async::Task<void> write(async::Stream& stream, std::string_view bytes);
+
+  async::Loop& loop_;
+  async::Workers& workers_;
+  queue::Queue& queue_;
+  Hooks hooks_;
+  async::Scope scope_;
+  std::unique_ptr<net::Acceptor> acceptor_;
+};
+
+}  // namespace relayd::watch

@@ -1,0 +1,60 @@
+#include "watch/admin_request.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "shared/mail/address.hpp"
+
+namespace relayd::watch {
+
+using nlohmann::json;
+
+namespace {
+constexpr std::string_view commands[] = {"list", "show", "retry", "hold", "release", "delete"};
+}
+
+std::string to_line(const Request& request) {
+  const json line = {{"command", request.command},
+                     {"ids", request.ids},
+                     {"all", request.all},
+                     {"sender", request.sender},
+                     {"recipient", request.recipient},
+                     {"upstream", request.upstream},
+                     {"state", request.state},
+                     {"body", request.body}};
+  return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+Result<Request> parse_request(std::string_view line) {
+  Request request;
+  try {
+    const json object = json::parse(line);
+    request.command = object.at("command").get<std::string>();
+    request.ids = object.value("ids", request.ids);
+    request.all = object.value("all", false);
+    request.sender = object.value("sender", "");
+    request.recipient = object.value("recipient", "");
+    request.upstream = object.value("upstream", "");
+    request.state = object.value("state", "");
+    request.body = object.value("body", false);
+  } catch (const json::exception& error) {
+    return Error{fmt::format("not a request: {}", error.what())};
+  }
+  if (std::find(std::begin(commands), std::end(commands), request.command) == std::end(commands))
+    return Error{fmt::format("unknown command '{}'", request.command)};
+  if (request.command == "show" && request.ids.empty()) return Error{"show which message? Give its id"};
+  if (request.command != "list" && request.ids.empty() && !request.all && !request.has_filter())
+    return Error{fmt::format("{} which messages? Give ids, a filter, or --all", request.command)};
+  return request;
+}
+
+bool fits(std::string_view pattern, std::string_view address) {
+  if (pattern.empty()) return true;
+  const std::string wanted = mail::folded(pattern);
+  return wanted.front() == '@' ? "@" + mail::folded_domain(address) == wanted
+                               : mail::folded(address) == wanted;
+}
+
+}  // namespace relayd::watch

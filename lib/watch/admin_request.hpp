@@ -1,0 +1,37 @@
+// Request: what the operator asks of a running relay, as `relayd queue` says it and Admin reads it.
+//
+// Both ends use this file, so that they cannot drift apart. A line of JSON on the wire.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/result.hpp"
+
+namespace relayd::watch {
+
+struct Request {
+  std::string command;           // list | show | retry | hold | release | delete
+  std::vector<std::string> ids;  // these; none: all that the filters let through
+  bool all = false;              // meant all, without a filter
+  std::string sender;            // "ann@example.com" or "@example.com", in any case; empty: any
+  std::string recipient;         // the same
+  std::string upstream;          // name of the upstream the message waits for; empty: any
+  std::string state;             // waiting | ready | held | failed; empty: any
+  bool body = false;             // show: the whole message, not its header alone
+
+  bool has_filter() const {
+    return !sender.empty() || !recipient.empty() || !upstream.empty() || !state.empty();
+  }
+};
+
+std::string to_line(const Request& request);  // with '\n'
+// Refuses what is no request, an unknown command, and a change of everything that was not asked for with
+// `all`.
+Result<Request> parse_request(std::string_view line);
+
+// "ann@example.com" or "@example.com" against an address; an empty pattern fits everything.
+bool fits(std::string_view pattern, std::string_view address);
+
+}  // namespace relayd::watch

@@ -1,0 +1,179 @@
+// relayd queue: asks the running daemon through its admin socket, and shows what it says.
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "commands.hpp"
+
+namespace relayd::command {
+
+namespace {
+
+using nlohmann::json;
+
+// Blocking: this process has nothing else to do.
+class Window {
+ public:
+  // Negative descriptor: nobody listens there.
+  explicit Window(const std::string& path) : descriptor_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    connected_ = ::connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  }
+  ~Window() { ::close(descriptor_); }
+  Window(const Window&) = delete;
+  Window& operator=(const Window&) = delete;
+
+  bool connected() const { return connected_; }
+
+  bool send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (count < 0) return false;
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+    return true;
+  }
+  // The next line without its '\n'; false: the daemon has gone.
+  bool line(std::string& out) {
+    std::size_t end = 0;
+    while ((end = received_.find('\n', begin_)) == std::string::npos)
+      if (!more()) return false;
+    out.assign(received_, begin_, end - begin_);
+    begin_ = end + 1;
+    return true;
+  }
+  // Copies what follows to standard output, as it is.
+  bool copy(std::uint64_t octets) {
+    while (octets > 0) {
+      if (begin_ == received_.size() && !more()) return false;
+      const std::size_t count = std::min<std::uint64_t>(octets, received_.size() - begin_);
+      std::fwrite(received_.data() + begin_, 1, count, stdout);
+      begin_ += count;
+      octets -= count;
+    }
+    return true;
+  }
+
+ private:
+  bool more() {
+    received_.erase(0, begin_);
+    begin_ = 0;
+    char buffer[64 * 1024];
+    const ssize_t count = ::recv(descriptor_, buffer, sizeof buffer, 0);
+    if (count <= 0) return false;
+    received_.append(buffer, static_cast<std::size_t>(count));
+    return true;
+  }
+
+  int descriptor_;
+  bool connected_ = false;
+  std::string received_;
+  std::size_t begin_ = 0;
+};
+
+std::string text(const json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return "";
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+void print_row(const json& row) {
+  std::string state = text(row, "state");
+  if (row.contains("in_doubt")) state += "?";  // may already have been taken
+  const std::string due = row.contains("due_in") ? text(row, "due_in") + " s" : "-";
+  fmt::print("{:<12} {:<8} {:>9} {:<20} {:>3} {:>8}  {} ({} to go)\n", text(row, "id"), state,
+             text(row, "size"), text(row, "accepted"), text(row, "attempts"), due, text(row, "from"),
+             text(row, "pending"));
+}
+
+void print_recipients(const json& list, const char* indent) {
+  for (const json& recipient : list) {
+    const std::string code = text(recipient, "code");
+    fmt::print("{}{}: {}{}{}\n", indent, text(recipient, "to"), text(recipient, "state"),
+               code.empty() || code == "0" ? "" : " " + code,
+               recipient.contains("response") ? " " + text(recipient, "response") : "");
+  }
+}
+
+void print_message(const json& message) {
+  fmt::print("message    {}  {}{}\n", text(message, "id"), text(message, "state"),
+             message.contains("in_doubt") ? ", may already have been taken" : "");
+  fmt::print("accepted   {} from {}{}\n", text(message, "accepted"), text(message, "client"),
+             text(message, "account").empty() ? "" : " as " + text(message, "account"));
+  fmt::print("sender     <{}>\n", text(message, "sender"));
+  fmt::print("size       {} octets\n", text(message, "size"));
+  fmt::print("attempts   {}\n", text(message, "attempts"));
+  fmt::print("upstreams  {}\n", message.value("upstreams", json::array()).dump());
+  if (message.contains("due_in")) fmt::print("due in     {} s\n", text(message, "due_in"));
+  fmt::print("recipients\n");
+  print_recipients(message.value("recipients", json::array()), "  ");
+  if (message.contains("history")) fmt::print("history\n");
+  for (const json& event : message.value("history", json::array())) {
+    fmt::print("  {} {} {} {}\n", text(event, "time"), text(event, "event"), text(event, "upstream"),
+               text(event, "host"));
+    print_recipients(event.value("recipients", json::array()), "    ");
+  }
+}
+
+// One line of the answer. False: it was an error.
+bool print_line(const Options& options, const json& object) {
+  if (object.contains("error")) {
+    fmt::print(stderr, "{}{}{}\n", text(object, "id"), object.contains("id") ? ": " : "",
+               text(object, "error"));
+    return false;
+  }
+  if (object.contains("end")) {
+    if (options.queue.command == "list" && object.value("count", 0) == 0) fmt::print("The queue is empty\n");
+  } else if (options.queue.command == "list") {
+    print_row(object);
+  } else if (options.queue.command == "show") {
+    print_message(object);
+    if (!options.queue.body) fmt::print("header\n{}\n", text(object, "header"));
+  } else {
+    fmt::print("{}: {}\n", text(object, "id"), text(object, "done"));
+  }
+  return true;
+}
+
+}  // namespace
+
+int queue(const Options& options) {
+  const SetupResult result = make_setup(config_file(options));
+  if (!result.setup) {
+    print(result);
+    return EX_CONFIG;
+  }
+  const std::string path = result.setup->config->admin_socket();
+  Window window(path);
+  if (!window.connected()) {
+    fmt::print(stderr, "relayd does not answer on {}: {}\n", path, std::strerror(errno));
+    return EX_UNAVAILABLE;
+  }
+  if (options.queue.command == "list" && !options.json)
+    fmt::print("{:<12} {:<8} {:>9} {:<20} {:>3} {:>8}  {}\n", "ID", "STATE", "SIZE", "ACCEPTED", "TRY",
+               "DUE IN", "SENDER");
+  if (!window.send(watch::to_line(options.queue))) return EX_UNAVAILABLE;
+  std::string line;
+  bool refused = false;
+  while (window.line(line)) {
+    const json object = json::parse(line, nullptr, false);
+    if (object.is_discarded()) break;
+    if (options.json) fmt::print("{}\n", line);
+    refused |= options.json ? object.contains("error") : !print_line(options, object);
+    if (object.contains("octets") && !window.copy(object["octets"].get<std::uint64_t>())) break;
+    if (object.contains("end") || !object.contains("id")) return refused ? 1 : EX_OK;
+  }
+  fmt::print(stderr, "relayd went away in the middle of its answer\n");
+  return EX_UNAVAILABLE;
+}
+
+}  // namespace relayd::command
