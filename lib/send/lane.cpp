@@ -60,14 +60,14 @@ void Lane::resume() {
 // A message goes to a warm connection if one is idle, else to a new one if there may be more; the rest waits
 // in line.
 void Lane::pump() {
-  while (!line_.empty() && open()) {
+  while (!line_.empty() && open() && busy() < allowed_connections()) {
     if (!idle_.empty()) {
       Connection* connection = idle_.back();  // the one used last: the others may reach their idle time
       idle_.pop_back();
       connection->handed = line_.front();
       line_.pop_front();
       connection->transport->wake();
-    } else if (connections_ < allowed_connections() && budget_->used < budget_->limit) {
+    } else if (budget_->used < budget_->limit) {
       const std::uint64_t message = line_.front();
       line_.pop_front();
       scope_.spawn(serve(message));
@@ -92,7 +92,7 @@ Task<void> Lane::serve(std::uint64_t message) {
       connection.transport.reset();
       connection.carried = 0;
     }
-    if (!line_.empty() && open() && connections_ <= allowed_connections()) {
+    if (!line_.empty() && open() && busy() <= allowed_connections()) {
       message = line_.front();
       line_.pop_front();
       continue;

@@ -84,6 +84,7 @@ class Lane {
   async::Task<void> serve(std::uint64_t message);
   async::Task<bool> carry(Connection& connection, std::uint64_t message);
   async::Task<bool> wait_for_work(Connection& connection);
+  std::size_t busy() const { return connections_ - idle_.size(); }
   std::uint32_t allowed_connections() const { return probing_ ? 1 : limits_.connections; }
 
   async::Loop& loop_;
