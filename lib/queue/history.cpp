@@ -121,7 +121,8 @@ std::optional<std::string> rewrite(const SegmentTable& segments, const RewriteOr
   if (!message) return std::nullopt;
 
   std::optional<Progress> progress;
-  if (order.attempts > 0) {
+  const bool in_doubt = !order.doubted.empty();
+  if (order.attempts > 0 || in_doubt) {
     Outcome merged;
     merged.when = order.now;
     merged.recipients.resize(order.states.size());
@@ -132,9 +133,10 @@ std::optional<std::string> rewrite(const SegmentTable& segments, const RewriteOr
       merged.recipients[i].state = order.states[i];
     }
     merged.next_attempt = order.next_attempt;
+    if (in_doubt) merged.upstream = order.doubted;
     progress = Progress{order.attempts, std::move(merged)};
   }
-  rewrite_message(*bytes, progress, order.in_doubt, order.held);
+  rewrite_message(*bytes, progress, in_doubt, order.held);
   return bytes;
 }
 

@@ -42,7 +42,7 @@ struct RewriteOrder {
   std::uint32_t length = 0;
   Position last;  // where its history begins
   std::uint16_t attempts = 0;
-  bool in_doubt = false;
+  std::string doubted;  // the upstream that may have it; empty: not in doubt
   bool held = false;
   std::vector<RecipientState> states;
   WallTime now;

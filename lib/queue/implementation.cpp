@@ -186,7 +186,7 @@ void Queue::Implementation::compact() {
     order->length = entry->length;
     order->last = entry->last;
     order->attempts = entry->attempts;
-    order->in_doubt = entry->in_doubt;
+    order->doubted = entry->doubted;
     order->held = entry->hold_asked || entry->state == MessageState::held;
     order->states = entry->states.unpacked();
     order->now = now.wall;

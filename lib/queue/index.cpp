@@ -41,7 +41,6 @@ Entry& Index::add(MessageId id, const StoredMessage& message, Position where, st
   if (Entry* old = find(id)) erase(*old);
   Entry& entry = entries_[id.value];
   entry.id = id;
-  entry.in_doubt = message.in_doubt;
   entry.size = message.size;
   entry.accepted = message.accepted;
   entry.routing_sender = intern(message.envelope.routing_sender);
@@ -65,7 +64,8 @@ void Index::erase(Entry& entry) {
   clear_time(entry);
   count(entry.state, -1);
   unlink(entry);
-  forget_sender(entry.routing_sender);
+  forget(entry.routing_sender);
+  forget(entry.doubted);
   entries_.erase(entry.id.value);
 }
 
@@ -80,7 +80,7 @@ bool Index::apply(Entry& entry, const Outcome& outcome, Duration keep_failed, Cl
   for (const RecipientOutcome& recipient : outcome.recipients)
     if (recipient.recipient < entry.states.size()) entry.states.set(recipient.recipient, recipient.state);
   entry.pending = entry.states.count(RecipientState::pending);
-  entry.in_doubt = false;
+  set_doubt(entry, outcome.in_doubt ? std::string_view(outcome.upstream) : std::string_view());
   entry.route_step = 0;
   ++entry.attempts;
   if (entry.pending > 0) {
@@ -102,6 +102,13 @@ void Index::retry(Entry& entry, Clock clock) {
     if (entry.states.get(i) == RecipientState::failed) entry.states.set(i, RecipientState::pending);
   entry.pending = entry.states.count(RecipientState::pending);
   set_waiting(entry, clock.now);
+}
+
+void Index::set_doubt(Entry& entry, std::string_view upstream) {
+  const std::string_view before = entry.doubted;
+  entry.doubted = intern(upstream);
+  entry.in_doubt = !upstream.empty();
+  forget(before);
 }
 
 void Index::set_waiting(Entry& entry, SteadyTime due) {
@@ -162,15 +169,18 @@ void Index::unlink(Entry& entry) {
 
 // --- senders, totals ---
 
-std::string_view Index::intern(const std::string& sender) {
-  const auto place = senders_.try_emplace(sender, 0).first;
+std::string_view Index::intern(std::string_view text) {
+  if (text.empty()) return {};
+  auto place = texts_.find(text);
+  if (place == texts_.end()) place = texts_.try_emplace(std::string(text), 0).first;
   ++place->second;
   return place->first;
 }
 
-void Index::forget_sender(std::string_view sender) {
-  const auto place = senders_.find(sender);
-  if (--place->second == 0) senders_.erase(place);
+void Index::forget(std::string_view text) {
+  if (text.empty()) return;
+  const auto place = texts_.find(text);
+  if (--place->second == 0) texts_.erase(place);
 }
 
 void Index::count(MessageState state, std::ptrdiff_t change) {

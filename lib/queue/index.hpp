@@ -82,6 +82,8 @@ class Index {
   // The message waits and is due at once; the failed recipients of a failed one are pending again.
   void retry(Entry& entry, Clock clock);
 
+  // `upstream` may have taken the message; empty: nobody has.
+  void set_doubt(Entry& entry, std::string_view upstream);
   void set_waiting(Entry& entry, SteadyTime due);
   void set_failed(Entry& entry, SteadyTime until);
   // Ready or held: no time matters.
@@ -112,8 +114,8 @@ class Index {
     using is_transparent = void;
   };
 
-  std::string_view intern(const std::string& sender);
-  void forget_sender(std::string_view sender);
+  std::string_view intern(std::string_view text);
+  void forget(std::string_view text);
   void count(MessageState state, std::ptrdiff_t change);
   void link(Entry& entry);
   void unlink(Entry& entry);
@@ -124,7 +126,8 @@ class Index {
   void place(std::size_t index, Entry* entry);
 
   std::unordered_map<std::uint64_t, Entry> entries_;
-  std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>> senders_;  // with use counts
+  std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>>
+      texts_;                 // senders and upstreams, with use counts
   std::vector<Entry*> heap_;  // binary, earliest first, equal times by id
   std::map<std::uint64_t, SegmentUse> segments_;
   std::uint64_t bytes_ = 0;

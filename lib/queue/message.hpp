@@ -52,6 +52,7 @@ struct Outcome {
   std::string host;  // the peer that was talked to, "mx.example.net:587"; empty: none was reached
   std::vector<RecipientOutcome> recipients;
   WallTime next_attempt;  // meaningful while a recipient is pending
+  bool in_doubt = false;  // the final dot left and no reply came: `upstream` may have taken it
 };
 
 // One thing that happened to a message after it was accepted.

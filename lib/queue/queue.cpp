@@ -118,15 +118,15 @@ async::Task<Content> Queue::read(Message& message) {
   }
 }
 
-async::Task<void> Queue::mark_in_doubt(Message& message) {
+async::Task<void> Queue::mark_in_doubt(Message& message, std::string_view upstream) {
   Implementation& q = *implementation_;
   Entry& entry = entry_of(message);
   async::Slot<Position> durable;
   Submission fact;
   fact.id = entry.id;
-  fact.bytes = encode_event(RecordType::in_doubt, entry.id, entry.last, q.loop.wall_now());
+  fact.bytes = encode_event(RecordType::in_doubt, entry.id, entry.last, q.loop.wall_now(), upstream);
   fact.waiter = &durable;
-  entry.in_doubt = true;
+  q.index.set_doubt(entry, upstream);
   q.journal->submit(std::move(fact));
   co_await durable;
 }

@@ -65,6 +65,8 @@ struct Message {
   MessageId id;
   MessageState state = MessageState::waiting;
   bool in_doubt = false;
+  std::string_view
+      doubted;  // the upstream that may already have taken it, while in doubt; owned by the index
   std::uint16_t attempts = 0;
   std::uint32_t pending = 0;  // recipients still to be sent
   std::uint64_t size = 0;     // octets of header and body, as stored
@@ -147,7 +149,7 @@ class Queue {
   async::Task<Content> read(Message& message);
   // Durable before it returns: from here a crash leaves the message in doubt. Call before the final dot
   // leaves. While the disk fails it waits.
-  async::Task<void> mark_in_doubt(Message& message);
+  async::Task<void> mark_in_doubt(Message& message, std::string_view upstream);
   // Records an outcome; the message goes back to waiting, becomes failed, or is removed. Its effect in memory
   // is at once; it is written with the next batch and retried until it is durable.
   void settle(Message& message, const Outcome& outcome);

@@ -218,12 +218,14 @@ std::optional<StoredMessage> decode_message(const Record& record) {
   const auto attempts = progress.take<std::uint16_t>();
   std::optional<Outcome> merged = take_outcome(progress);
   if (!reader.sound() || !merged) return std::nullopt;
+  merged->in_doubt = message.in_doubt;
   message.progress = Progress{attempts, std::move(*merged)};
   return message;
 }
 
 std::string encode_outcome(MessageId id, Position previous, const Outcome& outcome, bool final) {
-  std::string record = begin_record(RecordType::outcome, id, final ? flag_final : 0);
+  std::string record = begin_record(RecordType::outcome, id,
+                                    (final ? flag_final : 0) | (outcome.in_doubt ? flag_in_doubt : 0));
   put_position(record, previous);
   put_outcome(record, outcome);
   pad(record);
@@ -236,6 +238,7 @@ std::optional<StoredOutcome> decode_outcome(const Record& record) {
   const Position previous = take_position(reader);
   std::optional<Outcome> outcome = take_outcome(reader);
   if (!outcome) return std::nullopt;
+  outcome->in_doubt = record.flags & flag_in_doubt;
   return StoredOutcome{previous, std::move(*outcome)};
 }
 
@@ -243,10 +246,12 @@ bool is_final(const Record& record) {
   return record.type == RecordType::outcome && (record.flags & flag_final);
 }
 
-std::string encode_event(RecordType type, MessageId id, Position previous, WallTime when) {
+std::string encode_event(RecordType type, MessageId id, Position previous, WallTime when,
+                         std::string_view upstream) {
   std::string record = begin_record(type, id);
   put_position(record, previous);
   put(record, to_number(when));
+  put_string(record, upstream);
   pad(record);
   return record;
 }
@@ -256,8 +261,9 @@ std::optional<StoredEvent> decode_event(const Record& record) {
   Reader reader(record.payload);
   const Position previous = take_position(reader);
   const WallTime when = to_time(reader.take<std::uint64_t>());
+  const std::string_view upstream = reader.take_string();
   if (!reader.sound()) return std::nullopt;
-  return StoredEvent{previous, when};
+  return StoredEvent{previous, when, upstream};
 }
 
 }  // namespace relayd::queue

@@ -104,8 +104,10 @@ bool is_final(const Record& record);
 struct StoredEvent {
   Position previous;
   WallTime when;
+  std::string_view upstream;  // in_doubt: which
 };
-std::string encode_event(RecordType type, MessageId id, Position previous, WallTime when);
+std::string encode_event(RecordType type, MessageId id, Position previous, WallTime when,
+                         std::string_view upstream = {});
 std::optional<StoredEvent> decode_event(const Record& record);
 
 }  // namespace relayd::queue

@@ -151,7 +151,6 @@ bool Replay::apply(const Record& record, Position where) {
     if (!message->progress) return true;
     const bool living = index_.apply(entry, message->progress->merged, keep_failed_, clock_);
     entry.attempts = message->progress->attempts;
-    entry.in_doubt = message->in_doubt;
     if (!living) index_.erase(entry);
     return true;
   }
@@ -160,8 +159,9 @@ bool Replay::apply(const Record& record, Position where) {
     if (stored) apply_outcome(record, *stored, where);
     return stored.has_value();
   }
-  if (!decode_event(record)) return false;
-  apply_event(record, where);
+  const std::optional<StoredEvent> event = decode_event(record);
+  if (!event) return false;
+  apply_event(record, *event, where);
   return true;
 }
 
@@ -172,13 +172,13 @@ void Replay::apply_outcome(const Record& record, const StoredOutcome& stored, Po
   if (is_final(record) || !index_.apply(*entry, stored.outcome, keep_failed_, clock_)) index_.erase(*entry);
 }
 
-void Replay::apply_event(const Record& record, Position where) {
+void Replay::apply_event(const Record& record, const StoredEvent& event, Position where) {
   Entry* const entry = index_.find(record.id);
   if (!entry) return;
   entry->last = where;
   switch (record.type) {
     case RecordType::in_doubt:
-      entry->in_doubt = true;
+      index_.set_doubt(*entry, event.upstream);
       break;
     case RecordType::hold:
       index_.set_timeless(*entry, MessageState::held);

@@ -48,7 +48,7 @@ class Replay {
   void quarantine(std::string_view bytes, std::size_t from, std::size_t to, const Found& found);
   bool apply(const Record& record, Position where);
   void apply_outcome(const Record& record, const StoredOutcome& stored, Position where);
-  void apply_event(const Record& record, Position where);
+  void apply_event(const Record& record, const StoredEvent& event, Position where);
   void settle_large();
 
   disk::Disk& disk_;

@@ -129,9 +129,14 @@ void Dispatcher::dispatch(Message& message) {
   if (!route.reject.empty()) return give_up(message, "failed", std::string(route.reject));
   if (route.choices.empty()) return defer_unroutable(message);
   std::size_t step = message.route_step < route.choices.size() ? message.route_step : 0;
-  SteadyTime soonest = SteadyTime::max();
+  std::size_t last = route.choices.size();
   // A message that may already have been taken waits for the one that may have it.
-  const std::size_t last = message.in_doubt ? step + 1 : route.choices.size();
+  for (std::size_t i = 0; message.in_doubt && i < route.choices.size(); ++i) {
+    if (route.choices[i].upstream->name != message.doubted) continue;
+    step = i;
+    last = i + 1;
+  }
+  SteadyTime soonest = SteadyTime::max();
   for (; step < last; ++step) {
     LaneEntry& entry = lane_for(route.choices[step]);
     if (entry.lane->open()) {
@@ -141,7 +146,7 @@ void Dispatcher::dispatch(Message& message) {
     }
     soonest = std::min(soonest, entry.lane->paused_until());
   }
-  if (!message.in_doubt) message.route_step = 0;
+  message.route_step = 0;
   queue_.release(message, std::min(soonest, end_of_life(message)));
 }
 
@@ -256,7 +261,8 @@ Task<std::unique_ptr<send::Delivery>> Dispatcher::load(std::uint64_t id) {
     limit = upstream->limits.recipients_per_message;
   try {
     queue::Content content = co_await queue_.read(*message);
-    delivery = std::make_unique<QueueDelivery>(queue_, workers_, *message, std::move(content), limit);
+    delivery = std::make_unique<QueueDelivery>(queue_, workers_, *message, std::move(content),
+                                               under_way_.at(id)->upstream, limit);
   } catch (const queue::QueueError& error) {
     log_.error("queue_trouble", {{"id", queue::to_string(MessageId{id})}, {"reason", error.what()}});
     under_way_.erase(id);
@@ -279,13 +285,16 @@ void Dispatcher::settle(std::uint64_t id, const send::Delivery& delivery, const 
   under_way_.erase(id);
   if (!message) return;
   const route::Route route = setup_.router->route(message->routing_sender);
-  Settlement settlement{*message, entry, delivery, report, message->route_step + 1U < route.choices.size(),
-                        {},       {}};
+  const bool was_in_doubt =
+      static_cast<const QueueDelivery&>(delivery).was_in_doubt();  // load() makes no other
+  const bool has_next = message->route_step + 1U < route.choices.size() && !was_in_doubt;
+  Settlement settlement{*message, entry, delivery, report, has_next, {}, {}};
   settlement.worst.action = Action::delivered;
   settlement.outcome.when = loop_.wall_now();
   settlement.outcome.upstream = entry.upstream;
   settlement.outcome.username = entry.username;
   settlement.outcome.host = report.host;
+  settlement.outcome.in_doubt = was_in_doubt;
   for (const send::RecipientEvent& recipient : report.recipients) judge(settlement, recipient);
   react(settlement);
 }
@@ -305,6 +314,7 @@ void Dispatcher::judge(Settlement& settlement, const send::RecipientEvent& entry
                                            static_cast<std::uint16_t>(event.trouble ? 0 : event.reply.code),
                                            response_text(event)});
   if (state == RecipientState::delivered) settlement.delivered = true;
+  settlement.outcome.in_doubt |= verdict.in_doubt;
   settlement.moves_on |= moves_on;
   const bool full =
       !event.trouble && event.stage == smtp::Stage::rcpt && settle::too_many_recipients(event.reply);
@@ -362,7 +372,7 @@ void Dispatcher::react(Settlement& settlement) {
   if (!left || left->pending == 0) return;
   if (settlement.moves_on)
     left->route_step = static_cast<std::uint8_t>(step + 1);
-  else if (settlement.worst.in_doubt || next_port)
+  else if (next_port)
     left->route_step = step;
   if (hold) queue_.hold(*left);
 }

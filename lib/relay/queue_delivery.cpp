@@ -16,10 +16,12 @@ constexpr std::uint64_t piece_size = 256 * 1024;
 }
 
 QueueDelivery::QueueDelivery(queue::Queue& queue, async::Workers& workers, const queue::Message& message,
-                             queue::Content content, std::size_t limit)
+                             queue::Content content, std::string upstream, std::size_t limit)
     : queue_(queue),
       workers_(workers),
       id_(message.id),
+      upstream_(std::move(upstream)),
+      was_in_doubt_(message.in_doubt),
       text_(queue::to_string(message.id)),
       content_(std::move(content)) {
   for (std::uint32_t i = 0; i < content_.states.size() && recipients_.size() < limit; ++i)
@@ -52,7 +54,7 @@ std::string_view QueueDelivery::read_file() {
 }
 
 Task<void> QueueDelivery::before_final_dot() {
-  if (queue::Message* message = queue_.find(id_)) co_await queue_.mark_in_doubt(*message);
+  if (queue::Message* message = queue_.find(id_)) co_await queue_.mark_in_doubt(*message, upstream_);
 }
 
 }  // namespace relayd

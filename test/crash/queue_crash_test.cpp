@@ -177,7 +177,7 @@ class Life {
 
   void mark_in_doubt(std::size_t number) {
     Message* const message = message_of(number);
-    if (message && wait(queue_->mark_in_doubt(*message))) doubtful_ = message->id;
+    if (message && wait(queue_->mark_in_doubt(*message, "mailgun"))) doubtful_ = message->id;
   }
 
   void finish() {

@@ -300,7 +300,7 @@ TEST_F(RewriteTest, AMessageKeepsAllOfItsStateWhenItMoves) {
   const MessageId id = commit("kept\r\n");
   const std::string first_segment = newest_segment();
   settle(id, {pending});
-  run_task(queue->mark_in_doubt(message(id)), &loop);
+  run_task(queue->mark_in_doubt(message(id), "mailgun"), &loop);
   for (int round = 0; round < 3; ++round) churn();
   EXPECT_THAT(segments(), Not(testing::Contains(first_segment)));
   reopen();

@@ -171,14 +171,32 @@ TEST_F(QueueTest, IdsGrowEvenWhenTheClockWasSetBack) {
 
 TEST_F(QueueTest, DoubtSurvivesARestartAndEndsWithTheNextOutcome) {
   const MessageId id = commit("1\r\n");
-  test::run_task(queue->mark_in_doubt(message(id)), &loop);
+  test::run_task(queue->mark_in_doubt(message(id), "mailgun"), &loop);
   reopen();
   EXPECT_EQ(recovery.in_doubt, 1U);
   EXPECT_TRUE(message(id).in_doubt);
+  EXPECT_EQ(message(id).doubted, "mailgun");
   settle(id, {pending});
   EXPECT_FALSE(message(id).in_doubt);
   reopen();
   EXPECT_EQ(recovery.in_doubt, 0U);
+}
+
+TEST_F(QueueTest, AnAttemptWithoutAFinalReplyLeavesItsDoubt) {
+  const MessageId id = commit("1\r\n");
+  Outcome outcome;
+  outcome.when = loop.wall_now();
+  outcome.upstream = "sendgrid";
+  outcome.in_doubt = true;
+  outcome.recipients.push_back({0, pending, 0, "the connection broke"});
+  outcome.next_attempt = loop.wall_now() + 1h;
+  loop.advance(1s);
+  queue->settle(message(id), outcome);
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_TRUE(message(id).in_doubt);
+    EXPECT_EQ(message(id).doubted, "sendgrid");
+    reopen();
+  }
 }
 
 // --- failed messages, operator ---
