@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "queue/alarm.hpp"
 #include "queue/checksum.hpp"
 #include "queue/journal.hpp"
 #include "queue/queue.hpp"
@@ -17,8 +18,8 @@
 namespace relayd::queue {
 
 struct Draft::State {
-  State(disk::Disk& queue_disk, Journal& queue_journal, async::Workers& helpers, const Options& queue_options,
-        MessageId new_id);
+  State(disk::Disk& queue_disk, Journal& queue_journal, async::Workers& helpers, Alarm& queue_alarm,
+        const Options& queue_options, MessageId new_id);
   ~State();  // an unfinished body in a file is removed by the writer
 
   // Both block: for a worker. Throw DiskError, or QueueError{full} below the reserve.
@@ -37,6 +38,7 @@ struct Draft::State {
   disk::Disk& disk;
   Journal& journal;
   async::Workers& workers;
+  Alarm& alarm;
   const Options& options;
   MessageId id;
   std::uint64_t size = 0;

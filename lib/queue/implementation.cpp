@@ -132,6 +132,7 @@ void Queue::Implementation::hold(Entry& entry) {
 }
 
 void Queue::Implementation::take(Report& report) {
+  for (const std::string& text : report.troubles) alarm.say(text);
   for (Submission& submission : report.done) {
     if (!submission.failure && !submission.bytes.empty()) written(submission.where, submission.bytes.size());
     if (submission.order) {
@@ -145,7 +146,6 @@ void Queue::Implementation::take(Report& report) {
     else
       submission.waiter->put(submission.where);
   }
-  for (const std::string& text : report.troubles) trouble(text);
   tidy();
   arm();
 }

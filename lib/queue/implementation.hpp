@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "queue/alarm.hpp"
 #include "queue/history.hpp"
 #include "queue/index.hpp"
 #include "queue/journal.hpp"
@@ -36,11 +37,15 @@ class Queue::Implementation {
   void remove(Entry& entry);
   void hold(Entry& entry);
 
+  // Throws QueueError and DiskError; nothing of the message is kept then.
+  async::Task<MessageId> commit(Draft::State& state, Envelope envelope);
+  // The same, for what cannot be read.
+  async::Task<Content> read(MessageId id);
   async::Task<std::string> fetch(std::shared_ptr<const Segment> segment, Position where,
                                  std::uint32_t length);
   async::Task<Content> open_large(MessageId id, std::uint64_t size, std::uint64_t expected);
   void trouble(const std::string& text);
-  // Holds a message that cannot be read, keeps what was read of it, and throws.
+  // Holds a message that is damaged, keeps what was read of it, and throws.
   async::Task<void> give_up(MessageId id, std::string bytes, std::string reason);
 
   async::Loop& loop;
@@ -49,6 +54,7 @@ class Queue::Implementation {
   const Options options;
   std::function<void(Message&)> on_due;
   std::function<void(const std::string&)> on_trouble;
+  Alarm alarm{loop, on_trouble};
 
   Index index;
   SegmentTable segments;

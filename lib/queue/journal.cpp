@@ -241,15 +241,16 @@ void Journal::retire_segments(std::uint64_t below) {
 
 // The segment is not trusted again. Facts go back to the front of the line; the rest is given up.
 void Journal::fail_batch(const QueueError& error) {
-  troubles_.push_back(fmt::format("cannot write to the journal: {}", error.what()));
-  ++failures_;
+  // While it lasts this is one piece of news, however often it is tried.
+  const bool news = ++failures_ == 1;
+  if (news) troubles_.push_back(fmt::format("cannot write to the journal: {}", error.what()));
   if (current_) abandon_segment();
   bool reopened = true;
   try {
     // Before any client is told: once this header is durable, the failed records are void for ever.
     enter_segment();
   } catch (const std::exception& again) {
-    troubles_.push_back(fmt::format("cannot open a fresh journal segment: {}", again.what()));
+    if (news) troubles_.push_back(fmt::format("cannot open a fresh journal segment: {}", again.what()));
     reopened = false;
   }
   Batch given_up;

@@ -1,7 +1,9 @@
 #include "queue/queue.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <utility>
 
 #include "queue/draft.hpp"
@@ -9,6 +11,8 @@
 
 namespace relayd::queue {
 namespace {
+
+constexpr auto reading_pause = std::chrono::minutes(1);
 
 Entry& entry_of(Message& message) {
   return static_cast<Entry&>(message);  // the index makes no other
@@ -25,7 +29,8 @@ Recovery Queue::open() {
   try {
     return implementation_->open();
   } catch (const disk::DiskError& error) {
-    throw QueueError(QueueError::Kind::broken, error.what());
+    throw QueueError(QueueError::Kind::broken, fmt::format("cannot open the queue {}: {}",
+                                                           implementation_->options.directory, error.what()));
   }
 }
 
@@ -42,31 +47,35 @@ void Queue::on_trouble(std::function<void(const std::string&)> callback) {
 
 Draft Queue::draft() {
   Implementation& q = *implementation_;
-  return Draft(std::make_unique<Draft::State>(q.disk, *q.journal, q.workers, q.options, q.next_id()));
+  return Draft(
+      std::make_unique<Draft::State>(q.disk, *q.journal, q.workers, q.alarm, q.options, q.next_id()));
 }
 
 async::Task<void> Draft::flush() {
   State& state = *state_;
   try {
     co_await state.workers.run([&state] { state.spill(); });
-  } catch (const disk::DiskError& error) {
-    throw to_queue_error(error);
+  } catch (const std::exception& error) {
+    state.alarm.refuse(error);
   }
 }
 
 async::Task<MessageId> Queue::commit(Draft draft, Envelope envelope) {
   Implementation& q = *implementation_;
-  Draft::State& state = *draft.state_;
-  if (const std::optional<QueueError> refusal = q.journal->refusal()) throw *refusal;
-  if (state.file || state.buffered() > q.options.inline_limit.count) {
-    try {
-      co_await q.workers.run([&state] { state.finish_large(); });
-    } catch (const disk::DiskError& error) {
-      throw to_queue_error(error);
-    }
+  try {
+    const MessageId id = co_await q.commit(*draft.state_, std::move(envelope));
+    co_return id;
+  } catch (const std::exception& error) {
+    q.alarm.refuse(error);
   }
+}
+
+async::Task<MessageId> Queue::Implementation::commit(Draft::State& state, Envelope envelope) {
+  if (const std::optional<QueueError> refusal = journal->refusal()) throw *refusal;
+  if (state.file || state.buffered() > options.inline_limit.count)
+    co_await workers.run([&state] { state.finish_large(); });
   StoredMessage message;
-  static_cast<MessageFacts&>(message) = state.facts(q.loop.wall_now());
+  static_cast<MessageFacts&>(message) = state.facts(loop.wall_now());
   message.envelope = std::move(envelope);
 
   async::Slot<Position> durable;
@@ -76,35 +85,46 @@ async::Task<MessageId> Queue::commit(Draft draft, Envelope envelope) {
   submission.bytes = state.finish(message, message.envelope);
   submission.waiter = &durable;
   const auto length = static_cast<std::uint32_t>(submission.bytes.size());
-  q.journal->submit(std::move(submission));
+  journal->submit(std::move(submission));
   const Position where = co_await durable;
   state.keep_file();
-  q.index.add(state.id, message, where, length, q.clock());
-  q.arm();
+  index.add(state.id, message, where, length, clock());
+  arm();
   co_return state.id;
 }
 
 // --- send ---
 
 async::Task<Content> Queue::read(Message& message) {
-  Implementation& q = *implementation_;
   const MessageId id = message.id;
+  try {
+    Content content = co_await implementation_->read(id);
+    co_return content;
+  } catch (const disk::DiskError& error) {
+    // What cannot be read now may well be later.
+    if (Message* found = find(id); found && found->state == MessageState::ready)
+      release(*found, implementation_->loop.now() + reading_pause);
+    throw QueueError(QueueError::Kind::failed, fmt::format("{} waits: {}", to_string(id), error.what()));
+  }
+}
+
+async::Task<Content> Queue::Implementation::read(MessageId id) {
   for (;;) {
-    const Entry* const entry = q.index.find(id);
+    const Entry* const entry = index.find(id);
     if (!entry) throw QueueError(QueueError::Kind::failed, "the message was removed meanwhile");
     const Position where = entry->where;
-    const std::shared_ptr<const Segment> segment = q.segments.find(where.segment);
-    std::string bytes = co_await q.fetch(segment, where, entry->length);
+    const std::shared_ptr<const Segment> segment = segments.find(where.segment);
+    std::string bytes = co_await fetch(segment, where, entry->length);
     std::optional<StoredMessage> stored;
     if (segment)
       if (const auto record = parse_record(bytes, segment->header.generation))
         stored = decode_message(*record);
 
-    Entry* const now = q.index.find(id);
+    Entry* const now = index.find(id);
     if (now && stored) {
       Content content;
       if (stored->by_reference) {
-        content = co_await q.open_large(id, stored->size, stored->body_checksum);
+        content = co_await open_large(id, stored->size, stored->body_checksum);
       } else {
         content.body = stored->body;
         content.size = stored->size;
@@ -114,7 +134,7 @@ async::Task<Content> Queue::read(Message& message) {
       co_return content;
     }
     // Unless it was rewritten meanwhile, and its old segment is in use for something else, it is damaged.
-    if (now && now->where == where) co_await q.give_up(id, std::move(bytes), "its record is damaged");
+    if (now && now->where == where) co_await give_up(id, std::move(bytes), "its record is damaged");
   }
 }
 

@@ -134,7 +134,8 @@ class Queue {
   // messages can be due (nothing is called before the loop runs).
   void on_due(std::function<void(Message&)> callback);
 
-  // Called with a line for the log when the disk failed or something in the queue is damaged.
+  // Called with a line for the log when the disk fails, mail is refused or something in the queue is damaged;
+  // while that lasts, not for each message.
   void on_trouble(std::function<void(const std::string&)> callback);
 
   // --- accept ---
@@ -144,8 +145,8 @@ class Queue {
   async::Task<MessageId> commit(Draft draft, Envelope envelope);
 
   // --- send ---
-  // Throws QueueError{failed} when the bytes cannot be read or fail their checksum (the message is then held
-  // and set aside).
+  // Throws QueueError{failed} when the bytes cannot be read (the message then waits for a minute), or are
+  // missing or fail their checksum (it is then held and set aside).
   async::Task<Content> read(Message& message);
   // Durable before it returns: from here a crash leaves the message in doubt. Call before the final dot
   // leaves. While the disk fails it waits.

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "queue/checksum.hpp"
@@ -31,13 +32,8 @@ async::Task<std::string> Queue::Implementation::fetch(std::shared_ptr<const Segm
   if (!segment) co_return std::string();
   std::string bytes(length, '\0');
   if (segment->file->read_now(where.offset, bytes.data(), bytes.size())) co_return bytes;
-  try {
-    co_await workers.run(
-        [&] { bytes.resize(segment->file->read_at(where.offset, bytes.data(), bytes.size())); });
-  } catch (const disk::DiskError& error) {
-    trouble(fmt::format("cannot read from the journal: {}", error.what()));
-    bytes.clear();
-  }
+  co_await workers.run(
+      [&] { bytes.resize(segment->file->read_at(where.offset, bytes.data(), bytes.size())); });
   co_return bytes;
 }
 
@@ -53,13 +49,15 @@ async::Task<Content> Queue::Implementation::open_large(MessageId id, std::uint64
         reason = "its body is damaged";
       } else if (file->descriptor() >= 0) {
         content.file = ::fcntl(file->descriptor(), F_DUPFD_CLOEXEC, 0);
-        if (content.file < 0) reason = "no descriptor is free";
+        if (content.file < 0)
+          throw disk::DiskError(errno, std::generic_category(), "open large/" + to_string(id));
       } else {
         content.body.resize(size);
         file->read_at(0, content.body.data(), size);
       }
     });
   } catch (const disk::DiskError& error) {
+    if (error.code() != std::errc::no_such_file_or_directory) throw;
     reason = error.what();
   }
   if (!reason.empty()) co_await give_up(id, {}, std::move(reason));

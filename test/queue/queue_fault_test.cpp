@@ -71,6 +71,7 @@ TEST_F(QueueFaultTest, BelowTheReserveMailIsRefusedAndFactsAreStillWritten) {
   reopen();
   EXPECT_EQ(refusal(), QueueError::Kind::full);
   EXPECT_EQ(refusal(std::string(100'000, 'x')), QueueError::Kind::full);
+  EXPECT_THAT(troubles, ElementsAre(HasSubstr("mail is refused: free space is below the reserve")));
   settle(id, {delivered});
   memory.set_free_space(256_MiB);
   EXPECT_EQ(refusal(), std::nullopt);
@@ -140,6 +141,30 @@ TEST_F(QueueFaultTest, ADiskThatFailsForAWhileRefusesAtOnceAndRecoversByItself) 
   EXPECT_EQ(recovery.messages, 2U);
 }
 
+TEST_F(QueueFaultTest, ADiskThatFailsIsAnAlarmAndNotOneForEachClient) {
+  commit("1\r\n");
+  memory.arm(1, ForgettingDisk::Fault::fails_on, ENOSPC);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(refusal(), QueueError::Kind::full);
+  EXPECT_EQ(refusal(std::string(100'000, 'x')), QueueError::Kind::full);
+  loop.run();
+  EXPECT_THAT(troubles, ElementsAre(HasSubstr("cannot write"), HasSubstr("a fresh journal segment")));
+  loop.advance(std::chrono::minutes(1));
+  EXPECT_EQ(refusal(), QueueError::Kind::full);
+  EXPECT_EQ(troubles.size(), 3U);
+  EXPECT_THAT(troubles.back(), HasSubstr("mail is refused"));
+}
+
+TEST_F(QueueFaultTest, ADiskThatFailsAgainIsAnotherAlarm) {
+  for (int round = 1; round <= 2; ++round) {
+    memory.arm(1, ForgettingDisk::Fault::fails_once, EIO);
+    EXPECT_EQ(refusal(), QueueError::Kind::failed);
+    EXPECT_EQ(refusal(), std::nullopt);
+    EXPECT_EQ(std::count_if(troubles.begin(), troubles.end(),
+                            [](const std::string& text) { return text.starts_with("cannot write"); }),
+              round);
+  }
+}
+
 TEST_F(QueueFaultTest, ASegmentThatNeverHeldAnythingDurableDoesNotStay) {
   const MessageId id = commit("1\r\n");
   for (int i = 0; i < 2; ++i) {
@@ -179,6 +204,27 @@ TEST_F(QueueFaultTest, AMessageThatIsNotCachedIsReadByAWorker) {
   const MessageId id = commit("1\r\n");
   memory.set_cached(false);
   EXPECT_EQ(read(id).body, "1\r\n");
+}
+
+TEST_F(QueueFaultTest, AMessageThatCannotBeReadNowWaitsAndIsReadLater) {
+  std::vector<MessageId> due;
+  queue->on_due([&](Message& message) { due.push_back(message.id); });
+  for (const std::size_t size : {10U, 100'000U}) {
+    const MessageId id = commit(std::string(size, 'x'));
+    loop.run();
+    ASSERT_EQ(due.back(), id);
+    due.clear();
+    memory.set_cached(false);
+    memory.fail_reads(EIO);
+    EXPECT_THROW(read(id), QueueError);
+    EXPECT_EQ(message(id).state, MessageState::waiting);
+    memory.fail_reads(0);
+    loop.advance(std::chrono::minutes(1));
+    ASSERT_THAT(due, ElementsAre(id));
+    EXPECT_EQ(read(id).body, std::string(size, 'x'));
+    settle(id, {delivered});
+  }
+  EXPECT_THAT(quarantined(), IsEmpty());
 }
 
 // --- damage ---

@@ -23,6 +23,7 @@ class ForgettingDisk::OpenFile final : public disk::File {
   std::size_t read_at(std::uint64_t offset, char* buffer, std::size_t size) override {
     std::lock_guard lock(disk_.mutex_);
     disk_.need_power();
+    if (disk_.read_error_ != 0) fail(disk_.read_error_, "read");
     if (offset >= node_->live.size()) return 0;
     const std::size_t count = std::min<std::size_t>(size, node_->live.size() - offset);
     std::memcpy(buffer, node_->live.data() + offset, count);
@@ -136,6 +137,11 @@ void ForgettingDisk::set_free_space(Bytes bytes) {
 void ForgettingDisk::set_cached(bool cached) {
   std::lock_guard lock(mutex_);
   cached_ = cached;
+}
+
+void ForgettingDisk::fail_reads(int error) {
+  std::lock_guard lock(mutex_);
+  read_error_ = error;
 }
 
 void ForgettingDisk::damage(const std::string& path, std::size_t offset) {

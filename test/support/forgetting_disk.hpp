@@ -42,6 +42,7 @@ class ForgettingDisk final : public disk::Disk {
   bool dead() const;          // without power
   void set_free_space(Bytes bytes);
   void set_cached(bool cached);  // false: no read is served without waiting
+  void fail_reads(int error);    // errno of every one; 0: none
   // Changes one byte of what is durable.
   void damage(const std::string& path, std::size_t offset);
   std::map<std::string, std::size_t> sizes() const;  // of all files, by path
@@ -94,6 +95,7 @@ class ForgettingDisk final : public disk::Disk {
   bool failing_ = false;
   bool dead_ = false;
   bool cached_ = true;
+  int read_error_ = 0;
   Bytes free_space_ = 1_GiB;
 };
 
