@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "shared/async/stream.hpp"
+
 namespace relayd::send {
 
 using async::Task;
@@ -21,6 +23,16 @@ nlohmann::json describe_envelope(const Delivery& delivery, const std::string& us
   return {{"id", delivery.id()},       {"sender", envelope.sender},      {"recipients", recipients},
           {"client", envelope.client}, {"account", envelope.account},    {"username", username},
           {"size", delivery.size()},   {"smtp_utf8", envelope.smtp_utf8}};
+}
+
+// Blocks. Where the files of a message go, without their endings. A message for more recipients than go at
+// once comes in parts: ID, ID-2, ID-3.
+std::string free_place(const std::filesystem::path& directory, std::string_view id) {
+  const std::string first = (directory / id).string();
+  std::string place = first;
+  for (int part = 2; std::filesystem::exists(place + ".json"); ++part)
+    place = fmt::format("{}-{}", first, part);
+  return place;
 }
 
 // Blocks. A reader of the directory sees whole files only: the message first under a temporary name, its
@@ -50,10 +62,10 @@ Task<std::optional<Event>> Sandbox::open() {
 
 Task<Report> Sandbox::send(Delivery& delivery) {
   Report report = describe();
-  const std::filesystem::path base = std::filesystem::path(directory_) / delivery.id();
-  const std::string part = base.string() + ".part";
-  Event event(smtp::Stage::final_dot, {250, {2, 0, 0}, fmt::format("Kept as {}.eml", base.string())});
+  std::optional<Event> event;
   try {
+    const std::string place = co_await workers_.run([&] { return free_place(directory_, delivery.id()); });
+    const std::string part = place + ".part";
     for (bool first = true;; first = false) {
       const std::string_view piece = co_await delivery.next();
       if (piece.empty() && !first) break;
@@ -63,14 +75,17 @@ Task<Report> Sandbox::send(Delivery& delivery) {
     const std::string envelope =
         describe_envelope(delivery, username_).dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
     co_await workers_.run([&] {
-      std::filesystem::rename(part, base.string() + ".eml");
+      std::filesystem::rename(part, place + ".eml");
       append(part, envelope + "\n", true);
-      std::filesystem::rename(part, base.string() + ".json");
+      std::filesystem::rename(part, place + ".json");
     });
+    event = Event(smtp::Stage::final_dot, {250, {2, 0, 0}, fmt::format("Kept as {}.eml", place)});
   } catch (const std::system_error& error) {
     event = Event(smtp::Stage::data, {451, {4, 3, 0}, error.what()});
+  } catch (const async::IoError& error) {  // the message cannot be read
+    event = Event(smtp::Stage::data, smtp::Trouble::cancelled, error.what());
   }
-  report.add_rest(delivery, event);
+  report.add_rest(delivery, *event);
   co_return report;
 }
 

@@ -1,5 +1,6 @@
 // Sandbox: the upstream for development. Takes everything, keeps each message as ID.eml with its envelope
-// beside it as ID.json, and sends nothing.
+// beside it as ID.json (ID-2 and so on for the parts of a message that has very many recipients), and sends
+// nothing.
 #pragma once
 
 #include <string>

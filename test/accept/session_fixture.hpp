@@ -1,9 +1,6 @@
 // SessionRun: one server session against a scripted client, with an Intake that keeps what it is given.
 #pragma once
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,6 +9,7 @@
 #include <vector>
 
 #include "accept/session.hpp"
+#include "support/quiet_log.hpp"
 #include "support/scripted_stream.hpp"
 
 namespace relayd::test {
@@ -90,7 +88,6 @@ class SessionRun {
   }
   SessionRun(const SessionRun&) = delete;
   SessionRun& operator=(const SessionRun&) = delete;
-  ~SessionRun() { ::close(nowhere_); }
 
   // To the session's end.
   void run() {
@@ -105,18 +102,12 @@ class SessionRun {
 
   ManualLoop loop;
   async::Workers workers{loop, 1};
+  QuietLog log;
   ScriptedPeer peer;
   FakeIntake intake{loop};
   std::shared_ptr<config::Config> config = std::make_shared<config::Config>();
   config::Listener listener;
   std::unique_ptr<accept::Session> session;
-
- private:
-  int nowhere_ = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-
- public:
-  telemetry::Log log{nowhere_, telemetry::Log::Format::json, telemetry::Level::debug,
-                     telemetry::Log::Addresses::full};
 };
 
 }  // namespace relayd::test

@@ -4,8 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <charconv>
-#include <map>
 #include <stdexcept>
 
 #include "accept/session_fixture.hpp"

@@ -1,9 +1,6 @@
 // DispatcherFixture: a dispatcher over a real queue, with upstreams that are scripts, by port.
 #pragma once
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <deque>
 #include <map>
 #include <memory>
@@ -13,6 +10,7 @@
 
 #include "queue/queue_fixture.hpp"
 #include "relay/dispatcher.hpp"
+#include "support/quiet_log.hpp"
 #include "support/scripted_dialer.hpp"
 
 namespace relayd::test {
@@ -32,7 +30,6 @@ class DispatcherFixture : public QueueFixture {
     }
     dispatcher.reset();
     QueueFixture::TearDown();
-    ::close(nowhere_);
   }
 
   // --- set up ---
@@ -123,9 +120,7 @@ class DispatcherFixture : public QueueFixture {
 
  private:
   std::map<std::uint16_t, std::deque<Script>> plans_;
-  int nowhere_ = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-  telemetry::Log log_{nowhere_, telemetry::Log::Format::json, telemetry::Level::debug,
-                      telemetry::Log::Addresses::full};
+  QuietLog log_;
 };
 
 }  // namespace relayd::test

@@ -1,12 +1,11 @@
 // DraftIncoming over a real queue: what stands on disk once a message was taken, and what is not taken.
 #include "relay/incoming.hpp"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "queue/queue_fixture.hpp"
+#include "support/quiet_log.hpp"
 
 namespace relayd {
 namespace {
@@ -22,11 +21,6 @@ constexpr const char* complete =
 
 class IncomingTest : public test::QueueFixture {
  protected:
-  void TearDown() override {
-    QueueFixture::TearDown();
-    ::close(nowhere_);
-  }
-
   mail::Envelope envelope(const std::string& sender = "ann@example.com") const {
     mail::Envelope result;
     result.sender = sender;
@@ -64,13 +58,9 @@ class IncomingTest : public test::QueueFixture {
   queue::Content stored(const std::string& id) { return read(*queue::parse_message_id(id)); }
   std::size_t messages() const { return queue->totals().waiting + queue->totals().ready; }
 
+  test::QuietLog log_;
   std::string checked_;
   std::optional<smtp::Reply> route_refusal_;
-
- private:
-  int nowhere_ = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-  telemetry::Log log_{nowhere_, telemetry::Log::Format::json, telemetry::Level::debug,
-                      telemetry::Log::Addresses::full};
 };
 
 TEST_F(IncomingTest, OurReceivedFieldStandsOnTopOfAnUntouchedMessage) {
@@ -170,9 +160,7 @@ TEST_F(IncomingTest, AReportThatHasNoWayToGoIsRefused) {
 TEST_F(IncomingTest, WhatIsDroppedLeavesNothing) {
   {
     const accept::ClientFacts facts;
-    telemetry::Log log(1, telemetry::Log::Format::json, telemetry::Level::error,
-                       telemetry::Log::Addresses::full);
-    DraftIncoming incoming(loop, log, *queue, facts, envelope(), "mail.example.com", nullptr);
+    DraftIncoming incoming(loop, log_, *queue, facts, envelope(), "mail.example.com", nullptr);
     incoming.append(complete);
   }
   flush();

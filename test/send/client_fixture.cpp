@@ -1,5 +1,7 @@
 #include "send/client_fixture.hpp"
 
+#include <algorithm>
+
 namespace relayd::test {
 
 using async::Task;

@@ -1,6 +1,7 @@
 // ClientRun: one SMTP client's session against a scripted server, with messages that note how they are asked.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
