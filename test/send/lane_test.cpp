@@ -386,6 +386,21 @@ TEST_F(LaneTest, WarmConnectionsProbeOneAtATimeToo) {
   end(*lane);
 }
 
+TEST_F(LaneTest, ConnectionsThatWereBusyWhenThePauseBeganProbeOneAtATimeToo) {
+  const auto lane = make_lane();
+  enqueue(*lane, {1, 2, 3});
+  lane->pause(loop.now() + 1s);
+  loop.advance(1s);
+  enqueue(*lane, {4, 5});
+  finish(1);
+  finish(2);
+  EXPECT_EQ(lane->waiting(), 2U);
+  finish(3);
+  EXPECT_EQ(world.log.back(), "3: send 4");
+  EXPECT_EQ(busy(), 1);
+  end(*lane);
+}
+
 // --- an upstream's budget ---
 
 TEST_F(LaneTest, LanesShareTheUpstreamsConnections) {
