@@ -2,6 +2,7 @@
 // one fits).
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -16,12 +17,12 @@ namespace relayd::command {
 inline constexpr const char* default_config = "/etc/relayd/relayd.yaml";
 
 struct Options {
-  std::string config;    // -c; empty: the default file, or the environment where there is none
-  std::string sender;    // explain
-  bool once = false;     // demo
-  unsigned grace = 20;   // run: seconds
-  watch::Request queue;  // queue
-  bool json = false;     // queue: the daemon's lines as they are
+  std::string config;  // -c; empty: the default file, or the environment where there is none
+  std::string sender;  // explain
+  bool once = false;   // demo
+  std::chrono::milliseconds grace{20'000};  // run: what is under way gets so long after SIGTERM
+  watch::Request queue;                     // queue
+  bool json = false;                        // queue: the daemon's lines as they are
 };
 
 int run(const Options& options);

@@ -6,8 +6,19 @@
 #include <exception>
 
 #include "commands.hpp"
+#include "shared/config/value.hpp"
 
 namespace {
+
+// A number alone is seconds, as timeout(1) and systemd take it; 0 waits for nothing.
+std::chrono::milliseconds parse_grace(const std::string& text) {
+  const bool plain = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  if (plain && text.find_first_not_of('0') == std::string::npos) return {};
+  const relayd::Result<std::chrono::milliseconds> parsed =
+      relayd::config::parse_duration(plain ? text + "s" : text);
+  if (!parsed) throw CLI::ValidationError("--grace", parsed.error());
+  return *parsed;
+}
 
 // relayd queue list|show|retry|hold|release|delete
 void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
@@ -69,8 +80,9 @@ int main(int argc, char** argv) {
 
   CLI::App* run =
       with_config(app.add_subcommand("run", "Run the relay in the foreground; logs go to standard error"));
-  run->add_option("--grace", options.grace, "Seconds that what is under way gets after SIGTERM")
-      ->capture_default_str();
+  run->add_option_function<std::string>(
+      "--grace", [&options](const std::string& text) { options.grace = parse_grace(text); },
+      "How long what is under way may take after SIGTERM, such as 20s (the default) or 2m");
   run->callback([&] { status = command::run(options); });
 
   with_config(app.add_subcommand("check", "Read and check the configuration and all that it points to"))

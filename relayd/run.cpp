@@ -43,7 +43,7 @@ class Daemon {
   }
 
   async::Task<void> stop() {
-    const bool drained = co_await relay_.shut_down(loop_.now() + std::chrono::seconds(options_.grace));
+    const bool drained = co_await relay_.shut_down(loop_.now() + options_.grace);
     const queue::Totals totals = relay_.totals();
     log_.info("stopped",
               {{"waiting", totals.waiting + totals.ready}, {"held", totals.held}, {"failed", totals.failed}});

@@ -213,15 +213,18 @@ std::shared_ptr<send::Budget> Dispatcher::budget_for(const route::Upstream& upst
 }
 
 Dispatcher::LaneEntry& Dispatcher::lane_for(const route::Choice& choice) {
-  const route::Upstream& upstream = *choice.upstream;
   std::unique_ptr<LaneEntry>& entry = lanes_[choice.id];
   if (!entry) entry = std::make_unique<LaneEntry>();
+  // A reload makes other choices; the lane's transport maker keeps the old one from being freed meanwhile.
+  if (entry->choice == &choice) return *entry;
+  const route::Upstream& upstream = *choice.upstream;
+  entry->choice = &choice;
   entry->upstream = upstream.name;
   entry->username = choice.username;
   entry->provider = upstream.provider;
   entry->retry_next_on = upstream.retry_next_on;
   entry->endpoints = std::max<std::size_t>(1, upstream.endpoints.size());
-  if (entry->endpoint >= entry->endpoints) entry->endpoint = 0;
+  entry->endpoint = 0;
   const send::LaneLimits limits{upstream.limits.connections, upstream.limits.messages_per_connection,
                                 upstream.limits.idle};
   if (entry->lane)

@@ -63,6 +63,7 @@ class Dispatcher final : public send::Desk {
  private:
   // A lane and how its next connection will be made.
   struct LaneEntry {
+    const route::Choice* choice = nullptr;  // what the rest was taken from
     std::string upstream;
     std::string username;
     std::string provider;

@@ -17,6 +17,7 @@ struct Lane::Connection {
   std::unique_ptr<Transport> transport;  // null: not open
   std::uint32_t carried = 0;
   std::uint64_t handed = 0;  // the message that ended an idle wait
+  unsigned generation = 0;   // of what the transport was made from
 };
 
 Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Budget> budget,
@@ -31,6 +32,14 @@ Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Bud
 void Lane::use(LaneLimits limits, MakeTransport make_transport) {
   limits_ = limits;
   make_transport_ = std::move(make_transport);
+  ++generation_;
+  dismiss_idle();
+}
+
+// Idle connections end: none of them is handed a message any more.
+void Lane::dismiss_idle() {
+  const std::deque<Connection*> idle = std::exchange(idle_, {});
+  for (Connection* connection : idle) connection->transport->wake();
 }
 
 bool Lane::open() const {
@@ -86,8 +95,8 @@ Task<void> Lane::serve(std::uint64_t message) {
   for (;;) {
     const bool opened = co_await carry(connection, message);
     if (!opened) break;
-    if (connection.transport &&
-        (!connection.transport->usable() || ++connection.carried >= limits_.messages_per_connection)) {
+    if (connection.transport && (!connection.transport->usable() || connection.generation != generation_ ||
+                                 ++connection.carried >= limits_.messages_per_connection)) {
       co_await connection.transport->close();
       connection.transport.reset();
       connection.carried = 0;
@@ -117,6 +126,7 @@ Task<bool> Lane::carry(Connection& connection, std::uint64_t message) {
   for (;;) {
     if (!connection.transport) {
       connection.transport = make_transport_();
+      connection.generation = generation_;
       const std::optional<Event> failed = co_await connection.transport->open();
       if (failed) {
         Report report = connection.transport->describe();
@@ -156,8 +166,7 @@ void Lane::shut_down() {
   stopping_ = true;
   const std::deque<std::uint64_t> line = std::exchange(line_, {});
   for (const std::uint64_t message : line) desk_.give_back(message);
-  const std::deque<Connection*> idle = std::exchange(idle_, {});
-  for (Connection* connection : idle) connection->transport->wake();
+  dismiss_idle();
 }
 
 void Lane::abort() {

@@ -70,7 +70,7 @@ class Lane {
   // Sends what waits, as far as limits allow.
   void pump();
 
-  // What later connections go by.
+  // What connections go by from now on. Idle ones end, busy ones when their message is done.
   void use(LaneLimits limits, MakeTransport make_transport);
 
   // Gives the line back; connections end with the message they carry.
@@ -81,6 +81,7 @@ class Lane {
  private:
   struct Connection;
 
+  void dismiss_idle();
   async::Task<void> serve(std::uint64_t message);
   async::Task<bool> carry(Connection& connection, std::uint64_t message);
   async::Task<bool> wait_for_work(Connection& connection);
@@ -99,6 +100,7 @@ class Lane {
   SteadyTime paused_until_{};
   unsigned troubles_ = 0;
   bool probing_ = false;
+  unsigned generation_ = 0;  // counts use()
   bool stopping_ = false;
   async::Scope scope_;
 };

@@ -1,4 +1,5 @@
-// The text of single values: durations, sizes, numbers, addresses, names. Pure; private to this room.
+// The text of single values: durations, sizes, numbers, addresses, names. Pure. Of others only
+// the command line uses it, so that a duration is written there as in the file.
 #pragma once
 
 #include <chrono>
