@@ -181,6 +181,36 @@ TEST_F(DispatcherTest, WhatMayHaveBeenTakenWaitsForItsUpstream) {
   EXPECT_FALSE(gone(id));
 }
 
+TEST_F(DispatcherTest, WhatMayHaveBeenTakenFailsWhereItIsRefused) {
+  start_with_backup();
+  expect(1, greeting() + envelope() + "S: 250 Ok\n" + content("CLOSE"));
+  const MessageId id = commit(text);
+  run_until_attempts(1);
+  expect(1, greeting() +
+                "C: MAIL FROM:<a@example.org>\n C: RCPT TO:<b@example.org>\n C: DATA\n"
+                "S: 550 5.7.1 Not you\n S: 503 5.5.1 Order\n S: 503 5.5.1 Order\n");
+  expect(2, greeting() + taken());  // would take it
+  advance(60s);
+  run_until_attempts(2);
+  EXPECT_EQ(message(id).state, MessageState::failed);
+  EXPECT_THAT(dialer.ports, ElementsAre(1, 1));
+}
+
+TEST_F(DispatcherTest, WhatMayHaveBeenTakenWaitsForAPausedLane) {
+  start_with_backup();
+  expect(1, greeting() + envelope() + "S: 250 Ok\n" + content("CLOSE"));
+  const MessageId id = commit(text);
+  run_until_attempts(1);
+  advance(30s);
+  expect(2, greeting() + taken() + taken());
+  const MessageId other = commit(text);  // finds office closed: its lane pauses for a minute
+  run_until_attempts(3);
+  EXPECT_TRUE(gone(other));
+  advance(30s);
+  EXPECT_EQ(attempts.size(), 3U);
+  EXPECT_EQ(message(id).due - loop.now(), 30s);
+}
+
 TEST_F(DispatcherTest, WhatMayHaveBeenTakenIsHeldWhereTheOperatorWantsToLook) {
   config->queue.in_doubt = config::Queue::InDoubt::hold;
   start_with_backup();
