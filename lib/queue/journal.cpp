@@ -184,8 +184,14 @@ void Journal::fill_ahead(std::uint64_t end) {
   const std::uint64_t step = std::clamp(end, smallest_step, largest_step);
   const std::uint64_t target = std::max(end, std::min(end + step, segment_size_));
   const std::string zeros(target - end, '\0');
-  if (!zeros.empty()) current_->file->write_at(end, zeros);
-  allocated_ = target;
+  allocated_ = end;
+  try {
+    if (!zeros.empty()) current_->file->write_at(end, zeros);
+    allocated_ = target;
+  } catch (const disk::DiskError& error) {
+    // The records are written; that there is no room for more is for the next batch to find out.
+    if (to_queue_error(error).kind() != QueueError::Kind::full) throw;
+  }
 }
 
 void Journal::enter_segment() {

@@ -122,6 +122,14 @@ TEST_F(QueueFaultTest, AFullDiskIsSaidToBeFull) {
   }
 }
 
+TEST_F(QueueFaultTest, AMessageThatFitsIsTakenWhenThereIsNoRoomToGrowAhead) {
+  memory.arm(2, ForgettingDisk::Fault::fails_once, ENOSPC);  // the write behind that of the record
+  const MessageId id = commit("taken\r\n");
+  EXPECT_THAT(troubles, IsEmpty());
+  reopen();
+  EXPECT_EQ(read(id).body, "taken\r\n");
+}
+
 TEST_F(QueueFaultTest, ADiskThatFailsForAWhileRefusesAtOnceAndRecoversByItself) {
   const MessageId first = commit("1\r\n");
   const MessageId second = commit("2\r\n");

@@ -1,0 +1,221 @@
+"""A disk that is full, fails or may not be written, under a running relayd: clients are told so with a 4xx, no message
+is half accepted, and when the disk works again so does the relay, without a restart.
+
+The faults come from a preloaded library (support/faults.cpp), so that the tests need no rights.
+"""
+
+import errno
+import os
+import smtplib
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from support.faults import DISK, Faults
+from support.load import BIG, SENDER, demand_arrival, numbered, twice
+from support.waiting import PATIENCE
+
+CANNOT_START = 71
+SMALL = 300
+CLOSED = "421 4.3.2 Not yet"
+
+
+@dataclass
+class Ledger:
+    taken: set[int] = field(default_factory=set)
+    refused: dict[int, smtplib.SMTPResponseException] = field(default_factory=dict)
+
+    def hand_over(self, port: int, *sizes: int):
+        """A client for each size."""
+        for size in sizes:
+            number = len(self.taken) + len(self.refused)
+            try:
+                with smtplib.SMTP("127.0.0.1", port, local_hostname="client.test.example", timeout=PATIENCE) as client:
+                    client.sendmail(SENDER, ["one@rcpt.example"], numbered(number, bytes(size)))
+                self.taken.add(number)
+            except smtplib.SMTPResponseException as refusal:
+                self.refused[number] = refusal
+
+    def wait_until_mail_is_taken(self, port: int):
+        deadline = time.monotonic() + PATIENCE
+        already = len(self.taken)
+        while len(self.taken) == already and time.monotonic() < deadline:
+            self.hand_over(port, SMALL)
+
+    def codes(self) -> set[int]:
+        return {refusal.smtp_code for refusal in self.refused.values()}
+
+    def demand(self, relay, upstream):
+        """What was taken arrives once, what was refused never; nothing lies about or comes back."""
+        demand_arrival(upstream, self.taken)
+        assert relay.stop() == 0
+        relay.start("--grace", "5")
+        assert relay.wait_event("queue_opened")["messages"] == 0
+        assert not relay.logged("queue_damaged")
+        assert not list((relay.queue / "large").iterdir())
+        numbers = demand_arrival(upstream, self.taken)
+        assert set(numbers) == self.taken and not twice(numbers)
+
+
+@pytest.fixture
+def faulty(to_upstream, tmp_path):
+    """A relay whose calls can be made to fail: (relay, upstream, faults)."""
+    relay, upstream = to_upstream(certificate=None, accounts={})
+    relay.stop()
+    faults = Faults(relay, tmp_path / "faults")
+    return relay.start("--grace", "5"), upstream, faults
+
+
+FAILURES = [("pwritev", errno.ENOSPC, 452), ("pwritev", errno.EDQUOT, 452), ("pwritev", errno.EIO, 451),
+            ("fdatasync", errno.EIO, 451), ("fdatasync", errno.ENOSPC, 452), ("fsync", errno.EIO, 451),
+            ("create", errno.ENOSPC, 452), ("create", errno.EMFILE, 451), (DISK, errno.EROFS, 451)]
+
+
+@pytest.mark.parametrize("calls, error, code", FAILURES)
+def test_a_disk_that_fails_for_a_while_is_survived(faulty, calls, error, code):
+    relay, upstream, faults = faulty
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL, BIG // 2)
+    faults.fail(calls, error)
+    ledger.hand_over(relay.port, SMALL, BIG // 2, SMALL, BIG // 2, SMALL)
+    faults.heal()
+    # The large ones at least needed what failed.
+    assert ledger.codes() == {code} and len(ledger.refused) >= 2, ledger.refused
+    ledger.wait_until_mail_is_taken(relay.port)
+    ledger.hand_over(relay.port, BIG // 2)
+    assert len(ledger.taken) >= 4
+    ledger.demand(relay, upstream)
+
+
+@pytest.mark.parametrize("calls, error, code", FAILURES[:-1])
+def test_one_failure_costs_at_most_one_message(faulty, calls, error, code):
+    relay, upstream, faults = faulty
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL)
+    relay.wait_event("delivered")
+    faults.fail(calls, error, times=1)
+    ledger.hand_over(relay.port, BIG // 2, SMALL, BIG // 2)
+    # At most, because the failure may meet the outcome of the first message: that is written again.
+    assert ledger.codes() <= {code} and len(ledger.refused) <= 1, ledger.refused
+    ledger.demand(relay, upstream)
+
+
+def test_below_the_reserve_mail_is_refused_and_deliveries_are_recorded(to_upstream):
+    relay, upstream = to_upstream(certificate=None, accounts={})
+    upstream.answer("greeting", CLOSED)
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL, SMALL, BIG // 2)
+    relay.stop()
+    relay.config["queue"]["reserve"] = "1000000GiB"
+    relay.write()
+    relay.start("--grace", "5")
+    ledger.hand_over(relay.port, SMALL, BIG // 2)
+    assert ledger.codes() == {452} and len(ledger.refused) == 2
+    assert all(b"full" in refusal.smtp_error for refusal in ledger.refused.values())
+    upstream.behave()
+    ledger.demand(relay, upstream)
+
+
+def test_a_read_only_disk_ends_the_start(faulty):
+    relay, _, faults = faulty
+    relay.stop()
+    faults.fail(DISK, errno.EROFS)
+    relay.launch("--grace", "1")
+    assert relay.ended() == CANNOT_START
+    reason = relay.logged("stopped")[-1]["reason"]
+    assert str(relay.queue) in reason and "Read-only file system" in reason
+    faults.heal()
+    relay.start("--grace", "1")
+
+
+def test_a_file_that_may_not_grow_is_a_full_disk(to_upstream):
+    relay, upstream = to_upstream(certificate=None, accounts={})
+    relay.stop()
+    relay.wrapper = ["prlimit", f"--fsize={2 * BIG}"]
+    relay.start("--grace", "5")
+    ledger = Ledger()
+    ledger.hand_over(relay.port, 2 * BIG, *[BIG // 8] * 20)
+    assert ledger.codes() == {452}
+    assert len(ledger.taken) > 10
+    ledger.demand(relay, upstream)
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_without_a_free_descriptor_it_waits_and_does_not_spin(faulty):
+    relay, upstream, faults = faulty
+    faults.fail("accept", errno.EMFILE)
+    with socket.create_connection(("127.0.0.1", relay.port), timeout=1) as client:
+        before = cpu_seconds(relay.pid)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        assert faults.counted < 30
+        assert cpu_seconds(relay.pid) - before < 0.3
+        faults.heal()
+        client.settimeout(PATIENCE)
+        assert client.recv(4) == b"220 "
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL, BIG // 2)
+    assert not ledger.refused
+    ledger.demand(relay, upstream)
+
+
+def test_a_body_that_no_descriptor_is_free_for_is_not_held(faulty):
+    relay, upstream, faults = faulty
+    upstream.answer("greeting", CLOSED)
+    ledger = Ledger()
+    ledger.hand_over(relay.port, BIG // 2)
+    faults.fail("open", errno.EMFILE)
+    upstream.behave()
+    assert "waits" in relay.wait_event("queue_trouble")["reason"]
+    faults.heal()
+    # It is due again in a minute; a start is quicker.
+    relay.stop()
+    relay.start("--grace", "5")
+    ledger.demand(relay, upstream)
+
+
+def test_calls_that_are_interrupted_are_made_again(faulty):
+    relay, upstream, faults = faulty
+    faults.fail(("pwritev", "recv", "accept"), errno.EINTR, every=2)
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL, BIG // 2, SMALL)
+    assert not ledger.refused
+    ledger.demand(relay, upstream)
+    assert faults.counted > 20
+
+
+def test_calls_that_do_one_octet_of_their_work_go_on(faulty):
+    relay, upstream, faults = faulty
+    faults.shorten(("pwritev", "send", "recv"))
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL, BIG // 4, SMALL)
+    assert not ledger.refused
+    faults.heal()
+    ledger.demand(relay, upstream)
+
+
+@pytest.mark.parametrize("days", [-30, -20000, 3, 30, 10000])
+def test_a_clock_that_is_moved_stops_no_mail(faulty, days):
+    relay, upstream, faults = faulty
+    upstream.answer("greeting", CLOSED)
+    ledger = Ledger()
+    if days < 5:  # the lifetime: what waits is then too old, by that clock
+        ledger.hand_over(relay.port, SMALL, BIG // 2)
+    faults.move_clock(days * 86400)
+    ledger.hand_over(relay.port, SMALL)
+    upstream.behave()
+    ledger.hand_over(relay.port, SMALL, BIG // 2)
+    assert not ledger.refused
+    ledger.demand(relay, upstream)
+    faults.move_clock(0)
+    relay.stop()
+    relay.start("--grace", "5")
+    ledger.hand_over(relay.port, SMALL)
+    ledger.demand(relay, upstream)
