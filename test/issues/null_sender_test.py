@@ -15,4 +15,5 @@ def test_a_null_sender_without_a_route_is_refused_at_once(relay, upstream):
         with pytest.raises(smtplib.SMTPDataError) as refused:
             client.sendmail("", ["ann@rcpt.example"], b"From: app@elsewhere.example\r\n\r\nno rule\r\n")
     assert refused.value.smtp_code == 550
+    one.wait_event("delivered")
     assert len(one.logged("accepted")) == 1
