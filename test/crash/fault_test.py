@@ -171,6 +171,7 @@ def test_a_body_that_no_descriptor_is_free_for_is_not_held(faulty):
     upstream.answer("greeting", CLOSED)
     ledger = Ledger()
     ledger.hand_over(relay.port, BIG // 2)
+    relay.wait_event("lane_paused")
     faults.fail("open", errno.EMFILE)
     upstream.behave()
     assert "waits" in relay.wait_event("queue_trouble")["reason"]
