@@ -201,13 +201,7 @@ Task<void> Dispatcher::fail_all(MessageId id, std::string event, std::string rea
 
 std::shared_ptr<send::Budget> Dispatcher::budget_for(const route::Upstream& upstream) {
   std::shared_ptr<send::Budget>& budget = budgets_[upstream.name];
-  if (!budget) {
-    budget = std::make_shared<send::Budget>();
-    budget->on_free = [this, name = upstream.name] {
-      for (auto& [id, entry] : lanes_)
-        if (entry->upstream == name) entry->lane->pump();
-    };
-  }
+  if (!budget) budget = std::make_shared<send::Budget>();
   budget->limit = upstream.limits.connections_total;
   return budget;
 }
@@ -223,7 +217,8 @@ Dispatcher::LaneEntry& Dispatcher::lane_for(const route::Choice& choice) {
   entry->username = choice.username;
   entry->provider = upstream.provider;
   entry->retry_next_on = upstream.retry_next_on;
-  entry->endpoints = std::max<std::size_t>(1, upstream.endpoints.size());
+  entry->ports.clear();
+  for (const route::Endpoint& endpoint : upstream.endpoints) entry->ports.push_back(endpoint.port);
   entry->endpoint = 0;
   const send::LaneLimits limits{upstream.limits.connections, upstream.limits.messages_per_connection,
                                 upstream.limits.idle};
@@ -338,15 +333,24 @@ bool Dispatcher::shows_health(const Settlement& settlement) {
                                   event->reply.code != 421 && !stops_lane(settlement.worst));
 }
 
+// One step for each port that failed, however many connections failed at it together.
+bool Dispatcher::takes_next_port(Settlement& settlement) {
+  if (!settlement.event || settlement.event->trouble != smtp::Trouble::unreachable) return false;
+  LaneEntry& entry = settlement.entry;
+  if (entry.endpoint < entry.ports.size() && entry.ports[entry.endpoint] == settlement.report.port)
+    ++entry.endpoint;
+  if (entry.endpoint < entry.ports.size()) return true;
+  entry.endpoint = 0;
+  return false;
+}
+
 // The lane, the message, the next attempt.
 void Dispatcher::react(Settlement& settlement) {
   Message& message = settlement.message;
   send::Lane& lane = *settlement.entry.lane;
   const bool stopped = settlement.event && stops_lane(settlement.worst);
-  const bool next_port = settlement.event && settlement.event->trouble == smtp::Trouble::unreachable &&
-                         ++settlement.entry.endpoint < settlement.entry.endpoints;
+  const bool next_port = takes_next_port(settlement);
   if (stopped && !next_port) {
-    settlement.entry.endpoint %= settlement.entry.endpoints;
     pause(settlement.entry, settlement);
   } else if (lane.troubles() > 0 && shows_health(settlement)) {
     lane.resume();
@@ -356,7 +360,6 @@ void Dispatcher::react(Settlement& settlement) {
   const Duration patience = backoff(message.attempts + 1U);
   SteadyTime next = loop_.now() + patience;
   const bool nobody_waits =
-      !settlement.event ||
       std::none_of(settlement.outcome.recipients.begin(), settlement.outcome.recipients.end(),
                    [](const auto& entry) { return entry.state == RecipientState::pending; });
   if (settlement.moves_on || next_port || nobody_waits || (settlement.at_once && settlement.delivered))

@@ -68,8 +68,8 @@ class Dispatcher final : public send::Desk {
     std::string username;
     std::string provider;
     std::vector<std::string> retry_next_on;
-    std::size_t endpoints = 1;
-    std::size_t endpoint = 0;  // which port of the ladder works
+    std::vector<std::uint16_t> ports;  // none: a sandbox
+    std::size_t endpoint = 0;          // which port of the ladder works
     std::unique_ptr<send::Lane> lane;
   };
   struct Settlement;
@@ -81,6 +81,7 @@ class Dispatcher final : public send::Desk {
   void judge(Settlement& settlement, const send::RecipientEvent& entry);
   static bool shows_health(const Settlement& settlement);
   void react(Settlement& settlement);
+  static bool takes_next_port(Settlement& settlement);
   void pause(LaneEntry& entry, const Settlement& settlement);
   void log_recipient(const Settlement& settlement, const send::RecipientEvent& entry,
                      const settle::Verdict& verdict, queue::RecipientState state);

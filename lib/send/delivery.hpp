@@ -56,8 +56,9 @@ struct RecipientEvent {
 };
 
 struct Report {
-  std::string host;  // "smtp.example.net:587"; empty: none was reached
-  std::string tls;   // "TLSv1.3"; empty: clear
+  std::string host;        // "smtp.example.net:587"; empty: none was reached
+  std::uint16_t port = 0;  // that was tried, also in vain; 0: there are none
+  std::string tls;         // "TLSv1.3"; empty: clear
   // One for each recipient of the delivery: its own refusal at RCPT, or what befell the message.
   std::vector<RecipientEvent> recipients;
   bool reused_connection = false;  // the connection had carried mail before

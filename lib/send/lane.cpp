@@ -27,7 +27,13 @@ Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Bud
       limits_(limits),
       budget_(std::move(budget)),
       make_transport_(std::move(make_transport)),
-      scope_(broken_invariant) {}
+      scope_(broken_invariant) {
+  budget_->lanes.insert(this);
+}
+
+Lane::~Lane() {
+  budget_->lanes.erase(this);
+}
 
 void Lane::use(LaneLimits limits, MakeTransport make_transport) {
   limits_ = limits;
@@ -81,9 +87,24 @@ void Lane::pump() {
       line_.pop_front();
       scope_.spawn(serve(message));
     } else {
+      if (connections_ < allowed_connections()) ask_for_room();
       return;
     }
   }
+}
+
+// The upstream's connections are used up: another lane's idle one may end for us.
+void Lane::ask_for_room() {
+  for (Lane* lane : budget_->lanes)
+    if (lane->give_room()) return;
+}
+
+bool Lane::give_room() {
+  if (idle_.empty()) return false;
+  Connection* const connection = idle_.front();  // the one that has waited longest
+  idle_.pop_front();
+  connection->transport->wake();
+  return true;
 }
 
 // One connection's life: message after message, then warm for a while.
@@ -115,8 +136,7 @@ Task<void> Lane::serve(std::uint64_t message) {
   all_.erase(&connection);
   --connections_;
   --budget_->used;
-  pump();
-  if (budget_->on_free) budget_->on_free();
+  for (Lane* lane : budget_->lanes) lane->pump();
 }
 
 // Opens if need be, sends, and has it settled. False: it could not be opened.

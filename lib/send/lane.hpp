@@ -24,11 +24,13 @@ struct LaneLimits {
   Duration idle = std::chrono::seconds(30);
 };
 
+class Lane;
+
 // The connections of an upstream, all its lanes together.
 struct Budget {
   std::uint32_t limit = 100;
   std::uint32_t used = 0;
-  std::function<void()> on_free;  // a connection has ended: a lane that had to wait may go on
+  std::set<Lane*> lanes;  // who shares it; the lanes see to that
 };
 
 // What a lane asks of the relay. Messages go by the value of their id.
@@ -50,6 +52,7 @@ class Lane {
 
   Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Budget> budget,
        MakeTransport make_transport);
+  ~Lane();
 
   // Takes a message. Only while it is open(): a paused lane has no line.
   void enqueue(std::uint64_t message);
@@ -85,6 +88,8 @@ class Lane {
   async::Task<void> serve(std::uint64_t message);
   async::Task<bool> carry(Connection& connection, std::uint64_t message);
   async::Task<bool> wait_for_work(Connection& connection);
+  void ask_for_room();
+  bool give_room();
   std::size_t busy() const { return connections_ - idle_.size(); }
   std::uint32_t allowed_connections() const { return probing_ ? 1 : limits_.connections; }
 

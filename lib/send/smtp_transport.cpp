@@ -163,6 +163,7 @@ Task<void> SmtpTransport::cancel_login() {
 
 Report SmtpTransport::describe() const {
   Report report;
+  report.port = target_.port;
   if (stream_) report.host = fmt::format("{}:{}", target_.host, target_.port);
   if (stream_) report.tls = stream_->tls().version;
   return report;

@@ -334,6 +334,57 @@ TEST_F(DispatcherTest, AMessageIsSplitToWhatTheUpstreamTakes) {
   EXPECT_EQ(complaints(), "");
 }
 
+// A server that takes nobody is not asked again and again.
+TEST_F(DispatcherTest, AnUpstreamThatHasNoRoomForAnybodyIsLeftAlone) {
+  start_office();
+  expect(1, greeting() + envelope() + "S: 452 4.5.3 Too many\n S: 554 Nobody\n");
+  const MessageId id = commit(text);
+  run_until_attempts(1);
+  EXPECT_EQ(message(id).due - loop.now(), 60s);
+  EXPECT_EQ(message(id).attempts, 1U);
+  EXPECT_EQ(complaints(), "");
+}
+
+TEST_F(DispatcherTest, TwoThatFailTogetherTakeOneStepOfTheLadder) {
+  add_upstream("office", {1, 3});
+  add_rule("*", {"office"});
+  start();
+  expect(3, greeting() + taken());
+  expect(3, greeting() + taken());
+  queue->on_due([](queue::Message&) {});  // until both are there
+  const MessageId first = commit(text);
+  const MessageId second = commit(text);
+  settle_down();
+  dispatcher->dispatch(message(first));
+  dispatcher->dispatch(message(second));
+  queue->on_due([this](queue::Message& due) { dispatcher->dispatch(due); });
+  const SteadyTime start_of_attempts = loop.now();
+  run_until_attempts(4);
+  EXPECT_EQ(loop.now(), start_of_attempts);
+  EXPECT_TRUE(gone(first));
+  EXPECT_TRUE(gone(second));
+  EXPECT_THAT(dialer.ports, ElementsAre(1, 1, 3, 3));
+}
+
+TEST_F(DispatcherTest, AnAccountThatIsIdleDelaysNoOther) {
+  add_upstream("office", {1}).limits.connections_total = 1;
+  add_rule("a@example.org", {"office"});
+  config::SenderRule& rule = add_rule("*", {"office"});
+  rule.username = "other";
+  rule.password.kind = config::SecretSource::Kind::literal;
+  rule.password.literal = Secret("secret");
+  start();
+  expect(1, greeting() + taken());
+  commit(text);
+  run_until_attempts(1);
+  queue::Envelope other;
+  other.sender = other.routing_sender = "z@example.org";
+  other.recipients.push_back({"b@example.org", "", ""});
+  run_task(commit_task(text, other), &loop);
+  settle_down();
+  EXPECT_EQ(dials(), 2U);
+}
+
 // --- the end of a message ---
 
 TEST_F(DispatcherTest, AMessageIsGivenUpAfterItsLifetime) {

@@ -407,10 +407,6 @@ TEST_F(LaneTest, LanesShareTheUpstreamsConnections) {
   budget->limit = 2;
   const auto first = make_lane();
   const auto second = make_lane();
-  budget->on_free = [&] {
-    first->pump();
-    second->pump();
-  };
   enqueue(*first, {1, 2});
   enqueue(*second, {3});
   EXPECT_EQ(second->waiting(), 1U);

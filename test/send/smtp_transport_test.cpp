@@ -3,6 +3,7 @@
 // dialogs/client.
 #include "send/smtp_transport.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -208,13 +209,11 @@ TEST(SmtpTransport, GivesUpOnAnEndlessReply) {
   ClientRun run(script("S: 220-{x*70000}"));
   run.run();
   EXPECT_THAT(run.events, ElementsAre("open: greeting malformed"));
-  ClientRun lines(script("S: " + [] {
-    std::string all;
-    for (int i = 0; i < 600; ++i) all += "220-\\r\\n";
-    return all;
-  }()));
-  lines.run();
-  EXPECT_THAT(lines.events, ElementsAre("open: greeting malformed"));
+  std::string lines = "S: ";
+  for (int i = 0; i < 600; ++i) lines += "220-\\r\\n";
+  ClientRun many(script(lines));
+  many.run();
+  EXPECT_THAT(many.events, ElementsAre("open: greeting malformed"));
 }
 
 TEST(SmtpTransport, AnswersOnlySoManyChallenges) {
@@ -260,7 +259,7 @@ TEST(SmtpTransport, EndsTheLastLineOfAMessageThatDoesNot) {
 
 TEST(SmtpTransport, SendsALargeMessageWhole) {
   std::string content;
-  for (int i = 0; content.size() < 1'000'000; ++i) content += "." + std::to_string(i) + " a line of text\r\n";
+  for (int i = 0; content.size() < 1'000'000; ++i) content += fmt::format(".{} a line of text\r\n", i);
   smtp::DataDecoder decoder;
   std::string decoded;
   const std::string bytes = wire(content, 256 * 1024);
