@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 #include <string_view>
+#include <utility>
 
 namespace relayd::queue {
 namespace {
@@ -50,6 +52,7 @@ Journal::Journal(async::Loop& loop, disk::Disk& disk, const Options& options, Se
 }
 
 Journal::~Journal() {
+  hand_over();
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -58,11 +61,23 @@ Journal::~Journal() {
   thread_.join();
 }
 
+// Clients whose batch became durable go on in one turn of the loop. Were the first of them handed over at
+// once, it would have a sync for itself, and the others would wait for the next: twice the syncs for the same
+// messages.
 void Journal::submit(Submission submission) {
+  gathered_.push_back(std::move(submission));
+  if (gathered_.size() > 1) return;
+  loop_.post([this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) hand_over();
+  });
+}
+
+void Journal::hand_over() {
   {
     std::lock_guard lock(mutex_);
-    ready_.push_back(std::move(submission));
+    std::move(gathered_.begin(), gathered_.end(), std::back_inserter(ready_));
   }
+  gathered_.clear();
   wake_.notify_one();
 }
 

@@ -67,6 +67,7 @@ class Journal {
   // Writes what was submitted, once more if that fails, and joins.
   ~Journal();
 
+  // What is submitted in one turn of the loop is written together.
   void submit(Submission submission);
   // Why a message would be refused now; nothing while the disk works.
   std::optional<QueueError> refusal() const;
@@ -74,6 +75,7 @@ class Journal {
  private:
   using Batch = std::vector<Submission>;
 
+  void hand_over();
   void serve();
   bool wait_for_work(std::unique_lock<std::mutex>& lock);
   void take_batch();
@@ -99,6 +101,9 @@ class Journal {
   SegmentTable& segments_;
   const OnReport on_report_;
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);  // until we go, on the loop
+
+  // The loop's own.
+  std::vector<Submission> gathered_;  // in this turn
 
   // The writer's own.
   SegmentStore store_;

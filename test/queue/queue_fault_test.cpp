@@ -196,7 +196,7 @@ TEST_F(QueueFaultTest, ManyCommitsShareOneSync) {
   for (async::Task<MessageId>& client : clients) client.start();
   for (async::Task<MessageId>& client : clients) loop.run_until([&] { return client.done(); });
   EXPECT_EQ(queue->totals().waiting, 200U);
-  EXPECT_LT(memory.calls() - before, 200U);
+  EXPECT_LE(memory.calls() - before, 3U);  // the records, zeroes ahead of them, the sync
 }
 
 TEST_F(QueueFaultTest, WhatIsPendingIsWrittenBeforeTheQueueGoes) {
