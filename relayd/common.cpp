@@ -42,6 +42,13 @@ int check(const Options& options) {
   const SetupResult result = make_setup(config_file(options));
   print(result);
   if (!result.setup) return EX_CONFIG;
+  const std::filesystem::path aside =
+      std::filesystem::path(result.setup->config->queue.directory) / "quarantine";
+  std::error_code absent;
+  for (const auto& entry : std::filesystem::directory_iterator(aside, absent))
+    fmt::print(stderr,
+               "{}: warning: damaged bytes were set aside here; relayd's log of that start says why\n",
+               entry.path().string());
   fmt::print("{}: ok, {} upstreams, {} sender rules\n", result.setup->config->file,
              result.setup->config->upstreams.size(), result.setup->config->senders.size());
   return EX_OK;

@@ -304,7 +304,7 @@ class Demo {
   std::unique_ptr<Relay> alpha_;
   std::unique_ptr<Relay> beta_;
   std::unique_ptr<Relay> relay_;
-  async::Scope scope_{[](std::exception_ptr failure) { std::rethrow_exception(failure); }};
+  async::Scope scope_;
   std::size_t seen_ = 0;
   bool checked_ = false;
   bool stopping_ = false;

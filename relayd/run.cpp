@@ -67,7 +67,7 @@ class Daemon {
   telemetry::Log log_;
   async::Workers workers_{loop_, 1};
   Relay relay_;
-  async::Scope scope_{[](std::exception_ptr failure) { std::rethrow_exception(failure); }};
+  async::Scope scope_;
   bool stopping_ = false;
 };
 

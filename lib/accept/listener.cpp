@@ -6,21 +6,10 @@ namespace relayd::accept {
 
 using async::Task;
 
-namespace {
-// A session catches its own I/O failures; anything else that leaves it is a broken invariant.
-void broken_invariant(std::exception_ptr failure) {
-  std::rethrow_exception(failure);
-}
-}  // namespace
-
 Listener::Listener(net::AsioLoop& loop, Surroundings surroundings,
                    std::shared_ptr<const config::Config> config, const config::Listener& options,
                    std::shared_ptr<net::TlsServerContext> tls, Counts& counts)
-    : around_(surroundings),
-      config_(std::move(config)),
-      options_(&options),
-      counts_(counts),
-      scope_(broken_invariant) {
+    : around_(surroundings), config_(std::move(config)), options_(&options), counts_(counts) {
   const auto callback = [this](std::unique_ptr<async::Stream> stream) { connected(std::move(stream)); };
   acceptor_ = options.unix_path.empty()
                   ? net::Acceptor::tcp(loop, options.host, options.port, std::move(tls), callback)

@@ -90,13 +90,7 @@ struct Dispatcher::Settlement {
 
 Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, telemetry::Log& log, async::Dialer& dialer,
                        queue::Queue& queue, const Setup& setup)
-    : loop_(loop),
-      workers_(workers),
-      log_(log),
-      dialer_(dialer),
-      queue_(queue),
-      setup_(setup),
-      scope_([](std::exception_ptr failure) { std::rethrow_exception(failure); }) {}
+    : loop_(loop), workers_(workers), log_(log), dialer_(dialer), queue_(queue), setup_(setup) {}
 
 void Dispatcher::use(const Setup& setup) {
   setup_ = setup;

@@ -78,7 +78,7 @@ class Relay final : public accept::Intake {
   std::vector<std::unique_ptr<accept::Listener>> listeners_;
   std::unique_ptr<watch::Admin> admin_;
   Drained drained_;
-  async::Scope draining_{[](std::exception_ptr failure) { std::rethrow_exception(failure); }};
+  async::Scope draining_;
 };
 
 }  // namespace relayd

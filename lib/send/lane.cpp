@@ -6,13 +6,6 @@ namespace relayd::send {
 
 using async::Task;
 
-namespace {
-// Transports turn what goes wrong into events; anything else that leaves one is a broken invariant.
-void broken_invariant(std::exception_ptr failure) {
-  std::rethrow_exception(failure);
-}
-}  // namespace
-
 struct Lane::Connection {
   std::unique_ptr<Transport> transport;  // null: not open
   std::uint32_t carried = 0;
@@ -26,8 +19,7 @@ Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Bud
       desk_(desk),
       limits_(limits),
       budget_(std::move(budget)),
-      make_transport_(std::move(make_transport)),
-      scope_(broken_invariant) {
+      make_transport_(std::move(make_transport)) {
   budget_->lanes.insert(this);
 }
 

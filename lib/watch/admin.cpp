@@ -81,7 +81,6 @@ Admin::Admin(net::AsioLoop& loop, async::Workers& workers, queue::Queue& queue, 
       workers_(workers),
       queue_(queue),
       hooks_(std::move(hooks)),
-      scope_([](std::exception_ptr failure) { std::rethrow_exception(failure); }),
       acceptor_(net::Acceptor::unix_socket(
           loop, path, 0600, nullptr,
           [this](std::unique_ptr<async::Stream> stream) { scope_.spawn(serve(std::move(stream))); })) {}

@@ -98,6 +98,14 @@ def test_check_of_a_file_that_is_not_there(tmp_path):
     assert "missing.yaml" in checked.stderr
 
 
+def test_check_names_what_a_start_set_aside(to_upstream):
+    relay, _ = to_upstream()
+    (relay.queue / "quarantine" / "0000000000000001-4096").write_bytes(b"damaged")
+    checked = command("check", "-c", relay.file)
+    assert checked.returncode == 0
+    assert "quarantine/0000000000000001-4096" in checked.stderr
+
+
 @pytest.mark.parametrize("sender, upstreams, line", [
     ("billing@example.com", ["mailgun", "office"], 14),
     ("anybody@example.com", ["office"], 16),

@@ -20,7 +20,9 @@ class Scope {
  public:
   using OnError = std::function<void(std::exception_ptr)>;
 
-  explicit Scope(OnError on_error) : on_error_(std::move(on_error)) {}
+  // By default what escapes a child ends the process, with its text: dialogues catch what they expect.
+  explicit Scope(OnError on_error = [](std::exception_ptr failure) { std::rethrow_exception(failure); })
+      : on_error_(std::move(on_error)) {}
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
   ~Scope() {
