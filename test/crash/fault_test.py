@@ -69,9 +69,10 @@ def faulty(to_upstream, tmp_path):
     return relay.start("--grace", "5"), upstream, faults
 
 
+WRITING = tuple(call for call in DISK if call != "open")
 FAILURES = [("pwritev", errno.ENOSPC, 452), ("pwritev", errno.EDQUOT, 452), ("pwritev", errno.EIO, 451),
             ("fdatasync", errno.EIO, 451), ("fdatasync", errno.ENOSPC, 452), ("fsync", errno.EIO, 451),
-            ("create", errno.ENOSPC, 452), ("create", errno.EMFILE, 451), (DISK, errno.EROFS, 451)]
+            ("create", errno.ENOSPC, 452), ("create", errno.EMFILE, 451), (WRITING, errno.EROFS, 451)]
 
 
 @pytest.mark.parametrize("calls, error, code", FAILURES)

@@ -11,8 +11,8 @@ namespace relayd::test {
 
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    std::string path = (std::filesystem::temp_directory_path() / "relayd-test-XXXXXX").string();
+  explicit TemporaryDirectory(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+    std::string path = (parent / "relayd-test-XXXXXX").string();
     if (!::mkdtemp(path.data())) throw std::runtime_error("mkdtemp");
     path_ = path;
   }
