@@ -6,6 +6,7 @@ The faults come from a preloaded library (support/faults.cpp), so that the tests
 
 import errno
 import os
+import re
 import smtplib
 import socket
 import time
@@ -220,4 +221,23 @@ def test_a_clock_that_is_moved_stops_no_mail(faulty, days):
     relay.stop()
     relay.start("--grace", "5")
     ledger.hand_over(relay.port, SMALL)
+    ledger.demand(relay, upstream)
+
+
+def test_damage_is_named_in_the_log_and_stops_no_mail(to_upstream):
+    relay, upstream = to_upstream(certificate=None, accounts={})
+    upstream.answer("greeting", CLOSED)
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL, SMALL, SMALL)
+    relay.stop()
+    journal = max((relay.queue / "journal").glob("*.journal"))
+    octets = bytearray(journal.read_bytes())
+    octets[octets.index(b"<1@load>")] ^= 1
+    journal.write_bytes(octets)
+    ledger.taken.remove(1)
+    relay.start("--grace", "5")
+    reason = relay.wait_event("queue_damaged")["reason"]
+    kept = relay.queue / re.match(r"\S+(?=:)", reason)[0]
+    assert kept.parent.name == "quarantine" and b"=1@load>" in kept.read_bytes()
+    upstream.behave()
     ledger.demand(relay, upstream)
