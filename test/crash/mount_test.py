@@ -1,0 +1,91 @@
+"""Real file systems under a running relayd that are full, out of inodes or remounted read-only.
+
+Needs root, which may mount; so it is no part of the suite, but one command. What it looks for is the same as in
+fault_test.py, without the library between relayd and the kernel.
+"""
+
+import pytest
+
+from fault_test import CANNOT_START, SMALL, Ledger
+from support.load import BIG
+from support.mounts import Mount, leave_the_common_mounts
+
+FULL, CLOSED = 452, "421 4.3.2 Not yet"
+
+
+@pytest.fixture
+def on_tmpfs(to_upstream, tmp_path):
+    """Makes a relay whose queue is on a tmpfs with those options: (relay, upstream, mount)."""
+    leave_the_common_mounts()
+    mounts, relays = [], []
+
+    def make(*options: str):
+        mounts.append(Mount(tmp_path / "disk", *options))
+        mounts[-1].mount()
+        relay, upstream = to_upstream(certificate=None, accounts={},
+                                      queue={"directory": str(mounts[-1].point / "queue"), "reserve": "0B"})
+        relay.queue = mounts[-1].point / "queue"
+        relays.append(relay)
+        return relay, upstream, mounts[-1]
+
+    yield make
+    for relay in relays:
+        relay.finish()
+    for mount in mounts:
+        mount.unmount()
+
+
+def test_a_full_disk(on_tmpfs):
+    relay, upstream, mount = on_tmpfs("size=8m")
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL, BIG // 2)
+    filler = mount.point / "filler"
+    with open(filler, "wb", buffering=0) as file, pytest.raises(OSError):
+        while True:
+            file.write(bytes(4096))
+    # What the journal has laid claim to still takes mail; then it is full.
+    while not ledger.refused:
+        ledger.hand_over(relay.port, BIG // 8)
+    ledger.hand_over(relay.port, BIG // 2, BIG // 8)
+    assert ledger.codes() == {FULL}
+    filler.unlink()
+    ledger.wait_until_mail_is_taken(relay.port)
+    ledger.hand_over(relay.port, BIG // 2)
+    ledger.demand(relay, upstream)
+
+
+def test_no_inode_is_left(on_tmpfs):
+    relay, upstream, mount = on_tmpfs("nr_inodes=40")
+    ledger = Ledger()
+    fillers = []
+    with pytest.raises(OSError):
+        while True:
+            (mount.point / str(len(fillers))).touch()
+            fillers.append(mount.point / str(len(fillers)))
+    ledger.hand_over(relay.port, SMALL, BIG // 2, SMALL)
+    assert ledger.codes() == {FULL} and len(ledger.refused) == 1
+    for filler in fillers:
+        filler.unlink()
+    ledger.hand_over(relay.port, BIG // 2)
+    assert len(ledger.taken) == 3
+    ledger.demand(relay, upstream)
+
+
+def test_a_disk_that_is_remounted_read_only(to_upstream, tmp_path):
+    """Before the start: the kernel remounts nothing that has a file open to be written."""
+    leave_the_common_mounts()
+    with Mount(tmp_path / "disk", "size=64m") as disk:
+        relay, upstream = to_upstream(certificate=None, accounts={},
+                                      queue={"directory": str(disk.point / "queue"), "reserve": "0B"})
+        relay.stop()
+        disk.remount("ro")
+        relay.launch("--grace", "1")
+        assert relay.ended() == CANNOT_START
+        assert "Read-only file system" in relay.logged("stopped")[-1]["reason"]
+        disk.remount("rw")
+        relay.start("--grace", "5")
+        ledger = Ledger()
+        ledger.hand_over(relay.port, SMALL)
+        relay.queue = disk.point / "queue"
+        ledger.demand(relay, upstream)
+        assert relay.stop() == 0
