@@ -12,7 +12,7 @@
 namespace relayd::queue {
 namespace {
 
-constexpr auto reading_pause = std::chrono::minutes(1);
+constexpr auto reading_pause = std::chrono::seconds(10);
 
 Entry& entry_of(Message& message) {
   return static_cast<Entry&>(message);  // the index makes no other

@@ -104,8 +104,7 @@ Task<std::string> DraftIncoming::commit() {
   try {
     id = co_await queue_.commit(std::move(draft_), std::move(envelope_));
   } catch (const QueueError& error) {
-    log_.error("queue_trouble", {{"reason", error.what()}});
-    throw refused(error);
+    throw refused(error);  // the queue raises the alarm, once for all clients
   }
   std::string text = queue::to_string(id);
   log_.info("accepted", {{"id", text},
