@@ -145,7 +145,7 @@ class Queue {
   async::Task<MessageId> commit(Draft draft, Envelope envelope);
 
   // --- send ---
-  // Throws QueueError{failed} when the bytes cannot be read (the message then waits for a minute), or are
+  // Throws QueueError{failed} when the bytes cannot be read (the message then waits for ten seconds), or are
   // missing or fail their checksum (it is then held and set aside).
   async::Task<Content> read(Message& message);
   // Durable before it returns: from here a crash leaves the message in doubt. Call before the final dot
