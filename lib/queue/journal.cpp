@@ -23,6 +23,7 @@ constexpr std::size_t batch_count = 1000;
 // yet nearly every sync finds its blocks allocated.
 constexpr std::uint64_t smallest_step = 1 << 20;
 constexpr std::uint64_t largest_step = 8 << 20;
+constexpr std::size_t zeroes_at_once = 256 << 10;
 
 constexpr auto space_check_interval = std::chrono::seconds(1);
 constexpr auto shortest_pause = std::chrono::milliseconds(10);
@@ -198,10 +199,12 @@ void Journal::fill_ahead(std::uint64_t end) {
   if (end <= allocated_) return;
   const std::uint64_t step = std::clamp(end, smallest_step, largest_step);
   const std::uint64_t target = std::max(end, std::min(end + step, segment_size_));
-  const std::string zeros(target - end, '\0');
+  static const std::string zeros(zeroes_at_once, '\0');
+  std::vector<std::string_view> pieces((target - end) / zeros.size(), zeros);
+  pieces.push_back(std::string_view(zeros).substr(0, (target - end) % zeros.size()));
   allocated_ = end;
   try {
-    if (!zeros.empty()) current_->file->write_at(end, zeros);
+    current_->file->write_at(end, pieces);
     allocated_ = target;
   } catch (const disk::DiskError& error) {
     // The records are written; that there is no room for more is for the next batch to find out.

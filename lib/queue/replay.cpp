@@ -84,7 +84,8 @@ std::uint32_t Replay::replay_segment(const Found& found) {
   const Segment& segment = *found.segment;
   // What a crashed process wrote may be in the page cache alone; once applied it must not vanish.
   if (found.newest) segment.file->sync_data();
-  std::string bytes(segment.file->size(), '\0');
+  std::string& bytes = buffer_;
+  bytes.resize(found.end != 0 ? found.end : segment.file->size());
   bytes.resize(segment.file->read_at(0, bytes.data(), bytes.size()));
   read_ += bytes.size();
   if (found.end != 0) bytes.resize(found.end);  // longer: what is missing reads as zeroes, which is not sound

@@ -58,6 +58,7 @@ class Replay {
   const Clock clock_;
 
   std::vector<Found> found_;  // ascending
+  std::string buffer_;        // of a segment; fresh memory for each would cost as much as reading it
   std::uint64_t last_sequence_ = 0;
   std::vector<std::string> free_;
   std::vector<std::string> set_aside_;
