@@ -74,11 +74,12 @@ void Journal::submit(Submission submission) {
 }
 
 void Journal::hand_over() {
+  std::vector<Submission> turn =
+      std::exchange(gathered_, {});  // a turn of a million must not hold their memory
   {
     std::lock_guard lock(mutex_);
-    std::move(gathered_.begin(), gathered_.end(), std::back_inserter(ready_));
+    std::move(turn.begin(), turn.end(), std::back_inserter(ready_));
   }
-  gathered_.clear();
   wake_.notify_one();
 }
 
