@@ -1,5 +1,6 @@
 #include "counting_disk.hpp"
 
+#include <thread>
 #include <utility>
 
 namespace relayd::bench {
@@ -9,8 +10,8 @@ constexpr std::size_t type_at = 28;  // in the header of a record
 
 class CountingFile final : public disk::File {
  public:
-  CountingFile(std::unique_ptr<disk::File> file, DiskCounts& counts)
-      : file_(std::move(file)), counts_(counts) {}
+  CountingFile(std::unique_ptr<disk::File> file, DiskCounts& counts, Duration sync_delay)
+      : file_(std::move(file)), counts_(counts), sync_delay_(sync_delay) {}
 
   std::size_t read_at(std::uint64_t offset, char* buffer, std::size_t size) override {
     return file_->read_at(offset, buffer, size);
@@ -25,6 +26,7 @@ class CountingFile final : public disk::File {
   void sync_data() override {
     ++counts_.syncs;
     file_->sync_data();
+    if (sync_delay_ > Duration::zero()) std::this_thread::sleep_for(sync_delay_);
   }
   std::uint64_t size() override { return file_->size(); }
   int descriptor() const override { return file_->descriptor(); }
@@ -41,6 +43,7 @@ class CountingFile final : public disk::File {
 
   std::unique_ptr<disk::File> file_;
   DiskCounts& counts_;
+  const Duration sync_delay_;
 };
 
 }  // namespace
@@ -52,11 +55,11 @@ std::uint64_t DiskCounts::all_records() const {
 }
 
 std::unique_ptr<disk::File> CountingDisk::create(const std::string& path) {
-  return std::make_unique<CountingFile>(disk_.create(path), counts_);
+  return std::make_unique<CountingFile>(disk_.create(path), counts_, sync_delay_);
 }
 
 std::unique_ptr<disk::File> CountingDisk::open(const std::string& path) {
-  return std::make_unique<CountingFile>(disk_.open(path), counts_);
+  return std::make_unique<CountingFile>(disk_.open(path), counts_, sync_delay_);
 }
 
 void CountingDisk::sync_directory(const std::string& path) {

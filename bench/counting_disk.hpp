@@ -1,6 +1,7 @@
-// CountingDisk: the real disk, and what the queue asked of it: syncs, bytes, and records of each type.
+// CountingDisk: the real disk, and what the queue asked of it: syncs, bytes, and records of each type. On
+// demand its syncs take longer, as those of a common disk do.
 //
-// Owned by a Rig. Forwards every call and adds a few nanoseconds; it changes nothing and delays nothing.
+// Owned by a Rig. Forwards every call; the counting takes a few nanoseconds.
 #pragma once
 
 #include <array>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "queue/record.hpp"
+#include "shared/base/time.hpp"
 #include "shared/disk/posix_disk.hpp"
 
 namespace relayd::bench {
@@ -26,6 +28,9 @@ struct DiskCounts {
 
 class CountingDisk final : public disk::Disk {
  public:
+  // Each sync of data takes this much longer.
+  explicit CountingDisk(Duration sync_delay) : sync_delay_(sync_delay) {}
+
   bool hold(const std::string& directory) override { return disk_.hold(directory); }
   std::unique_ptr<disk::File> create(const std::string& path) override;
   std::unique_ptr<disk::File> open(const std::string& path) override;
@@ -41,6 +46,7 @@ class CountingDisk final : public disk::Disk {
 
  private:
   disk::PosixDisk disk_;
+  const Duration sync_delay_;
   DiskCounts counts_;
 };
 

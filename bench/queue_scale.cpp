@@ -10,7 +10,7 @@
 
 #include <algorithm>
 #include <exception>
-#include <vector>
+#include <utility>
 
 #include "measure.hpp"
 #include "rig.hpp"
@@ -69,11 +69,13 @@ async::Task<void> wait_for_outcomes(Rig& rig, std::size_t count) {
   while (rig.disk.counts().of(RecordType::outcome) < count) co_await wait(rig, std::chrono::milliseconds(5));
 }
 
-async::Task<void> wait_for_rest(Rig& rig) {
+// Until nothing has been written for a while; `last` becomes when something was.
+async::Task<void> wait_for_rest(Rig& rig, SteadyTime& last) {
   std::uint64_t written = 0;
-  while (written != rig.disk.counts().bytes) {
-    written = rig.disk.counts().bytes;
-    co_await wait(rig, resting);
+  while (SteadyClock::now() - last < resting) {
+    const std::uint64_t now = rig.disk.counts().bytes;
+    if (std::exchange(written, now) != now) last = SteadyClock::now();
+    co_await wait(rig, std::chrono::milliseconds(20));
   }
 }
 
@@ -175,9 +177,10 @@ void deliver(const Place& place) {
   say("retried, 99 of 100 delivered", "{:.0f} messages/s",
       static_cast<double>(rig.recovery.messages) / since(begun));
   const SteadyTime settled = SteadyClock::now();
-  rig.spawn(wait_for_rest(rig));
+  SteadyTime last = settled;
+  rig.spawn(wait_for_rest(rig, last));
   rig.run();
-  say("until the journal is at rest", "{:.1f} s", since(settled) - seconds(resting));
+  say("until the journal is at rest", "{:.1f} s", seconds(last - settled));
   say("messages written again", "{}", rig.disk.counts().of(RecordType::message));
   say("memory at rest", "{:.0f} MiB", static_cast<double>(resident().count) / (1 << 20));
   say("on disk", "{:.2f} GiB before, {:.3f} GiB at rest, for {} messages", gib(used),

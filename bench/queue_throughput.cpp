@@ -9,6 +9,7 @@
 #include <exception>
 #include <filesystem>
 #include <map>
+#include <thread>
 #include <vector>
 
 #include "measure.hpp"
@@ -17,12 +18,13 @@
 namespace relayd::bench {
 namespace {
 
-constexpr auto measured = std::chrono::milliseconds(1500);  // each run
+constexpr auto measured = std::chrono::milliseconds(1000);  // each run
 constexpr int rounds = 3;                                   // interleaved; medians are shown
 constexpr std::size_t sizes[] = {4 << 10, 50 << 10};
 constexpr std::size_t clients[] = {1, 8, 32, 128};
 constexpr std::size_t segment = 64 << 20;
-constexpr std::size_t most_written = 1 << 30;  // in one run, to a fresh queue
+constexpr auto common_delay = std::chrono::milliseconds(2);  // of a sync, on a disk that is not this one
+constexpr std::size_t most_written = 1 << 30;                // in one run, to a fresh queue
 
 struct Run {
   double rate = 0;  // messages a second
@@ -51,8 +53,8 @@ constexpr auto delivered = queue::RecipientState::delivered;
 // A zero-filled file of a segment's size, written from its beginning to its end and again.
 class RawFile {
  public:
-  explicit RawFile(const std::string& path)
-      : file_(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) {
+  RawFile(const std::string& path, Duration sync_delay)
+      : sync_delay_(sync_delay), file_(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) {
     const std::string zeros(1 << 20, '\0');
     for (std::size_t at = 0; at < segment; at += zeros.size())
       if (::pwrite(file_.number(), zeros.data(), zeros.size(), static_cast<off_t>(at)) < 0) fail();
@@ -66,12 +68,14 @@ class RawFile {
     const ssize_t written =
         ::pwritev(file_.number(), records.data(), static_cast<int>(records.size()), static_cast<off_t>(end_));
     if (written != static_cast<ssize_t>(bytes) || ::fdatasync(file_.number()) != 0) fail();
+    if (sync_delay_ > Duration::zero()) std::this_thread::sleep_for(sync_delay_);
     end_ += bytes;
   }
 
  private:
   [[noreturn]] static void fail() { throw std::system_error(errno, std::generic_category(), "the raw file"); }
 
+  const Duration sync_delay_;
   disk::Descriptor file_;
   std::size_t end_ = 0;
 };
@@ -217,24 +221,24 @@ void print_row(std::size_t size, std::size_t count, const Row& row) {
              median(row.fresh.p99s));
 }
 
-void measure_commits(const std::string& directory) {
+void measure_commits(const std::string& directory, Duration sync_delay) {
   std::map<std::pair<std::size_t, std::size_t>, Row> rows;
   for (int round = 0; round < rounds; ++round) {
-    Rig steady(directory + "/steady");
+    Rig steady(directory + "/steady", sync_delay);
     deliver_at_once(steady);
     warm_up(steady);
-    RawFile raw(directory + "/raw");
+    RawFile raw(directory + "/raw", sync_delay);
     for (const std::size_t size : sizes) {
       for (const std::size_t count : clients) {
         Row& row = rows[{size, count}];
         row.raw.add(run_raw(raw, size, count));
         row.steady.add(run_commits(steady, size, count));
-        Rig fresh(directory + "/fresh");
+        Rig fresh(directory + "/fresh", sync_delay);
         row.fresh.add(run_commits(fresh, size, count));
         std::filesystem::remove_all(directory + "/fresh");
       }
     }
-    fmt::print("  round {} of {} done, load {:.1f}\n", round + 1, rounds, load());
+    fmt::print("round {} of {} done, load {:.1f}\n", round + 1, rounds, load());
   }
   fmt::print(
       "\n                |  the disk alone  |             each delivered at once               |  nothing "
@@ -274,7 +278,10 @@ int main(int argc, char** argv) {
   }
   try {
     fmt::print("{}\n", machine());
-    measure_commits(argv[1]);
+    fmt::print("\nThis disk\n");
+    measure_commits(argv[1], {});
+    fmt::print("\nThis disk, each sync {} ms slower\n", common_delay.count());
+    measure_commits(argv[1], common_delay);
     measure_doubt(argv[1]);
     fmt::print("\nload at the end {:.1f}\n", load());
   } catch (const std::exception& error) {

@@ -20,8 +20,8 @@ queue::Envelope example_envelope() {
 
 }  // namespace
 
-Rig::Rig(const std::string& directory)
-    : scope_([](std::exception_ptr failure) { std::rethrow_exception(failure); }) {
+Rig::Rig(const std::string& directory, Duration sync_delay)
+    : disk(sync_delay), scope_([](std::exception_ptr failure) { std::rethrow_exception(failure); }) {
   queue::Options options;
   options.directory = directory;
   queue = std::make_unique<queue::Queue>(loop, workers, disk, options);
@@ -41,8 +41,10 @@ async::Task<void> Rig::stop_after_clients() {
 }
 
 async::Task<queue::MessageId> Rig::commit(const std::string& body) {
+  constexpr std::size_t read_at_once = 16 << 10;  // from a client's connection
   queue::Draft draft = queue->draft();
-  draft.append(body);
+  for (std::size_t at = 0; at < body.size(); at += read_at_once)
+    draft.append(std::string_view(body).substr(at, read_at_once));
   queue::Envelope envelope = example_envelope();
   const queue::MessageId id = co_await queue->commit(std::move(draft), std::move(envelope));
   co_return id;

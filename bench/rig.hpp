@@ -17,7 +17,7 @@ namespace relayd::bench {
 class Rig {
  public:
   // Opens the queue there; it may hold messages. Failures end the process.
-  explicit Rig(const std::string& directory);
+  explicit Rig(const std::string& directory, Duration sync_delay = {});
 
   void spawn(async::Task<void> client) { scope_.spawn(std::move(client)); }
   void run();
