@@ -58,7 +58,7 @@ class Replay {
   const Clock clock_;
 
   std::vector<Found> found_;  // ascending
-  std::string buffer_;        // of a segment; fresh memory for each would cost as much as reading it
+  std::string buffer_;        // of a segment, used again for each: fresh memory costs time
   std::uint64_t last_sequence_ = 0;
   std::vector<std::string> free_;
   std::vector<std::string> set_aside_;
