@@ -317,6 +317,9 @@ Task<bool> Session::receive(Incoming* incoming, std::optional<Reply>& refusal) {
   if (decoder.bare_newlines() > 0 && config_->limits.bare_newlines == config::Limits::BareNewlines::reject &&
       !refusal)
     refusal = Reply{550, {5, 6, 0}, "The message has a bare CR or LF (RFC 5321 2.3.8)"};
+  if (decoder.nul_octets() > 0 && !refusal)
+    refusal = Reply{
+        550, {5, 6, 0}, "The message has a NUL, which neither 7BIT nor 8BITMIME may carry (RFC 2045 2.8)"};
   co_return true;
 }
 

@@ -65,10 +65,10 @@ constexpr const char* up_to_data = R"(
   S: 354 ...
 )";
 
-Script message(const std::string& wire) {
+Script message(const std::string& wire, const std::string& reply = "250 2.0.0 ...") {
   Script steps = script(up_to_data);
   steps.push_back(say(wire));
-  append(steps, make_script(Side::client, "S: 250 2.0.0 ...\n C: QUIT\n S: 221 2.0.0 Bye"));
+  append(steps, make_script(Side::client, "S: " + reply + "\n C: QUIT\n S: 221 2.0.0 Bye"));
   return steps;
 }
 
@@ -123,14 +123,21 @@ TEST(SessionContent, LosesOneLeadingDotAndNothingElse) {
   expect_content("\r\n.\r\n", "\r\n");
 }
 
-TEST(SessionContent, KeepsEveryOctetThatIsNoNewline) {
+TEST(SessionContent, KeepsEveryOctetThatIsNeitherNewlineNorNul) {
   std::string all;
-  for (int c = 0; c < 256; ++c)
+  for (int c = 1; c < 256; ++c)
     if (c != '\r' && c != '\n') all += static_cast<char>(c);
   SessionRun run(message("x" + all + "\r\n.\r\n"));
   expect_as_written(run);
   ASSERT_THAT(run.intake.taken, SizeIs(1));
   EXPECT_EQ(run.intake.taken[0].content, "x" + all + "\r\n");
+}
+
+TEST(SessionContent, RefusesANul) {
+  using namespace std::string_literals;
+  SessionRun run(message("Subject: x\r\n\r\na\0b\r\n.\r\n"s, "550 5.6.0 ..."));
+  expect_as_written(run);
+  EXPECT_THAT(run.intake.taken, SizeIs(0));
 }
 
 TEST(SessionContent, GoesOnToTheDraftAsItComes) {
