@@ -55,16 +55,19 @@ void explain_server(std::string& text, const Upstream& upstream) {
   line(text, "ports", endpoints_text(upstream), origin(!file.ports.empty() || file.tls, preset));
   const config::TlsOptions& tls = upstream.tls_options;
   const std::string_view name = tls.name.empty() ? upstream.host : tls.name;
+  line(text, "pipelining", config::to_string(upstream.pipelining),
+       origin(file.pipelining.has_value(), preset && upstream.preset->pipelining));
   line(text, "tls",
        tls.verify ? fmt::format("certificate must be valid for {}", name) : "certificate is not verified");
 }
 
 void explain_account(std::string& text, const Choice& choice, const config::SenderRule& rule,
                      const config::Config& config) {
-  if (!choice.password) return line(text, "account", "none: no login");
+  if (!choice.login) return line(text, "account", "none: no login");
   const config::Location where = rule.username ? rule.where : choice.upstream->settings->where;
-  line(text, "username", choice.username, place(config, where));
-  line(text, "password", source_of(*choice.password));
+  line(text, "username", choice.username.empty() ? "none" : choice.username, place(config, where));
+  line(text, "password", choice.password ? source_of(*choice.password) : "none: by client certificate");
+  if (choice.next_password) line(text, "or", source_of(*choice.next_password));
   line(text, "auth", fmt::format("{}", fmt::join(choice.upstream->mechanisms, ", ")),
        origin(!choice.upstream->settings->auth.empty(), choice.upstream->preset));
 }
@@ -86,6 +89,12 @@ void explain_limits(std::string& text, const Upstream& upstream) {
         &config::UpstreamLimits::messages_per_connection);
   count("recipients_per_message", limits.recipients_per_message,
         &config::UpstreamLimits::recipients_per_message);
+  const auto optional = [&](std::string_view key, const auto& value, auto member) {
+    limit(key, value ? config::to_string(*value) : "none", (file.*member).has_value(),
+          (preset.*member).has_value());
+  };
+  optional("rate", limits.rate, &config::UpstreamLimits::rate);
+  optional("quota", limits.quota, &config::UpstreamLimits::quota);
   limit("idle", fmt::format("{}s", limits.idle.count()), file.idle.has_value(), preset.idle.has_value());
   if (limits.message_size)
     limit("message_size", fmt::format("{} octets", limits.message_size->count), file.message_size.has_value(),

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,7 @@ struct Preset {
   std::string_view username;            // the one that everybody uses; empty: it depends on the account
   std::string_view credential_hint;     // what username and password are there, in words
   config::UpstreamLimits limits;        // only what the provider tells
+  std::optional<config::Pipelining> pipelining = std::nullopt;  // only where the usual way fails
 };
 
 // Null for an unknown name.

@@ -14,6 +14,11 @@ bool same_secret(const config::SecretSource& a, const config::SecretSource& b) {
   return a.kind == b.kind && a.literal == b.literal && a.name == b.name && a.command == b.command;
 }
 
+struct Passwords {
+  const config::SecretSource& present;
+  const config::SecretSource& next;
+};
+
 }  // namespace
 
 // Fills a Router; holds what only building needs.
@@ -45,8 +50,7 @@ class RouterBuilder {
       for (const std::string& fault : faults)
         error(settings.where, fmt::format("upstream '{}': {}", settings.name, fault));
       const Upstream& upstream = router_->upstreams_.back();
-      router_->own_accounts_.push_back(
-          choose(upstream, settings.username, settings.password, settings.where));
+      router_->own_accounts_.push_back(choose(upstream, settings));
     }
   }
 
@@ -59,17 +63,33 @@ class RouterBuilder {
       if (!upstream)
         error(rule.where, fmt::format("unknown upstream '{}'", name));
       else if (rule.username)
-        choices.push_back(choose(*upstream, rule.username, rule.password, rule.where));
+        choices.push_back(choose(*upstream, rule));
       else
         choices.push_back(router_->own_account(*upstream));
     }
   }
 
-  Choice choose(const Upstream& upstream, const std::optional<std::string>& username,
-                const config::SecretSource& password, config::Location where) {
-    if (!username) return {&upstream, {}, nullptr, upstream.name};
-    check_username(upstream, *username, where);
-    return {&upstream, *username, &password, credential_id(upstream, *username, password)};
+  // `entry` holds the account: a config::Upstream or a config::SenderRule.
+  template <class Entry>
+  Choice choose(const Upstream& upstream, const Entry& entry) {
+    const auto pointer = [](const config::SecretSource& secret) {
+      return secret.given() ? &secret : nullptr;
+    };
+    Choice choice;
+    choice.upstream = &upstream;
+    choice.login = entry.username || logs_in_by_certificate(upstream);
+    choice.id = upstream.name;
+    if (!entry.username) return choice;
+    check_username(upstream, *entry.username, entry.where);
+    choice.username = *entry.username;
+    choice.password = pointer(entry.password);
+    choice.next_password = pointer(entry.next_password);
+    choice.id = credential_id(upstream, choice.username, {entry.password, entry.next_password});
+    return choice;
+  }
+
+  static bool logs_in_by_certificate(const Upstream& upstream) {
+    return std::ranges::find(upstream.mechanisms, "external") != upstream.mechanisms.end();
   }
 
   // Behind another host than the provider's own, such as a proxy, other names may be in use.
@@ -83,21 +103,21 @@ class RouterBuilder {
   // Names upstream and username, and counts on where one username comes with several passwords. No name holds
   // a tab.
   std::string credential_id(const Upstream& upstream, const std::string& username,
-                            const config::SecretSource& password) {
+                            const Passwords& passwords) {
     std::string id = fmt::format("{}\t{}", upstream.name, username);
     auto& known = passwords_[id];
-    const auto same = [&password](const config::SecretSource* other) {
-      return same_secret(*other, password);
+    const auto same = [&passwords](const Passwords& other) {
+      return same_secret(other.present, passwords.present) && same_secret(other.next, passwords.next);
     };
     const auto found = std::find_if(known.begin(), known.end(), same);
     const auto number = found - known.begin();
-    if (found == known.end()) known.push_back(&password);
+    if (found == known.end()) known.push_back(passwords);
     return number == 0 ? id : fmt::format("{}\t{}", id, number + 1);
   }
 
   std::shared_ptr<Router> router_;
   std::vector<config::Diagnostic> errors_;
-  std::map<std::string, std::vector<const config::SecretSource*>> passwords_;
+  std::map<std::string, std::vector<Passwords>> passwords_;
 };
 
 Router::Built Router::build(std::shared_ptr<const config::Config> config) {

@@ -19,11 +19,13 @@
 namespace relayd::route {
 
 // One upstream with the account to use there. `id` is the same for two choices exactly when upstream,
-// username and password are; it names the lane, holds nothing secret, and is not for people to read.
+// username and passwords are; it names the lane, holds nothing secret, and is not for people to read.
 struct Choice {
   const Upstream* upstream = nullptr;
-  std::string username;                            // empty: no login
-  const config::SecretSource* password = nullptr;  // null: no login
+  bool login = false;                              // AUTH; without a password it is EXTERNAL (RFC 4422 A)
+  std::string username;                            // empty: none
+  const config::SecretSource* password = nullptr;  // null: none
+  const config::SecretSource* next_password = nullptr;  // for the case that the other is refused; null: none
   std::string id;
 };
 

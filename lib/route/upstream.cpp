@@ -14,8 +14,9 @@ namespace {
 using config::TlsMode;
 
 // Strongest first. CRAM-MD5 is used when it is named, not by itself: it is broken and needs a stored
-// password.
-const std::vector<std::string> default_mechanisms = {"scram-sha-256", "scram-sha-1", "plain", "login"};
+// password. So is EXTERNAL: it needs a client certificate.
+const std::vector<std::string> default_mechanisms = {
+    "scram-sha-256-plus", "scram-sha-256", "scram-sha-1-plus", "scram-sha-1", "plain", "login"};
 const std::vector<std::string> default_retry_next_on = {"connect", "tls", "auth", "quota", "rate", "sender"};
 
 // RFC 8314 7.3, and the ports that providers use beside 465.
@@ -73,6 +74,8 @@ Limits limits_of(const config::UpstreamLimits& file, const config::UpstreamLimit
   limits.recipients_per_message = first_given(file.recipients_per_message, preset.recipients_per_message,
                                               standard.recipients_per_message);
   limits.message_size = file.message_size ? file.message_size : preset.message_size;
+  limits.rate = file.rate ? file.rate : preset.rate;
+  limits.quota = file.quota ? file.quota : preset.quota;
   limits.idle = first_given(file.idle, preset.idle, standard.idle);
   return limits;
 }
@@ -114,6 +117,8 @@ Upstream effective_upstream(const config::Upstream& settings, std::vector<std::s
   if (!upstream.sandbox_directory) upstream.endpoints = endpoints_of(settings, preset);
   upstream.mechanisms = mechanisms_of(settings, preset);
   upstream.limits = limits_of(settings.limits, preset ? preset->limits : config::UpstreamLimits{});
+  upstream.pipelining =
+      first_given(settings.pipelining, preset ? preset->pipelining : std::nullopt, config::Pipelining::ahead);
   upstream.retry_next_on = settings.retry_next_on.value_or(default_retry_next_on);
   return upstream;
 }

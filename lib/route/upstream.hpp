@@ -22,6 +22,8 @@ struct Limits {
   std::uint32_t messages_per_connection = 100;
   std::uint32_t recipients_per_message = 100;  // RFC 5321 4.5.3.1.8: what every server takes
   std::optional<Bytes> message_size;           // none: what EHLO SIZE says
+  std::optional<config::Rate> rate;            // of one credential; none: as fast as it goes
+  std::optional<config::Quota> quota;          // of one credential; none: no end
   std::chrono::seconds idle{30};
 };
 
@@ -33,6 +35,7 @@ struct Upstream {
   config::TlsOptions tls_options;
   std::vector<std::string> mechanisms;  // lower case, in order of preference
   Limits limits;
+  config::Pipelining pipelining = config::Pipelining::ahead;
   std::vector<std::string> retry_next_on;        // names of reply classes
   std::optional<std::string> sandbox_directory;  // given: keeps each message as a file, sends nothing
   const config::Upstream* settings = nullptr;    // what the file says

@@ -29,6 +29,8 @@ config::Config sample() {
   mailgun.username = "postmaster@mg.example.com";
   mailgun.password = secret(config::SecretSource::Kind::literal, "canary");
   mailgun.limits.connections = 3;
+  mailgun.limits.rate = config::Rate{14, std::chrono::seconds(1)};
+  mailgun.pipelining = config::Pipelining::transaction;
   mailgun.where = {5, 3};
   config::Upstream office;
   office.name = "office";
@@ -76,6 +78,10 @@ TEST(Explain, RuleAndUpstreamsInOrder) {
                               "   auth       plain, login  (from preset)\n"));
   EXPECT_THAT(text, HasSubstr("connections 3  (from file)"));
   EXPECT_THAT(text, HasSubstr("messages_per_connection 100  (default)"));
+  EXPECT_THAT(text, HasSubstr("rate 14/s  (from file)"));
+  EXPECT_THAT(text, HasSubstr("quota none  (default)"));
+  EXPECT_THAT(text, HasSubstr("   pipelining transaction  (from file)\n"));
+  EXPECT_THAT(text, HasSubstr("   pipelining ahead  (default)\n"));
   EXPECT_THAT(text, HasSubstr("moves on   after connect, tls"));
   EXPECT_THAT(text, HasSubstr("2. office\n   host       smtp.example.net  (from file)\n"
                               "   ports      465 implicit  (from file)\n"));

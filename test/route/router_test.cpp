@@ -96,25 +96,26 @@ TEST(Router, CredentialOfTheRuleHoldsAtEveryUpstream) {
 }
 
 TEST(Router, LanesAreSharedByEqualCredentialsOnly) {
-  const auto own = [](std::string match, std::string username, std::string password) {
+  const auto own = [](std::string match, std::string username, std::string password, std::string next = "") {
     config::SenderRule result = rule(std::move(match), {"x"});
     result.username = std::move(username);
     result.password = literal(std::move(password));
+    if (!next.empty()) result.next_password = literal(std::move(next));
     return result;
   };
   config::Upstream open = upstream("open");
   open.username.reset();
-  const auto built =
-      router({upstream("x"), upstream("y"), open},
-             {rule("*", {"x", "y", "open"}), own("a@b", "relay", "secret"), own("c@d", "relay", "changed"),
-              own("e@f", "other", "secret"), own("g@h", "relay", "changed")});
+  const auto built = router({upstream("x"), upstream("y"), open},
+                            {rule("*", {"x", "y", "open"}), own("a@b", "relay", "secret"),
+                             own("c@d", "relay", "changed"), own("e@f", "other", "secret"),
+                             own("g@h", "relay", "changed"), own("i@j", "relay", "secret", "changed")});
   const auto id = [&built](std::string_view sender, std::size_t choice = 0) {
     return built->route(sender).choices[choice].id;
   };
   EXPECT_EQ(id("a@b"), id(""));
   EXPECT_EQ(id("g@h"), id("c@d"));
-  const std::set<std::string> different = {id(""), id("", 1), id("", 2), id("c@d"), id("e@f")};
-  EXPECT_EQ(different.size(), 5u);
+  const std::set<std::string> different = {id(""), id("", 1), id("", 2), id("c@d"), id("e@f"), id("i@j")};
+  EXPECT_EQ(different.size(), 6u);
   for (const std::string& text : different) EXPECT_EQ(text.find("secret"), std::string::npos);
 }
 
@@ -122,6 +123,31 @@ TEST(Router, NoLoginWithoutUsername) {
   config::Upstream open = upstream("x");
   open.username.reset();
   const auto built = router({open}, {rule("*", {"x"})});
+  EXPECT_FALSE(built->route("a@b").choices[0].login);
+  EXPECT_EQ(built->route("a@b").choices[0].password, nullptr);
+}
+
+TEST(Router, NextPasswordIsThatOfTheAccount) {
+  config::Upstream settings = upstream("x");
+  settings.next_password = literal("soon");
+  config::SenderRule own = rule("a@b", {"x"});
+  own.username = "own";
+  own.password = literal("other");
+  const auto built = router({settings}, {own, rule("*", {"x"})});
+  EXPECT_EQ(built->route("c@d").choices[0].next_password->literal.reveal(), "soon");
+  EXPECT_EQ(built->route("a@b").choices[0].next_password, nullptr);
+  EXPECT_TRUE(built->route("a@b").choices[0].login);
+}
+
+TEST(Router, ExternalLogsInWithoutAPassword) {
+  config::Upstream settings = upstream("x");
+  settings.auth = {"EXTERNAL"};
+  settings.username.reset();
+  settings.password = {};
+  EXPECT_TRUE(router({settings}, {rule("*", {"x"})})->route("a@b").choices[0].login);
+  settings.username = "relay";
+  const auto built = router({settings}, {rule("*", {"x"})});
+  EXPECT_EQ(built->route("a@b").choices[0].username, "relay");
   EXPECT_EQ(built->route("a@b").choices[0].password, nullptr);
 }
 
@@ -130,10 +156,14 @@ TEST(Router, Defaults) {
   const Upstream& x = built->upstreams().front();
   EXPECT_EQ(x.host, "smtp.example.net");
   EXPECT_THAT(x.endpoints, ElementsAre(Endpoint{587, TlsMode::starttls}));
-  EXPECT_THAT(x.mechanisms, ElementsAre("scram-sha-256", "scram-sha-1", "plain", "login"));
+  EXPECT_THAT(x.mechanisms, ElementsAre("scram-sha-256-plus", "scram-sha-256", "scram-sha-1-plus",
+                                        "scram-sha-1", "plain", "login"));
   EXPECT_THAT(x.retry_next_on, ElementsAre("connect", "tls", "auth", "quota", "rate", "sender"));
   EXPECT_EQ(x.limits.connections, 10u);
   EXPECT_EQ(x.limits.message_size, std::nullopt);
+  EXPECT_EQ(x.limits.rate, std::nullopt);
+  EXPECT_EQ(x.limits.quota, std::nullopt);
+  EXPECT_EQ(x.pipelining, config::Pipelining::ahead);
   EXPECT_EQ(x.preset, nullptr);
 }
 
@@ -157,6 +187,9 @@ TEST(Router, FileGoesOverPresetGoesOverDefault) {
   config::Upstream settings = provider("sendgrid");
   settings.limits.connections = 3;
   settings.limits.recipients_per_message = 50;
+  settings.limits.rate = config::Rate{14, std::chrono::seconds(1)};
+  settings.limits.quota = config::Quota{50'000, config::Quota::Period::day};
+  settings.pipelining = config::Pipelining::off;
   settings.auth = {"PLAIN"};
   settings.retry_next_on = {"connect"};
   const auto built = router({settings});
@@ -165,6 +198,9 @@ TEST(Router, FileGoesOverPresetGoesOverDefault) {
   EXPECT_EQ(x.limits.recipients_per_message, 50u);
   EXPECT_EQ(x.limits.messages_per_connection, 5000u);
   EXPECT_EQ(x.limits.idle, std::chrono::seconds(30));
+  EXPECT_EQ(x.limits.rate, settings.limits.rate);
+  EXPECT_EQ(x.limits.quota, settings.limits.quota);
+  EXPECT_EQ(x.pipelining, config::Pipelining::off);
   EXPECT_THAT(x.mechanisms, ElementsAre("plain"));
   EXPECT_THAT(x.retry_next_on, ElementsAre("connect"));
 }

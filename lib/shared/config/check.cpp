@@ -131,9 +131,18 @@ void check_numbers(Reader& reader, const Node& root, const Config& config) {
 
 // --- upstreams --------------------------------------------------------------------------------------------
 
+// EXTERNAL (RFC 4422 A) logs in by the client's certificate.
+bool external_only(const Node& auth) {
+  const std::vector<const Node*> names = scalars(auth);
+  const auto is_external = [](const Node* name) { return lower_case(name->text) == "external"; };
+  return !names.empty() && std::ranges::all_of(names, is_external);
+}
+
 void check_credential(Reader& reader, const Node& node) {
-  if (node.has("username") && !node.has("password"))
+  if (node.has("username") && !node.has("password") && !external_only(below(node, {"auth"})))
     reader.error(node.place_of("username"), "a username needs a password");
+  if (node.has("next_password") && !node.has("password"))
+    reader.error(node.place_of("next_password"), "there is no password before the next one");
   if (node.has("password") && !node.has("username"))
     reader.error(node.place_of("password"), "a password needs a username");
 }
@@ -149,8 +158,10 @@ std::string_view exposure(const Upstream& upstream) {
 }
 
 void check_mechanisms(Reader& reader, const Node& node) {
-  static const Names known = {"plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256"};
-  static const Names later = {"external", "xoauth2", "oauthbearer", "scram-sha-1-plus", "scram-sha-256-plus"};
+  static const Names known = {
+      "plain",         "login",    "cram-md5",          "scram-sha-1", "scram-sha-1-plus",
+      "scram-sha-256", "external", "scram-sha-256-plus"};
+  static const Names later = {"xoauth2", "oauthbearer"};
   for (const Node* item : scalars(node)) {
     const std::string name = lower_case(item->text);
     if (std::ranges::find(later, name) != later.end())
@@ -175,8 +186,8 @@ void check_classes(Reader& reader, const Node& node) {
 }
 
 void check_sandbox(Reader& reader, const Node& node) {
-  for (const std::string_view key :
-       {"provider", "region", "host", "port", "tls", "tls_options", "auth", "username", "password"})
+  for (const std::string_view key : {"provider", "region", "host", "port", "tls", "tls_options", "auth",
+                                     "username", "password", "next_password", "pipelining"})
     if (node.has(key))
       reader.error(node.place_of(key), fmt::format("a sandbox sends nothing: it has no '{}'", key));
   const Node& sandbox = *node.find("sandbox");

@@ -107,14 +107,41 @@ struct Queue {
   enum class InDoubt { retry, hold } in_doubt = InDoubt::retry;
 };
 
+// Recipients in a period: "14/s", "30/m", "1000/h".
+struct Rate {
+  std::uint32_t count = 0;
+  std::chrono::seconds period{1};
+  bool operator==(const Rate&) const = default;
+};
+std::string to_string(Rate rate);
+
+// Recipients in a calendar day or month, UTC: "50000/day", "1000000/month".
+struct Quota {
+  enum class Period { day, month };
+  std::uint64_t count = 0;
+  Period period = Period::day;
+  bool operator==(const Quota&) const = default;
+};
+std::string to_string(Quota quota);
+
 struct UpstreamLimits {
   std::optional<std::uint32_t> connections;
   std::optional<std::uint32_t> connections_total;
   std::optional<std::uint32_t> messages_per_connection;
   std::optional<std::uint32_t> recipients_per_message;
   std::optional<Bytes> message_size;
+  std::optional<Rate> rate;    // of each account
+  std::optional<Quota> quota;  // of each account
   std::optional<std::chrono::seconds> idle;
 };
+
+// How commands are grouped towards a server that offers PIPELINING (RFC 2920).
+enum class Pipelining {
+  ahead,        // the next message's envelope rides behind the final dot of the present one
+  transaction,  // the commands of one message together
+  off,          // one command at a time
+};
+std::string_view to_string(Pipelining pipelining);
 
 enum class TlsVersion { tls1_2, tls1_3 };
 
@@ -136,7 +163,9 @@ struct Upstream {
   std::vector<std::string> auth;  // mechanisms, lower case as written; empty: the default order
   std::optional<std::string> username;
   SecretSource password;
+  SecretSource next_password;  // tried when the server refuses the other
   UpstreamLimits limits;
+  std::optional<Pipelining> pipelining;
   std::optional<std::vector<std::string>> retry_next_on;  // reply classes; absent: the default set
   std::optional<std::string> sandbox_directory;  // a sandbox: keeps each message as a file, sends nothing
   Location where;
@@ -147,6 +176,7 @@ struct SenderRule {
   std::vector<std::string> upstreams;  // names, in order; empty only with `reject`
   std::optional<std::string> username;
   SecretSource password;
+  SecretSource next_password;
   std::string reject;  // "550 5.7.1 text"; empty: none
   Location where;
 };

@@ -121,6 +121,12 @@ static const Words<Queue::InDoubt>& words_of(Queue::InDoubt) {
   return words;
 }
 
+static const Words<Pipelining>& words_of(Pipelining) {
+  static const Words<Pipelining> words = {
+      {"ahead", Pipelining::ahead}, {"transaction", Pipelining::transaction}, {"off", Pipelining::off}};
+  return words;
+}
+
 static const Words<TlsVersion>& words_of(TlsVersion) {
   static const Words<TlsVersion> words = {{"1.2", TlsVersion::tls1_2}, {"1.3", TlsVersion::tls1_3}};
   return words;
@@ -145,10 +151,20 @@ static const Words<LogAddresses>& words_of(LogAddresses) {
   return words;
 }
 
-std::string_view to_string(TlsMode mode) {
-  for (const auto& [word, value] : words_of(mode))
-    if (value == mode) return word;
+// The word for a value, as the file has it.
+template <class E>
+static std::string_view word_for(E wanted) {
+  for (const auto& [word, value] : words_of(wanted))
+    if (value == wanted) return word;
   return {};
+}
+
+std::string_view to_string(TlsMode mode) {
+  return word_for(mode);
+}
+
+std::string_view to_string(Pipelining pipelining) {
+  return word_for(pipelining);
 }
 
 // --- keys -------------------------------------------------------------------------------------------------
@@ -274,8 +290,8 @@ static const Keys<UpstreamLimits>& keys_of(const UpstreamLimits*) {
       key("messages_per_connection", &UpstreamLimits::messages_per_connection),
       key("recipients_per_message", &UpstreamLimits::recipients_per_message),
       key("message_size", &UpstreamLimits::message_size),
-      reserved<UpstreamLimits>("rate"),
-      reserved<UpstreamLimits>("quota"),
+      key("rate", &UpstreamLimits::rate),
+      key("quota", &UpstreamLimits::quota),
       key("idle", &UpstreamLimits::idle),
   };
   return keys;
@@ -293,9 +309,10 @@ static const Keys<Upstream>& keys_of(const Upstream*) {
       key("auth", &Upstream::auth),
       key("username", &Upstream::username),
       key("password", &Upstream::password),
-      reserved<Upstream>("next_password"),
+      key("next_password", &Upstream::next_password),
       reserved<Upstream>("oauth2"),
       key("limits", &Upstream::limits),
+      key("pipelining", &Upstream::pipelining),
       key("retry_next_on", &Upstream::retry_next_on),
       group<Upstream>("sandbox", {path("directory", &Upstream::sandbox_directory)}),
   };
@@ -304,9 +321,12 @@ static const Keys<Upstream>& keys_of(const Upstream*) {
 
 static const Keys<SenderRule>& keys_of(const SenderRule*) {
   static const Keys<SenderRule> keys = {
-      key("match", &SenderRule::match),       key("upstream", &SenderRule::upstreams),
-      key("username", &SenderRule::username), key("password", &SenderRule::password),
-      reserved<SenderRule>("next_password"),  text("reject", &SenderRule::reject, parse_reject),
+      key("match", &SenderRule::match),
+      key("upstream", &SenderRule::upstreams),
+      key("username", &SenderRule::username),
+      key("password", &SenderRule::password),
+      key("next_password", &SenderRule::next_password),
+      text("reject", &SenderRule::reject, parse_reject),
   };
   return keys;
 }

@@ -183,6 +183,14 @@ void read(Reader& reader, const Node& node, std::chrono::seconds& out) {
   read_parsed(reader, node, "a duration", seconds, out);
 }
 
+void read(Reader& reader, const Node& node, Rate& out) {
+  read_parsed(reader, node, "a rate", parse_rate, out);
+}
+
+void read(Reader& reader, const Node& node, Quota& out) {
+  read_parsed(reader, node, "a quota", parse_quota, out);
+}
+
 void read(Reader& reader, const Node& node, Network& out) {
   read_parsed(reader, node, "an IP address or network", Network::parse, out);
 }

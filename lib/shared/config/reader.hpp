@@ -95,6 +95,8 @@ void read(Reader& reader, const Node& node, std::uint32_t& out);  // a count, 1 
 void read(Reader& reader, const Node& node, Bytes& out);
 void read(Reader& reader, const Node& node, std::chrono::milliseconds& out);
 void read(Reader& reader, const Node& node, std::chrono::seconds& out);
+void read(Reader& reader, const Node& node, Rate& out);
+void read(Reader& reader, const Node& node, Quota& out);
 void read(Reader& reader, const Node& node, Network& out);
 void read(Reader& reader, const Node& node, SecretSource& out);
 

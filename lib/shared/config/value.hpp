@@ -9,6 +9,7 @@
 
 #include "shared/base/bytes.hpp"
 #include "shared/base/result.hpp"
+#include "shared/config/config.hpp"
 
 namespace relayd::config {
 
@@ -20,6 +21,12 @@ Result<Bytes> parse_size(std::string_view text);
 
 // 1 to `maximum`.
 Result<std::uint32_t> parse_count(std::string_view text, std::uint32_t maximum = 1'000'000'000);
+
+// "14/s", "30/m", "1000/h".
+Result<Rate> parse_rate(std::string_view text);
+
+// "50000/day", "1000000/month".
+Result<Quota> parse_quota(std::string_view text);
 
 // Where a listener waits: an IP literal with its port (0: the kernel chooses), or a path.
 struct Endpoint {

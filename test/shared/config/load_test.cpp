@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -134,7 +135,9 @@ upstreams:
     auth: [SCRAM-SHA-256, plain]
     username: relay
     password: {command: [/bin/get, office]}
-    limits: {connections: 3, connections_total: 9, messages_per_connection: 50, recipients_per_message: 20,
+    next_password: {command: [/bin/get, next]}
+    pipelining: transaction
+    limits: {rate: 14/s, quota: 50000/day, connections: 3, connections_total: 9, messages_per_connection: 50, recipients_per_message: 20,
              message_size: 25MB, idle: 30s}
     retry_next_on: [connect, tls]
   local:
@@ -170,6 +173,10 @@ upstreams:
   EXPECT_EQ(office.limits.recipients_per_message, 20u);
   EXPECT_EQ(office.limits.message_size, Bytes{25'000'000});
   EXPECT_EQ(office.limits.idle, 30s);
+  EXPECT_EQ(office.limits.rate, (Rate{14, 1s}));
+  EXPECT_EQ(office.limits.quota, (Quota{50'000, Quota::Period::day}));
+  EXPECT_EQ(office.pipelining, Pipelining::transaction);
+  EXPECT_THAT(office.next_password.command, ElementsAre("/bin/get", "next"));
   ASSERT_TRUE(office.retry_next_on.has_value());
   EXPECT_THAT(*office.retry_next_on, ElementsAre("connect", "tls"));
   EXPECT_EQ(config.upstreams[2].host, "::1");
@@ -187,6 +194,7 @@ senders:
     upstream: two
     username: postmaster@example.org
     password: secret
+    next_password: other
   - {match: "*", reject: "550 5.7.1 Not from here"}
 )");
   ASSERT_EQ(config.senders.size(), 3u);
@@ -194,6 +202,7 @@ senders:
   EXPECT_THAT(config.senders[0].upstreams, ElementsAre("one", "two"));
   EXPECT_EQ(config.senders[1].username, "postmaster@example.org");
   EXPECT_EQ(config.senders[1].password.literal.reveal(), "secret");
+  EXPECT_EQ(config.senders[1].next_password.literal.reveal(), "other");
   EXPECT_EQ(config.senders[1].where.line, 7);
   EXPECT_THAT(config.senders[2].upstreams, IsEmpty());
   EXPECT_EQ(config.senders[2].reject, "550 5.7.1 Not from here");
@@ -217,6 +226,26 @@ upstreams:
   EXPECT_EQ(loaded.config->upstreams[0].tls_options.ca_file, folder.path() / "ca.pem");
   EXPECT_EQ(loaded.config->upstreams[0].password.read()->reveal(), "hunter2");
   EXPECT_EQ(loaded.config->upstreams[1].sandbox_directory, folder.path() / "captured");
+}
+
+TEST(Load, RatesAndQuotasAreReadAsTheyAreShown) {
+  for (const char* const rate : {"14/s", "30/m", "1000/h", "4294967295/h"})
+    EXPECT_EQ(to_string(*good(fmt::format("upstreams: {{a: {{host: h, limits: {{rate: {}}}}}}}", rate))
+                             .upstreams[0]
+                             .limits.rate),
+              rate);
+  for (const char* const quota : {"1/day", "50000/day", "100000000000/month"})
+    EXPECT_EQ(to_string(*good(fmt::format("upstreams: {{a: {{host: h, limits: {{quota: {}}}}}}}", quota))
+                             .upstreams[0]
+                             .limits.quota),
+              quota);
+}
+
+TEST(Load, ExternalNeedsNoPassword) {
+  EXPECT_EQ(errors("upstreams: {a: {host: h, auth: external}}"), "");
+  EXPECT_EQ(errors("upstreams: {a: {host: h, auth: [EXTERNAL], username: relay}}"), "");
+  EXPECT_THAT(errors("upstreams: {a: {host: h, auth: [external, plain], username: relay}}"),
+              HasSubstr("a username needs a password"));
 }
 
 TEST(Load, AnUpstreamThatNoRuleUsesIsAWarning) {
