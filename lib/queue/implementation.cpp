@@ -53,7 +53,7 @@ Recovery Queue::Implementation::open() {
 
   Recovery recovery;
   recovery.messages = index.size();
-  recovery.in_doubt = replay.in_doubt();
+  recovery.in_doubt = found_in_doubt = replay.in_doubt();
   recovery.segments = replay.segments();
   recovery.read = replay.read();
   recovery.set_aside = std::move(replay).set_aside();
@@ -132,7 +132,7 @@ void Queue::Implementation::hold(Entry& entry) {
 }
 
 void Queue::Implementation::take(Report& report) {
-  for (const std::string& text : report.troubles) alarm.say(text);
+  for (const std::string& text : report.troubles) alarm.say_cause(text);
   for (Submission& submission : report.done) {
     if (!submission.failure && !submission.bytes.empty()) written(submission.where, submission.bytes.size());
     if (submission.order) {
@@ -153,10 +153,6 @@ void Queue::Implementation::take(Report& report) {
 void Queue::Implementation::written(Position where, std::size_t bytes) {
   if (!index.segments().contains(where.segment)) index.written(where.segment, segment_start);
   index.written(where.segment, bytes);
-}
-
-void Queue::Implementation::trouble(const std::string& text) {
-  if (on_trouble) on_trouble(text);
 }
 
 // --- retirement ---
@@ -210,12 +206,13 @@ void Queue::Implementation::rewritten(Submission& submission) {
     index.move(*entry, submission.where, static_cast<std::uint32_t>(submission.bytes.size()));
     if (entry->last == submission.order->last) entry->last = {};  // the new record tells it all
   } else if (submission.failure->kind() == QueueError::Kind::broken) {
-    trouble(
+    alarm.say(
         fmt::format("{}: its record is damaged; what is left of it is in quarantine", to_string(entry->id)));
     remove(*entry);
   } else {
     compact_after_ = loop.now() + rewrite_pause;
-    trouble(fmt::format("{}: cannot be written again: {}", to_string(entry->id), submission.failure->what()));
+    alarm.say(
+        fmt::format("{}: cannot be written again: {}", to_string(entry->id), submission.failure->what()));
   }
 }
 

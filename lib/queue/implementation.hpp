@@ -44,7 +44,6 @@ class Queue::Implementation {
   async::Task<std::string> fetch(std::shared_ptr<const Segment> segment, Position where,
                                  std::uint32_t length);
   async::Task<Content> open_large(MessageId id, std::uint64_t size, std::uint64_t expected);
-  void trouble(const std::string& text);
   // Holds a message that is damaged, keeps what was read of it, and throws.
   async::Task<void> give_up(MessageId id, std::string bytes, std::string reason);
 
@@ -55,6 +54,7 @@ class Queue::Implementation {
   std::function<void(Message&)> on_due;
   std::function<void(const std::string&)> on_trouble;
   Alarm alarm{loop, on_trouble};
+  std::size_t found_in_doubt = 0;  // by open()
 
   Index index;
   SegmentTable segments;

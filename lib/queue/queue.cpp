@@ -229,7 +229,10 @@ std::vector<MessageId> Queue::ids() const {
 }
 
 Totals Queue::totals() const {
-  return implementation_->index.totals();
+  Totals totals = implementation_->index.totals();
+  totals.in_doubt = implementation_->found_in_doubt;
+  totals.troubles = implementation_->alarm.count();
+  return totals;
 }
 
 async::Task<void> Queue::flush() {

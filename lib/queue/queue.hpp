@@ -83,6 +83,9 @@ struct Totals {
   std::size_t ready = 0;
   std::size_t held = 0;
   std::size_t failed = 0;
+  // Since open():
+  std::size_t in_doubt = 0;  // messages that open() found in doubt
+  std::size_t troubles = 0;  // lines for the log that on_trouble was given
 };
 
 // A message being received. Bytes go in as they will be sent (CR LF lines, no dot-stuffing). Holds at most

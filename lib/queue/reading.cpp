@@ -70,12 +70,12 @@ async::Task<void> Queue::Implementation::give_up(MessageId id, std::string bytes
     submit_event(RecordType::hold, *entry);
     index.set_timeless(*entry, MessageState::held);
   }
-  trouble(text);
+  alarm.say(text);
   if (!bytes.empty()) {
     try {
       co_await workers.run([&] { set_aside(disk, to_string(id) + "-message", bytes); });
     } catch (const disk::DiskError& error) {
-      trouble(fmt::format("cannot copy it to quarantine: {}", error.what()));
+      alarm.say(fmt::format("cannot copy it to quarantine: {}", error.what()));
     }
   }
   throw QueueError(QueueError::Kind::failed, text);

@@ -159,6 +159,7 @@ TEST_F(QueueFaultTest, ADiskThatFailsIsAnAlarmAndNotOneForEachClient) {
   loop.advance(std::chrono::minutes(1));
   EXPECT_EQ(refusal(), QueueError::Kind::full);
   EXPECT_EQ(troubles.size(), 3U);
+  EXPECT_EQ(queue->totals().troubles, 3U);
   EXPECT_THAT(troubles.back(), HasSubstr("mail is refused"));
 }
 

@@ -174,6 +174,7 @@ TEST_F(QueueTest, DoubtSurvivesARestartAndEndsWithTheNextOutcome) {
   test::run_task(queue->mark_in_doubt(message(id), "mailgun"), &loop);
   reopen();
   EXPECT_EQ(recovery.in_doubt, 1U);
+  EXPECT_EQ(queue->totals().in_doubt, 1U);
   EXPECT_TRUE(message(id).in_doubt);
   EXPECT_EQ(message(id).doubted, "mailgun");
   settle(id, {pending});
