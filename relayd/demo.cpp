@@ -299,7 +299,7 @@ class Demo {
   telemetry::Log log_{STDERR_FILENO, telemetry::Log::Format::text, telemetry::Level::error,
                       telemetry::Log::Addresses::full};
   async::Workers workers_{loop_, 1};
-  net::NetDialer dialer_{loop_, workers_};
+  net::NetDialer dialer_{loop_};
   async::Timer limit_{loop_};
   std::unique_ptr<Relay> alpha_;
   std::unique_ptr<Relay> beta_;

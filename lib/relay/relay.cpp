@@ -32,7 +32,7 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       setup_(std::move(setup)),
       workers_(loop, helper_threads),
       queue_(loop, workers_, disk_, queue_options(*setup_.config)),
-      dialer_(loop, workers_),
+      dialer_(loop),
       dispatcher_(loop, workers_, log, dialer_, queue_, setup_) {}
 
 Relay::~Relay() = default;

@@ -48,7 +48,8 @@ Task<std::optional<Event>> SmtpTransport::open() {
   std::optional<Event> event;
   try {
     stage_ = Stage::connect;
-    stream_ = co_await dialer_.dial(target_.host, target_.port, target_.tls, loop_.now() + patience::connect);
+    stream_ = co_await dialer_.dial(target_.host, target_.port, target_.tls, loop_.now() + patience::connect,
+                                    stop_dial_.get_token());
     if (aborted_) throw IoError(IoFault::cancelled, "the connection was closed by us");
     event = co_await greet();
     if (!event && target_.login) event = co_await log_in();
@@ -327,6 +328,7 @@ Task<void> SmtpTransport::close() {
 
 void SmtpTransport::abort() {
   aborted_ = true;
+  stop_dial_.request_stop();
   if (stream_) stream_->close();
 }
 

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,7 @@ class SmtpTransport final : public Transport {
   async::Dialer& dialer_;
   Target target_;
   FetchCredential fetch_;
+  std::stop_source stop_dial_;
   std::unique_ptr<async::Stream> stream_;
   smtp::Capabilities capabilities_;
   smtp::Stage stage_ = smtp::Stage::connect;

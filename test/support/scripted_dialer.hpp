@@ -19,7 +19,8 @@ class ScriptedDialer final : public async::Dialer {
   ScriptedDialer(ManualLoop& loop, Choose choose) : loop_(loop), choose_(std::move(choose)) {}
 
   async::Task<std::unique_ptr<async::Stream>> dial(const std::string& host, std::uint16_t port,
-                                                   const async::TlsPolicy& policy, Deadline) override {
+                                                   const async::TlsPolicy& policy, Deadline,
+                                                   std::stop_token) override {
     ports.push_back(port);
     policies.push_back(policy);
     co_await async::sleep_until(loop_, loop_.now());

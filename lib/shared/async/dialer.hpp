@@ -4,18 +4,26 @@
 
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string>
+#include <vector>
 
 #include "shared/async/stream.hpp"
 
 namespace relayd::async {
 
-// What a client demands of the server's TLS. Two connections with equal policies may share a context.
+// What a client demands of the server's TLS, and shows of itself. Equal policies share resumed sessions,
+// others never do.
 struct TlsPolicy {
   std::string name;  // the name to verify and to send as SNI; an IP literal is verified as such, and not sent
   std::string ca_file;  // PEM; empty: the system's bundle
   bool verify = true;   // false only when the operator wrote `verify: none`
   bool tls1_3_only = false;
+  std::vector<std::string>
+      pins;  // SHA-256 of SubjectPublicKeyInfo, 32 octets each; the leaf's is one of them
+  std::string client_certificate;  // PEM, leaf first; empty: none
+  std::string client_key;          // PEM
+  std::string account;             // whose connection it is; it changes nothing but which sessions are shared
   auto operator<=>(const TlsPolicy&) const = default;
 };
 
@@ -23,11 +31,12 @@ class Dialer {
  public:
   virtual ~Dialer() = default;
 
-  // Resolves the host, tries its addresses in turn, and returns a connected clear stream whose start_tls()
-  // will follow the policy. Throws IoError (resolve, refused, unreachable, timed_out, tls for an unusable
-  // policy).
+  // Resolves the host, connects to whichever of its addresses answers first (RFC 8305), and returns a clear
+  // stream whose start_tls() will follow the policy. Throws IoError: resolve, refused, unreachable,
+  // timed_out, tls for an unusable policy, cancelled soon after `stop` was requested.
   virtual Task<std::unique_ptr<Stream>> dial(const std::string& host, std::uint16_t port,
-                                             const TlsPolicy& policy, Deadline deadline) = 0;
+                                             const TlsPolicy& policy, Deadline deadline,
+                                             std::stop_token stop) = 0;
 };
 
 }  // namespace relayd::async

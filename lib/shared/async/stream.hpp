@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -43,7 +44,13 @@ struct TlsFacts {
   std::string cipher;
   bool verified = false;  // the peer's certificate was checked and fits
   std::string peer_name;  // the name that was asked for (SNI), as client
-  bool resumed = false;
+  bool resumed = false;   // no full handshake; what was verified was verified again
+};
+
+// What ties a SASL exchange to the TLS connection below it.
+struct ChannelBinding {
+  std::string type;  // "tls-exporter", "tls-unique"
+  std::string data;  // octets
 };
 
 class Stream {
@@ -63,8 +70,9 @@ class Stream {
 
   virtual const TlsFacts& tls() const = 0;
 
-  // Channel binding data for SASL (RFC 9266 tls-exporter); empty when there is none.
-  virtual std::string tls_exporter() const { return {}; }
+  // For SASL: tls-exporter with TLS 1.3 (RFC 9266), tls-unique with TLS 1.2 if it has an extended master
+  // secret (RFC 5929, 7627); otherwise nothing.
+  virtual std::optional<ChannelBinding> channel_binding() const { return std::nullopt; }
 
   // Address of the peer, for logs and Received fields: "127.0.0.1", "::1", or "unix".
   virtual const std::string& peer() const = 0;

@@ -156,7 +156,7 @@ Task<void> Connection::send_output(Deadline deadline) {
 }
 
 Task<void> Connection::start_tls(Deadline deadline) {
-  if (client_)
+  if (client_.context)
     tls_ = std::make_unique<TlsEngine>(client_);
   else if (server_)
     tls_ = std::make_unique<TlsEngine>(server_);
@@ -185,8 +185,8 @@ const async::TlsFacts& Connection::tls() const {
   return tls_ ? tls_->facts() : none;
 }
 
-std::string Connection::tls_exporter() const {
-  return tls_ ? tls_->exporter() : std::string();
+std::optional<async::ChannelBinding> Connection::channel_binding() const {
+  return tls_ ? tls_->channel_binding() : std::nullopt;
 }
 
 }  // namespace relayd::net

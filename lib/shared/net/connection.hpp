@@ -21,14 +21,14 @@ class Connection final : public async::Stream {
   Connection(AsioLoop& loop, std::unique_ptr<Socket> socket, std::string peer);
   ~Connection() override;
 
-  void use(std::shared_ptr<TlsClientContext> context) { client_ = std::move(context); }
+  void use(TlsClient client) { client_ = std::move(client); }
   void use(std::shared_ptr<TlsServerContext> context) { server_ = std::move(context); }
 
   async::Task<std::size_t> read_some(std::span<char> buffer, Deadline deadline) override;
   async::Task<void> write(std::string_view bytes, Deadline deadline) override;
   async::Task<void> start_tls(Deadline deadline) override;
   const async::TlsFacts& tls() const override;
-  std::string tls_exporter() const override;
+  std::optional<async::ChannelBinding> channel_binding() const override;
   const std::string& peer() const override { return peer_; }
   void interrupt() override;
   void close() override;
@@ -44,7 +44,7 @@ class Connection final : public async::Stream {
   async::Loop& loop_;
   std::unique_ptr<Socket> socket_;
   std::string peer_;
-  std::shared_ptr<TlsClientContext> client_;
+  TlsClient client_;
   std::shared_ptr<TlsServerContext> server_;
   std::unique_ptr<TlsEngine> tls_;
   std::unique_ptr<char[]> records_;  // what arrived and the engine has not read yet

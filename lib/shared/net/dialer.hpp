@@ -1,11 +1,12 @@
-// NetDialer: connects to upstreams over TCP. Names are resolved by the system's resolver on a helper thread.
+// NetDialer: connects to upstreams over TCP, and keeps what their TLS needs: contexts and sessions to resume.
+//
+// Owned by the relay; sees no SMTP. Upstream names are resolved at each dial, never before.
 #pragma once
 
 #include <map>
 #include <memory>
 
 #include "shared/async/dialer.hpp"
-#include "shared/async/workers.hpp"
 #include "shared/net/asio_loop.hpp"
 #include "shared/net/tls.hpp"
 
@@ -13,21 +14,20 @@ namespace relayd::net {
 
 class NetDialer final : public async::Dialer {
  public:
-  NetDialer(AsioLoop& loop, async::Workers& workers) : loop_(loop), workers_(workers) {}
+  explicit NetDialer(AsioLoop& loop) : loop_(loop) {}
 
   async::Task<std::unique_ptr<async::Stream>> dial(const std::string& host, std::uint16_t port,
-                                                   const async::TlsPolicy& policy,
-                                                   Deadline deadline) override;
+                                                   const async::TlsPolicy& policy, Deadline deadline,
+                                                   std::stop_token stop) override;
 
-  // Forgets the contexts, so that changed CA files are read again.
+  // Forgets the contexts and their sessions.
   void reload() { contexts_.clear(); }
 
  private:
-  std::shared_ptr<TlsClientContext> context(const async::TlsPolicy& policy);
+  std::shared_ptr<TlsClientContext> context(async::TlsPolicy policy);
 
   AsioLoop& loop_;
-  async::Workers& workers_;
-  std::map<async::TlsPolicy, std::shared_ptr<TlsClientContext>> contexts_;
+  std::map<async::TlsPolicy, std::shared_ptr<TlsClientContext>> contexts_;  // the policies without account
 };
 
 }  // namespace relayd::net

@@ -1,6 +1,5 @@
 #include "shared/net/tls.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -8,11 +7,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "shared/net/tls_text.hpp"
+#include "shared/net/tls_verify.hpp"
 
 namespace relayd::net {
 
@@ -21,15 +22,8 @@ using async::IoFault;
 
 namespace {
 
-constexpr const char* system_bundle = "/etc/ssl/certs/ca-certificates.crt";
-
 // Forward secrecy and authenticated encryption only; TLS 1.3 chooses for itself.
 constexpr const char* tls1_2_ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
-
-bool is_ip_literal(const std::string& name) {
-  unsigned char bytes[16];
-  return inet_pton(AF_INET, name.c_str(), bytes) == 1 || inet_pton(AF_INET6, name.c_str(), bytes) == 1;
-}
 
 SSL_CTX* new_context() {
   SSL_CTX* context = SSL_CTX_new(TLS_method());
@@ -41,27 +35,89 @@ SSL_CTX* new_context() {
 
 }  // namespace
 
+// What the library asks a client's engine during its work.
+struct EngineCallbacks {
+  static TlsEngine& engine(const SSL* ssl) { return *static_cast<TlsEngine*>(SSL_get_app_data(ssl)); }
+
+  static ssl_verify_result_t verify(SSL* ssl, std::uint8_t* alert) {
+    TlsEngine& self = engine(ssl);
+    CertificateProblem problem = verify_peer(ssl, self.client_.context->policy());
+    if (problem.text.empty()) return ssl_verify_ok;
+    *alert = problem.alert;
+    self.problem_ = std::move(problem.text);
+    return ssl_verify_invalid;
+  }
+  static int keep_session(SSL* ssl, SSL_SESSION* session) {
+    const TlsClient& client = engine(ssl).client_;
+    client.context->sessions().put(client.peer, TlsSession(session));
+    return 1;  // it is ours now
+  }
+  static int certificate_asked(SSL* ssl, void*) {
+    engine(ssl).certificate_asked_ = true;
+    return 1;
+  }
+};
+
 std::string tls_library() {
   return fmt::format("BoringSSL API {}", BORINGSSL_API_VERSION);
 }
 
 // --- contexts ---
 
+TlsClientContext::TlsClientContext(async::TlsPolicy policy, SSL_CTX* context)
+    : policy_(std::move(policy)), context_(context) {
+  if (policy_.tls1_3_only) SSL_CTX_set_min_proto_version(context_, TLS1_3_VERSION);
+  SSL_CTX_set_custom_verify(context_, SSL_VERIFY_PEER, EngineCallbacks::verify);
+  SSL_CTX_set_reverify_on_resume(context_, 1);
+  SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_CLIENT);
+  SSL_CTX_sess_set_new_cb(context_, EngineCallbacks::keep_session);
+  SSL_CTX_set_cert_cb(context_, EngineCallbacks::certificate_asked, nullptr);
+}
+
 Result<std::shared_ptr<TlsClientContext>> TlsClientContext::create(const async::TlsPolicy& policy) {
-  SSL_CTX* native = new_context();
-  std::shared_ptr<TlsClientContext> context(new TlsClientContext(policy, native));
-  if (policy.tls1_3_only) SSL_CTX_set_min_proto_version(native, TLS1_3_VERSION);
-  if (!policy.verify) return context;
-  const std::string& file = policy.ca_file.empty() ? system_bundle : policy.ca_file;
-  if (SSL_CTX_load_verify_locations(native, file.c_str(), nullptr) != 1) {
-    ERR_clear_error();
-    if (policy.ca_file.empty())
-      return Error{fmt::format(
-          "no CA certificates in {}: install the ca-certificates package, or set tls_options.ca_file", file)};
-    return Error{fmt::format("cannot read CA certificates from {} (tls_options.ca_file)", file)};
-  }
-  SSL_CTX_set_verify(native, SSL_VERIFY_PEER, nullptr);
+  std::shared_ptr<TlsClientContext> context(new TlsClientContext(policy, new_context()));
+  context->stamp_ = context->stamp();
+  std::string problem;
+  if (policy.verify) problem = context->load_authorities();
+  if (problem.empty() && !policy.client_certificate.empty()) problem = context->load_certificate();
+  if (!problem.empty()) return Error{std::move(problem)};
   return context;
+}
+
+std::string TlsClientContext::load_authorities() {
+  const std::string& file = authorities();
+  if (SSL_CTX_load_verify_locations(context_, file.c_str(), nullptr) == 1) return {};
+  ERR_clear_error();
+  if (policy_.ca_file.empty())
+    return fmt::format(
+        "no CA certificates in {}: install the ca-certificates package, or set tls_options.ca_file", file);
+  return fmt::format("cannot read CA certificates from {} (tls_options.ca_file)", file);
+}
+
+std::string TlsClientContext::load_certificate() {
+  if (SSL_CTX_use_certificate_chain_file(context_, policy_.client_certificate.c_str()) != 1)
+    return fmt::format("cannot read a certificate from {} (tls_options.client_certificate): {}",
+                       policy_.client_certificate, take_library_error());
+  if (SSL_CTX_use_PrivateKey_file(context_, policy_.client_key.c_str(), SSL_FILETYPE_PEM) != 1)
+    return fmt::format("cannot use the key {} (tls_options.client_key) with {}: {}", policy_.client_key,
+                       policy_.client_certificate, take_library_error());
+  return {};
+}
+
+const std::string& TlsClientContext::authorities() const {
+  static const std::string system_bundle = "/etc/ssl/certs/ca-certificates.crt";
+  return policy_.ca_file.empty() ? system_bundle : policy_.ca_file;
+}
+
+std::string TlsClientContext::stamp() const {
+  std::string stamp;
+  for (const std::string* file : {&authorities(), &policy_.client_certificate, &policy_.client_key}) {
+    struct stat status {};
+    if (file->empty() || ::stat(file->c_str(), &status) != 0) continue;
+    fmt::format_to(std::back_inserter(stamp), "{} {} {}.{:09} {};", status.st_dev, status.st_ino,
+                   status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_size);
+  }
+  return stamp;
 }
 
 TlsClientContext::~TlsClientContext() {
@@ -145,25 +201,19 @@ void TlsEngine::attach() {
   BIO* bio = BIO_new(EngineBio::method());
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
+  SSL_set_app_data(ssl_, this);
   SSL_set_bio(ssl_, bio, bio);
 }
 
-TlsEngine::TlsEngine(std::shared_ptr<TlsClientContext> context) : client_(std::move(context)) {
-  ssl_ = SSL_new(client_->native());
+TlsEngine::TlsEngine(TlsClient client) : client_(std::move(client)) {
+  ssl_ = SSL_new(client_.context->native());
   attach();
   SSL_set_connect_state(ssl_);
-  const async::TlsPolicy& policy = client_->policy();
-  facts_.peer_name = policy.name;
-  const bool literal = is_ip_literal(policy.name);
-  if (!literal) SSL_set_tlsext_host_name(ssl_, policy.name.c_str());
-  if (!policy.verify) return;
-  X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl_);
-  X509_VERIFY_PARAM_set_hostflags(parameters,
-                                  X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  if (literal)
-    X509_VERIFY_PARAM_set1_ip_asc(parameters, policy.name.c_str());
-  else
-    X509_VERIFY_PARAM_set1_host(parameters, policy.name.c_str(), policy.name.size());
+  const std::string& name = client_.context->policy().name;
+  facts_.peer_name = name;
+  if (!is_ip_literal(name)) SSL_set_tlsext_host_name(ssl_, name.c_str());
+  if (const TlsSession session = client_.context->sessions().take(client_.peer))
+    SSL_set_session(ssl_, session.get());
 }
 
 TlsEngine::TlsEngine(std::shared_ptr<TlsServerContext> context) : server_(std::move(context)) {
@@ -185,7 +235,7 @@ TlsEngine::Step TlsEngine::handshake() {
     facts_.version = SSL_get_version(ssl_);
     facts_.cipher = SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl_));
     facts_.resumed = SSL_session_reused(ssl_) == 1;
-    facts_.verified = client_ && client_->policy().verify;
+    facts_.verified = client_.context && client_.context->policy().verify;
     if (server_) {
       const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
       facts_.peer_name = name ? name : "";
@@ -227,22 +277,26 @@ void TlsEngine::end() {
   ERR_clear_error();
 }
 
-std::string TlsEngine::exporter() const {
+std::optional<async::ChannelBinding> TlsEngine::channel_binding() const {
   static constexpr std::string_view label = "EXPORTER-Channel-Binding";  // RFC 9266 2
-  if (SSL_version(ssl_) < TLS1_3_VERSION && !SSL_get_extms_support(ssl_)) return {};
-  std::string material(32, '\0');
-  const int done = SSL_export_keying_material(ssl_, reinterpret_cast<std::uint8_t*>(material.data()),
-                                              material.size(), label.data(), label.size(), nullptr, 0, 0);
-  return done == 1 ? material : std::string();
+  if (SSL_version(ssl_) >= TLS1_3_VERSION) {
+    std::uint8_t material[32];
+    if (SSL_export_keying_material(ssl_, material, sizeof material, label.data(), label.size(), nullptr, 0,
+                                   0) != 1)
+      return std::nullopt;
+    return async::ChannelBinding{"tls-exporter", {std::begin(material), std::end(material)}};
+  }
+  std::uint8_t unique[EVP_MAX_MD_SIZE];
+  std::size_t size = 0;
+  if (!SSL_get_extms_support(ssl_) || SSL_get_tls_unique(ssl_, unique, &size, sizeof unique) != 1)
+    return std::nullopt;
+  return async::ChannelBinding{"tls-unique", {unique, unique + size}};
 }
 
 void TlsEngine::fail(const char* during) {
-  if (client_ && client_->policy().verify) {
-    const long verdict = SSL_get_verify_result(ssl_);
-    if (verdict != X509_V_OK) {
-      ERR_clear_error();
-      throw IoError(IoFault::tls, certificate_problem(verdict, peer_leaf(ssl_), client_->policy()));
-    }
+  if (client_.context) {
+    const std::string text = take_client_error(client_.context->policy(), certificate_asked_);
+    throw IoError(IoFault::tls, problem_.empty() ? text : problem_);
   }
   throw IoError(IoFault::tls, fmt::format("{}: {}", during, take_library_error()));
 }

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "shared/async/dialer.hpp"
 #include "shared/async/stream.hpp"
 #include "shared/base/result.hpp"
+#include "shared/net/tls_sessions.hpp"
 
 struct ssl_ctx_st;
 struct ssl_st;
@@ -27,21 +29,38 @@ namespace relayd::net {
 // The library and its version, for `relayd version`: "BoringSSL API 17".
 std::string tls_library();
 
-// A client's context for one policy. Immutable once made; connections share it.
+// A client's context for one policy, and the sessions that servers gave us under it. Connections share it.
 class TlsClientContext {
  public:
-  // Fails when the CA file cannot be read or holds no certificate.
+  // Fails with a text that names the file: CA certificates, client certificate or key cannot be used.
   static Result<std::shared_ptr<TlsClientContext>> create(const async::TlsPolicy& policy);
   ~TlsClientContext();
 
+  // Its files are still those that were read.
+  bool current() const { return stamp() == stamp_; }
+
   const async::TlsPolicy& policy() const { return policy_; }
+  TlsSessions& sessions() { return sessions_; }
   ssl_ctx_st* native() const { return context_; }
 
  private:
-  TlsClientContext(async::TlsPolicy policy, ssl_ctx_st* context)
-      : policy_(std::move(policy)), context_(context) {}
+  TlsClientContext(async::TlsPolicy policy, ssl_ctx_st* context);
+  // Each says what is wrong, or nothing.
+  std::string load_authorities();
+  std::string load_certificate();
+  const std::string& authorities() const;  // the file
+  std::string stamp() const;               // of the files: another one when one of them has changed
+
   async::TlsPolicy policy_;
   ssl_ctx_st* context_;
+  std::string stamp_;
+  TlsSessions sessions_;
+};
+
+// What a client's connection needs: its context, and whose sessions it may resume.
+struct TlsClient {
+  std::shared_ptr<TlsClientContext> context;  // null: none
+  TlsPeer peer;
 };
 
 // A server's certificates; the one whose names fit the client's SNI is used, else the first.
@@ -67,7 +86,7 @@ class TlsServerContext {
 
 class TlsEngine {
  public:
-  explicit TlsEngine(std::shared_ptr<TlsClientContext> context);
+  explicit TlsEngine(TlsClient client);
   explicit TlsEngine(std::shared_ptr<TlsServerContext> context);
   TlsEngine(const TlsEngine&) = delete;
   TlsEngine& operator=(const TlsEngine&) = delete;
@@ -88,19 +107,22 @@ class TlsEngine {
   void end();
 
   const async::TlsFacts& facts() const { return facts_; }
-  std::string exporter() const;  // RFC 9266
+  std::optional<async::ChannelBinding> channel_binding() const;
 
  private:
   friend struct EngineBio;
+  friend struct EngineCallbacks;
   void attach();
   [[noreturn]] void fail(const char* during);
 
-  std::shared_ptr<TlsClientContext> client_;
+  TlsClient client_;
   std::shared_ptr<TlsServerContext> server_;
   ssl_st* ssl_ = nullptr;
   std::string_view input_;
   std::string output_;
   async::TlsFacts facts_;
+  std::string problem_;  // why the server's certificate was refused
+  bool certificate_asked_ = false;
 };
 
 }  // namespace relayd::net

@@ -9,7 +9,6 @@
 #include <fstream>
 
 #include "shared/async/scope.hpp"
-#include "shared/async/workers.hpp"
 #include "shared/net/acceptor.hpp"
 #include "shared/net/dialer.hpp"
 #include "shared/net/tls_authority.hpp"
@@ -39,8 +38,7 @@ struct Folder {
 class Net : public testing::Test {
  protected:
   AsioLoop loop;
-  async::Workers workers{loop, 1};
-  NetDialer dialer{loop, workers};
+  NetDialer dialer{loop};
   Folder folder;
   Authority authority{"test CA"};
   std::string ca = folder.write("ca.pem", authority.certificate());
@@ -96,7 +94,8 @@ class Net : public testing::Test {
     }
   }
   Task<void> try_tls(async::TlsPolicy policy, std::string& problem) {
-    std::unique_ptr<Stream> stream = co_await dialer.dial("127.0.0.1", port, policy, loop.now() + 5s);
+    std::unique_ptr<Stream> stream =
+        co_await dialer.dial("127.0.0.1", port, policy, loop.now() + 5s, std::stop_token());
     try {
       co_await stream->start_tls(loop.now() + 5s);
       EXPECT_TRUE(stream->tls().verified);
@@ -119,7 +118,8 @@ Task<void> echo(AsioLoop& loop, std::unique_ptr<Stream> stream, bool tls) {
 
 Task<void> send_and_receive(AsioLoop& loop, NetDialer& dialer, std::uint16_t port, async::TlsPolicy policy,
                             bool tls) {
-  std::unique_ptr<Stream> stream = co_await dialer.dial("127.0.0.1", port, policy, loop.now() + 5s);
+  std::unique_ptr<Stream> stream =
+      co_await dialer.dial("127.0.0.1", port, policy, loop.now() + 5s, std::stop_token());
   if (tls) co_await stream->start_tls(loop.now() + 5s);
   std::string sent(200'000, '\0');
   for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>(i * 31 >> 3);
@@ -134,7 +134,8 @@ Task<void> send_and_receive(AsioLoop& loop, NetDialer& dialer, std::uint16_t por
   }
   EXPECT_EQ(received, sent);
   EXPECT_EQ(stream->tls().version, tls ? "TLSv1.3" : "");
-  EXPECT_EQ(stream->tls_exporter().size(), tls ? 32u : 0u);
+  const std::optional<async::ChannelBinding> binding = stream->channel_binding();
+  EXPECT_EQ(binding.has_value(), tls);
 }
 
 TEST_F(Net, BytesComeBackInTheClear) {
@@ -164,9 +165,9 @@ TEST_F(Net, EachCertificateProblemHasItsOwnWords) {
               testing::HasSubstr("not valid before"));
   const std::string foreign = folder.write("foreign.pem", Authority("foreign CA").certificate());
   EXPECT_THAT(problem(server_tls({"mail.example"}), {"mail.example", foreign}),
-              testing::HasSubstr("unknown CA"));
+              testing::HasSubstr("issued by CN = test CA, which is unknown here"));
   EXPECT_THAT(problem(server_tls({"other.example"}), {"127.0.0.1", ca}),
-              testing::HasSubstr("does not name the address 127.0.0.1"));
+              testing::HasSubstr("for other.example, not for the address 127.0.0.1"));
 }
 
 TEST_F(Net, AWildcardCoversOneLabelOnly) {
@@ -177,7 +178,7 @@ TEST_F(Net, AWildcardCoversOneLabelOnly) {
 Task<void> expect_fault(NetDialer& dialer, std::string host, std::uint16_t port, async::TlsPolicy policy,
                         Deadline deadline, IoFault fault) {
   try {
-    std::unique_ptr<Stream> stream = co_await dialer.dial(host, port, policy, deadline);
+    std::unique_ptr<Stream> stream = co_await dialer.dial(host, port, policy, deadline, std::stop_token());
     ADD_FAILURE() << "connected";
   } catch (const IoError& error) {
     EXPECT_EQ(error.fault(), fault) << error.what();
@@ -196,7 +197,8 @@ TEST_F(Net, AMissingCaFileIsNamed) {
 
 Task<void> read_from_silence(AsioLoop& loop, NetDialer& dialer, std::uint16_t port, std::string ca) {
   const async::TlsPolicy policy{"x", ca};
-  std::unique_ptr<Stream> stream = co_await dialer.dial("127.0.0.1", port, policy, loop.now() + 5s);
+  std::unique_ptr<Stream> stream =
+      co_await dialer.dial("127.0.0.1", port, policy, loop.now() + 5s, std::stop_token());
   char byte = 0;
   try {
     co_await stream->read_some({&byte, 1}, loop.now() + 20ms);

@@ -1,0 +1,24 @@
+// connect(): one TCP connection to whichever of a host's addresses answers first (RFC 8305, "happy
+// eyeballs").
+//
+// Used by NetDialer alone. Addresses are tried in their order, the next one a quarter of a second after the
+// last was begun or at once when it failed, so that one that swallows packets delays nobody.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "shared/net/connection.hpp"
+
+namespace relayd::net {
+
+// `addresses` are IP literals of `host`, at least one. The losers are closed. Throws IoError: refused,
+// unreachable, timed_out, with what each address answered; cancelled soon after `stop` was requested.
+async::Task<std::unique_ptr<Connection>> connect(AsioLoop& loop, std::string host,
+                                                 std::vector<std::string> addresses, std::uint16_t port,
+                                                 Deadline deadline, std::stop_token stop);
+
+}  // namespace relayd::net
