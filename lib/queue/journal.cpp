@@ -14,10 +14,16 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// One write: enough to make the sync cheap for each, short enough that the first does not wait for long. The
-// count stays below the kernel's limit of pieces a write.
-constexpr std::uint64_t batch_bytes = 4 << 20;
+// One sync: enough to make it cheap for each, short enough that the first does not wait for long. The count
+// stays below the kernel's limit of pieces a write.
+constexpr std::uint64_t batch_bytes = 8 << 20;
 constexpr std::size_t batch_count = 1000;
+
+// So much of a turn is worth waking the writer for before the turn is over.
+constexpr std::size_t early_bytes = 128 << 10;
+
+// Facts that nobody waits for have so long to ride with somebody's sync.
+constexpr auto patience = std::chrono::milliseconds(2);
 
 // A segment grows by its own size within these steps: start-up is quick and a small relay stays small, and
 // yet nearly every sync finds its blocks allocated.
@@ -53,7 +59,7 @@ Journal::Journal(async::Loop& loop, disk::Disk& disk, const Options& options, Se
 }
 
 Journal::~Journal() {
-  hand_over();
+  hand_over(true);
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -62,23 +68,29 @@ Journal::~Journal() {
   thread_.join();
 }
 
-// Clients whose batch became durable go on in one turn of the loop. Were the first of them handed over at
-// once, it would have a sync for itself, and the others would wait for the next: twice the syncs for the same
-// messages.
+// Clients whose batch became durable go on in one turn of the loop. Were the first of them synced at once, it
+// would have a sync for itself, and the others would wait for the next: twice the syncs for the same
+// messages. Written it is at once, where that is worth it, while the loop prepares the next.
 void Journal::submit(Submission submission) {
+  gathered_bytes_ += submission.bytes.size();
   gathered_.push_back(std::move(submission));
-  if (gathered_.size() > 1) return;
+  if (gathered_bytes_ >= early_bytes) hand_over(false);
+  if (std::exchange(in_turn_, true)) return;
   loop_.post([this, alive = std::weak_ptr(alive_)] {
-    if (!alive.expired()) hand_over();
+    if (alive.expired()) return;
+    in_turn_ = false;
+    hand_over(true);
   });
 }
 
-void Journal::hand_over() {
-  std::vector<Submission> turn =
+void Journal::hand_over(bool turn_is_over) {
+  gathered_bytes_ = 0;
+  std::vector<Submission> part =
       std::exchange(gathered_, {});  // a turn of a million must not hold their memory
   {
     std::lock_guard lock(mutex_);
-    std::move(turn.begin(), turn.end(), std::back_inserter(ready_));
+    std::move(part.begin(), part.end(), std::back_inserter(ready_));
+    more_to_come_ = !turn_is_over;
   }
   wake_.notify_one();
 }
@@ -94,7 +106,6 @@ std::optional<QueueError> Journal::refusal() const {
 void Journal::serve() {
   std::unique_lock lock(mutex_);
   while (wait_for_work(lock)) {
-    take_batch();
     lock.unlock();
     write_batch();
     report();
@@ -107,40 +118,52 @@ bool Journal::wait_for_work(std::unique_lock<std::mutex>& lock) {
   if (retry_at_) wake_.wait_until(lock, *retry_at_, [this] { return stopping_; });
   retry_at_.reset();
   wake_.wait(lock, [this] { return stopping_ || !ready_.empty(); });
+  wake_.wait_for(lock, patience, [this] { return stopping_ || has_urgent(); });
   return !ready_.empty();
 }
 
-void Journal::take_batch() {
-  const std::uint64_t limit =
-      std::min(batch_bytes, segment_size_ - std::min<std::uint64_t>(segment_size_, segment_start));
-  std::uint64_t bytes = 0;
-  while (!ready_.empty() && batch_.size() < batch_count) {
-    const Submission& next = ready_.front();
-    bytes += next.order ? next.order->length : next.bytes.size();
-    if (bytes > limit && !batch_.empty()) return;
-    batch_.push_back(std::move(ready_.front()));
-    ready_.pop_front();
-  }
+bool Journal::has_urgent() const {
+  return ready_.size() >= batch_count ||
+         std::any_of(ready_.begin(), ready_.end(), [](const Submission& next) {
+           return next.waiter || next.kind != Submission::Kind::fact;
+         });
 }
 
+// A batch is what is synced once: all that is ready, and what the loop's turn still brings meanwhile.
 void Journal::write_batch() {
   try {
-    prepare();
-    std::uint64_t bytes = 0;
-    for (const Submission& submission : batch_) bytes += submission.bytes.size();
-    if (bytes > 0) {
-      append(bytes);
-      failures_ = 0;
+    for (std::span<Submission> part = take_more(); !part.empty(); part = take_more()) {
+      prepare(part);
+      write(part);
     }
+    sync();
     finish_batch();
   } catch (const std::exception& error) {
     fail_batch(to_queue_error(error));
   }
 }
 
+// Moves into the batch what is ready and fits; nothing when the batch is complete.
+std::span<Submission> Journal::take_more() {
+  const std::size_t before = batch_.size();
+  const std::uint64_t room = segment_size_ - std::min(segment_size_, before > 0 ? written_ : segment_start);
+  const std::uint64_t limit = std::min(batch_bytes, room);
+  std::uint64_t bytes = before > 0 ? written_ - end_.offset : 0;
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [this] { return stopping_ || !more_to_come_ || !ready_.empty(); });
+  while (!ready_.empty() && batch_.size() < batch_count) {
+    const Submission& next = ready_.front();
+    bytes += next.order ? next.order->length : next.bytes.size();
+    if (bytes > limit && !batch_.empty()) break;
+    batch_.push_back(std::move(ready_.front()));
+    ready_.pop_front();
+  }
+  return std::span(batch_).subspan(before);
+}
+
 // Makes the bytes of rewrites, and refuses messages for which there is no room.
-void Journal::prepare() {
-  for (Submission& submission : batch_) {
+void Journal::prepare(std::span<Submission> part) {
+  for (Submission& submission : part) {
     if (submission.order) prepare_rewrite(submission);
     if (submission.kind != Submission::Kind::message || !space_is_low()) continue;
     submission.failure.emplace(QueueError::Kind::full, "free space is below the reserve");
@@ -175,28 +198,40 @@ bool Journal::space_is_low() {
   return space_low_;
 }
 
-// Writes the batch's records in one piece and makes them durable. Throws; what is on disk is then unknown.
-void Journal::append(std::uint64_t bytes) {
-  if (current_ && end_.offset > segment_start && end_.offset + bytes > segment_size_) leave_segment();
+// Writes a part of the batch behind what is written of it already. Throws; what is on disk is then unknown.
+void Journal::write(std::span<Submission> part) {
+  std::uint64_t bytes = 0;
+  for (const Submission& submission : part) bytes += submission.bytes.size();
+  if (bytes == 0) return;
+  const bool begun = current_ && written_ > end_.offset;
+  if (current_ && !begun && end_.offset > segment_start && end_.offset + bytes > segment_size_)
+    leave_segment();
   if (!current_) enter_segment();
   std::vector<std::string_view> pieces;
-  pieces.reserve(batch_.size());
-  std::uint64_t offset = end_.offset;
-  for (Submission& submission : batch_) {
+  pieces.reserve(part.size());
+  const std::uint64_t from = written_;
+  for (Submission& submission : part) {
     if (submission.bytes.empty()) continue;
-    submission.where = {end_.segment, static_cast<std::uint32_t>(offset)};
+    submission.where = {end_.segment, static_cast<std::uint32_t>(written_)};
     seal(submission.bytes, current_->header.generation, end_.offset);
     pieces.push_back(submission.bytes);
-    offset += submission.bytes.size();
+    written_ += submission.bytes.size();
   }
-  current_->file->write_at(end_.offset, pieces);
-  fill_ahead(offset);
+  current_->file->write_at(from, pieces);
+}
+
+// Makes the batch durable. Throws; what of it is on disk is then unknown.
+void Journal::sync() {
+  if (written_ == end_.offset) return;
+  fill_ahead();
   current_->file->sync_data();
-  end_.offset = static_cast<std::uint32_t>(offset);
+  end_.offset = static_cast<std::uint32_t>(written_);
+  failures_ = 0;
 }
 
 // Zeroes behind the end, so that later syncs need not write the file's size and block map as well.
-void Journal::fill_ahead(std::uint64_t end) {
+void Journal::fill_ahead() {
+  const std::uint64_t end = written_;
   if (end <= allocated_) return;
   const std::uint64_t step = std::clamp(end, smallest_step, largest_step);
   const std::uint64_t target = std::max(end, std::min(end + step, segment_size_));
@@ -216,6 +251,7 @@ void Journal::fill_ahead(std::uint64_t end) {
 void Journal::enter_segment() {
   current_ = store_.open_next(end_.segment, end_.offset);
   end_ = {current_->header.sequence, segment_start};
+  written_ = segment_start;
   allocated_ = current_->file->size();
   segments_.add(current_);
 }
@@ -223,6 +259,7 @@ void Journal::enter_segment() {
 // The next segment's header will say where this one ended.
 void Journal::leave_segment() {
   current_.reset();
+  written_ = end_.offset;
 }
 
 // The same after a failure: what was written behind the end is void. A segment in which nothing became

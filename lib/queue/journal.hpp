@@ -1,5 +1,5 @@
-// Journal: the writer thread. It makes what the loop hands it durable, many records with one write and one
-// sync, and says so with one post.
+// Journal: the writer thread. It makes what the loop hands it durable, many records with one sync, and says so
+// with one post.
 //
 // Owned by the queue. The loop submits and is told; nobody waits on a lock while something is written. It
 // knows records as bytes, and of messages only what a rewrite needs.
@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -67,7 +68,8 @@ class Journal {
   // Writes what was submitted, once more if that fails, and joins.
   ~Journal();
 
-  // What is submitted in one turn of the loop is written together.
+  // What is submitted in one turn of the loop is synced together. A fact for which nobody waits may lie some
+  // 2 ms, for company.
   void submit(Submission submission);
   // Why a message would be refused now; nothing while the disk works.
   std::optional<QueueError> refusal() const;
@@ -75,16 +77,18 @@ class Journal {
  private:
   using Batch = std::vector<Submission>;
 
-  void hand_over();
+  void hand_over(bool turn_is_over);
   void serve();
   bool wait_for_work(std::unique_lock<std::mutex>& lock);
-  void take_batch();
+  bool has_urgent() const;
   void write_batch();
-  void prepare();
+  std::span<Submission> take_more();
+  void prepare(std::span<Submission> part);
   void prepare_rewrite(Submission& submission);
   bool space_is_low();
-  void append(std::uint64_t bytes);
-  void fill_ahead(std::uint64_t end);
+  void write(std::span<Submission> part);
+  void sync();
+  void fill_ahead();
   void enter_segment();
   void leave_segment();
   void abandon_segment();
@@ -103,12 +107,15 @@ class Journal {
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);  // until we go, on the loop
 
   // The loop's own.
-  std::vector<Submission> gathered_;  // in this turn
+  std::vector<Submission> gathered_;  // in this turn, and not handed over yet
+  std::size_t gathered_bytes_ = 0;
+  bool in_turn_ = false;
 
   // The writer's own.
   SegmentStore store_;
   std::shared_ptr<const Segment> current_;  // null: a fresh one must be opened before anything is written
-  Position end_;                            // in the current segment, else in the one before
+  Position end_;                            // of what is durable, in the current segment or the one before
+  std::uint64_t written_ = 0;               // end of what the batch wrote so far; end_ between batches
   std::uint64_t allocated_ = 0;             // size of the current file
   unsigned failures_ = 0;                   // batches in a row
   bool space_low_ = false;
@@ -119,6 +126,7 @@ class Journal {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Submission> ready_;
+  bool more_to_come_ = false;                                      // in this turn of the loop
   std::optional<std::chrono::steady_clock::time_point> retry_at_;  // the disk failed; until then nobody tries
   std::string refusal_;
   QueueError::Kind refusal_kind_ = QueueError::Kind::failed;
