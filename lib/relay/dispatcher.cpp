@@ -48,8 +48,14 @@ send::Target make_target(const route::Upstream& upstream, const route::Choice& c
   target.host = upstream.host;
   target.port = upstream.endpoints[endpoint].port;
   target.encryption = encryption(upstream.endpoints[endpoint].tls);
-  target.tls = {tls.name.empty() ? upstream.host : tls.name, tls.ca_file, tls.verify,
-                tls.min_version == config::TlsVersion::tls1_3};
+  target.tls = {.name = tls.name.empty() ? upstream.host : tls.name,
+                .ca_file = tls.ca_file,
+                .verify = tls.verify,
+                .tls1_3_only = tls.min_version == config::TlsVersion::tls1_3,
+                .pins = tls.pins,
+                .client_certificate = tls.client_certificate,
+                .client_key = tls.client_key,
+                .account = choice.id};
   target.hostname = hostname;
   target.mechanisms = upstream.mechanisms;
   target.clear_password_allowed = is_loopback(upstream.host);

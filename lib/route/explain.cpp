@@ -48,17 +48,24 @@ std::string endpoints_text(const Upstream& upstream) {
   return text;
 }
 
+std::string tls_text(const Upstream& upstream) {
+  const config::TlsOptions& tls = upstream.tls_options;
+  std::string text = "certificate is not verified";
+  if (tls.verify)
+    text = fmt::format("certificate must be valid for {}", tls.name.empty() ? upstream.host : tls.name);
+  if (!tls.pins.empty()) text += ", its key pinned";
+  if (!tls.client_certificate.empty()) text += fmt::format(", we show {}", tls.client_certificate);
+  return text;
+}
+
 void explain_server(std::string& text, const Upstream& upstream) {
   const config::Upstream& file = *upstream.settings;
   const bool preset = upstream.preset != nullptr;
   line(text, "host", upstream.host, origin(file.host.has_value(), preset));
   line(text, "ports", endpoints_text(upstream), origin(!file.ports.empty() || file.tls, preset));
-  const config::TlsOptions& tls = upstream.tls_options;
-  const std::string_view name = tls.name.empty() ? upstream.host : tls.name;
   line(text, "pipelining", config::to_string(upstream.pipelining),
        origin(file.pipelining.has_value(), preset && upstream.preset->pipelining));
-  line(text, "tls",
-       tls.verify ? fmt::format("certificate must be valid for {}", name) : "certificate is not verified");
+  line(text, "tls", tls_text(upstream));
 }
 
 void explain_account(std::string& text, const Choice& choice, const config::SenderRule& rule,

@@ -195,6 +195,17 @@ void check_sandbox(Reader& reader, const Node& node) {
     require(reader, sandbox, {"directory"});
 }
 
+void check_tls_options(Reader& reader, const Node& node, const TlsOptions& options) {
+  if (node.has("client_certificate") != node.has("client_key"))
+    reader.error(node.place_of(node.has("client_key") ? "client_key" : "client_certificate"),
+                 "client_certificate and client_key belong together: one of them is missing");
+  if (!options.verify && node.has("pin_sha256"))
+    reader.error(
+        node.place_of("pin_sha256"),
+        "a pin is demanded beside verification, not instead of it: for a server with a certificate of "
+        "its own write 'ca_file' instead of 'verify: none'");
+}
+
 void check_upstream(Reader& reader, const Node& node, const Place& place, const Upstream& upstream) {
   if (node.has("sandbox")) return check_sandbox(reader, node);
   if (!node.has("provider") && !node.has("host"))
@@ -205,6 +216,7 @@ void check_upstream(Reader& reader, const Node& node, const Place& place, const 
   if (node.has("username") && !exposure(upstream).empty())
     reader.error(node.place_of(upstream.tls == TlsMode::none ? "tls" : "tls_options"),
                  std::string(exposure(upstream)));
+  check_tls_options(reader, below(node, {"tls_options"}), upstream.tls_options);
   check_mechanisms(reader, below(node, {"auth"}));
   check_classes(reader, below(node, {"retry_next_on"}));
 }

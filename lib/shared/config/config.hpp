@@ -149,6 +149,10 @@ struct TlsOptions {
   std::string ca_file;  // empty: the system's bundle
   std::string name;     // name to verify instead of the host's; empty: the host
   std::optional<TlsVersion> min_version;
+  std::vector<std::string>
+      pins;  // SHA-256 of the server's key (SubjectPublicKeyInfo), 32 octets each; any fits
+  std::string client_certificate;  // PEM, leaf first; empty: none
+  std::string client_key;          // PEM
   bool verify = true;  // `verify: none` only when written out; credentials are then sent to loopback alone
 };
 

@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "shared/config/pin.hpp"
 #include "shared/config/value.hpp"
 
 namespace relayd::config {
@@ -79,6 +80,21 @@ void read_endpoint(Reader& reader, const Node& node, Listener& listener) {
 void read_verify(Reader& reader, const Node& node, TlsOptions& options) {
   static const Words<bool> words = {{"full", true}, {"none", false}};
   read_word(reader, node, words, options.verify);
+}
+
+void read_pins(Reader& reader, const Node& node, TlsOptions& options) {
+  const auto add = [&](const Node& item) {
+    const std::optional<std::string> text = reader.text(item, "a pin");
+    if (!text) return;
+    Result<std::string> pin = parse_pin(*text);
+    if (pin)
+      options.pins.push_back(std::move(*pin));
+    else
+      reader.error(item.place, pin.error());
+  };
+  if (node.kind == Node::Kind::scalar) return add(node);
+  if (!expect_list(reader, node)) return;
+  for (const Node& item : node.items) add(item);
 }
 
 void read_pattern_list(Reader& reader, const Node& node, Account& account) {
@@ -276,9 +292,9 @@ static const Keys<TlsOptions>& keys_of(const TlsOptions*) {
       file("ca_file", &TlsOptions::ca_file),
       text("name", &TlsOptions::name, parse_host),
       key("min_version", &TlsOptions::min_version),
-      reserved<TlsOptions>("pin_sha256"),
-      reserved<TlsOptions>("client_certificate"),
-      reserved<TlsOptions>("client_key"),
+      {"pin_sha256", read_pins},
+      file("client_certificate", &TlsOptions::client_certificate),
+      file("client_key", &TlsOptions::client_key),
   };
   return keys;
 }
