@@ -368,7 +368,11 @@ Task<Session::After> Session::authenticate(smtp::Auth command) {
     const auto found = accounts->find(name);
     return found == accounts->end() ? std::nullopt : std::optional<Secret>(found->second);
   });
-  sasl::Server::Step step = server.begin(command.response);
+  sasl::Server::Step step;
+  if (server.needs_derivation())
+    step = co_await around_.workers.run([&] { return server.begin(command.response); });
+  else
+    step = server.begin(command.response);
   // A success may have a last message (SCRAM's server signature), which the client answers with an empty
   // line.
   while (step.kind == Kind::challenge || (step.kind == Kind::success && !step.text.empty())) {

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "shared/async/task.hpp"
+#include "shared/base/channel_binding.hpp"
 #include "shared/base/time.hpp"
 
 namespace relayd::async {
@@ -47,11 +48,7 @@ struct TlsFacts {
   bool resumed = false;   // no full handshake; what was verified was verified again
 };
 
-// What ties a SASL exchange to the TLS connection below it.
-struct ChannelBinding {
-  std::string type;  // "tls-exporter", "tls-unique"
-  std::string data;  // octets
-};
+using relayd::ChannelBinding;
 
 class Stream {
  public:

@@ -2,7 +2,7 @@
 //
 // Stands under send (client) and accept (server). Knows no sockets and no SMTP codes. A step may take
 // milliseconds (SCRAM derives a key): run it on a helper thread when needs_derivation() says so. Only the
-// mechanisms of the table in sasl.cpp exist; what else the library could do stays off.
+// mechanisms of the table in mechanism.cpp exist; what else the library could do stays off.
 #pragma once
 
 #include <functional>
@@ -10,8 +10,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
+#include "shared/base/channel_binding.hpp"
 #include "shared/base/result.hpp"
 #include "shared/base/secret.hpp"
 
@@ -22,14 +24,19 @@ struct Credential {
   Secret password;
 };
 
-// Picks the first of `preferred` (lower case) that the server `offered` (any case) and we know. Empty: none.
-std::string choose(const std::vector<std::string>& preferred, const std::vector<std::string>& offered);
+// Picks the first of `preferred` (any case) that the server `offered` (any case), that we know, that is not
+// among the `refused`, and that can be done: -PLUS needs a channel binding. Upper case; empty: none.
+std::string choose(const std::vector<std::string>& preferred, const std::vector<std::string>& offered,
+                   const std::optional<ChannelBinding>& binding = {},
+                   const std::vector<std::string>& refused = {});
 bool is_known(std::string_view mechanism);
 
 class Client {
  public:
-  // `mechanism` is a known one, any case.
-  Client(std::string_view mechanism, const Credential& credential);
+  // `mechanism` is a known one, any case; only -PLUS looks at the binding. EXTERNAL asks for the username as
+  // the identity to act as, or for whatever the certificate stands for when there is none (RFC 4422 A).
+  Client(std::string_view mechanism, const Credential& credential,
+         const std::optional<ChannelBinding>& binding = {});
   ~Client();
 
   // True: the first response goes with the AUTH command (RFC 4954 4).
@@ -50,12 +57,32 @@ class Client {
   std::unique_ptr<Implementation> implementation_;
 };
 
+// What a server may keep instead of a password (RFC 5803): enough to check one, not to log in with.
+struct ScramSecret {
+  unsigned iterations = 0;
+  std::string salt;        // octets
+  std::string stored_key;  // 32 octets
+  std::string server_key;  // 32 octets
+};
+
+// "SCRAM-SHA-256$4096:SALT$STOREDKEY:SERVERKEY" in base64. Takes 4096 (RFC 7677 4) to 600000 iterations.
+Result<ScramSecret> parse_scram_secret(std::string_view text);
+// The same of a password, for an operator to keep. An empty salt: 16 random octets. May take long, as the
+// iterations want it. Fails for what parse_scram_secret would not take, and for a password that SASLprep
+// (RFC 4013) forbids.
+Result<std::string> make_scram_secret(const Secret& password, unsigned iterations = 4096,
+                                      std::string salt = {});
+
 class Server {
  public:
-  // The clear-text password of a user, or nothing when there is no such user.
-  using Lookup = std::function<std::optional<Secret>(std::string_view username)>;
+  // What an account logs in with: a clear password or what was made of one.
+  using Stored = std::variant<Secret, ScramSecret>;
+  // Nothing when there is no such user.
+  using Lookup = std::function<std::optional<Stored>(std::string_view username)>;
 
-  Server(std::string_view mechanism, Lookup lookup);
+  // `binding` is that of the connection; a client that could have used it and was made to believe that we
+  // offer no -PLUS is refused (RFC 5802 6).
+  Server(std::string_view mechanism, Lookup lookup, std::optional<ChannelBinding> binding = {});
   ~Server();
 
   struct Step {
@@ -66,6 +93,7 @@ class Server {
   };
   // What the AUTH command brought: the initial response in base64, empty for "=", or none (RFC 4954 4).
   Step begin(const std::optional<std::string>& initial_response);
+  // True: the next step, or begin(), may derive a key.
   bool needs_derivation() const;
   // The client's response, base64. A malformed one is a failure too.
   Step step(std::string_view response);
@@ -78,7 +106,8 @@ class Server {
   std::unique_ptr<Implementation> implementation_;
 };
 
-// The mechanisms a Server can do, for the EHLO reply: "PLAIN LOGIN SCRAM-SHA-256".
-std::string server_mechanisms();
+// The mechanisms a Server can do, for the EHLO reply: "SCRAM-SHA-256 PLAIN LOGIN". -PLUS only where the
+// connection has a channel binding.
+std::string server_mechanisms(bool can_bind = false);
 
 }  // namespace relayd::sasl

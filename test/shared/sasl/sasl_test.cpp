@@ -7,15 +7,48 @@
 namespace relayd::sasl {
 namespace {
 
+constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+std::string base64(std::string_view bytes) {
+  std::string encoded;
+  unsigned bits = 0;
+  int held = 0;
+  for (const char c : bytes) {
+    bits = bits << 8 | static_cast<unsigned char>(c);
+    for (held += 8; held >= 6; held -= 6) encoded += alphabet[bits >> (held - 6) & 63];
+  }
+  if (held > 0) encoded += alphabet[bits << (6 - held) & 63];
+  while (encoded.size() % 4 != 0) encoded += '=';
+  return encoded;
+}
+
+std::string plain_text(std::string_view encoded) {
+  std::string bytes;
+  unsigned bits = 0;
+  int held = 0;
+  for (const char c : encoded.substr(0, encoded.find('='))) {
+    bits = bits << 6 | static_cast<unsigned>(alphabet.find(c));
+    held += 6;
+    if (held >= 8) bytes += static_cast<char>(bits >> (held -= 8) & 0xff);
+  }
+  return bytes;
+}
+
 // "user" and "pencil", as RFC 7677 3 has them.
+constexpr std::string_view pencil =
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
+    "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
 Credential credential(const std::string& password = "pencil") {
   return {"user", Secret(password)};
 }
 
-std::optional<Secret> lookup(std::string_view name) {
+std::optional<Server::Stored> lookup(std::string_view name) {
   if (name == "user") return Secret("pencil");
+  if (name == "kept") return *parse_scram_secret(pencil);
   return std::nullopt;
 }
+
+const ChannelBinding exporter{"tls-exporter", std::string("\x01\x00\xff", 3)};
 
 struct Ending {
   bool server_accepts = false;
@@ -25,9 +58,11 @@ struct Ending {
 };
 
 // Both sides against each other, as an SMTP session carries them.
-Ending talk(const char* mechanism, const Credential& who) {
-  Client client(mechanism, who);
-  Server server(mechanism, lookup);
+Ending talk(const char* mechanism, const Credential& who,
+            const std::optional<ChannelBinding>& clients = exporter,
+            const std::optional<ChannelBinding>& servers = exporter) {
+  Client client(mechanism, who, clients);
+  Server server(mechanism, lookup, servers);
   std::optional<std::string> initial;
   if (client.has_initial_response()) initial = *client.step("");
   Server::Step step = server.begin(initial);
@@ -61,12 +96,144 @@ TEST_P(EveryMechanism, RefusesAnUnknownUserAtTheSameStep) {
   EXPECT_FALSE(talk(GetParam(), {"nobody", Secret("\x01 no account has this password")}).server_accepts);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sasl, EveryMechanism, testing::Values("PLAIN", "LOGIN", "SCRAM-SHA-256"));
+TEST_P(EveryMechanism, ChecksAgainstAKeptScramSecret) {
+  EXPECT_TRUE(talk(GetParam(), {"kept", Secret("pencil")}).server_accepts);
+  EXPECT_FALSE(talk(GetParam(), {"kept", Secret("pencils")}).server_accepts);
+  EXPECT_FALSE(talk(GetParam(), {"kept", Secret(std::string(pencil))}).server_accepts);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sasl, EveryMechanism,
+                         testing::Values("PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"));
+
+// --- channel binding ---
+
+// What the client says first, without base64.
+std::string opening(const char* mechanism, const std::optional<ChannelBinding>& binding) {
+  Client client(mechanism, credential(), binding);
+  const Result<std::string> first = client.step("");
+  return first ? plain_text(*first) : first.error();
+}
+
+TEST(SaslBinding, BothEndsMustSeeTheSameConnection) {
+  const ChannelBinding other{"tls-exporter", "another connection"};
+  const ChannelBinding unique{"tls-unique", exporter.data};
+  EXPECT_FALSE(talk("SCRAM-SHA-256-PLUS", credential(), exporter, other).server_accepts);
+  EXPECT_FALSE(talk("SCRAM-SHA-256-PLUS", credential(), exporter, unique).server_accepts);
+  EXPECT_FALSE(talk("SCRAM-SHA-256-PLUS", credential(), exporter, std::nullopt).server_accepts);
+  EXPECT_TRUE(talk("SCRAM-SHA-256-PLUS", credential(), unique, unique).client_complete);
+}
+
+TEST(SaslBinding, IsNamedInTheGs2Header) {
+  EXPECT_TRUE(opening("SCRAM-SHA-256-PLUS", exporter).starts_with("p=tls-exporter,,n=user,r="));
+  EXPECT_TRUE(opening("SCRAM-SHA-1-PLUS", exporter).starts_with("p=tls-exporter,,n=user,r="));
+  EXPECT_TRUE(
+      opening("SCRAM-SHA-256-PLUS", ChannelBinding{"tls-unique", "x"}).starts_with("p=tls-unique,,n="));
+  EXPECT_TRUE(opening("SCRAM-SHA-256", exporter).starts_with("n,,n=user,r="));
+}
+
+TEST(SaslBinding, MissingItPlusDoesNotBegin) {
+  Client client("SCRAM-SHA-256-PLUS", credential());
+  EXPECT_FALSE(client.step(""));
+}
+
+TEST(SaslBinding, AClientFromWhichPlusWasHiddenIsRefused) {
+  // y,,n=user,r=abc: it could bind, and was told that we cannot (RFC 5802 6).
+  EXPECT_EQ(Server("SCRAM-SHA-256", lookup, exporter).begin("eSwsbj11c2VyLHI9YWJj").kind,
+            Server::Step::Kind::failure);
+  EXPECT_EQ(Server("SCRAM-SHA-256", lookup).begin("eSwsbj11c2VyLHI9YWJj").kind,
+            Server::Step::Kind::challenge);
+}
+
+// --- what a server keeps ---
+
+TEST(ScramSecret, IsMadeAsItsRfcHasIt) {
+  // The password, salt and count of RFC 7677 3.
+  const std::string salt = plain_text("W22ZaJ0SNY7soEsUEjb6gQ==");
+  EXPECT_EQ(*make_scram_secret(Secret("pencil"), 4096, salt), pencil);
+  EXPECT_NE(*make_scram_secret(Secret("pencil")), *make_scram_secret(Secret("pencil")));
+  const Result<ScramSecret> secret = parse_scram_secret(pencil);
+  ASSERT_TRUE(secret) << secret.error();
+  EXPECT_EQ(secret->iterations, 4096u);
+  EXPECT_EQ(secret->salt, salt);
+  EXPECT_EQ(secret->stored_key.size(), 32u);
+  EXPECT_NE(secret->stored_key, secret->server_key);
+}
+
+TEST(ScramSecret, WhatIsNoneIsRefused) {
+  const std::string good(pencil);
+  EXPECT_TRUE(parse_scram_secret("scram-sha-256" + good.substr(13)));
+  for (const std::string& text :
+       {std::string(), std::string("pencil"), good.substr(0, good.size() - 4), good + "AAAA",
+        "SCRAM-SHA-1" + good.substr(13), "SCRAM-SHA-256$4095" + good.substr(18),
+        "SCRAM-SHA-256$600001" + good.substr(18), "SCRAM-SHA-256$4096:" + good.substr(43),
+        "SCRAM-SHA-256$4096:!!" + good.substr(43), good.substr(0, 44) + ":"})
+    EXPECT_FALSE(parse_scram_secret(text)) << text;
+  EXPECT_FALSE(make_scram_secret(Secret("pencil"), 4095));
+  EXPECT_FALSE(make_scram_secret(Secret("pencil"), 600'001));
+}
+
+TEST(SaslServer, ANameThatNobodyHasLooksLikeOneThatIsKept) {
+  const auto salt_for = [](const std::string& name) {
+    Server server("SCRAM-SHA-256", lookup);
+    const std::string first = plain_text(server.begin(*Client("SCRAM-SHA-256", {name, {}}).step("")).text);
+    return first.substr(first.find(",s="));
+  };
+  EXPECT_EQ(salt_for("kept"), ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
+  EXPECT_EQ(salt_for("nobody"), salt_for("nobody"));
+  EXPECT_NE(salt_for("nobody"), salt_for("somebody"));
+  EXPECT_EQ(salt_for("nobody").size(), salt_for("kept").size());
+}
+
+TEST(SaslServer, SaysWhenAStepMayTakeLong) {
+  Server plain("PLAIN", lookup);
+  EXPECT_TRUE(plain.needs_derivation());
+  Server scram("SCRAM-SHA-256", lookup);
+  EXPECT_FALSE(scram.needs_derivation());
+  scram.begin(*Client("SCRAM-SHA-256", credential()).step(""));
+  EXPECT_TRUE(scram.needs_derivation());
+  Server login("LOGIN", lookup);
+  EXPECT_FALSE(login.needs_derivation());
+  login.begin("dXNlcg==");
+  EXPECT_TRUE(login.needs_derivation());
+}
+
+TEST(SaslServer, NobodyActsForAnother) {
+  const auto plain = [](std::string_view message) {
+    return Server("PLAIN", lookup).begin(base64(message)).kind == Server::Step::Kind::success;
+  };
+  using namespace std::string_view_literals;
+  EXPECT_TRUE(plain("\0user\0pencil"sv));
+  EXPECT_TRUE(plain("user\0user\0pencil"sv));
+  EXPECT_FALSE(plain("kept\0user\0pencil"sv));
+}
 
 TEST(SaslClient, PlainIsNulSeparated) {
   Client client("plain", {"a", Secret("b")});
   EXPECT_EQ(*client.step(""), "AGEAYg==");  // NUL a NUL b, RFC 4616 2
   EXPECT_TRUE(client.complete());
+  EXPECT_FALSE(client.step("UGFzc3dvcmQ6"));  // a 334 after all that PLAIN has to say
+}
+
+TEST(SaslClient, ExternalNamesWhoToActAs) {
+  EXPECT_EQ(*Client("external", {"", {}}).step(""), "");
+  Client named("EXTERNAL", {"bob", {}});
+  EXPECT_TRUE(named.has_initial_response());
+  EXPECT_EQ(*named.step(""), "Ym9i");
+  EXPECT_TRUE(named.complete());
+}
+
+TEST(SaslClient, NothingIsSentForNobody) {
+  for (const char* mechanism : {"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"})
+    EXPECT_FALSE(Client(mechanism, {"", Secret("pencil")}).step("")) << mechanism;
+}
+
+TEST(SaslClient, AHugeChallengeIsAnErrorAndNothingWorse) {
+  const std::string huge(64 * 1024, 'A');
+  for (const char* mechanism : {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-1"}) {
+    Client client(mechanism, credential());
+    ASSERT_TRUE(client.step(""));
+    EXPECT_FALSE(client.step(huge)) << mechanism;
+  }
 }
 
 TEST(SaslClient, CramMd5MatchesItsRfc) {
@@ -77,46 +244,48 @@ TEST(SaslClient, CramMd5MatchesItsRfc) {
   EXPECT_EQ(*answer, "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw");
 }
 
-// base64 of "r=<nonce>x,s=QSXCR+Q6sek8bf92,i=<count>" for the nonce the client chose.
-std::string server_first(Client& client, const std::string& iterations) {
-  const std::string first = *client.step("");
-  static const std::string alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  unsigned bits = 0;
-  int held = 0;
-  for (const char c : first) {
-    const auto value = alphabet.find(c);
-    if (value == std::string::npos) break;
-    bits = bits << 6 | static_cast<unsigned>(value);
-    held += 6;
-    if (held >= 8) text += static_cast<char>(bits >> (held -= 8) & 0xff);
-  }
-  const std::string nonce = text.substr(text.find("r=") + 2);
-  std::string message = "r=" + nonce + "x,s=QSXCR+Q6sek8bf92" + iterations;
-  std::string encoded;
-  while (message.size() % 3 != 0) message += ',';
-  for (std::size_t i = 0; i < message.size(); i += 3) {
-    const auto byte = [&](std::size_t k) {
-      return static_cast<unsigned>(static_cast<unsigned char>(message[i + k]));
-    };
-    const unsigned group = byte(0) << 16 | byte(1) << 8 | byte(2);
-    for (int shift = 18; shift >= 0; shift -= 6) encoded += alphabet[group >> shift & 63];
-  }
-  return encoded;
+// What a server answers a client's first message with: the client's nonce continued, and `rest`.
+std::string server_first(Client& client, const std::string& rest) {
+  const std::string first = plain_text(*client.step(""));
+  return base64("r=" + first.substr(first.find("r=") + 2) + "x" + rest);
 }
 
-class ScramIterations : public testing::TestWithParam<const char*> {};
+class ServerFirst : public testing::TestWithParam<const char*> {};
 
-TEST_P(ScramIterations, OutOfBoundsEndTheExchangeBeforeAnyDerivation) {
+TEST_P(ServerFirst, OutOfBoundsEndsTheExchangeBeforeAnyDerivation) {
+  for (const char* mechanism : {"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1"}) {
+    Client client(mechanism, credential(), exporter);
+    const Result<std::string> answer = client.step(server_first(client, GetParam()));
+    ASSERT_FALSE(answer);
+    // Ours, not the library's.
+    EXPECT_NE(answer.error().find(" SCRAM "), std::string::npos) << answer.error();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sasl, ServerFirst,
+                         testing::Values(",s=QSXC,i=0", ",s=QSXC,i=1", ",s=QSXC,i=4095", ",s=QSXC,i=600001",
+                                         ",s=QSXC,i=2147483648", ",s=QSXC,i=99999999999999999999",
+                                         ",s=QSXC,i=-1", ",s=QSXC,i=4096x", ",s=QSXC,i=", ",s=QSXC", "",
+                                         ",s=,i=4096", ",i=4096,s=QSXC", ",i=4096,s=QSXC,i=1",
+                                         ",m=x,s=QSXC,i=4096"));
+
+TEST(SaslClient, AServersErrorOrDemandInsteadOfANonceEndsTheExchange) {
+  for (const char* message : {"e=other-error", "m=must,r=x,s=QSXC,i=4096", ",,", "r="}) {
+    Client client("SCRAM-SHA-256", credential());
+    ASSERT_TRUE(client.step(""));
+    EXPECT_FALSE(client.step(base64(message))) << message;
+  }
+}
+
+TEST(SaslClient, ASaltOf100KilobytesIsRefused) {
   Client client("SCRAM-SHA-256", credential());
-  const Result<std::string> answer = client.step(server_first(client, GetParam()));
-  ASSERT_FALSE(answer);
-  EXPECT_NE(answer.error().find("iteration"), std::string::npos) << answer.error();
+  EXPECT_FALSE(client.step(server_first(client, ",s=" + std::string(100'000, 'A') + ",i=4096")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Sasl, ScramIterations,
-                         testing::Values(",i=0", ",i=1", ",i=4095", ",i=600001", ",i=2147483648",
-                                         ",i=99999999999999999999", ",i=-1", ",i=4096x", ""));
+TEST(SaslClient, AnExtensionAfterTheCountIsIgnored) {
+  Client client("SCRAM-SHA-256", credential());
+  EXPECT_TRUE(client.step(server_first(client, ",s=QSXC,i=4096,x=y")));  // RFC 5802 5.1
+}
 
 TEST(SaslClient, AServerThatEndsEarlyProvedNothing) {
   Client client("SCRAM-SHA-256", credential());
@@ -127,12 +296,11 @@ TEST(SaslClient, AServerThatEndsEarlyProvedNothing) {
 TEST(SaslClient, AForeignNonceIsRefused) {
   Client client("SCRAM-SHA-256", credential());
   ASSERT_TRUE(client.step(""));
-  // r=other,s=QSXCR+Q6sek8bf92,i=4096
-  EXPECT_FALSE(client.step("cj1vdGhlcixzPVFTWENSK1E2c2VrOGJmOTIsaT00MDk2"));
+  EXPECT_FALSE(client.step(base64("r=other,s=QSXCR+Q6sek8bf92,i=4096")));
 }
 
 TEST(SaslServer, GarbageIsAFailureAndNothingWorse) {
-  for (const char* mechanism : {"PLAIN", "LOGIN", "SCRAM-SHA-256"})
+  for (const char* mechanism : {"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"})
     for (const char* text : {"=", "====", "*", "A", "AAAA", "!!!!", "AGEAYgBj", "AAAAAAAAAAAAAAAA"}) {
       Server server(mechanism, lookup);
       Server::Step step = server.step(text);
@@ -146,7 +314,27 @@ TEST(Sasl, ChoosesByOurOrderAmongWhatIsOffered) {
   EXPECT_EQ(choose({"scram-sha-256", "plain", "login"}, {"LOGIN", "PLAIN", "NTLM"}), "PLAIN");
   EXPECT_EQ(choose({"scram-sha-256"}, {"PLAIN"}), "");
   EXPECT_EQ(choose({"ntlm"}, {"NTLM"}), "");
+  EXPECT_EQ(choose({"EXTERNAL", "plain"}, {"plain", "external"}), "EXTERNAL");
   EXPECT_FALSE(is_known("DIGEST-MD5"));
+}
+
+TEST(Sasl, PlusIsChosenWhereTheConnectionCanBeBound) {
+  const std::vector<std::string> preferred = {"scram-sha-256-plus", "scram-sha-256", "plain"};
+  EXPECT_EQ(choose(preferred, {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}, exporter),
+            "SCRAM-SHA-256-PLUS");
+  EXPECT_EQ(choose(preferred, {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}), "SCRAM-SHA-256");
+  EXPECT_EQ(choose(preferred, {"PLAIN", "SCRAM-SHA-256"}, exporter), "SCRAM-SHA-256");
+}
+
+TEST(Sasl, WhatWasRefusedIsNotChosenAgain) {
+  const std::vector<std::string> preferred = {"scram-sha-256", "plain", "login"};
+  EXPECT_EQ(choose(preferred, {"PLAIN", "LOGIN", "SCRAM-SHA-256"}, {}, {"SCRAM-SHA-256"}), "PLAIN");
+  EXPECT_EQ(choose(preferred, {"PLAIN", "SCRAM-SHA-256"}, {}, {"scram-sha-256", "Plain"}), "");
+}
+
+TEST(Sasl, ServersOfferPlusWhereItCanBeDone) {
+  EXPECT_EQ(server_mechanisms(), "SCRAM-SHA-256 PLAIN LOGIN");
+  EXPECT_EQ(server_mechanisms(true), "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN");
 }
 
 }  // namespace
