@@ -1,0 +1,60 @@
+"""The two ends of every measurement: the load generator and the sink, one process each."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+HARDLY = 300  # seconds; no single run takes that long
+
+
+class Kit:
+    def __init__(self, programs: Path, directory: Path, certificate):
+        self.programs, self.directory, self.certificate = programs, directory, certificate
+
+    def load(self, port: int, **options) -> dict:
+        """Runs the load generator to its end; its report. `fresh=True` is --fresh, `size=9` is --size 9."""
+        words = [word for name, value in options.items() if value
+                 for word in ((f"--{name}",) if value is True else (f"--{name}", str(value)))]
+        ended = subprocess.run([self.programs / "load", "--port", str(port), *words], check=True, timeout=HARDLY,
+                               stdout=subprocess.PIPE)
+        return json.loads(ended.stdout)
+
+    def sink(self, **options) -> "Sink":
+        return Sink(self, **options)
+
+
+class Sink:
+    """An upstream with STARTTLS and AUTH. `rtt` is in milliseconds; `port` 0 is the kernel's choice."""
+
+    def __init__(self, kit: Kit, rtt: int = 0, port: int = 0):
+        self._control = kit.directory / "sink.control"
+        self._process = subprocess.Popen(
+            [kit.programs / "sink", "--port", str(port), "--tls", "starttls", "--auth", "--rtt", str(rtt),
+             "--certificate", kit.certificate.certificate, "--key", kit.certificate.key, "--control", self._control],
+            stdout=subprocess.PIPE, text=True)
+        self.port = json.loads(self._process.stdout.readline())["port"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.send_signal(signal.SIGTERM)
+        self._process.communicate(timeout=HARDLY)
+
+    def counts(self) -> dict:
+        with socket.socket(socket.AF_UNIX) as control:
+            control.connect(str(self._control))
+            with control.makefile() as answer:
+                return json.load(answer)
+
+    def wait(self, messages: int, timeout: float) -> dict:
+        """What it counts as soon as that many different messages have arrived, or when the time is over."""
+        deadline = time.monotonic() + timeout
+        while True:
+            counts = self.counts()
+            if counts["distinct"] >= messages or time.monotonic() > deadline:
+                return counts
+            time.sleep(0.05)

@@ -1,0 +1,137 @@
+"""The questions: each runs one peer once and answers with numbers.
+
+`value` is what the table shows. Beside it stand the processor time of the peer's whole tree for 1,000 messages and the
+most memory it was seen with, where there was a load, and whatever else explains the value.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from comparison.kit import Kit
+from comparison.peers import Peer, Setup
+from comparison.processes import Watch, pss_mib, tree
+from support.waiting import free_port
+
+DRAINED = 60  # seconds that accepted messages have until they must have arrived
+
+
+@dataclass
+class Bench:
+    """Where a question finds what it needs: the kit, and a fresh instance of the peer in turn."""
+
+    kit: Kit
+    seconds: float  # of load
+    make: Callable[..., Peer]
+
+    def peer(self, upstream: int, **setup) -> Peer:
+        return self.make(Setup(upstream, self.kit.certificate.authority, **setup))
+
+
+@dataclass(frozen=True)
+class Question:
+    name: str
+    text: str
+    unit: str
+    ask: Callable[[Bench], dict]
+    more_is_better: bool = True
+    rounds: int = 1000  # at most: some take minutes
+
+
+def costs(watch: Watch, messages: int) -> dict:
+    return {"cpu ms/1000": 1e6 * watch.cpu / max(messages, 1), "peak MiB": watch.peak_mib}
+
+
+def accept(**load) -> Callable[[Bench], dict]:
+    """Clients hand in for some seconds; nothing leaves."""
+    def ask(bench: Bench) -> dict:
+        with bench.peer(free_port(), held=True) as peer, Watch(peer.pid) as watch:
+            report = bench.kit.load(peer.port, messages=10_000_000, seconds=bench.seconds, **load)
+        return {"value": report["per_second"], "p50 ms": report["commit_us"]["p50"] / 1000,
+                "p99 ms": report["commit_us"]["p99"] / 1000, "errors": report["errors"],
+                **costs(watch, report["messages"])}
+    return ask
+
+
+def relay(accounts: int = 1, rtt: int = 0, connections: int = 0, messages: int = 0) -> Callable[[Bench], dict]:
+    """Clients hand in for some seconds, or so many messages; from their start to the last arrival at the sink."""
+    def ask(bench: Bench) -> dict:
+        limit = {"messages": messages} if messages else {"messages": 10_000_000, "seconds": bench.seconds}
+        with bench.kit.sink(rtt=rtt) as sink:
+            with bench.peer(sink.port, accounts=accounts, connections=connections) as peer, Watch(peer.pid) as watch:
+                report = bench.kit.load(peer.port, sessions=32, senders=accounts, **limit)
+                counts = sink.wait(report["messages"], DRAINED)
+        arrived = counts["distinct"]
+        return {"value": arrived / ((counts["last"] - report["begun"]) / 1e9),
+                "handshakes/message": sum(counts["handshakes"].values()) / max(arrived, 1),
+                "resumed": counts["handshakes"]["resumed"], "connections": counts["connections_peak"],
+                "errors": report["errors"], "missing": report["messages"] - arrived,
+                "duplicates": counts["duplicates"], **costs(watch, arrived)}
+    return ask
+
+
+def transit(bench: Bench) -> dict:
+    """One message at a time, from the client's connect to its final dot at the sink."""
+    messages = 100
+    with bench.kit.sink() as sink, bench.peer(sink.port) as peer:
+        report = bench.kit.load(peer.port, messages=messages, every=50)
+        counts = sink.wait(messages, DRAINED)
+    return {"value": counts["transit_us"]["p50"] / 1000, "p99 ms": counts["transit_us"]["p99"] / 1000,
+            "errors": report["errors"], "missing": messages - counts["distinct"]}
+
+
+def idle(bench: Bench) -> dict:
+    """Once it greets; then again when a message has gone through every part of it."""
+    with bench.kit.sink() as sink, bench.peer(sink.port) as peer:
+        begun = {"value": pss_mib(peer.pid), "processes": len(tree(peer.pid))}
+        bench.kit.load(peer.port, messages=1)
+        sink.wait(1, DRAINED)
+        return {**begun, "MiB after a message": pss_mib(peer.pid), "processes then": len(tree(peer.pid))}
+
+
+def start(bench: Bench) -> dict:
+    """Its second start: the first makes directories and, in Postfix, takes two seconds for once."""
+    peer = bench.peer(free_port())
+    with peer:
+        pass
+    try:
+        return {"value": 1000 * peer.start()}
+    finally:
+        peer.stop()
+
+
+def crash(messages: int) -> Callable[[Bench], dict]:
+    """The upstream is down while messages come; kill -9; the upstream is there; restart; all are to arrive."""
+    def ask(bench: Bench) -> dict:
+        upstream = free_port()
+        peer = bench.peer(upstream)
+        peer.start()
+        report = bench.kit.load(peer.port, sessions=32, messages=messages)
+        peer.kill()
+        with bench.kit.sink(port=upstream) as sink:
+            begun = time.monotonic_ns()
+            greeted = peer.start()
+            try:
+                peer.retry()
+                counts = sink.wait(report["messages"], 3 * DRAINED)
+            finally:
+                peer.stop()
+        return {"value": (counts["last"] - begun) / 1e9, "start ms": 1000 * greeted, "errors": report["errors"],
+                "lost": report["messages"] - counts["distinct"], "duplicates": counts["duplicates"]}
+    return ask
+
+
+QUESTIONS = [
+    Question("accept", "Accept, 32 sessions", "msg/s", accept(sessions=32)),
+    Question("accept-1", "Accept, 1 session", "msg/s", accept(sessions=1)),
+    Question("accept-100k", "Accept 100 KiB, 32 sessions", "msg/s", accept(sessions=32, size=100 << 10)),
+    Question("accept-fresh", "Accept, a connection each, 32 at once", "msg/s", accept(sessions=32, fresh=True)),
+    Question("relay", "Relay by TLS and AUTH, one account", "msg/s", relay()),
+    Question("relay-100", "Relay, 100 senders with an account each", "msg/s", relay(accounts=100)),
+    Question("relay-rtt", "The same, 50 ms away, 20 connections", "msg/s",
+             relay(accounts=100, rtt=50, connections=20, messages=600)),
+    Question("transit", "One message at a time, connect to sink, p50", "ms", transit, False),
+    Question("idle", "Memory (PSS) once it greets", "MiB", idle, False),
+    Question("start", "Start to greeting", "ms", start, False),
+    Question("crash", "20,000 queued, kill -9, until all arrived", "s", crash(20_000), False, rounds=1),
+]
