@@ -7,14 +7,14 @@
 namespace relayd::queue {
 
 Draft::State::State(disk::Disk& queue_disk, Journal& queue_journal, async::Workers& helpers,
-                    Alarm& queue_alarm, const Options& queue_options, MessageId new_id)
+                    Alarm& queue_alarm, const Options& queue_options, std::string buffer, MessageId new_id)
     : disk(queue_disk),
       journal(queue_journal),
       workers(helpers),
       alarm(queue_alarm),
       options(queue_options),
       id(new_id),
-      record(begin_message()) {}
+      record(begin_message(std::move(buffer))) {}
 
 Draft::State::~State() {
   if (!file) return;

@@ -19,7 +19,7 @@ namespace relayd::queue {
 
 struct Draft::State {
   State(disk::Disk& queue_disk, Journal& queue_journal, async::Workers& helpers, Alarm& queue_alarm,
-        const Options& queue_options, MessageId new_id);
+        const Options& queue_options, std::string buffer, MessageId new_id);
   ~State();  // an unfinished body in a file is removed by the writer
 
   // Both block: for a worker. Throw DiskError, or QueueError{full} below the reserve.

@@ -140,6 +140,7 @@ void Queue::Implementation::take(Report& report) {
     } else if (submission.kind == Submission::Kind::fact && !submission.bytes.empty()) {
       if (Entry* entry = index.find(submission.id)) entry->last = submission.where;
     }
+    if (submission.kind == Submission::Kind::message) buffers.give_back(std::move(submission.bytes));
     if (!submission.waiter) continue;
     if (submission.failure)
       submission.waiter->fail(std::make_exception_ptr(*submission.failure));

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "queue/alarm.hpp"
+#include "queue/buffers.hpp"
 #include "queue/history.hpp"
 #include "queue/index.hpp"
 #include "queue/journal.hpp"
@@ -56,6 +57,7 @@ class Queue::Implementation {
   Alarm alarm{loop, on_trouble};
   std::size_t found_in_doubt = 0;  // by open()
 
+  Buffers buffers;
   Index index;
   SegmentTable segments;
   std::unique_ptr<Journal> journal;  // ends before the parts above

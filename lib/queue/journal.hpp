@@ -1,5 +1,5 @@
-// Journal: the writer thread. It makes what the loop hands it durable, many records with one sync, and says so
-// with one post.
+// Journal: the writer thread. It makes what the loop hands it durable, many records with one sync, and says
+// so with one post.
 //
 // Owned by the queue. The loop submits and is told; nobody waits on a lock while something is written. It
 // knows records as bytes, and of messages only what a rewrite needs.

@@ -47,8 +47,8 @@ void Queue::on_trouble(std::function<void(const std::string&)> callback) {
 
 Draft Queue::draft() {
   Implementation& q = *implementation_;
-  return Draft(
-      std::make_unique<Draft::State>(q.disk, *q.journal, q.workers, q.alarm, q.options, q.next_id()));
+  return Draft(std::make_unique<Draft::State>(q.disk, *q.journal, q.workers, q.alarm, q.options,
+                                              q.buffers.take(), q.next_id()));
 }
 
 async::Task<void> Draft::flush() {

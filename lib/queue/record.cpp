@@ -163,8 +163,9 @@ void seal(std::string& record, std::uint64_t generation, std::uint32_t batch) {
   store(&record[checksum_at], checksum(std::string_view(record).substr(id_at), generation));
 }
 
-std::string begin_message() {
-  return std::string(message_head, '\0');
+std::string begin_message(std::string used) {
+  used.assign(message_head, '\0');
+  return used;
 }
 
 void finish_message(std::string& record, MessageId id, const MessageFacts& facts, const Envelope& envelope) {

@@ -80,8 +80,8 @@ struct StoredMessage : MessageFacts {
   std::optional<Progress> progress;
 };
 
-// A buffer to which the body can be appended.
-std::string begin_message();
+// A buffer to which the body can be appended; in the memory of `used`.
+std::string begin_message(std::string used = {});
 // Completes the buffer, which holds facts.size octets of body unless they are by reference.
 void finish_message(std::string& record, MessageId id, const MessageFacts& facts, const Envelope& envelope);
 // Turns the bytes of a sound message record into those of its successor, with other progress and flags.
