@@ -179,8 +179,6 @@ std::string certificate_problem(X509_STORE_CTX* failed, const async::TlsPolicy& 
       return unknown_issuer(failed);
     case X509_V_ERR_INVALID_PURPOSE:
       return fmt::format("{} is not made for a server (extended key usage)", which(failed));
-    case X509_V_ERR_CERT_CHAIN_TOO_LONG:
-      return "the server's certificate chain is too long";
     default:
       return fmt::format("the certificate was refused: {}", X509_verify_cert_error_string(verdict));
   }

@@ -18,8 +18,8 @@ namespace relayd::net {
 
 namespace {
 
-constexpr int depth_limit = 10;       // certificates between the leaf and its authority
-constexpr int rsa_bits_least = 2048;  // CA/Browser Forum Baseline Requirements 6.1.5
+constexpr std::size_t chain_limit = 10;  // certificates that a server may show
+constexpr int rsa_bits_least = 2048;     // CA/Browser Forum Baseline Requirements 6.1.5
 
 using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 using StoreContext = std::unique_ptr<X509_STORE_CTX, decltype(&X509_STORE_CTX_free)>;
@@ -55,13 +55,16 @@ std::string weakness(X509_STORE_CTX* context) {
 }
 
 CertificateProblem verify_chain(SSL* ssl, STACK_OF(X509) * chain, const async::TlsPolicy& policy) {
+  if (sk_X509_num(chain) > chain_limit)
+    return {fmt::format("the server's certificate chain is too long: {} certificates, {} are followed",
+                        sk_X509_num(chain), chain_limit),
+            SSL_AD_BAD_CERTIFICATE};
   const StoreContext context(X509_STORE_CTX_new(), X509_STORE_CTX_free);
   X509_STORE* trusted = SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl));
   if (!context || X509_STORE_CTX_init(context.get(), trusted, sk_X509_value(chain, 0), chain) != 1)
     return {"the certificate cannot be verified: out of memory", SSL_AD_INTERNAL_ERROR};
   X509_STORE_CTX_set_default(context.get(), "ssl_server");
   X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context.get());
-  X509_VERIFY_PARAM_set_depth(parameters, depth_limit);
   demand_name(parameters, policy.name);
   if (X509_verify_cert(context.get()) != 1) {
     const int verdict = X509_STORE_CTX_get_error(context.get());
