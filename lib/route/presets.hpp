@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "shared/base/result.hpp"
 #include "shared/config/config.hpp"
 
 namespace relayd::route {
@@ -27,17 +28,22 @@ struct Region {
 
 struct Preset {
   std::string_view name;
-  std::vector<Region> regions;          // the first is the default; one without a name: there are no regions
+  // The first is the default; one without a name: there are no regions. A single one named "*" stands for
+  // any, whose name replaces the "*" in the host.
+  std::vector<Region> regions;
   std::vector<Endpoint> endpoints;      // tried in order; ports that networks block most stand last
   std::vector<std::string> mechanisms;  // in order of preference
-  std::string_view username;            // the one that everybody uses; empty: it depends on the account
-  std::string_view credential_hint;     // what username and password are there, in words
-  config::UpstreamLimits limits;        // only what the provider tells
-  std::optional<config::Pipelining> pipelining = std::nullopt;  // only where the usual way fails
+  bool (*takes_username)(std::string_view username);  // false only for what cannot be one there
+  std::string_view credential_hint;                   // what username and password are there, in words
+  config::UpstreamLimits limits = {};                 // only what the provider tells
+  std::optional<config::Pipelining> pipelining = {};  // only where the usual way is in doubt
 };
 
 // Null for an unknown name.
 const Preset* find_preset(std::string_view name);
+
+// The host in a region, or in the default one when `region` is empty. The error says which regions there are.
+Result<std::string> host_of(const Preset& preset, std::string_view region);
 
 std::vector<std::string_view> preset_names();
 

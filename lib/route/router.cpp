@@ -94,8 +94,8 @@ class RouterBuilder {
 
   // Behind another host than the provider's own, such as a proxy, other names may be in use.
   void check_username(const Upstream& upstream, const std::string& username, config::Location where) {
-    const bool known = upstream.preset && !upstream.preset->username.empty() && !upstream.settings->host;
-    if (known && username != upstream.preset->username)
+    const bool known = upstream.preset && !upstream.settings->host;
+    if (known && !upstream.preset->takes_username(username))
       error(where, fmt::format("upstream '{}': username and password at {} are {}", upstream.name,
                                upstream.preset->name, upstream.preset->credential_hint));
   }

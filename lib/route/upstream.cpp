@@ -80,22 +80,6 @@ Limits limits_of(const config::UpstreamLimits& file, const config::UpstreamLimit
   return limits;
 }
 
-std::string host_in_region(const Preset& preset, const std::string& region,
-                           std::vector<std::string>& errors) {
-  if (region.empty()) return std::string(preset.regions.front().host);
-  std::vector<std::string_view> names;
-  for (const auto& [name, host] : preset.regions) {
-    if (name == region) return std::string(host);
-    if (!name.empty()) names.push_back(name);
-  }
-  if (names.empty())
-    errors.push_back(fmt::format("the provider '{}' has no regions", preset.name));
-  else
-    errors.push_back(
-        fmt::format("unknown region '{}' of '{}': it has {}", region, preset.name, fmt::join(names, ", ")));
-  return {};
-}
-
 }  // namespace
 
 Upstream effective_upstream(const config::Upstream& settings, std::vector<std::string>& errors) {
@@ -110,8 +94,15 @@ Upstream effective_upstream(const config::Upstream& settings, std::vector<std::s
   if (!preset && !settings.provider.empty())
     errors.push_back(fmt::format("unknown provider '{}'{}", settings.provider,
                                  config::suggestion(settings.provider, preset_names())));
-  if (preset) upstream.host = host_in_region(*preset, settings.region, errors);
-  if (settings.host) upstream.host = *settings.host;
+  if (settings.host) {
+    upstream.host = *settings.host;
+  } else if (preset) {
+    Result<std::string> host = host_of(*preset, settings.region);
+    if (host)
+      upstream.host = std::move(*host);
+    else
+      errors.push_back(host.error());
+  }
   const bool nowhere = upstream.host.empty() && !upstream.sandbox_directory && errors.empty();
   if (nowhere) errors.push_back("it has neither provider, host nor sandbox");
   if (!upstream.sandbox_directory) upstream.endpoints = endpoints_of(settings, preset);

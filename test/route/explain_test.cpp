@@ -44,7 +44,7 @@ config::Config sample() {
   config::SenderRule own;
   own.match = "billing@example.com";
   own.upstreams = {"main", "office"};
-  own.username = "billing";
+  own.username = "billing@mg.example.com";
   own.password = secret(config::SecretSource::Kind::file, "/run/secrets/billing");
   own.where = {20, 5};
   config::SenderRule refused;
@@ -73,7 +73,7 @@ TEST(Explain, RuleAndUpstreamsInOrder) {
       text,
       HasSubstr("1. main  (provider mailgun)\n   host       smtp.eu.mailgun.org  (from preset)\n"
                 "   ports      587 starttls, 2525 starttls, 465 implicit, 25 starttls  (from preset)\n"));
-  EXPECT_THAT(text, HasSubstr("   username   billing  (/etc/relayd/relayd.yaml:20)\n"
+  EXPECT_THAT(text, HasSubstr("   username   billing@mg.example.com  (/etc/relayd/relayd.yaml:20)\n"
                               "   password   file /run/secrets/billing\n"
                               "   auth       plain, login  (from preset)\n"));
   EXPECT_THAT(text, HasSubstr("connections 3  (from file)"));
@@ -82,6 +82,7 @@ TEST(Explain, RuleAndUpstreamsInOrder) {
   EXPECT_THAT(text, HasSubstr("quota none  (default)"));
   EXPECT_THAT(text, HasSubstr("   pipelining transaction  (from file)\n"));
   EXPECT_THAT(text, HasSubstr("   pipelining ahead  (default)\n"));
+  EXPECT_THAT(text, HasSubstr("message_size 26214400 octets  (from preset)"));
   EXPECT_THAT(text, HasSubstr("moves on   after connect, tls"));
   EXPECT_THAT(text, HasSubstr("2. office\n   host       smtp.example.net  (from file)\n"
                               "   ports      465 implicit  (from file)\n"));
@@ -92,6 +93,26 @@ TEST(Explain, NeverASecret) {
   EXPECT_THAT(text, HasSubstr("username   postmaster@mg.example.com  (/etc/relayd/relayd.yaml:5)"));
   EXPECT_THAT(text, HasSubstr("password   in the configuration"));
   EXPECT_THAT(text, Not(HasSubstr("canary")));
+}
+
+TEST(Explain, WhatAPresetFilledIn) {
+  config::Config config;
+  config::Upstream office;
+  office.name = office.provider = "office365";
+  office.username = "me@example.com";
+  office.password = secret(config::SecretSource::Kind::environment, "PASSWORD");
+  office.next_password = secret(config::SecretSource::Kind::file, "/run/secrets/next");
+  config.upstreams = {office};
+  config.senders.emplace_back().match = "*";
+  config.senders.back().upstreams = {"office365"};
+  const Router::Built built = Router::build(std::make_shared<config::Config>(config));
+  ASSERT_TRUE(built.router);
+  const std::string text = explain(*built.router, "me@example.com");
+  for (const char* const part :
+       {"host       smtp.office365.com  (from preset)", "ports      587 starttls  (from preset)",
+        "auth       login  (from preset)", "connections 3  (from preset)", "rate 30/m  (from preset)",
+        "quota 10000/day  (from preset)", "or         file /run/secrets/next\n"})
+    EXPECT_THAT(text, HasSubstr(part));
 }
 
 TEST(Explain, OtherOutcomes) {

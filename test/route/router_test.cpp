@@ -1,5 +1,6 @@
 #include "route/router.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -205,16 +206,45 @@ TEST(Router, FileGoesOverPresetGoesOverDefault) {
   EXPECT_THAT(x.retry_next_on, ElementsAre("connect"));
 }
 
+// One line for each preset: what a bare `provider: NAME` stands for.
+std::string standing_for(std::string name, std::string region = "") {
+  const auto built = router({provider(std::move(name), std::move(region))});
+  const Upstream& x = built->upstreams()[0];
+  std::string text = x.host;
+  for (const auto& [port, tls] : x.endpoints) text += fmt::format(" {}{}", port, config::to_string(tls)[0]);
+  text += fmt::format(" {}", fmt::join(x.mechanisms, "+"));
+  text += fmt::format(" {}x{}x{}", x.limits.connections, x.limits.messages_per_connection,
+                      x.limits.recipients_per_message);
+  if (x.limits.message_size) text += fmt::format(" {}M", x.limits.message_size->count >> 20);
+  if (x.limits.rate) text += " " + config::to_string(*x.limits.rate);
+  if (x.limits.quota) text += " " + config::to_string(*x.limits.quota);
+  if (x.pipelining != config::Pipelining::ahead) text += fmt::format(" {}", config::to_string(x.pipelining));
+  return text;
+}
+
 TEST(Router, PresetsAndTheirRegions) {
-  EXPECT_EQ(router({provider("mailgun")})->upstreams()[0].host, "smtp.mailgun.org");
-  EXPECT_EQ(router({provider("mailgun", "us")})->upstreams()[0].host, "smtp.mailgun.org");
-  EXPECT_EQ(router({provider("mailgun", "eu")})->upstreams()[0].host, "smtp.eu.mailgun.org");
-  EXPECT_EQ(router({provider("sendgrid")})->upstreams()[0].host, "smtp.sendgrid.net");
-  EXPECT_EQ(router({provider("sendcloud")})->upstreams()[0].host, "smtp.sendcloud.net");
-  EXPECT_THAT(router({provider("mailgun")})->upstreams()[0].endpoints,
-              ElementsAre(Endpoint{587, TlsMode::starttls}, Endpoint{2525, TlsMode::starttls},
-                          Endpoint{465, TlsMode::implicit}, Endpoint{25, TlsMode::starttls}));
-  EXPECT_THAT(router({provider("mailgun")})->upstreams()[0].mechanisms, ElementsAre("plain", "login"));
+  const std::string ladder = " 587s 2525s 465i 25s plain+login ";
+  EXPECT_EQ(standing_for("mailgun"), "smtp.mailgun.org" + ladder + "10x100x100 25M");
+  EXPECT_EQ(standing_for("mailgun", "us"), standing_for("mailgun"));
+  EXPECT_EQ(standing_for("mailgun", "eu"), "smtp.eu.mailgun.org" + ladder + "10x100x100 25M");
+  EXPECT_EQ(standing_for("sendgrid"), "smtp.sendgrid.net" + ladder + "10x5000x1000 30M");
+  EXPECT_EQ(standing_for("sendgrid", "eu"), "smtp.eu.sendgrid.net" + ladder + "10x5000x1000 30M");
+  EXPECT_EQ(standing_for("sendcloud"),
+            "smtp.sendcloud.net 587s 2525s 25s plain+login 10x100x100 transaction");
+  EXPECT_EQ(standing_for("ses", "eu-west-1"),
+            "email-smtp.eu-west-1.amazonaws.com 587s 2587s 465i 2465i 25s plain+login 10x100x50 40M");
+  EXPECT_EQ(standing_for("gmail"), "smtp.gmail.com 587s 465i plain+login 3x100x100");
+  EXPECT_EQ(standing_for("office365"), "smtp.office365.com 587s login 3x100x100 30/m 10000/day");
+}
+
+TEST(Router, EveryPresetIsComplete) {
+  for (const std::string_view name : preset_names()) {
+    const Preset& preset = *find_preset(name);
+    EXPECT_FALSE(preset.regions.empty() || preset.endpoints.empty() || preset.mechanisms.empty()) << name;
+    EXPECT_FALSE(preset.credential_hint.empty()) << name;
+    ASSERT_NE(preset.takes_username, nullptr) << name;
+    EXPECT_EQ(preset.regions.front().name == "*", host_of(preset, "").ok() == false) << name;
+  }
 }
 
 TEST(Router, SettingsNarrowAPreset) {
@@ -243,6 +273,9 @@ TEST(Router, ComplaintsSayWhatToChange) {
   EXPECT_THAT(complaint(provider("mailgun", "asia")),
               HasSubstr("unknown region 'asia' of 'mailgun': it has us, eu"));
   EXPECT_THAT(complaint(provider("sendcloud", "us")), HasSubstr("has no regions"));
+  EXPECT_THAT(complaint(provider("ses")), HasSubstr("'ses' needs a region, such as eu-west-1"));
+  for (const char* const region : {"eu west", "eu-west-1.evil.example", "-", "EU-WEST-1"})
+    EXPECT_THAT(complaint(provider("ses", region)), HasSubstr("is not a region of 'ses'"));
   config::Upstream nowhere = upstream("x");
   nowhere.host.reset();
   EXPECT_THAT(complaint(nowhere), HasSubstr("upstream 'x': it has neither provider, host nor sandbox"));
@@ -273,6 +306,24 @@ TEST(Router, UsernameThatTheProviderNeverTakes) {
   settings.host = "127.0.0.1";
   settings.username = "me";
   router({settings});
+}
+
+TEST(Router, UsernamesThatOneProviderTakesAndAnotherDoesNot) {
+  const auto with_username = [](std::string name, std::string username) {
+    config::Upstream settings = provider(std::move(name));
+    if (settings.name == "ses") settings.region = "eu-west-1";
+    settings.username = std::move(username);
+    settings.password = literal("x");
+    return settings;
+  };
+  for (const char* const name : {"mailgun", "gmail", "office365"}) {
+    EXPECT_THAT(complaint(with_username(name, "postmaster")), HasSubstr("the full ")) << name;
+    EXPECT_NE(router({with_username(name, "me@example.com")}), nullptr) << name;
+  }
+  EXPECT_THAT(complaint(with_username("ses", "me@example.com")), HasSubstr("the SMTP credentials"));
+  EXPECT_NE(router({with_username("ses", "AKIAEXAMPLE")}), nullptr);
+  for (const char* const username : {"me", "me@example.com"})
+    EXPECT_NE(router({with_username("sendcloud", username)}), nullptr);
 }
 
 TEST(Router, BrokenReferencesAreFound) {

@@ -125,14 +125,14 @@ struct Quota {
 std::string to_string(Quota quota);
 
 struct UpstreamLimits {
-  std::optional<std::uint32_t> connections;
-  std::optional<std::uint32_t> connections_total;
-  std::optional<std::uint32_t> messages_per_connection;
-  std::optional<std::uint32_t> recipients_per_message;
-  std::optional<Bytes> message_size;
-  std::optional<Rate> rate;    // of each account
-  std::optional<Quota> quota;  // of each account
-  std::optional<std::chrono::seconds> idle;
+  std::optional<std::uint32_t> connections = {};
+  std::optional<std::uint32_t> connections_total = {};
+  std::optional<std::uint32_t> messages_per_connection = {};
+  std::optional<std::uint32_t> recipients_per_message = {};
+  std::optional<Bytes> message_size = {};
+  std::optional<Rate> rate = {};    // of each account
+  std::optional<Quota> quota = {};  // of each account
+  std::optional<std::chrono::seconds> idle = {};
 };
 
 // How commands are grouped towards a server that offers PIPELINING (RFC 2920).
