@@ -25,16 +25,25 @@ class Kit:
     def sink(self, **options) -> "Sink":
         return Sink(self, **options)
 
+    def alone(self) -> tuple[float, float]:
+        """Messages a second when the load generator sends to the sink: in the clear, then by TLS with AUTH."""
+        with self.sink(secure=False) as sink:
+            clear = self.load(sink.port, sessions=32, messages=50_000)
+        with self.sink() as sink:
+            secure = self.load(sink.port, sessions=32, messages=50_000, tls="starttls", username="a", password="a")
+        return clear["per_second"], secure["per_second"]
+
 
 class Sink:
-    """An upstream with STARTTLS and AUTH. `rtt` is in milliseconds; `port` 0 is the kernel's choice."""
+    """An upstream, with STARTTLS and AUTH if `secure`. `rtt` is in milliseconds; `port` 0 is the kernel's choice."""
 
-    def __init__(self, kit: Kit, rtt: int = 0, port: int = 0):
+    def __init__(self, kit: Kit, rtt: int = 0, port: int = 0, secure: bool = True):
         self._control = kit.directory / "sink.control"
+        security = ["--tls", "starttls", "--auth", "--certificate", kit.certificate.certificate,
+                    "--key", kit.certificate.key]
         self._process = subprocess.Popen(
-            [kit.programs / "sink", "--port", str(port), "--tls", "starttls", "--auth", "--rtt", str(rtt),
-             "--certificate", kit.certificate.certificate, "--key", kit.certificate.key, "--control", self._control],
-            stdout=subprocess.PIPE, text=True)
+            [kit.programs / "sink", "--port", str(port), "--rtt", str(rtt), "--control", self._control,
+             *(security if secure else [])], stdout=subprocess.PIPE, text=True)
         self.port = json.loads(self._process.stdout.readline())["port"]
 
     def __enter__(self):

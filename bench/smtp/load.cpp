@@ -77,6 +77,7 @@ class Client {
   enum class Step { greeting, capabilities, starttls, handshake, auth, envelope, content, quit };
 
   void reply(std::string_view line);
+  void secured();
   void introduce();
   void introduced();
   void next_message();
@@ -192,8 +193,7 @@ void Client::ready(std::uint32_t events) {
   if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR))) return;
   const bool was_secure = wire_->secure();
   if (!wire_->receive()) return step_ == Step::quit ? end() : refused();
-  if (wire_->secure() && !was_secure)
-    load_.options.tls == "implicit" ? void(step_ = Step::greeting) : introduce();
+  if (wire_->secure() && !was_secure) secured();
   while (wire_) {
     const auto line = wire_->line();
     if (!line) break;
@@ -227,6 +227,13 @@ void Client::reply(std::string_view line) {
     case Step::handshake:
       return refused();
   }
+}
+
+void Client::secured() {
+  if (load_.options.tls == "implicit")
+    step_ = Step::greeting;
+  else
+    introduce();
 }
 
 void Client::introduce() {

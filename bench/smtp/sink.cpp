@@ -20,6 +20,7 @@
 
 #include "../measure.hpp"
 #include "histogram.hpp"
+#include "shared/base/ascii.hpp"
 #include "token.hpp"
 #include "wire.hpp"
 
@@ -52,7 +53,7 @@ struct Counts {
 
   void number(const Token& token, std::uint64_t time) {
     if (token.number >= seen.size()) seen.resize(token.number + token.number / 2 + 1);
-    seen[token.number] ? ++duplicates : ++distinct;
+    ++(seen[token.number] ? duplicates : distinct);
     seen[token.number] = true;
     transit.record(time - token.begun);
   }
@@ -68,10 +69,9 @@ std::string decode(std::string_view base64) {
   return clear;
 }
 
+// Whether a line begins with a verb and its fixed words.
 bool is(std::string_view line, std::string_view verb) {
-  return line.size() >= verb.size() &&
-         std::equal(verb.begin(), verb.end(), line.begin(),
-                    [](char wanted, char found) { return wanted == (found & ~0x20) || wanted == found; });
+  return ascii::equal_ignoring_case(line.substr(0, verb.size()), verb);
 }
 
 // --- one connection ---
@@ -92,7 +92,12 @@ class Session {
     const bool was_secure = wire.secure();
     if (!wire.receive()) return false;
     if (wire.secure() && !was_secure) secured();
-    while (const auto line = wire.line()) step_ == Step::content ? content(*line) : answer(*line);
+    while (const auto line = wire.line()) {
+      if (step_ == Step::content)
+        content(*line);
+      else
+        answer(*line);
+    }
     return true;
   }
 
@@ -134,18 +139,9 @@ class Session {
   }
 
   void command(std::string_view line) {
-    if (is(line, "MAIL FROM:")) {
-      if (options_.auth && !account_) return refuse("530 5.7.0 Log in first");
-      return reply("250 2.1.0 OK");
-    }
-    if (is(line, "RCPT TO:")) return ++recipients_, reply("250 2.1.5 OK");
-    if (is(line, "DATA")) {
-      if (recipients_ == 0) return refuse("503 5.5.1 No recipients");
-      step_ = Step::content;
-      in_header_ = true;
-      token_.reset();
-      return reply("354 Go on");
-    }
+    if (is(line, "MAIL FROM:")) return mail();
+    if (is(line, "RCPT TO:")) return recipient();
+    if (is(line, "DATA")) return data();
     if (is(line, "EHLO")) return capabilities();
     if (is(line, "HELO")) return reply("250 sink.example");
     if (is(line, "STARTTLS") && options_.tls == "starttls") {
@@ -154,10 +150,30 @@ class Session {
     }
     if (is(line, "AUTH PLAIN")) return begin(Step::plain, line, "334 ");
     if (is(line, "AUTH LOGIN")) return begin(Step::login_name, line, "334 VXNlcm5hbWU6");
-    if (is(line, "RSET")) return recipients_ = 0, reply("250 2.0.0 OK");
-    if (is(line, "NOOP")) return reply("250 2.0.0 OK");
-    if (is(line, "QUIT")) return ended = true, reply("221 2.0.0 Bye");
-    refuse("500 5.5.1 Unknown command");
+    if (is(line, "RSET")) recipients_ = 0;
+    if (is(line, "RSET") || is(line, "NOOP")) return reply("250 2.0.0 OK");
+    if (!is(line, "QUIT")) return refuse("500 5.5.1 Unknown command");
+    ended = true;
+    reply("221 2.0.0 Bye");
+  }
+
+  void mail() {
+    if (options_.auth && !account_) return refuse("530 5.7.0 Log in first");
+    recipients_ = 0;
+    reply("250 2.1.0 OK");
+  }
+
+  void recipient() {
+    ++recipients_;
+    reply("250 2.1.5 OK");
+  }
+
+  void data() {
+    if (recipients_ == 0) return refuse("503 5.5.1 No recipients");
+    step_ = Step::content;
+    in_header_ = true;
+    token_.reset();
+    reply("354 Go on");
   }
 
   void refuse(std::string_view text) {

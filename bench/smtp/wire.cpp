@@ -109,7 +109,10 @@ bool Wire::receive() {
   incoming_.erase(0, std::exchange(consumed_, 0));
   const std::string_view arrived(bytes, static_cast<std::size_t>(count));
   try {
-    tls_ ? decrypt(arrived) : void(incoming_.append(arrived));
+    if (tls_)
+      decrypt(arrived);
+    else
+      incoming_ += arrived;
     return true;
   } catch (const async::IoError& error) {
     fmt::print(stderr, "{}\n", error.what());
@@ -126,7 +129,10 @@ std::optional<std::string_view> Wire::line() {
 }
 
 void Wire::write(std::string_view clear) {
-  if (!tls_) return void(outgoing_ += clear);
+  if (!tls_) {
+    outgoing_ += clear;
+    return;
+  }
   tls_->write(clear);
   collect();
 }
