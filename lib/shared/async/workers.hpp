@@ -1,5 +1,5 @@
-// Workers: a small pool of helper threads for what blocks (cold reads, big files, key derivation, name
-// resolution).
+// Workers: a small pool of helper threads for what blocks (cold reads, big files, key derivation,
+// secrets).
 //
 // A job touches only what it is handed. Its result comes back on the loop's thread.
 #pragma once

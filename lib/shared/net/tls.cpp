@@ -66,6 +66,8 @@ std::string tls_library() {
 
 TlsClientContext::TlsClientContext(async::TlsPolicy policy, SSL_CTX* context)
     : policy_(std::move(policy)), context_(context) {
+  if (policy_.name.ends_with('.'))
+    policy_.name.pop_back();  // neither SNI (RFC 6066 3) nor certificates have it
   if (policy_.tls1_3_only) SSL_CTX_set_min_proto_version(context_, TLS1_3_VERSION);
   SSL_CTX_set_custom_verify(context_, SSL_VERIFY_PEER, EngineCallbacks::verify);
   SSL_CTX_set_reverify_on_resume(context_, 1);

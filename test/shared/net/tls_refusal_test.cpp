@@ -23,6 +23,7 @@ class TlsRefusal : public TlsTest {
 TEST_F(TlsRefusal, AGoodCertificateIsNotRefused) {
   EXPECT_EQ(refusal(CertificateShape{}), "");
   EXPECT_EQ(refusal_of_name("*.example.net", "mail.example.net"), "");
+  EXPECT_EQ(refusal_of_name("mail.example", "mail.example."), "");
   EXPECT_EQ(refusal(CertificateShape{.rsa_bits = 2048}), "");
 }
 
