@@ -35,6 +35,7 @@ class Peer:
 
     name: str
     pid: int
+    start_seconds: float
 
     def __init__(self, directory: Path, setup: Setup):
         self.directory, self.setup, self.port = directory, setup, free_port()
@@ -45,18 +46,18 @@ class Peer:
         self.start()
         return self
 
-    def __exit__(self, failure, *_):
+    def __exit__(self, *_):
         self.stop()
 
-    def start(self) -> float:
-        """Starts it; the seconds until it greeted a client."""
+    def start(self):
+        """Starts it, waits until it greets a client, and notes how many seconds that took."""
         begun = time.monotonic()
         self.launch()
         while not self._greets():
             assert time.monotonic() < begun + PATIENCE, f"{self.name} does not start: see {self.directory}"
             time.sleep(0.001)
+        self.start_seconds = time.monotonic() - begun
         self.pid = self.find()
-        return time.monotonic() - begun
 
     def _greets(self) -> bool:
         try:
@@ -70,7 +71,8 @@ class Peer:
 
     def stop(self):
         handles = self._handles()
-        self._send(handles[0], signal.SIGTERM)
+        for handle in handles[:1]:
+            self._send(handle, signal.SIGTERM)
         self._await(handles)
 
     def kill(self):
