@@ -63,20 +63,45 @@ struct ProviderRow {
 // What providers say in their own way; the first that fits. The code alone is not enough: they use one for
 // several states.
 constexpr ProviderRow provider_rows[] = {
-    // Mailgun, documentation of sending errors: one text for a sandbox domain, an inactive account and a
-    // recipient limit. None of them is the message's fault.
+    // --- Gmail: support.google.com/a/answer/3726730, "Gmail SMTP errors and codes". None of its texts
+    // for 5.7.1 quotes a recipient, so that they may be read at RCPT.
+    {"gmail", {sending, {550, 550}, {5, 4, 5}, "", quota}},                      // the day's limit of a user
+    {"gmail", {sending, {550, 550}, {5, 7, 1}, "relay limit exceeded", quota}},  // the day's limit of a relay
+    {"gmail", {sending, {550, 550}, {5, 7, 1}, "quota exceeded", quota}},        // the same, of an account
+    {"gmail", {sending, {550, 550}, {5, 7, 1}, "invalid credentials", auth}},    // nobody it knows
+    {"gmail", {sending, {450, 450}, {4, 2, 1}, "relay limit exceeded", rate}},   // the peak limit of a relay
+    {"gmail", {any, {421, 421}, {4, 7, 0}, "unusual rate", rate}},
+    {"gmail", {content_sent, {552, 552}, {5, 2, 3}, "", size}},
+
+    // --- Mailgun: documentation of sending errors
+    // One text for a sandbox domain, an inactive account and a recipient limit: not the message's fault.
     {"mailgun", {any, {421, 421}, no_matter, "not allowed to send", auth}},
-    // Mailgun: a sandbox domain sends to authorised recipients alone.
+    // A sandbox domain sends to authorised recipients alone.
     {"mailgun", {sending, {554, 554}, no_matter, "sandbox", sender}},
-    // SendGrid, documentation of error messages: credits are used up, told when one logs in.
-    {"sendgrid", {any, {451, 451}, no_matter, "maximum credits exceeded", quota}},
-    // SendGrid: limit of the account.
-    {"sendgrid", {not_rcpt, {451, 451}, no_matter, "messaging limit", quota}},
-    // SendGrid: the From address belongs to no verified sender; told after the message.
-    {"sendgrid", {sending, {550, 550}, no_matter, "verified sender identity", sender}},
-    // SendGrid: the login did not count.
+
+    // --- Microsoft 365: learn.microsoft.com, on SMTP AUTH client submission
+    {"office365", {any, fifth, {5, 7, 30}, "", auth}},  // basic authentication is off
+    // The day's limit of recipients.
+    {"office365", {content_sent, {554, 554}, {5, 2, 0}, "SubmissionQuotaExceeded", quota}},
+    // The mailbox that sends is full: it keeps what was sent.
+    {"office365", {content_sent, {554, 554}, {5, 2, 2}, "STOREDRV.Submission", quota}},
+    {"office365", {content_sent, {554, 554}, {5, 2, 0}, "SendAsDenied", sender}},
+    {"office365", {sending, {550, 550}, {5, 7, 60}, "", sender}},  // no right to send as this sender
+    // 5.2.251 to 5.2.255: too many refusals of one kind, now a pause.
+    {"office365", {sending, {550, 550}, {5, 2, open}, "sender throttled", rate}},
+    {"office365", {sending, {550, 550}, {5, 1, 8}, "bad outbound sender", auth}},  // the account is blocked
+
+    // --- SendCloud publishes no table of SMTP replies that could be checked: the general rows hold.
+
+    // --- SendGrid: documentation of error messages
+    {"sendgrid", {any, {451, 451}, no_matter, "maximum credits exceeded", quota}},       // at AUTH
+    {"sendgrid", {not_rcpt, {451, 451}, no_matter, "messaging limit", quota}},           // of the account
+    {"sendgrid", {sending, {550, 550}, no_matter, "verified sender identity", sender}},  // after the message
     {"sendgrid", {sending, {550, 550}, no_matter, "unauthenticated senders not allowed", auth}},
-    // SendCloud publishes no table of SMTP replies that could be checked: the general rows hold.
+
+    // --- Amazon SES: docs.aws.amazon.com/ses, "SMTP response codes", "email sending errors"; its 421 and its
+    // three kinds of 454 fit the general rows. "Sending paused", or suspended, "for this account":
+    {"ses", {sending, {554, 554}, no_matter, "for this account", auth}},
 };
 
 // Everybody's rows; the first that fits.
@@ -101,10 +126,8 @@ constexpr Row rows[] = {
     {not_rcpt, negative, no_matter, "daily user sending", quota},  // Google (550 5.4.5)
     {not_rcpt, negative, no_matter, "daily sending", quota},
     {not_rcpt, negative, no_matter, "daily limit", quota},
-    {not_rcpt, negative, no_matter, "credits exceeded", quota},
-    {any, fourth, no_matter, "maximum sending rate", rate},  // Amazon SES (454)
-    {any, fourth, no_matter, "rate limit", rate},            // Postfix anvil, Google (450 4.2.1)
-    {any, fourth, no_matter, "throttl", rate},               // Amazon SES, Yahoo
+    {any, fourth, no_matter, "rate limit", rate},  // Postfix anvil, Google (450 4.2.1)
+    {any, fourth, no_matter, "throttl", rate},     // Amazon SES (454), Yahoo
     {any, fourth, no_matter, "too fast", rate},
     {any, fourth, no_matter, "too many messages", rate},  // Exim, Postfix anvil (450 4.7.1)
     {any, fourth, no_matter, "too much mail", rate},
@@ -119,14 +142,13 @@ constexpr Row rows[] = {
     {only(Stage::mail), {552, 552}, no_matter, "", size},         // RFC 1870 6.1
     {content_sent, {552, 552}, {0, 2, open}, "", content},        // RFC 3463 3.3: a mailbox is full
     {content_sent, {552, 552}, no_matter, "", size},              // RFC 1870 6.3
-    {sending, fourth, no_matter, "", temp},                       // RFC 5321 4.2.1
     {only(Stage::mail), fifth, no_matter, "", sender},            // RFC 5321 3.3
     {content_sent, fifth, no_matter, "is not verified", sender},  // Amazon SES (554)
     {only(Stage::rcpt), fifth, no_matter, "", rcpt},              // RFC 5321 3.3
     {content_sent, fifth, no_matter, "", content},                // RFC 5321 3.3
 
-    // --- anything else is not understood: 2xx for 354, 354 for RCPT
-    {any, every, no_matter, "", temp},
+    // --- any other 4xx (RFC 5321 4.2.1), and what is not understood: 2xx for 354, 354 for RCPT
+    {any, every, no_matter, "", temp},  // fits always
 };
 
 bool contains(std::string_view text, std::string_view part) {
@@ -144,16 +166,6 @@ bool fits(EnhancedCode pattern, EnhancedCode code) {
 bool fits(const Row& row, Stage stage, const Reply& reply) {
   return row.stages.has(stage) && reply.code >= row.codes.first && reply.code <= row.codes.last &&
          fits(row.enhanced, reply.enhanced) && contains(reply.text, row.text);
-}
-
-ReplyClass classify(Stage stage, const Reply& reply, std::string_view provider) {
-  for (const auto& [name, row] : provider_rows) {
-    if (name == provider && fits(row, stage, reply)) return row.reply_class;
-  }
-  for (const Row& row : rows) {
-    if (fits(row, stage, reply)) return row.reply_class;
-  }
-  return temp;
 }
 
 Action action_of(ReplyClass reply_class) {
@@ -210,11 +222,29 @@ std::string_view to_string(ReplyClass reply_class) {
   return class_names[static_cast<std::size_t>(reply_class)];
 }
 
+std::vector<FittingRow> fitting_rows(Stage stage, const Reply& reply, std::string_view provider) {
+  std::vector<FittingRow> fitting;
+  std::size_t number = 0;
+  for (const auto& [name, row] : provider_rows) {
+    if (name == provider && fits(row, stage, reply)) fitting.push_back({number, row.reply_class});
+    ++number;
+  }
+  for (const Row& row : rows) {
+    if (fits(row, stage, reply)) fitting.push_back({number, row.reply_class});
+    ++number;
+  }
+  return fitting;
+}
+
+std::size_t row_count() {
+  return std::size(provider_rows) + std::size(rows);
+}
+
 Verdict judge(Stage stage, const Reply& reply, std::string_view provider) {
   if (stage == Stage::final_dot && reply.positive()) return verdict_of(none, stage, reply.code);
   if (stage == Stage::rcpt && too_many_recipients(reply))
     return {Action::retry, temp, Scope::recipient, false};
-  return verdict_of(classify(stage, reply, provider), stage, reply.code);
+  return verdict_of(fitting_rows(stage, reply, provider).front().reply_class, stage, reply.code);
 }
 
 Verdict judge(Stage stage, Trouble trouble) {

@@ -5,6 +5,7 @@
 // of failure can be read in one place (verdict.cpp). It keeps no state and knows no time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -60,6 +61,15 @@ struct Verdict {
 // The meaning of a reply. `provider` is the preset's name, empty for none. A positive reply is `delivered` at
 // final_dot; anywhere else it is nothing that needs a verdict, and an unexpected code: temp.
 Verdict judge(Stage stage, const smtp::Reply& reply, std::string_view provider = {});
+
+// The rows of the table that fit a reply, in its order; the first one decides, and there is always one. With
+// row_count() it lets a test hold every row to a reply that only this row gets right.
+struct FittingRow {
+  std::size_t number;  // from 0
+  ReplyClass reply_class;
+};
+std::vector<FittingRow> fitting_rows(Stage stage, const smtp::Reply& reply, std::string_view provider);
+std::size_t row_count();
 
 // The meaning of a failure without a reply.
 Verdict judge(Stage stage, Trouble trouble);
