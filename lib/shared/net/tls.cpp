@@ -245,6 +245,7 @@ TlsEngine::Step TlsEngine::handshake() {
     return Step::done;
   }
   if (SSL_get_error(ssl_, result) == SSL_ERROR_WANT_READ) return Step::needs_input;
+  if (client_.context) client_.context->sessions().forget(client_.peer);
   fail("the TLS handshake failed");
 }
 

@@ -37,6 +37,8 @@ class TlsSessions {
   void put(const TlsPeer& peer, TlsSession session);
   // The newest; null when there is none.
   TlsSession take(const TlsPeer& peer);
+  // After a handshake that failed: the next one is a full one.
+  void forget(const TlsPeer& peer) { entries_.erase(peer); }
 
  private:
   struct Entry {

@@ -79,6 +79,7 @@ TEST_F(TlsSession, ACertificateIsJudgedAgainWhenItsSessionIsResumed) {
       EXPECT_THAT(pair.run().problem(), testing::AnyOf(HasSubstr("issued by CN = Test CA"),
                                                        HasSubstr("none of tls_options.pin_sha256")));
       EXPECT_EQ(pair.received(), "");
+      EXPECT_FALSE(after.context->sessions().take(after.peer));
     }
   }
 }
