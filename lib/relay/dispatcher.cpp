@@ -1,6 +1,5 @@
 #include "relay/dispatcher.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -8,8 +7,6 @@
 #include <random>
 
 #include "relay/queue_delivery.hpp"
-#include "send/sandbox.hpp"
-#include "send/smtp_transport.hpp"
 
 namespace relayd {
 
@@ -23,47 +20,6 @@ using settle::Verdict;
 
 namespace {
 
-bool is_loopback(const std::string& host) {
-  unsigned char bytes[16];
-  if (inet_pton(AF_INET, host.c_str(), bytes) == 1) return bytes[0] == 127;
-  return host == "localhost" || host == "::1";
-}
-
-send::Encryption encryption(config::TlsMode mode) {
-  switch (mode) {
-    case config::TlsMode::none:
-      return send::Encryption::none;
-    case config::TlsMode::starttls:
-      return send::Encryption::starttls;
-    case config::TlsMode::implicit:
-      return send::Encryption::implicit;
-  }
-  return send::Encryption::starttls;
-}
-
-send::Target make_target(const route::Upstream& upstream, const route::Choice& choice, std::size_t endpoint,
-                         const std::string& hostname) {
-  const config::TlsOptions& tls = upstream.tls_options;
-  send::Target target;
-  target.host = upstream.host;
-  target.port = upstream.endpoints[endpoint].port;
-  target.encryption = encryption(upstream.endpoints[endpoint].tls);
-  target.tls = {.name = tls.name.empty() ? upstream.host : tls.name,
-                .ca_file = tls.ca_file,
-                .verify = tls.verify,
-                .tls1_3_only = tls.min_version == config::TlsVersion::tls1_3,
-                .pins = tls.pins,
-                .client_certificate = tls.client_certificate,
-                .client_key = tls.client_key,
-                .account = choice.id};
-  target.hostname = hostname;
-  target.mechanisms = upstream.mechanisms;
-  target.clear_password_allowed = is_loopback(upstream.host);
-  target.size_limit = upstream.limits.message_size.value_or(Bytes{0}).count;
-  target.login = choice.password != nullptr;
-  return target;
-}
-
 // A lane's trouble in a sense that stops it: nothing of this credential would fare better.
 bool stops_lane(const Verdict& verdict) {
   return verdict.scope == settle::Scope::lane || verdict.scope == settle::Scope::upstream;
@@ -72,6 +28,17 @@ bool stops_lane(const Verdict& verdict) {
 std::string response_text(const send::Event& event) {
   return event.trouble ? smtp::escape(event.text) : smtp::enhanced_text(event.reply);
 }
+
+// Evenly from 0 to 1.
+double chance() {
+  static std::mt19937_64 generator{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0, 1)(generator);
+}
+
+// Too fast, or too many connections: soon over.
+constexpr Duration short_pause = std::chrono::seconds(5);
+// A quota comes back in its own time; looking once an hour finds it whatever the provider's day is.
+constexpr Duration quota_pause = std::chrono::hours(1);
 
 std::string rule_text(const route::Route& route) {
   return route.rule ? route.rule->match : std::string();
@@ -94,22 +61,31 @@ struct Dispatcher::Settlement {
   bool at_once = false;
 };
 
-Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, telemetry::Log& log, async::Dialer& dialer,
-                       queue::Queue& queue, const Setup& setup)
-    : loop_(loop), workers_(workers), log_(log), dialer_(dialer), queue_(queue), setup_(setup) {}
+Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& disk, telemetry::Log& log,
+                       async::Dialer& dialer, queue::Queue& queue, const Setup& setup)
+    : loop_(loop),
+      workers_(workers),
+      log_(log),
+      queue_(queue),
+      setup_(setup),
+      quotas_(loop, workers, disk, log),
+      lanes_(loop, workers, log, dialer, quotas_, *this) {
+  lanes_.use(setup_.router);
+}
 
 void Dispatcher::use(const Setup& setup) {
   setup_ = setup;
-  for (const route::Upstream& upstream : setup_.router->upstreams())
-    if (const auto found = budgets_.find(upstream.name); found != budgets_.end())
-      found->second->limit = upstream.limits.connections_total;
+  lanes_.use(setup_.router);
 }
 
 Duration Dispatcher::backoff(std::uint32_t attempts) {
-  static std::mt19937_64 generator{std::random_device{}()};
   const config::Retry& retry = setup_.config->queue.retry;
-  return queue::retry_delay({retry.first, retry.factor, retry.maximum, retry.jitter}, attempts,
-                            std::uniform_real_distribution<double>(0, 1)(generator));
+  return queue::retry_delay({retry.first, retry.factor, retry.maximum, retry.jitter}, attempts, chance());
+}
+
+// A delay with the jitter of the configuration.
+Duration Dispatcher::jittered(Duration delay) {
+  return queue::retry_delay({delay, 1, delay, setup_.config->queue.retry.jitter}, 1, chance());
 }
 
 // When a message is given up; it must come up then, whatever it waits for.
@@ -120,6 +96,39 @@ SteadyTime Dispatcher::end_of_life(const Message& message) const {
 
 // --- from the queue to a lane ---
 
+// Where a message may go now, or when to look again.
+struct Dispatcher::Way {
+  LaneEntry* entry = nullptr;  // null: no lane is open
+  std::size_t step = 0;
+  SteadyTime look_again{};
+};
+
+// The first lane that is open. One that is only trying whether its trouble is over gets what has no other
+// way.
+Dispatcher::Way Dispatcher::find_way(const Message& message, std::span<const route::Choice> choices) {
+  std::size_t first = message.route_step < choices.size() ? message.route_step : 0;
+  std::size_t last = choices.size();
+  // A message that may already have been taken waits for the one that may have it.
+  for (std::size_t i = 0; message.in_doubt && i < choices.size(); ++i) {
+    if (choices[i].upstream->name != message.doubted) continue;
+    first = i;
+    last = i + 1;
+  }
+  Way way{nullptr, 0, SteadyTime::max()};
+  for (std::size_t step = first; step < last; ++step) {
+    LaneEntry& entry = lanes_.lane_for(choices[step]);
+    if (!entry.lane->open()) {
+      way.look_again = std::min(way.look_again, entry.lane->closed_until());
+    } else if (!entry.lane->probing()) {
+      return {&entry, step, {}};
+    } else if (!way.entry) {
+      way.entry = &entry;
+      way.step = step;
+    }
+  }
+  return way;
+}
+
 void Dispatcher::dispatch(Message& message) {
   const config::Queue& settings = setup_.config->queue;
   if (stopping_) return queue_.release(message, loop_.now() + backoff(1));
@@ -128,31 +137,19 @@ void Dispatcher::dispatch(Message& message) {
   const route::Route route = setup_.router->route(message.routing_sender);
   if (!route.reject.empty()) return give_up(message, "failed", std::string(route.reject));
   if (route.choices.empty()) return defer_unroutable(message);
-  std::size_t step = message.route_step < route.choices.size() ? message.route_step : 0;
-  std::size_t last = route.choices.size();
-  // A message that may already have been taken waits for the one that may have it.
-  for (std::size_t i = 0; message.in_doubt && i < route.choices.size(); ++i) {
-    if (route.choices[i].upstream->name != message.doubted) continue;
-    step = i;
-    last = i + 1;
+  const Way way = find_way(message, route.choices);
+  if (!way.entry) {
+    message.route_step = 0;
+    return queue_.release(message, std::min(way.look_again, end_of_life(message)));
   }
-  SteadyTime soonest = SteadyTime::max();
-  for (; step < last; ++step) {
-    LaneEntry& entry = lane_for(route.choices[step]);
-    if (entry.lane->open()) {
-      message.route_step = static_cast<std::uint8_t>(step);
-      under_way_[message.id.value] = &entry;
-      return entry.lane->enqueue(message.id.value);
-    }
-    soonest = std::min(soonest, entry.lane->paused_until());
-  }
-  message.route_step = 0;
-  queue_.release(message, std::min(soonest, end_of_life(message)));
+  message.route_step = static_cast<std::uint8_t>(way.step);
+  under_way_[message.id.value] = way.entry;
+  way.entry->lane->enqueue(message.routing_sender, {message.id.value, message.pending});
 }
 
 void Dispatcher::clear_way(const Message& message) {
   for (const route::Choice& choice : setup_.router->route(message.routing_sender).choices)
-    lane_for(choice).lane->probe();
+    lanes_.lane_for(choice).lane->probe();
 }
 
 void Dispatcher::defer_unroutable(Message& message) {
@@ -197,70 +194,19 @@ Task<void> Dispatcher::fail_all(MessageId id, std::string event, std::string rea
   queue_.settle(*message, outcome);
 }
 
-// --- lanes ---
+// --- what lanes ask ---
 
-std::shared_ptr<send::Budget> Dispatcher::budget_for(const route::Upstream& upstream) {
-  std::shared_ptr<send::Budget>& budget = budgets_[upstream.name];
-  if (!budget) budget = std::make_shared<send::Budget>();
-  budget->limit = upstream.limits.connections_total;
-  return budget;
-}
-
-Dispatcher::LaneEntry& Dispatcher::lane_for(const route::Choice& choice) {
-  std::unique_ptr<LaneEntry>& entry = lanes_[choice.id];
-  if (!entry) entry = std::make_unique<LaneEntry>();
-  // A reload makes other choices; the lane's transport maker keeps the old one from being freed meanwhile.
-  if (entry->choice == &choice) return *entry;
-  const route::Upstream& upstream = *choice.upstream;
-  entry->choice = &choice;
-  entry->upstream = upstream.name;
-  entry->username = choice.username;
-  entry->provider = upstream.provider;
-  entry->retry_next_on = upstream.retry_next_on;
-  entry->ports.clear();
-  for (const route::Endpoint& endpoint : upstream.endpoints) entry->ports.push_back(endpoint.port);
-  entry->endpoint = 0;
-  const send::LaneLimits limits{upstream.limits.connections, upstream.limits.messages_per_connection,
-                                upstream.limits.idle};
-  if (entry->lane)
-    entry->lane->use(limits, transport_maker(choice, *entry));
-  else
-    entry->lane = std::make_unique<send::Lane>(loop_, *this, limits, budget_for(upstream),
-                                               transport_maker(choice, *entry));
-  return *entry;
-}
-
-send::Lane::MakeTransport Dispatcher::transport_maker(const route::Choice& choice, LaneEntry& entry) {
-  // The router keeps alive what the choice points to, also after a reload.
-  return [this, router = setup_.router, &choice, &entry]() -> std::unique_ptr<send::Transport> {
-    const route::Upstream& upstream = *choice.upstream;
-    if (upstream.sandbox_directory)
-      return std::make_unique<send::Sandbox>(loop_, workers_, *upstream.sandbox_directory, choice.username);
-    auto fetch = [router, &choice]() -> Result<sasl::Credential> {
-      Result<Secret> password = choice.password->read();
-      if (!password) return Error{password.error()};
-      return sasl::Credential{choice.username, std::move(*password)};
-    };
-    return std::make_unique<send::SmtpTransport>(
-        loop_, workers_, dialer_, make_target(upstream, choice, entry.endpoint, router->config().hostname),
-        fetch);
-  };
-}
-
-Task<std::unique_ptr<send::Delivery>> Dispatcher::load(std::uint64_t id) {
+Task<std::unique_ptr<send::Delivery>> Dispatcher::load(std::uint64_t id, std::uint32_t recipients) {
   std::unique_ptr<send::Delivery> delivery;
   Message* message = queue_.find({id});
   if (!message || message->state != queue::MessageState::ready) {
     under_way_.erase(id);
     co_return delivery;
   }
-  std::size_t limit = 100;
-  if (const route::Upstream* upstream = setup_.router->upstream(under_way_.at(id)->upstream))
-    limit = upstream->limits.recipients_per_message;
   try {
     queue::Content content = co_await queue_.read(*message);
     delivery = std::make_unique<QueueDelivery>(queue_, workers_, *message, std::move(content),
-                                               under_way_.at(id)->upstream, limit);
+                                               under_way_.at(id)->upstream, recipients);
   } catch (const queue::QueueError& error) {
     log_.error("queue_trouble", {{"id", queue::to_string(MessageId{id})}, {"reason", error.what()}});
     under_way_.erase(id);
@@ -268,14 +214,23 @@ Task<std::unique_ptr<send::Delivery>> Dispatcher::load(std::uint64_t id) {
   co_return delivery;
 }
 
+// It looks for another way at once.
 void Dispatcher::give_back(std::uint64_t id) {
-  LaneEntry* entry = under_way_.at(id);
   under_way_.erase(id);
   if (Message* message = queue_.find({id}); message && message->state == queue::MessageState::ready)
-    queue_.release(*message, std::max(loop_.now(), entry->lane->paused_until()));
+    queue_.release(*message, loop_.now());
 }
 
-// --- settling ---
+void Dispatcher::turned_down(std::uint64_t id) {
+  const LaneEntry& entry = *under_way_.at(id);
+  log_.warning("pipelining_reduced",
+               {{"upstream", entry.upstream},
+                {"account", entry.username},
+                {"id", queue::to_string(MessageId{id})},
+                {"reason",
+                 "the server mishandles commands that ride behind the final dot; set 'pipelining: "
+                 "transaction' to spare it the attempt"}});
+}
 
 void Dispatcher::settle(std::uint64_t id, const send::Delivery& delivery, const send::Report& report) {
   Message* message = queue_.find({id});
@@ -333,12 +288,22 @@ bool Dispatcher::shows_health(const Settlement& settlement) {
                                   event->reply.code != 421 && !stops_lane(settlement.worst));
 }
 
-// One step for each port that failed, however many connections failed at it together.
+// One step for each port that failed, however many connections failed at it together. A port that lets us
+// connect and then says nothing is as good as blocked.
 bool Dispatcher::takes_next_port(Settlement& settlement) {
-  if (!settlement.event || settlement.event->trouble != smtp::Trouble::unreachable) return false;
+  if (!settlement.event || !settlement.event->trouble) return false;
+  const send::Event& event = *settlement.event;
+  const bool silent = event.stage == smtp::Stage::greeting && event.trouble == smtp::Trouble::broken;
+  if (event.trouble != smtp::Trouble::unreachable && !silent) return false;
   LaneEntry& entry = settlement.entry;
-  if (entry.endpoint < entry.ports.size() && entry.ports[entry.endpoint] == settlement.report.port)
+  if (entry.endpoint < entry.ports.size() && entry.ports[entry.endpoint] == settlement.report.port) {
     ++entry.endpoint;
+    if (entry.endpoint < entry.ports.size())
+      log_.warning("next_port", {{"upstream", entry.upstream},
+                                 {"account", entry.username},
+                                 {"response", event.text},
+                                 {"port", entry.ports[entry.endpoint]}});
+  }
   if (entry.endpoint < entry.ports.size()) return true;
   entry.endpoint = 0;
   return false;
@@ -350,8 +315,9 @@ void Dispatcher::react(Settlement& settlement) {
   send::Lane& lane = *settlement.entry.lane;
   const bool stopped = settlement.event && stops_lane(settlement.worst);
   const bool next_port = takes_next_port(settlement);
+  note_reply(settlement);
   if (stopped && !next_port) {
-    pause(settlement.entry, settlement);
+    stop_lane(settlement);
   } else if (lane.troubles() > 0 && shows_health(settlement)) {
     lane.resume();
     log_.info("lane_resumed",
@@ -365,7 +331,7 @@ void Dispatcher::react(Settlement& settlement) {
   if (settlement.moves_on || next_port || nobody_waits || (settlement.at_once && settlement.delivered))
     next = loop_.now();
   else if (stopped)
-    next = lane.paused_until();
+    next = std::max(lane.closed_until(), loop_.now());
   const Duration wait = std::min(next, end_of_life(message)) - loop_.now();
   settlement.outcome.next_attempt =
       settlement.outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(wait);
@@ -383,17 +349,36 @@ void Dispatcher::react(Settlement& settlement) {
   if (hold) queue_.hold(*left);
 }
 
-void Dispatcher::pause(LaneEntry& entry, const Settlement& settlement) {
-  if (!entry.lane->open()) return;  // another connection of this lane has said so already
-  const Duration wait = backoff(entry.lane->troubles() + 1);
-  entry.lane->pause(loop_.now() + wait);
+// How long the lane waits, by what stopped it.
+void Dispatcher::stop_lane(const Settlement& settlement) {
+  LaneEntry& entry = settlement.entry;
+  send::Lane& lane = *entry.lane;
+  if (!lane.open()) return;  // another connection of this lane has said so already
+  const ReplyClass what = settlement.worst.reply_class;
+  if (what == ReplyClass::conn && lane.use_fewer_connections()) return;
+  Duration wait = backoff(lane.troubles() + 1);
+  if (what == ReplyClass::rate || what == ReplyClass::conn)
+    wait = std::min(wait, jittered(short_pause) * (1 + lane.troubles()));
+  if (what == ReplyClass::rate) lane.slow_down();
+  if (what == ReplyClass::quota) wait = std::max(wait, jittered(quota_pause));
+  lane.pause(loop_.now() + wait);
+  entry.pause_class = what;
+  entry.pause_reason = response_text(*settlement.event);
   log_.warning("lane_paused", {{"upstream", entry.upstream},
                                {"account", entry.username},
                                {"host", settlement.report.host},
-                               {"class", settle::to_string(settlement.worst.reply_class)},
+                               {"class", settle::to_string(what)},
                                {"code", settlement.event->trouble ? 0 : settlement.event->reply.code},
-                               {"response", response_text(*settlement.event)},
+                               {"response", entry.pause_reason},
                                {"delay", std::chrono::duration<double>(wait).count()}});
+}
+
+// What the operator reads in `relayd status`.
+void Dispatcher::note_reply(const Settlement& settlement) {
+  const send::Event& event = settlement.event ? *settlement.event : settlement.report.recipients.back().event;
+  settlement.entry.last_reply = event.trouble ? event.text : smtp::one_line(event.reply);
+  settlement.entry.last_reply_at = loop_.wall_now();
+  if (settlement.entry.lane->quota().limited()) quotas_.touch();
 }
 
 void Dispatcher::log_recipient(const Settlement& settlement, const send::RecipientEvent& entry,
@@ -438,16 +423,19 @@ void Dispatcher::log_recipient(const Settlement& settlement, const send::Recipie
 
 void Dispatcher::shut_down() {
   stopping_ = true;
-  for (auto& [id, entry] : lanes_) entry->lane->shut_down();
+  lanes_.for_each([](LaneEntry& entry) { entry.lane->shut_down(); });
 }
 
 void Dispatcher::abort() {
-  for (auto& [id, entry] : lanes_) entry->lane->abort();
+  lanes_.for_each([](LaneEntry& entry) { entry.lane->abort(); });
 }
 
 Task<void> Dispatcher::drained() {
-  for (auto& [id, entry] : lanes_) co_await entry->lane->drained();
+  std::vector<send::Lane*> lanes;
+  lanes_.for_each([&lanes](LaneEntry& entry) { lanes.push_back(entry.lane.get()); });
+  for (send::Lane* lane : lanes) co_await lane->drained();
   co_await scope_.drained();
+  co_await quotas_.flush();
 }
 
 }  // namespace relayd

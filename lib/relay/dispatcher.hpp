@@ -6,13 +6,15 @@
 
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 
 #include "queue/queue.hpp"
 #include "queue/schedule.hpp"
+#include "relay/lanes.hpp"
+#include "relay/quota_book.hpp"
 #include "relay/setup.hpp"
 #include "send/lane.hpp"
 #include "settle/verdict.hpp"
@@ -39,9 +41,11 @@ class Dispatcher final : public send::Desk {
   };
   using Observer = std::function<void(const Attempt&)>;
 
-  Dispatcher(async::Loop& loop, async::Workers& workers, telemetry::Log& log, async::Dialer& dialer,
-             queue::Queue& queue, const Setup& setup);
+  Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& disk, telemetry::Log& log,
+             async::Dialer& dialer, queue::Queue& queue, const Setup& setup);
 
+  // Reads what quotas are used up. Blocks: start-up only, once the queue is open.
+  void open() { quotas_.open(); }
   void use(const Setup& setup);
   void observe(Observer observer) { observer_ = std::move(observer); }
 
@@ -51,56 +55,48 @@ class Dispatcher final : public send::Desk {
   // Ends the pause of every lane that the message may take: the next attempt is made at once.
   void clear_way(const queue::Message& message);
 
+  // For the operator.
+  const Lanes& lanes() const { return lanes_; }
+
   void shut_down();
   void abort();
   async::Task<void> drained();
 
   // send::Desk
-  async::Task<std::unique_ptr<send::Delivery>> load(std::uint64_t message) override;
+  async::Task<std::unique_ptr<send::Delivery>> load(std::uint64_t message, std::uint32_t recipients) override;
   void settle(std::uint64_t message, const send::Delivery& delivery, const send::Report& report) override;
   void give_back(std::uint64_t message) override;
+  void turned_down(std::uint64_t message) override;
 
  private:
-  // A lane and how its next connection will be made.
-  struct LaneEntry {
-    const route::Choice* choice = nullptr;  // what the rest was taken from
-    std::string upstream;
-    std::string username;
-    std::string provider;
-    std::vector<std::string> retry_next_on;
-    std::vector<std::uint16_t> ports;  // none: a sandbox
-    std::size_t endpoint = 0;          // which port of the ladder works
-    std::unique_ptr<send::Lane> lane;
-  };
   struct Settlement;
+  struct Way;
 
-  LaneEntry& lane_for(const route::Choice& choice);
-  send::Lane::MakeTransport transport_maker(const route::Choice& choice, LaneEntry& entry);
-  std::shared_ptr<send::Budget> budget_for(const route::Upstream& upstream);
-
+  Way find_way(const queue::Message& message, std::span<const route::Choice> choices);
   void judge(Settlement& settlement, const send::RecipientEvent& entry);
   static bool shows_health(const Settlement& settlement);
   void react(Settlement& settlement);
-  static bool takes_next_port(Settlement& settlement);
-  void pause(LaneEntry& entry, const Settlement& settlement);
+  bool takes_next_port(Settlement& settlement);
+  void stop_lane(const Settlement& settlement);
+  void note_reply(const Settlement& settlement);
   void log_recipient(const Settlement& settlement, const send::RecipientEvent& entry,
                      const settle::Verdict& verdict, queue::RecipientState state);
   void give_up(queue::Message& message, const std::string& event, const std::string& reason);
   void defer_unroutable(queue::Message& message);
   async::Task<void> fail_all(queue::MessageId id, std::string event, std::string reason);
   Duration backoff(std::uint32_t attempts);
+  Duration jittered(Duration delay);
   SteadyTime end_of_life(const queue::Message& message) const;
 
   async::Loop& loop_;
   async::Workers& workers_;
   telemetry::Log& log_;
-  async::Dialer& dialer_;
   queue::Queue& queue_;
   Setup setup_;
   Observer observer_;
-  std::map<std::string, std::shared_ptr<send::Budget>, std::less<>> budgets_;
-  std::unordered_map<std::string, std::unique_ptr<LaneEntry>> lanes_;  // by route::Choice::id
-  std::unordered_map<std::uint64_t, LaneEntry*> under_way_;            // messages that a lane has
+  QuotaBook quotas_;
+  Lanes lanes_;
+  std::unordered_map<std::uint64_t, LaneEntry*> under_way_;  // messages that a lane has
   async::Scope scope_;
   bool stopping_ = false;
 };

@@ -33,7 +33,7 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       workers_(loop, helper_threads),
       queue_(loop, workers_, disk_, queue_options(*setup_.config)),
       dialer_(loop),
-      dispatcher_(loop, workers_, log, dialer_, queue_, setup_) {}
+      dispatcher_(loop, workers_, disk_, log, dialer_, queue_, setup_) {}
 
 Relay::~Relay() = default;
 
@@ -42,6 +42,7 @@ void Relay::start() {
   queue_.on_due([this](queue::Message& message) { dispatcher_.dispatch(message); });
   report(queue_.open());
   hold_doubtful();
+  dispatcher_.open();
   for (const config::Listener& listener : setup_.config->listeners) listen(listener);
   open_window();
 }

@@ -61,19 +61,12 @@ struct Report {
   std::string tls;         // "TLSv1.3"; empty: clear
   // One for each recipient of the delivery: its own refusal at RCPT, or what befell the message.
   std::vector<RecipientEvent> recipients;
-  bool reused_connection = false;  // the connection had carried mail before
 
-  // A warm connection had been closed by the server before it answered MAIL: nothing was tried (RFC
-  // 5321 4.5.3.2.7 lets a server do so). 421 is the polite form of it.
-  bool went_stale() const {
-    const auto at_mail = [](const RecipientEvent& entry) {
-      const Event& event = entry.event;
-      return event.stage == smtp::Stage::mail &&
-             (event.trouble == smtp::Trouble::broken || (!event.trouble && event.reply.code == 421));
-    };
-    return reused_connection && !recipients.empty() &&
-           std::all_of(recipients.begin(), recipients.end(), at_mail);
-  }
+  // A connection that had carried mail before was closed by the server before it answered MAIL, as RFC 5321
+  // 4.5.3.2.7 lets it (421 is the polite form): nothing was tried, another connection may be.
+  bool untried = false;
+  // Replies did not fit the commands that rode behind the final dot: this server had better not be sent any.
+  bool out_of_step = false;
 
   // Those who have no answer of their own share what befell the message.
   void add_rest(const Delivery& delivery, const Event& event) {

@@ -5,31 +5,83 @@
 namespace relayd::send {
 
 using async::Task;
+using namespace std::chrono_literals;
 
-struct Lane::Connection {
+namespace {
+// What a connection carries before it makes room for a lane that has none. A handshake for so many messages.
+constexpr std::uint32_t turn_length = 20;
+constexpr Duration ceiling_rises_after = 1min;
+// So many connections that ended behind a final dot, where the next message's commands were, are no accident.
+constexpr unsigned lost_behind_dot_limit = 3;
+
+bool is_delivered(const Event& event) {
+  return !event.trouble && event.stage == smtp::Stage::final_dot && event.reply.positive();
+}
+
+// What the upstream may have counted: deliveries, and what it never answered.
+std::uint64_t spent(const Report& report) {
+  return static_cast<std::uint64_t>(
+      std::count_if(report.recipients.begin(), report.recipients.end(), [](const RecipientEvent& entry) {
+        return is_delivered(entry.event) ||
+               (entry.event.trouble && entry.event.stage == smtp::Stage::final_dot);
+      }));
+}
+}  // namespace
+
+struct Lane::Connection final : Follow {
+  explicit Connection(Lane& owner) : lane(owner) {}
+
+  Task<Delivery*> next() override {
+    // A probe goes alone.
+    while (lane.ahead_ && lane.troubles_ == 0 && !following.delivery) {
+      const std::optional<Ticket> ticket = lane.take_for(*this);
+      if (!ticket) break;
+      co_await lane.load(*ticket, following);
+    }
+    co_return following.delivery.get();
+  }
+
+  void drop_transport() {
+    transport.reset();
+    carried = 0;
+  }
+
+  Lane& lane;
   std::unique_ptr<Transport> transport;  // null: not open
-  std::uint32_t carried = 0;
-  std::uint64_t handed = 0;  // the message that ended an idle wait
-  unsigned generation = 0;   // of what the transport was made from
+  unsigned generation = 0;               // of what the transport was made from
+  std::uint32_t carried = 0;             // messages that it was given
+  Taken current;                         // is being sent
+  Taken following;                       // comes next, and may have been announced
+  std::optional<Ticket> handed;          // what ended an idle wait
 };
 
 Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Budget> budget,
-           MakeTransport make_transport)
+           std::shared_ptr<Quota> quota, MakeTransport make_transport)
     : loop_(loop),
       desk_(desk),
       limits_(limits),
       budget_(std::move(budget)),
-      make_transport_(std::move(make_transport)) {
+      quota_(std::move(quota)),
+      make_transport_(std::move(make_transport)),
+      pace_(limits.spacing),
+      turn_(loop),
+      ramp_(limits.connections),
+      ceiling_(limits.connections) {
   budget_->lanes.insert(this);
 }
 
 Lane::~Lane() {
   budget_->lanes.erase(this);
+  std::erase(budget_->waiting, this);
 }
 
 void Lane::use(LaneLimits limits, MakeTransport make_transport) {
+  ramp_ = std::max(ramp_, troubles_ == 0 ? limits.connections : 1);
+  ceiling_ = std::max(ceiling_, limits.connections);
   limits_ = limits;
+  pace_.use(limits.spacing);
   make_transport_ = std::move(make_transport);
+  ahead_ = true;
   ++generation_;
   dismiss_idle();
 }
@@ -40,53 +92,121 @@ void Lane::dismiss_idle() {
   for (Connection* connection : idle) connection->transport->wake();
 }
 
-bool Lane::open() const {
-  return !stopping_ && loop_.now() >= paused_until_;
+// --- open and closed ---
+
+bool Lane::is_paused() const {
+  return stopping_ || loop_.now() < paused_until_;
 }
 
-void Lane::enqueue(std::uint64_t message) {
-  line_.push_back(message);
-  pump();
+bool Lane::open() const {
+  return !is_paused() && quota_->left(loop_.wall_now()) > 0;
+}
+
+SteadyTime Lane::closed_until() const {
+  const WallTime now = loop_.wall_now();
+  if (quota_->left(now) > 0) return paused_until_;
+  return std::max(paused_until_, loop_.now() + (quota_->resets_at(now) - now));
 }
 
 void Lane::pause(SteadyTime until) {
   paused_until_ = until;
   ++troubles_;
-  probing_ = true;
-  const std::deque<std::uint64_t> line = std::exchange(line_, {});
-  for (const std::uint64_t message : line) desk_.give_back(message);
+  ramp_ = 1;
+  return_line();
+}
+
+void Lane::return_line() {
+  for (const Ticket& ticket : line_.take_all()) desk_.give_back(ticket.message);
 }
 
 void Lane::resume() {
   troubles_ = 0;
   paused_until_ = {};
-  probing_ = false;
   pump();
+}
+
+bool Lane::use_fewer_connections() {
+  if (connections_ <= 1) return false;
+  ceiling_ = static_cast<std::uint32_t>(connections_ - 1);
+  ceiling_since_ = loop_.now();
+  return true;
+}
+
+std::uint32_t Lane::allowed_connections() const {
+  const auto risen = static_cast<std::uint64_t>((loop_.now() - ceiling_since_) / ceiling_rises_after);
+  const std::uint64_t allowed = std::min<std::uint64_t>({limits_.connections, ramp_, ceiling_ + risen});
+  return static_cast<std::uint32_t>(allowed);
+}
+
+// --- who is next ---
+
+void Lane::enqueue(std::string_view sender, Ticket ticket) {
+  line_.push(sender, ticket);
+  pump();
+}
+
+// Somebody waits, and neither pace nor quota is against it.
+bool Lane::may_take() {
+  if (line_.empty() || !open()) return false;
+  const SteadyTime ready = pace_.ready_at(loop_.now());
+  if (ready <= loop_.now()) return true;
+  turn_.at(ready, [this] { pump(); });
+  return false;
+}
+
+Ticket Lane::take() {
+  Ticket ticket = *line_.pop();
+  ticket.recipients = static_cast<std::uint32_t>(std::min<std::uint64_t>(
+      {ticket.recipients, limits_.recipients_per_message, quota_->left(loop_.wall_now())}));
+  pace_.take(ticket.recipients, loop_.now());
+  if (quota_->limited()) quota_->take(ticket.recipients, loop_.wall_now());
+  return ticket;
+}
+
+// The next message for a connection that has one already.
+std::optional<Ticket> Lane::take_for(const Connection& connection) {
+  if (is_worn(connection) || busy() > allowed_connections() || !may_take()) return std::nullopt;
+  return take();
+}
+
+// It ends with the message it carries: used up, overtaken by a reload, or in the way of a lane that has none.
+bool Lane::is_worn(const Connection& connection) const {
+  if (!connection.transport) return false;
+  return connection.generation != generation_ || connection.carried >= limits_.messages_per_connection ||
+         (connection.carried >= turn_length && !budget_->waiting.empty());
 }
 
 // A message goes to a warm connection if one is idle, else to a new one if there may be more; the rest waits
 // in line.
 void Lane::pump() {
-  while (!line_.empty() && open() && busy() < allowed_connections()) {
+  while (busy() < allowed_connections() && may_take()) {
     if (!idle_.empty()) {
       Connection* connection = idle_.back();  // the one used last: the others may reach their idle time
       idle_.pop_back();
-      connection->handed = line_.front();
-      line_.pop_front();
+      connection->handed = take();
       connection->transport->wake();
-    } else if (budget_->used < budget_->limit) {
-      const std::uint64_t message = line_.front();
-      line_.pop_front();
-      scope_.spawn(serve(message));
+    } else if (has_room()) {
+      scope_.spawn(serve(take()));
     } else {
-      if (connections_ < allowed_connections()) ask_for_room();
-      return;
+      break;
     }
   }
+  if (quota_->left(loop_.wall_now()) == 0) return_line();
 }
 
-// The upstream's connections are used up: another lane's idle one may end for us.
+// --- the upstream's connections, shared with other lanes ---
+
+// A connection more. A lane that has some leaves room to those that have none.
+bool Lane::has_room() {
+  if (budget_->used < budget_->limit && (connections_ == 0 || budget_->waiting.empty())) return true;
+  if (connections_ < allowed_connections()) ask_for_room();
+  return false;
+}
+
+// Another lane's idle connection may end for us.
 void Lane::ask_for_room() {
+  std::deque<Lane*>& waiting = budget_->waiting;
+  if (std::find(waiting.begin(), waiting.end(), this) == waiting.end()) waiting.push_back(this);
   for (Lane* lane : budget_->lanes)
     if (lane->give_room()) return;
 }
@@ -99,85 +219,129 @@ bool Lane::give_room() {
   return true;
 }
 
-// One connection's life: message after message, then warm for a while.
-Task<void> Lane::serve(std::uint64_t message) {
+// A connection has ended.
+void Lane::share_room() {
+  const std::shared_ptr<Budget> budget = budget_;
+  for (std::size_t left = budget->waiting.size(); left > 0 && budget->used < budget->limit; --left) {
+    Lane* const lane = budget->waiting.front();
+    budget->waiting.pop_front();
+    lane->pump();
+  }
+  pump();
+}
+
+// --- a connection's life ---
+
+// Message after message, then warm for a while.
+Task<void> Lane::serve(Ticket ticket) {
   ++connections_;
   ++budget_->used;
-  Connection connection;
+  Connection connection(*this);
   all_.insert(&connection);
-  for (;;) {
-    const bool opened = co_await carry(connection, message);
+  std::optional<Ticket> next = ticket;
+  while (next) {
+    const bool opened = co_await carry(connection, *next);
     if (!opened) break;
-    if (connection.transport && (!connection.transport->usable() || connection.generation != generation_ ||
-                                 ++connection.carried >= limits_.messages_per_connection)) {
+    if (connection.transport && (!connection.transport->usable() || is_worn(connection))) {
       co_await connection.transport->close();
-      connection.transport.reset();
-      connection.carried = 0;
+      connection.drop_transport();
+      if (!budget_->waiting.empty()) break;
     }
-    if (!line_.empty() && open() && busy() <= allowed_connections()) {
-      message = line_.front();
-      line_.pop_front();
-      continue;
-    }
-    if (!connection.transport) break;
-    const bool work = co_await wait_for_work(connection);
-    if (!work) break;
-    message = connection.handed;
+    next = take_for(connection);
+    if (!next && connection.transport) next = co_await wait_for_work(connection);
   }
   if (connection.transport) co_await connection.transport->close();
   all_.erase(&connection);
   --connections_;
   --budget_->used;
-  for (Lane* lane : budget_->lanes) lane->pump();
+  share_room();
 }
 
-// Opens if need be, sends, and has it settled. False: it could not be opened.
-Task<bool> Lane::carry(Connection& connection, std::uint64_t message) {
-  const std::unique_ptr<Delivery> delivery = co_await desk_.load(message);
-  if (!delivery) co_return true;
-  for (;;) {
+Task<void> Lane::load(Ticket ticket, Taken& place) {
+  place.ticket = ticket;
+  place.delivery = co_await desk_.load(ticket.message, ticket.recipients);
+  if (!place.delivery) quota_->give_back(ticket.recipients);
+}
+
+// Sends a message, and what follows it on the way; opens if need be. False: it could not be opened.
+Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
+  co_await load(ticket, connection.current);
+  while (connection.current.delivery) {
+    if (!connection.transport && is_paused()) {
+      quota_->give_back(connection.current.ticket.recipients);
+      desk_.give_back(connection.current.ticket.message);
+      connection.current.delivery.reset();
+      break;
+    }
     if (!connection.transport) {
-      connection.transport = make_transport_();
-      connection.generation = generation_;
-      const std::optional<Event> failed = co_await connection.transport->open();
-      if (failed) {
-        Report report = connection.transport->describe();
-        report.add_rest(*delivery, *failed);
-        connection.transport.reset();
-        desk_.settle(message, *delivery, report);
-        co_return false;
-      }
+      const bool opened = co_await open_transport(connection);
+      if (!opened) co_return false;
     }
-    const Report report = co_await connection.transport->send(*delivery);
-    if (!report.went_stale()) {
-      desk_.settle(message, *delivery, report);
-      co_return true;
-    }
-    // The server had closed the warm connection before it heard of this message: no attempt was made.
-    connection.transport.reset();
-    connection.carried = 0;
-  }
-}
-
-Task<bool> Lane::wait_for_work(Connection& connection) {
-  if (stopping_) co_return false;
-  connection.handed = 0;
-  idle_.push_back(&connection);
-  const bool woken = co_await connection.transport->idle(loop_.now() + limits_.idle);
-  std::erase(idle_, &connection);
-  if (connection.handed == 0) co_return false;
-  if (!woken || !connection.transport->usable()) {
-    // It was handed a message while the server was leaving: the message takes another connection.
-    connection.transport.reset();
-    connection.carried = 0;
+    ++connection.carried;
+    const Report report = co_await connection.transport->send(*connection.current.delivery, connection);
+    if (report.untried)
+      connection.drop_transport();
+    else
+      conclude(connection, report);
   }
   co_return true;
 }
 
+Task<bool> Lane::open_transport(Connection& connection) {
+  connection.transport = make_transport_();
+  connection.generation = generation_;
+  const std::optional<Event> failed = co_await connection.transport->open();
+  if (!failed) co_return true;
+  Report report = connection.transport->describe();
+  report.add_rest(*connection.current.delivery, *failed);
+  connection.drop_transport();
+  settle(connection.current, report);
+  co_return false;
+}
+
+// A message is over; the one that was to follow it is the current one now.
+void Lane::conclude(Connection& connection, const Report& report) {
+  const Taken done = std::exchange(connection.current, std::exchange(connection.following, {}));
+  const bool lost = connection.current.delivery && !connection.transport->usable();
+  if (lost) connection.drop_transport();
+  // Whether the server only wanted to close shows when it happens again and again.
+  const bool answered = report.recipients.front().event.stage == smtp::Stage::final_dot &&
+                        !report.recipients.front().event.trouble;
+  if (lost && answered)
+    ++lost_behind_dot_;
+  else if (connection.current.delivery)
+    lost_behind_dot_ = 0;
+  if (ahead_ && (report.out_of_step || lost_behind_dot_ >= lost_behind_dot_limit)) {
+    ahead_ = false;
+    desk_.turned_down(done.ticket.message);
+  }
+  settle(done, report);
+}
+
+void Lane::settle(const Taken& taken, const Report& report) {
+  const std::uint64_t used = spent(report);
+  if (used < taken.ticket.recipients) quota_->give_back(taken.ticket.recipients - used);
+  desk_.settle(taken.ticket.message, *taken.delivery, report);
+  if (used == 0 || troubles_ > 0 || ramp_ >= limits_.connections) return;
+  ++ramp_;
+  pump();
+}
+
+Task<std::optional<Ticket>> Lane::wait_for_work(Connection& connection) {
+  connection.handed.reset();
+  if (stopping_) co_return std::nullopt;
+  idle_.push_back(&connection);
+  const bool woken = co_await connection.transport->idle(loop_.now() + limits_.idle);
+  std::erase(idle_, &connection);
+  // It was handed a message while the server was leaving: the message takes another connection.
+  if (connection.handed && (!woken || !connection.transport->usable())) connection.drop_transport();
+  co_return connection.handed;
+}
+
 void Lane::shut_down() {
   stopping_ = true;
-  const std::deque<std::uint64_t> line = std::exchange(line_, {});
-  for (const std::uint64_t message : line) desk_.give_back(message);
+  turn_.cancel();
+  return_line();
   dismiss_idle();
 }
 

@@ -1,17 +1,21 @@
-// Lane: one credential at one upstream, with its own waiting line, warm connections and breaker.
+// Lane: one credential at one upstream, with its own waiting line, warm connections, limits and breaker.
 //
 // Fifth stage of the path; owned by the relay, one for each (upstream, credential). All senders who share an
-// account share its connections; no lane waits for another. It sends and reports; what an answer means is
-// decided by its Desk, which tells the lane to pause when the trouble is the lane's.
+// account share its connections and take turns; no lane waits for another. It sends and reports; what an
+// answer means is decided by its Desk, which tells the lane to pause, slow down or use fewer connections.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
-#include <string>
+#include <string_view>
 
+#include "send/line.hpp"
+#include "send/pace.hpp"
+#include "send/quota.hpp"
 #include "send/transport.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/scope.hpp"
@@ -21,7 +25,9 @@ namespace relayd::send {
 struct LaneLimits {
   std::uint32_t connections = 10;
   std::uint32_t messages_per_connection = 100;
+  std::uint32_t recipients_per_message = 100;
   Duration idle = std::chrono::seconds(30);
+  Duration spacing{};  // of recipients; zero: no rate
 };
 
 class Lane;
@@ -30,20 +36,25 @@ class Lane;
 struct Budget {
   std::uint32_t limit = 100;
   std::uint32_t used = 0;
-  std::set<Lane*> lanes;  // who shares it; the lanes see to that
+  std::set<Lane*> lanes;      // who shares it; the lanes see to that
+  std::deque<Lane*> waiting;  // for room, in the order they asked
 };
 
 // What a lane asks of the relay. Messages go by the value of their id.
 class Desk {
  public:
   virtual ~Desk() = default;
-  // The message, ready for sending; null when it is gone or cannot be read (the desk has dealt with it).
-  virtual async::Task<std::unique_ptr<Delivery>> load(std::uint64_t message) = 0;
+  // The message for at most so many of its recipients, ready for sending; null when it is gone or cannot be
+  // read (the desk has dealt with it).
+  virtual async::Task<std::unique_ptr<Delivery>> load(std::uint64_t message, std::uint32_t recipients) = 0;
   // What came of it, with an event for each recipient of the delivery. When no connection could be opened,
   // the desk must pause the lane or change what the next transport will be.
   virtual void settle(std::uint64_t message, const Delivery& delivery, const Report& report) = 0;
   // It was not tried; back to the queue.
   virtual void give_back(std::uint64_t message) = 0;
+  // Messages do not follow each other behind the final dot any more: the server, seen with this one,
+  // mishandles it.
+  virtual void turned_down(std::uint64_t message) = 0;
 };
 
 class Lane {
@@ -51,24 +62,38 @@ class Lane {
   using MakeTransport = std::function<std::unique_ptr<Transport>()>;
 
   Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Budget> budget,
-       MakeTransport make_transport);
+       std::shared_ptr<Quota> quota, MakeTransport make_transport);
   ~Lane();
 
-  // Takes a message. Only while it is open(): a paused lane has no line.
-  void enqueue(std::uint64_t message);
+  // Takes a message. Only while it is open(): a closed lane has no line. `sender` is whose turn it counts as.
+  void enqueue(std::string_view sender, Ticket ticket);
 
   // Stops until then: the line goes back to the desk. Afterwards a single connection probes; a delivery or a
-  // refusal that is the message's own fault opens the lane again.
+  // refusal that is the message's own fault opens the lane again, one connection more for each delivery.
   void pause(SteadyTime until);
   void resume();
   // Ends a pause before its time; a single connection probes all the same.
   void probe() { paused_until_ = {}; }
+  // The upstream finds it too fast: half the pace, for a while.
+  void slow_down() { pace_.slow_down(loop_.now()); }
+  // The upstream has too many connections: one less than now, one more again each minute. False: it is down
+  // to one already.
+  bool use_fewer_connections();
+
   bool open() const;
-  SteadyTime paused_until() const { return paused_until_; }
+  // It tries whether the trouble is over, and has a message for that.
+  bool probing() const { return troubles_ > 0 && (busy() > 0 || !line_.empty()); }
+  // When it opens again, by its pause or its quota.
+  SteadyTime closed_until() const;
   unsigned troubles() const { return troubles_; }  // pauses in a row
 
   std::size_t waiting() const { return line_.size(); }
   std::size_t connections() const { return connections_; }
+  std::size_t idle_connections() const { return idle_.size(); }
+  std::uint32_t allowed_connections() const;
+  const Pace& pace() const { return pace_; }
+  const Quota& quota() const { return *quota_; }
+  bool sends_ahead() const { return ahead_; }
 
   // Sends what waits, as far as limits allow.
   void pump();
@@ -83,29 +108,53 @@ class Lane {
 
  private:
   struct Connection;
+  // A message that was taken from the line.
+  struct Taken {
+    Ticket ticket;
+    std::unique_ptr<Delivery> delivery;
+  };
 
-  void dismiss_idle();
-  async::Task<void> serve(std::uint64_t message);
-  async::Task<bool> carry(Connection& connection, std::uint64_t message);
-  async::Task<bool> wait_for_work(Connection& connection);
+  bool is_paused() const;
+  Ticket take();
+  bool may_take();
+  std::optional<Ticket> take_for(const Connection& connection);
+  bool is_worn(const Connection& connection) const;
+  bool has_room();
   void ask_for_room();
   bool give_room();
+  void share_room();
+  void return_line();
+  void dismiss_idle();
+
+  async::Task<void> serve(Ticket ticket);
+  async::Task<void> load(Ticket ticket, Taken& place);
+  async::Task<bool> carry(Connection& connection, Ticket ticket);
+  async::Task<bool> open_transport(Connection& connection);
+  void conclude(Connection& connection, const Report& report);
+  void settle(const Taken& taken, const Report& report);
+  async::Task<std::optional<Ticket>> wait_for_work(Connection& connection);
   std::size_t busy() const { return connections_ - idle_.size(); }
-  std::uint32_t allowed_connections() const { return probing_ ? 1 : limits_.connections; }
 
   async::Loop& loop_;
   Desk& desk_;
   LaneLimits limits_;
   std::shared_ptr<Budget> budget_;
+  std::shared_ptr<Quota> quota_;
   MakeTransport make_transport_;
-  std::deque<std::uint64_t> line_;
+  Line line_;
+  Pace pace_;
+  async::Timer turn_;  // rings when the pace allows the next message
   std::set<Connection*> all_;
   std::deque<Connection*> idle_;
   std::size_t connections_ = 0;
   SteadyTime paused_until_{};
   unsigned troubles_ = 0;
-  bool probing_ = false;
-  unsigned generation_ = 0;  // counts use()
+  std::uint32_t ramp_;     // connections that may be used after trouble; grows with success
+  std::uint32_t ceiling_;  // connections that the upstream stands, as far as we know
+  SteadyTime ceiling_since_{};
+  bool ahead_ = true;             // messages follow each other behind the final dot
+  unsigned lost_behind_dot_ = 0;  // connections in a row
+  unsigned generation_ = 0;       // counts use()
   bool stopping_ = false;
   async::Scope scope_;
 };

@@ -60,7 +60,7 @@ Task<std::optional<Event>> Sandbox::open() {
   co_return event;
 }
 
-Task<Report> Sandbox::send(Delivery& delivery) {
+Task<Report> Sandbox::send(Delivery& delivery, Follow&) {
   Report report = describe();
   std::optional<Event> event;
   try {

@@ -19,7 +19,7 @@ class Sandbox final : public Transport {
   Sandbox(async::Loop& loop, async::Workers& workers, std::string directory, std::string username);
 
   async::Task<std::optional<Event>> open() override;
-  async::Task<Report> send(Delivery& delivery) override;
+  async::Task<Report> send(Delivery& delivery, Follow& follow) override;
   bool usable() const override { return usable_; }
   async::Task<bool> idle(Deadline deadline) override;
   void wake() override;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "shared/base/ascii.hpp"
 #include "shared/smtp/data.hpp"
 #include "shared/smtp/envelope_command.hpp"
 
@@ -15,48 +16,55 @@ using async::Task;
 using smtp::Reply;
 using smtp::Stage;
 using smtp::Trouble;
-using namespace std::chrono_literals;
 
 namespace {
 
-// RFC 5321 4.5.3.2; connecting is ours: a port that a firewall swallows must not hold a lane for long.
-namespace patience {
-constexpr Duration connect = 30s;
-constexpr Duration greeting = 5min;
-constexpr Duration tls = 1min;
-constexpr Duration login = 2min;
-constexpr Duration envelope = 5min;
-constexpr Duration data = 2min;
-constexpr Duration block = 3min;
-constexpr Duration final_dot = 10min;
-constexpr Duration quit = 5s;
-}  // namespace patience
-
-constexpr std::size_t read_size = 4096;
 constexpr std::size_t block_size = 64 * 1024;
-constexpr int login_rounds = 10;
+// Commands that may be unanswered at a time: their replies fit any socket's buffer, so that we never write
+// while the server cannot (RFC 2920 3.1).
+constexpr std::size_t group_size = 100;
+
+// The server does not stand commands that come before its reply to the last ones.
+bool dislikes_groups(const Reply& reply) {
+  return reply.code == 503 || ascii::contains_ignoring_case(reply.text, "pipelining") ||
+         ascii::contains_ignoring_case(reply.text, "synchroni");
+}
+
+// The server closed the connection before it heard of the message.
+bool closed_before_mail(const Report& report) {
+  if (report.recipients.empty()) return false;
+  const Event& event = report.recipients.front().event;
+  return event.stage == Stage::mail &&
+         (event.trouble == Trouble::broken || (!event.trouble && event.reply.code == 421));
+}
 
 }  // namespace
 
 SmtpTransport::SmtpTransport(async::Loop& loop, async::Workers& workers, async::Dialer& dialer, Target target,
-                             FetchCredential fetch)
-    : loop_(loop), workers_(workers), dialer_(dialer), target_(std::move(target)), fetch_(std::move(fetch)) {}
+                             FetchCredential fetch, OnLogin on_login)
+    : workers_(workers),
+      dialer_(dialer),
+      target_(std::move(target)),
+      fetch_(std::move(fetch)),
+      on_login_(std::move(on_login)),
+      conversation_(loop) {}
 
 // --- opening ---
 
 Task<std::optional<Event>> SmtpTransport::open() {
   std::optional<Event> event;
   try {
-    stage_ = Stage::connect;
-    stream_ = co_await dialer_.dial(target_.host, target_.port, target_.tls, loop_.now() + patience::connect,
-                                    stop_dial_.get_token());
+    conversation_.stage = Stage::connect;
+    auto stream = co_await dialer_.dial(target_.host, target_.port, target_.tls,
+                                        conversation_.within(patience::connect), stop_dial_.get_token());
+    conversation_.begin(std::move(stream));
     if (aborted_) throw IoError(IoFault::cancelled, "the connection was closed by us");
     event = co_await greet();
     if (!event && target_.login) event = co_await log_in();
     usable_ = !event;
   } catch (const IoError& error) {
-    event = trouble_of(error);
-    if (stream_) stream_->close();
+    event = conversation_.trouble_of(error);
+    conversation_.close();
   }
   if (!event) co_return std::nullopt;
   co_await close();
@@ -65,99 +73,55 @@ Task<std::optional<Event>> SmtpTransport::open() {
 
 Task<std::optional<Event>> SmtpTransport::greet() {
   if (target_.encryption == Encryption::implicit) {
-    stage_ = Stage::starttls;
-    co_await stream_->start_tls(loop_.now() + patience::tls);
+    conversation_.stage = Stage::starttls;
+    co_await conversation_.stream().start_tls(conversation_.within(patience::tls));
   }
-  stage_ = Stage::greeting;
-  Reply greeting = co_await read_reply(patience::greeting);
-  if (!greeting.positive()) co_return Event(stage_, std::move(greeting));
+  conversation_.stage = Stage::greeting;
+  Reply greeting = co_await conversation_.read_reply(patience::greeting);
+  if (!greeting.positive()) co_return Event(conversation_.stage, std::move(greeting));
   std::optional<Event> event = co_await say_ehlo();
   if (!event && target_.encryption == Encryption::starttls) event = co_await start_tls();
   co_return event;
 }
 
 Task<std::optional<Event>> SmtpTransport::say_ehlo() {
-  stage_ = Stage::ehlo;
-  Reply reply = co_await command(fmt::format("EHLO {}\r\n", target_.hostname), patience::envelope);
+  conversation_.stage = Stage::ehlo;
+  Reply reply =
+      co_await conversation_.command(fmt::format("EHLO {}\r\n", target_.hostname), patience::envelope);
   const bool may_fall_back = target_.encryption == Encryption::none && !target_.login;
   if (reply.permanent() && may_fall_back)  // RFC 5321 3.2
-    reply = co_await command(fmt::format("HELO {}\r\n", target_.hostname), patience::envelope);
-  if (!reply.positive()) co_return Event(stage_, std::move(reply));
+    reply = co_await conversation_.command(fmt::format("HELO {}\r\n", target_.hostname), patience::envelope);
+  if (!reply.positive()) co_return Event(conversation_.stage, std::move(reply));
   capabilities_ = smtp::parse_capabilities(reply);
+  if (target_.pipelining == Pipelining::off) capabilities_.pipelining = false;
   co_return std::nullopt;
 }
 
 Task<std::optional<Event>> SmtpTransport::start_tls() {
-  stage_ = Stage::starttls;
+  conversation_.stage = Stage::starttls;
   if (!capabilities_.starttls)
-    co_return Event(stage_, Trouble::no_starttls,
+    co_return Event(conversation_.stage, Trouble::no_starttls,
                     fmt::format("{}:{} does not offer STARTTLS; nothing is sent in the clear", target_.host,
                                 target_.port));
-  Reply reply = co_await command("STARTTLS\r\n", patience::data);
-  if (reply.code != 220) co_return Event(stage_, std::move(reply));
+  Reply reply = co_await conversation_.command("STARTTLS\r\n", patience::data);
+  if (reply.code != 220) co_return Event(conversation_.stage, std::move(reply));
   // Bytes that came in the clear must not be taken for the encrypted server's (CVE-2021-38371).
-  if (!received_.empty())
+  if (conversation_.has_unread())
     throw IoError(IoFault::tls, "the server sent bytes between its 220 and the TLS handshake");
-  co_await stream_->start_tls(loop_.now() + patience::tls);
+  co_await conversation_.stream().start_tls(conversation_.within(patience::tls));
   capabilities_ = {};
   std::optional<Event> event = co_await say_ehlo();
   co_return event;
 }
 
-// --- authentication ---
-
 Task<std::optional<Event>> SmtpTransport::log_in() {
-  stage_ = Stage::auth;
-  if (!stream_->tls().verified && !target_.clear_password_allowed)
-    co_return Event(stage_, Trouble::tls, "the password is sent over verified TLS only");
-  const std::string mechanism = sasl::choose(target_.mechanisms, capabilities_.auth);
-  if (mechanism.empty())
-    co_return Event(stage_, Trouble::no_mechanism,
-                    fmt::format("the server offers AUTH {}; we may use {}",
-                                fmt::join(capabilities_.auth, " "), fmt::join(target_.mechanisms, " ")));
-  Result<sasl::Credential> credential = co_await workers_.run(fetch_);
-  if (!credential) co_return Event(stage_, Trouble::no_password, credential.error());
-  sasl::Client client(mechanism, *credential);
-  std::string line = "AUTH " + mechanism;
-  if (client.has_initial_response()) {
-    const Result<std::string> initial = client.step("");
-    if (!initial) co_return Event(stage_, Trouble::no_mechanism, initial.error());
-    line += " " + (initial->empty() ? "=" : *initial);  // RFC 4954 4
-  }
-  std::optional<Event> event = co_await exchange(client, line + "\r\n");
-  co_return event;
-}
-
-Task<std::optional<Event>> SmtpTransport::exchange(sasl::Client& client, std::string line) {
-  Reply reply = co_await command(std::move(line), patience::login);
-  for (int round = 0; reply.code == 334; ++round) {
-    Result<std::string> response = Error{"the server goes on asking"};
-    if (round < login_rounds) {
-      if (client.needs_derivation())
-        response = co_await workers_.run([&client, &reply] { return client.step(reply.text); });
-      else
-        response = client.step(reply.text);
-    }
-    if (!response) {
-      co_await cancel_login();
-      co_return Event(stage_, Trouble::no_mechanism, response.error());
-    }
-    reply = co_await command(*response + "\r\n", patience::login);
-  }
-  if (reply.code != 235) co_return Event(stage_, std::move(reply));
-  if (!client.complete())
-    co_return Event(stage_, Trouble::no_mechanism,
-                    "the server said 235 before it proved that it knows the password");
-  co_return std::nullopt;
-}
-
-// RFC 4954 4. Whether the server hears of it changes nothing.
-Task<void> SmtpTransport::cancel_login() {
-  try {
-    co_await command("*\r\n", patience::login);
-  } catch (const IoError&) {
-    stream_->close();
-  }
+  LoginTerms terms;
+  terms.mechanisms = target_.mechanisms;
+  terms.offered = capabilities_.auth;
+  terms.clear_password_allowed = target_.clear_password_allowed;
+  LoginResult result = co_await send::log_in(conversation_, workers_, terms, fetch_);
+  if (!result.failure && on_login_) on_login_(result.password);
+  co_return std::move(result.failure);
 }
 
 // --- a transaction ---
@@ -165,8 +129,8 @@ Task<void> SmtpTransport::cancel_login() {
 Report SmtpTransport::describe() const {
   Report report;
   report.port = target_.port;
-  if (stream_) report.host = fmt::format("{}:{}", target_.host, target_.port);
-  if (stream_) report.tls = stream_->tls().version;
+  if (conversation_.connected()) report.host = fmt::format("{}:{}", target_.host, target_.port);
+  report.tls = conversation_.tls().version;
   return report;
 }
 
@@ -185,94 +149,118 @@ std::optional<Event> SmtpTransport::cannot_take(const Delivery& delivery) const 
   return std::nullopt;
 }
 
-Task<Report> SmtpTransport::send(Delivery& delivery) {
+Task<Report> SmtpTransport::send(Delivery& delivery, Follow& follow) {
   Report report = describe();
-  report.reused_connection = carried_mail_;
-  carried_mail_ = true;
-  std::optional<Event> event = cannot_take(delivery);
+  const bool announced = answers_.delivery == &delivery;
+  std::optional<Event> event = announced ? std::nullopt : cannot_take(delivery);
   if (!event) {
     try {
-      co_await transact(delivery, report);
+      if (!announced) co_await ask(delivery);
+      co_await transact(delivery, report, follow);
     } catch (const IoError& error) {
-      event = trouble_of(error);
+      event = conversation_.trouble_of(error);
       usable_ = false;
-      stream_->close();
+      conversation_.close();
     }
   }
   if (event) report.add_rest(delivery, *event);
+  report.untried = carried_mail_ && closed_before_mail(report);
+  carried_mail_ = true;
   // An answer that nobody asked for: the next one would be taken for another command's.
-  if (!received_.empty()) usable_ = false;
+  if (conversation_.has_unread()) usable_ = false;
   co_return report;
 }
 
-Task<void> SmtpTransport::transact(Delivery& delivery, Report& report) {
-  const bool data = co_await send_envelope(delivery, report);
-  if (data) co_await send_content(delivery, report);
-}
-
 // RSET where the last transaction was not finished, MAIL, RCPT for each recipient, DATA.
-std::vector<std::string> SmtpTransport::envelope_commands(const Delivery& delivery) const {
+std::vector<std::string> SmtpTransport::envelope_commands(const Delivery& delivery) {
   std::vector<std::string> lines;
   if (needs_reset_) lines.emplace_back("RSET\r\n");
+  answers_ = {};
+  answers_.delivery = &delivery;
+  answers_.mail_at = lines.size();
   lines.push_back(smtp::mail_from(delivery.envelope(), delivery.size(), capabilities_));
   for (const std::uint32_t recipient : delivery.recipients())
     lines.push_back(smtp::rcpt_to(delivery.envelope().recipients[recipient], capabilities_));
   lines.emplace_back("DATA\r\n");
+  answers_.commands = lines.size();
   return lines;
 }
 
-// The commands in one group where the server pipelines (RFC 2920), else as long as they make sense. True:
-// content is awaited, and somebody takes it.
-Task<bool> SmtpTransport::send_envelope(Delivery& delivery, Report& report) {
-  const std::size_t mail_at = needs_reset_ ? 1 : 0;
+// The commands in groups where the server pipelines (RFC 2920), else one by one, as long as they make sense.
+Task<void> SmtpTransport::ask(const Delivery& delivery) {
   const std::vector<std::string> lines = envelope_commands(delivery);
-  stage_ = Stage::mail;
-  if (capabilities_.pipelining) co_await write(fmt::format("{}", fmt::join(lines, "")), patience::envelope);
-  std::optional<Event> refused;  // the whole message
-  std::size_t accepted = 0;
-  bool ready = false;  // for content
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    const bool is_data = i + 1 == lines.size();
-    stage_ = i <= mail_at ? Stage::mail : is_data ? Stage::data : Stage::rcpt;
-    if (!capabilities_.pipelining) {
-      if (refused || (is_data && accepted == 0)) break;
-      co_await write(lines[i], patience::envelope);
-    }
-    const Reply reply = co_await read_reply(is_data ? patience::data : patience::envelope);
-    needs_reset_ = true;
-    if (reply.code == 421) {  // RFC 5321 3.8: the server closes; the other replies of the group never come
-      usable_ = false;
-      refused = Event(stage_, reply);
-      break;
-    }
-    ready = is_data && reply.code == 354;
-    const bool decides = i == mail_at || (is_data && accepted > 0);
-    const bool good = is_data ? ready : reply.positive();
-    if (decides && !good && !refused) refused = Event(stage_, reply);
-    if (stage_ != Stage::rcpt) continue;
-    if (good)
-      ++accepted;
-    else if (!refused)
-      report.recipients.push_back({delivery.recipients()[i - mail_at - 1], Event(stage_, reply)});
+  const std::size_t group = capabilities_.pipelining ? group_size : 1;
+  conversation_.stage = Stage::mail;
+  while (!answers_.complete()) {
+    const bool only_data_left = answers_.count + 1 == lines.size();
+    if (answers_.refused || (only_data_left && answers_.accepted == 0)) co_return;
+    const std::size_t end = std::min(answers_.count + group, lines.size());
+    const auto from = lines.begin();
+    const auto first = from + static_cast<std::ptrdiff_t>(answers_.count);
+    co_await conversation_.write(
+        fmt::format("{}", fmt::join(first, from + static_cast<std::ptrdiff_t>(end), "")), patience::envelope);
+    co_await read_answers(end);
   }
-  if (ready && !refused && accepted > 0) co_return true;
-  if (refused) report.add_rest(delivery, *refused);
-  if (ready) co_await send_nothing(accepted);
-  co_return false;
+}
+
+Task<void> SmtpTransport::read_answers(std::size_t until) {
+  while (answers_.count < until && !answers_.closing) {
+    const bool data = answers_.count + 1 == answers_.commands;
+    conversation_.stage = answers_.count <= answers_.mail_at ? Stage::mail : data ? Stage::data : Stage::rcpt;
+    Reply reply = co_await conversation_.read_reply(data ? patience::data : patience::envelope);
+    needs_reset_ = true;
+    take_answer(answers_, std::move(reply));
+    if (answers_.closing) usable_ = false;
+  }
+}
+
+void SmtpTransport::take_answer(Answers& answers, Reply reply) const {
+  const std::size_t number = answers.count++;
+  const Stage stage = conversation_.stage;
+  if (reply.code == 421) {  // RFC 5321 3.8: the server closes; the other replies of the group never come
+    answers.closing = true;
+    answers.refused = Event(stage, std::move(reply));
+    return;
+  }
+  if (number < answers.mail_at) return;
+  const bool data = stage == Stage::data;
+  const bool good = data ? reply.code == 354 : reply.positive();
+  answers.ready = data && good;
+  answers.out_of_step |= data ? reply.positive() : reply.intermediate();
+  answers.out_of_step |=
+      good && stage != Stage::mail && answers.refused && answers.refused->stage == Stage::mail;
+  if (good && stage == Stage::rcpt) ++answers.accepted;
+  if (good || answers.refused) return;
+  if (stage == Stage::rcpt)
+    answers.refusals.push_back(
+        {answers.delivery->recipients()[number - answers.mail_at - 1], Event(stage, std::move(reply))});
+  else if (stage == Stage::mail || answers.accepted > 0)
+    answers.refused = Event(stage, std::move(reply));
+}
+
+// What was answered to the envelope decides whether there is content to be sent.
+Task<void> SmtpTransport::transact(Delivery& delivery, Report& report, Follow& follow) {
+  Answers answers = std::exchange(answers_, {});
+  report.recipients = std::move(answers.refusals);
+  if (answers.refused) report.add_rest(delivery, *answers.refused);
+  const bool wanted = answers.accepted > 0 && !answers.refused;
+  if (answers.ready && wanted) {
+    co_await send_content(delivery, report, follow);
+  } else if (answers.ready && answers.accepted == 0) {
+    co_await send_nothing();
+  } else if (answers.ready) {  // somebody would get it
+    usable_ = false;
+    conversation_.close();
+  }
 }
 
 // Pipelined past a refusal, and the server wants content: an empty message that nobody gets (RFC 2920 3.1).
-Task<void> SmtpTransport::send_nothing(std::size_t accepted) {
-  if (accepted == 0) {
-    co_await command(".\r\n", patience::final_dot);
-  } else {  // somebody would get it
-    usable_ = false;
-    stream_->close();
-  }
+Task<void> SmtpTransport::send_nothing() {
+  co_await conversation_.command(".\r\n", patience::final_dot);
 }
 
-Task<void> SmtpTransport::send_content(Delivery& delivery, Report& report) {
-  stage_ = Stage::data;
+Task<void> SmtpTransport::send_content(Delivery& delivery, Report& report, Follow& follow) {
+  conversation_.stage = Stage::data;
   smtp::DataEncoder encoder;
   std::string wire;
   for (;;) {
@@ -280,18 +268,89 @@ Task<void> SmtpTransport::send_content(Delivery& delivery, Report& report) {
     if (piece.empty()) break;
     encoder.feed(piece, wire);
     if (wire.size() < block_size) continue;
-    co_await write(wire, patience::block);
+    const bool sent = co_await deliver(wire, report, delivery);
+    if (!sent) co_return;
     wire.clear();
   }
   encoder.finish(wire);
+  bool announced = false;
+  if (capabilities_.pipelining && target_.pipelining == Pipelining::ahead) {
+    const Delivery* const next = co_await follow.next();
+    announced = next && announce(*next, wire);
+  }
   co_await delivery.before_final_dot();
   // The last of the content and the final dot leave in one write: a dot alone would wait for an ACK.
-  stage_ = Stage::final_dot;
-  co_await write(wire, patience::block);
-  Reply reply = co_await read_reply(patience::final_dot);
+  conversation_.stage = Stage::final_dot;
+  const bool sent = co_await deliver(wire, report, delivery);
+  if (!sent) co_return;
+  if (announced) {
+    co_await conclude(delivery, report);
+    co_return;
+  }
+  Reply reply = co_await conversation_.read_reply(patience::final_dot);
   needs_reset_ = false;
   if (reply.code == 421) usable_ = false;
-  report.add_rest(delivery, Event(stage_, std::move(reply)));
+  report.add_rest(delivery, Event(Stage::final_dot, std::move(reply)));
+}
+
+// Writes content. A server that has heard enough says why, closes, and makes the write fail: false then, and
+// its last words are reported.
+Task<bool> SmtpTransport::deliver(std::string_view wire, Report& report, const Delivery& delivery) {
+  std::exception_ptr failure;
+  try {
+    co_await conversation_.write(wire, patience::block);
+  } catch (const IoError& error) {
+    if (error.fault() != IoFault::reset) throw;
+    failure = std::current_exception();
+  }
+  if (!failure) co_return true;
+  std::optional<Reply> reply;
+  try {
+    reply = co_await conversation_.read_reply(patience::last_words);
+  } catch (const IoError&) {
+    // It left without a word.
+  }
+  usable_ = false;
+  answers_ = {};
+  conversation_.close();
+  if (!reply || reply->code < 400) std::rethrow_exception(failure);
+  report.add_rest(delivery, Event(conversation_.stage, std::move(*reply)));
+  co_return false;
+}
+
+// Puts the next message's commands behind the final dot of the current one.
+bool SmtpTransport::announce(const Delivery& delivery, std::string& wire) {
+  if (cannot_take(delivery) || delivery.recipients().size() + 2 > group_size) return false;
+  needs_reset_ = false;  // the final dot ends the current transaction
+  for (const std::string& line : envelope_commands(delivery)) wire += line;
+  return true;
+}
+
+// The reply to the final dot, and those to the commands behind it. Nothing of these decides about the current
+// message, but that they make sense.
+Task<void> SmtpTransport::conclude(const Delivery& delivery, Report& report) {
+  Reply reply = co_await conversation_.read_reply(patience::final_dot);
+  answers_.closing = reply.code == 421;
+  answers_.out_of_step = reply.intermediate();
+  try {
+    co_await read_answers(answers_.commands);
+  } catch (const IoError& error) {
+    usable_ = false;
+    answers_.out_of_step |= error.fault() == IoFault::protocol;
+  }
+  const std::optional<Event>& refused = answers_.refused;
+  const bool disliked = refused && refused->stage == Stage::mail && dislikes_groups(refused->reply);
+  report.out_of_step = answers_.out_of_step || disliked;
+  if (answers_.out_of_step)
+    report.add_rest(delivery, Event(Stage::final_dot, Trouble::malformed,
+                                    "the server's replies do not fit the commands that rode behind the "
+                                    "message: it may have been taken"));
+  else
+    report.add_rest(delivery, Event(Stage::final_dot, std::move(reply)));
+  if (!report.out_of_step && usable_ && !answers_.closing) co_return;
+  usable_ = false;
+  answers_ = {};
+  conversation_.close();
 }
 
 // --- waiting and leaving ---
@@ -301,7 +360,7 @@ Task<bool> SmtpTransport::idle(Deadline deadline) {
   char byte = 0;
   try {
     // A server that has something to say now says 421, or has gone.
-    co_await stream_->read_some({&byte, 1}, deadline);
+    co_await conversation_.stream().read_some({&byte, 1}, deadline);
   } catch (const IoError&) {
     if (woken_ && !aborted_) co_return true;
   }
@@ -311,70 +370,25 @@ Task<bool> SmtpTransport::idle(Deadline deadline) {
 
 void SmtpTransport::wake() {
   woken_ = true;
-  stream_->interrupt();
+  conversation_.stream().interrupt();
 }
 
 Task<void> SmtpTransport::close() {
   usable_ = false;
-  if (!stream_) co_return;
+  if (!conversation_.connected()) co_return;
   try {
-    if (!aborted_ && stage_ != Stage::starttls && stage_ != Stage::connect)
-      co_await command("QUIT\r\n", patience::quit);
+    const bool listening = conversation_.stage != Stage::starttls && conversation_.stage != Stage::connect;
+    if (!aborted_ && listening) co_await conversation_.command("QUIT\r\n", patience::quit);
   } catch (const IoError&) {
     // The server left first.
   }
-  stream_->close();
+  conversation_.close();
 }
 
 void SmtpTransport::abort() {
   aborted_ = true;
   stop_dial_.request_stop();
-  if (stream_) stream_->close();
-}
-
-// --- bytes ---
-
-Task<Reply> SmtpTransport::command(std::string line, Duration patience) {
-  co_await write(line, patience);
-  Reply reply = co_await read_reply(patience);
-  co_return reply;
-}
-
-Task<void> SmtpTransport::write(std::string_view bytes, Duration patience) {
-  co_await stream_->write(bytes, loop_.now() + patience);
-}
-
-Task<Reply> SmtpTransport::read_reply(Duration patience) {
-  const Deadline deadline = loop_.now() + patience;
-  for (;;) {
-    received_.erase(0, parser_.feed(received_));
-    if (parser_.state() == smtp::ReplyParser::State::complete) co_return parser_.take();
-    if (parser_.state() == smtp::ReplyParser::State::malformed)
-      throw IoError(IoFault::protocol,
-                    fmt::format("the server's answer is no SMTP reply: {}", parser_.fault()));
-    buffer_.resize(read_size);
-    const std::size_t count = co_await stream_->read_some(buffer_, deadline);
-    if (count == 0) throw IoError(IoFault::closed, "the server closed the connection");
-    received_.append(buffer_, 0, count);
-  }
-}
-
-Event SmtpTransport::trouble_of(const IoError& error) const {
-  Trouble trouble = Trouble::broken;
-  switch (error.fault()) {
-    case IoFault::cancelled:
-      trouble = Trouble::cancelled;
-      break;
-    case IoFault::tls:
-      trouble = Trouble::tls;
-      break;
-    case IoFault::protocol:
-      trouble = Trouble::malformed;
-      break;
-    default:
-      if (stage_ == Stage::connect) trouble = Trouble::unreachable;
-  }
-  return Event(stage_, trouble, error.what());
+  conversation_.close();
 }
 
 }  // namespace relayd::send

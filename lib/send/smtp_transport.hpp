@@ -2,6 +2,11 @@
 //
 // Fifth stage of the path. One connection to one upstream with one credential. It never weakens what was
 // asked: no TLS means no mail, and a password is sent over verified TLS or to loopback alone.
+//
+// Towards a server that pipelines, a message costs one round trip: the commands of the next one leave in the
+// same write as the final dot of the current one (RFC 2920 3.1), and the replies to both come back together.
+// The current message is reported when all of them were read, so that a reply too many or too few is seen
+// before anything is taken for delivered.
 #pragma once
 
 #include <functional>
@@ -10,17 +15,24 @@
 #include <string>
 #include <vector>
 
+#include "send/conversation.hpp"
+#include "send/login.hpp"
 #include "send/transport.hpp"
 #include "shared/async/dialer.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/workers.hpp"
-#include "shared/base/result.hpp"
-#include "shared/sasl/sasl.hpp"
 #include "shared/smtp/capabilities.hpp"
 
 namespace relayd::send {
 
 enum class Encryption { none, starttls, implicit };
+
+// How commands are grouped, towards a server that offers PIPELINING.
+enum class Pipelining {
+  off,          // one by one
+  transaction,  // the commands of a message together
+  ahead,        // and those of the next message behind the final dot
+};
 
 // Where and how, all that the dialogue needs. Plain values.
 struct Target {
@@ -33,18 +45,19 @@ struct Target {
   bool clear_password_allowed = false;  // the host is loopback
   std::uint64_t size_limit = 0;         // octets, beside what EHLO says; 0: none
   bool login = false;                   // authenticate, with what `credential` gives
+  Pipelining pipelining = Pipelining::ahead;
 };
 
 class SmtpTransport final : public Transport {
  public:
-  // Fetches username and password; runs on a helper thread, for files and commands block.
-  using FetchCredential = std::function<Result<sasl::Credential>()>;
+  // Told which of the credential's passwords the server took.
+  using OnLogin = std::function<void(std::size_t password)>;
 
   SmtpTransport(async::Loop& loop, async::Workers& workers, async::Dialer& dialer, Target target,
-                FetchCredential fetch);
+                FetchCredential fetch, OnLogin on_login = {});
 
   async::Task<std::optional<Event>> open() override;
-  async::Task<Report> send(Delivery& delivery) override;
+  async::Task<Report> send(Delivery& delivery, Follow& follow) override;
   bool usable() const override { return usable_; }
   async::Task<bool> idle(Deadline deadline) override;
   void wake() override;
@@ -53,42 +66,54 @@ class SmtpTransport final : public Transport {
   Report describe() const override;
 
  private:
+  // What the server said to the commands of a transaction, up to DATA.
+  struct Answers {
+    const Delivery* delivery = nullptr;
+    std::size_t mail_at = 0;               // before it an RSET
+    std::size_t commands = 0;              // how many there are
+    std::size_t count = 0;                 // how many were answered
+    std::optional<Event> refused;          // the whole message
+    std::vector<RecipientEvent> refusals;  // of one recipient each
+    std::size_t accepted = 0;              // recipients
+    bool ready = false;                    // for content
+    bool closing = false;                  // 421: the rest will not come
+    bool out_of_step = false;              // these cannot be the answers to those commands
+
+    bool complete() const { return closing || count == commands; }
+  };
+
   // Each step of opening: nothing when it went well. They throw IoError.
   async::Task<std::optional<Event>> greet();
   async::Task<std::optional<Event>> say_ehlo();
   async::Task<std::optional<Event>> start_tls();
   async::Task<std::optional<Event>> log_in();
-  async::Task<std::optional<Event>> exchange(sasl::Client& client, std::string command);
-  async::Task<void> cancel_login();
 
-  // The parts of a transaction.
+  // The parts of a transaction. They throw IoError.
   std::optional<Event> cannot_take(const Delivery& delivery) const;
-  async::Task<void> transact(Delivery& delivery, Report& report);
-  std::vector<std::string> envelope_commands(const Delivery& delivery) const;
-  async::Task<bool> send_envelope(Delivery& delivery, Report& report);
-  async::Task<void> send_nothing(std::size_t accepted);
-  async::Task<void> send_content(Delivery& delivery, Report& report);
+  std::vector<std::string> envelope_commands(const Delivery& delivery);
+  void take_answer(Answers& answers, smtp::Reply reply) const;
+  async::Task<void> read_answers(std::size_t until);
+  async::Task<void> ask(const Delivery& delivery);
+  async::Task<void> send_nothing();
+  async::Task<void> transact(Delivery& delivery, Report& report, Follow& follow);
+  async::Task<void> send_content(Delivery& delivery, Report& report, Follow& follow);
+  async::Task<bool> deliver(std::string_view wire, Report& report, const Delivery& delivery);
+  bool announce(const Delivery& delivery, std::string& wire);
+  async::Task<void> conclude(const Delivery& delivery, Report& report);
 
-  async::Task<smtp::Reply> command(std::string line, Duration patience);
-  async::Task<smtp::Reply> read_reply(Duration patience);
-  async::Task<void> write(std::string_view bytes, Duration patience);
-  Event trouble_of(const async::IoError& error) const;
-
-  async::Loop& loop_;
   async::Workers& workers_;
   async::Dialer& dialer_;
   Target target_;
   FetchCredential fetch_;
+  OnLogin on_login_;
+  Conversation conversation_;
   std::stop_source stop_dial_;
-  std::unique_ptr<async::Stream> stream_;
   smtp::Capabilities capabilities_;
-  smtp::Stage stage_ = smtp::Stage::connect;
-  smtp::ReplyParser parser_;
-  std::string received_;  // what came and was not read yet
-  std::string buffer_;    // what is read into
+  Answers answers_;
   bool usable_ = false;
   bool needs_reset_ = false;  // a transaction was begun and not finished
   bool carried_mail_ = false;
+  std::stop_source stop_;  // a dial that is under way
   bool aborted_ = false;
   bool woken_ = false;
 };

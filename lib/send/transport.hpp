@@ -13,6 +13,15 @@
 
 namespace relayd::send {
 
+// Asked for the next message when the current one is about to end, so that its commands can leave with the
+// final dot. Called at most once a message, and not at all by a transport that has no use for it.
+class Follow {
+ public:
+  virtual ~Follow() = default;
+  // Null: none now. Lives until it was sent.
+  virtual async::Task<Delivery*> next() = 0;
+};
+
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -21,8 +30,9 @@ class Transport {
   // more use.
   virtual async::Task<std::optional<Event>> open() = 0;
 
-  // Sends one message. Afterwards ask usable().
-  virtual async::Task<Report> send(Delivery& delivery) = 0;
+  // Sends one message. Afterwards ask usable(). If `follow` gave another, that one comes next: it may have
+  // been announced already, and nothing of it was tried if the connection is of no more use.
+  virtual async::Task<Report> send(Delivery& delivery, Follow& follow) = 0;
   virtual bool usable() const = 0;
 
   // Waits for work until the deadline. True: wake() was called; false: the time is over or the peer has left.

@@ -55,7 +55,7 @@ class DispatcherFixture : public QueueFixture {
     relayd::Setup setup;
     setup.config = config;
     setup.router = built.router;
-    dispatcher = std::make_unique<Dispatcher>(loop, workers, log_, dialer, *queue, setup);
+    dispatcher = std::make_unique<Dispatcher>(loop, workers, *disk, log_, dialer, *queue, setup);
     dispatcher->observe([this](const Dispatcher::Attempt& attempt) {
       attempts.push_back(attempt.upstream + " " + attempt.to + " " + attempt.response);
     });

@@ -59,7 +59,8 @@ Task<void> ClientRun::talk() {
     events.push_back("open: " + shown(*refused));
     co_return;
   }
-  for (const Action& action : actions_) {
+  for (action_ = 0; action_ < actions_.size(); ++action_) {
+    const Action& action = actions_[action_];
     if (action.delivery) {
       co_await carry(*action.delivery);
     } else {
@@ -71,12 +72,18 @@ Task<void> ClientRun::talk() {
   co_await transport->close();
 }
 
+Task<send::Delivery*> ClientRun::next() {
+  send::Delivery* following = nullptr;
+  if (ahead && action_ + 1 < actions_.size()) following = actions_[action_ + 1].delivery.get();
+  co_return following;
+}
+
 Task<void> ClientRun::carry(FakeDelivery& delivery) {
   Sent& entry = sent.emplace_back();
   entry.recipients = delivery.recipients().size();
   entry.first_write = peer.writes().size();
   delivery.mark = [this] { sent.back().writes_at_mark = peer.writes().size(); };
-  entry.report = co_await transport->send(delivery);
+  entry.report = co_await transport->send(delivery, *this);
   entry.writes_at_end = peer.writes().size();
   entry.said_at_end = peer.said();
   for (const send::RecipientEvent& recipient : entry.report.recipients)

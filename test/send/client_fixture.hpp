@@ -60,7 +60,7 @@ struct Sent {
   std::size_t said_at_end = 0;                // what the server had said by then
 };
 
-class ClientRun {
+class ClientRun final : private send::Follow {
  public:
   explicit ClientRun(Script script);
   ClientRun(const ClientRun&) = delete;
@@ -81,7 +81,8 @@ class ClientRun {
   ScriptedPeer peer;
   ScriptedDialer dialer{loop, [this](const std::string&, std::uint16_t) -> ScriptedPeer& { return peer; }};
   send::Target target;
-  Result<sasl::Credential> credential = Error{"no credential"};
+  Result<send::Credential> credential = Error{"no credential"};
+  bool ahead = false;  // each message knows the next one
   std::unique_ptr<send::SmtpTransport> transport;
 
   std::vector<std::string> events;     // of opening, waiting and sending, in order
@@ -95,8 +96,15 @@ class ClientRun {
   };
   async::Task<void> talk();
   async::Task<void> carry(FakeDelivery& delivery);
+  async::Task<send::Delivery*> next() override;
 
   std::vector<Action> actions_;
+  std::size_t action_ = 0;  // the present one
+};
+
+// Nothing follows.
+class Nobody final : public send::Follow {
+  async::Task<send::Delivery*> next() override { co_return nullptr; }
 };
 
 // "ann@example.com" for the recipients, as an envelope.

@@ -21,11 +21,12 @@ using testing::UnorderedElementsAre;
 class SandboxTest : public testing::Test {
  protected:
   std::string send(FakeDelivery& delivery) {
-    const Report report = run_task(sandbox.send(delivery), &loop);
+    const Report report = run_task(sandbox.send(delivery, nobody), &loop);
     EXPECT_EQ(report.recipients.size(), delivery.recipients().size());
     return test::shown(report.recipients.at(0).event);
   }
   bool open() { return !run_task(sandbox.open(), &loop); }
+  test::Nobody nobody;
 
   std::vector<std::string> files() const {
     std::vector<std::string> names;

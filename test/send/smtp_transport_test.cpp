@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "send/client_fixture.hpp"
+#include "shared/sasl/sasl.hpp"
 #include "shared/smtp/data.hpp"
 
 namespace relayd::send {
@@ -95,7 +96,7 @@ class ScramServer : public testing::Test {
 void log_in(ClientRun& run, const std::string& password = "secret") {
   run.target.login = true;
   run.target.clear_password_allowed = true;
-  run.credential = sasl::Credential{"ann", Secret(password)};
+  run.credential = send::Credential{"ann", {Secret(password)}};
 }
 
 TEST_F(ScramServer, IsPreferredAndProvesItself) {
@@ -296,8 +297,8 @@ TEST(SmtpTransport, AWarmConnectionThatIsGoneAtMailWasNoAttempt) {
     add_mail(run, "text\r\n");
     run.run();
     ASSERT_EQ(run.sent.size(), 2U);
-    EXPECT_FALSE(run.sent[0].report.went_stale());
-    EXPECT_TRUE(run.sent[1].report.went_stale()) << end;
+    EXPECT_FALSE(run.sent[0].report.untried);
+    EXPECT_TRUE(run.sent[1].report.untried) << end;
     EXPECT_FALSE(run.transport->usable());
   }
 }
@@ -306,7 +307,7 @@ TEST(SmtpTransport, ANewConnectionThatIsGoneAtMailWasOne) {
   ClientRun run(script(std::string(opening) + "C: MAIL FROM:<ann@example.com>\n CLOSE"));
   add_mail(run, "text\r\n");
   run.run();
-  EXPECT_FALSE(run.sent.at(0).report.went_stale());
+  EXPECT_FALSE(run.sent.at(0).report.untried);
 }
 
 TEST(SmtpTransport, AWarmConnectionThatIsGoneAtRcptWasOneToo) {
@@ -322,7 +323,7 @@ TEST(SmtpTransport, AWarmConnectionThatIsGoneAtRcptWasOneToo) {
   add_mail(run, "text\r\n");
   add_mail(run, "text\r\n");
   run.run();
-  EXPECT_FALSE(run.sent.at(1).report.went_stale());
+  EXPECT_FALSE(run.sent.at(1).report.untried);
 }
 
 // The next answer would be taken for another command's.

@@ -1,0 +1,182 @@
+#include "relay/lanes.hpp"
+
+#include <arpa/inet.h>
+
+#include "send/sandbox.hpp"
+#include "send/smtp_transport.hpp"
+
+namespace relayd {
+
+namespace {
+
+bool is_loopback(const std::string& host) {
+  unsigned char bytes[16];
+  if (inet_pton(AF_INET, host.c_str(), bytes) == 1) return bytes[0] == 127;
+  return host == "localhost" || host == "::1";
+}
+
+send::Encryption encryption(config::TlsMode mode) {
+  switch (mode) {
+    case config::TlsMode::none:
+      return send::Encryption::none;
+    case config::TlsMode::starttls:
+      return send::Encryption::starttls;
+    case config::TlsMode::implicit:
+      return send::Encryption::implicit;
+  }
+  return send::Encryption::starttls;
+}
+
+send::Pipelining pipelining(config::Pipelining setting) {
+  switch (setting) {
+    case config::Pipelining::off:
+      return send::Pipelining::off;
+    case config::Pipelining::transaction:
+      return send::Pipelining::transaction;
+    case config::Pipelining::ahead:
+      return send::Pipelining::ahead;
+  }
+  return send::Pipelining::ahead;
+}
+
+send::LaneLimits lane_limits(const route::Limits& limits) {
+  send::LaneLimits lane;
+  lane.connections = limits.connections;
+  lane.messages_per_connection = limits.messages_per_connection;
+  lane.recipients_per_message = limits.recipients_per_message;
+  lane.idle = limits.idle;
+  if (limits.rate) lane.spacing = Duration(limits.rate->period) / limits.rate->count;
+  return lane;
+}
+
+async::TlsPolicy tls_policy(const route::Upstream& upstream, const route::Choice& choice) {
+  const config::TlsOptions& tls = upstream.tls_options;
+  async::TlsPolicy policy;
+  policy.name = tls.name.empty() ? upstream.host : tls.name;
+  policy.ca_file = tls.ca_file;
+  policy.verify = tls.verify;
+  policy.tls1_3_only = tls.min_version == config::TlsVersion::tls1_3;
+  policy.pins = tls.pins;
+  policy.client_certificate = tls.client_certificate;
+  policy.client_key = tls.client_key;
+  policy.account = choice.id;
+  return policy;
+}
+
+send::Target make_target(const route::Upstream& upstream, const route::Choice& choice, std::size_t endpoint,
+                         const std::string& hostname) {
+  send::Target target;
+  target.host = upstream.host;
+  target.port = upstream.endpoints[endpoint].port;
+  target.encryption = encryption(upstream.endpoints[endpoint].tls);
+  target.tls = tls_policy(upstream, choice);
+  target.hostname = hostname;
+  target.mechanisms = upstream.mechanisms;
+  target.clear_password_allowed = is_loopback(upstream.host);
+  target.size_limit = upstream.limits.message_size.value_or(Bytes{0}).count;
+  target.login = choice.login;
+  target.pipelining = pipelining(upstream.pipelining);
+  return target;
+}
+
+// On a helper thread.
+Result<send::Credential> fetch_credential(const route::Choice& choice, bool next_first) {
+  send::Credential credential;
+  credential.username = choice.username;
+  for (const config::SecretSource* source : {choice.password, choice.next_password}) {
+    if (!source) continue;
+    Result<Secret> password = source->read();
+    if (!password) return Error{password.error()};
+    credential.passwords.push_back(std::move(*password));
+  }
+  if (credential.passwords.empty()) credential.passwords.emplace_back();  // EXTERNAL needs none
+  if (next_first && credential.passwords.size() == 2)
+    std::swap(credential.passwords[0], credential.passwords[1]);
+  return credential;
+}
+
+}  // namespace
+
+void Lanes::use(std::shared_ptr<const route::Router> router) {
+  router_ = std::move(router);
+  for (const route::Upstream& upstream : router_->upstreams())
+    if (const auto found = budgets_.find(upstream.name); found != budgets_.end())
+      found->second->limit = upstream.limits.connections_total;
+}
+
+std::shared_ptr<send::Budget> Lanes::budget_for(const route::Upstream& upstream) {
+  std::shared_ptr<send::Budget>& budget = budgets_[upstream.name];
+  if (!budget) budget = std::make_shared<send::Budget>();
+  budget->limit = upstream.limits.connections_total;
+  return budget;
+}
+
+LaneEntry& Lanes::lane_for(const route::Choice& choice) {
+  std::unique_ptr<LaneEntry>& entry = entries_[choice.id];
+  if (!entry) entry = std::make_unique<LaneEntry>();
+  // A reload makes other choices; the lane's transport maker keeps the old one from being freed meanwhile.
+  if (entry->choice == &choice) return *entry;
+  const route::Upstream& upstream = *choice.upstream;
+  entry->choice = &choice;
+  entry->upstream = upstream.name;
+  entry->username = choice.username;
+  entry->provider = upstream.provider;
+  entry->retry_next_on = upstream.retry_next_on;
+  entry->ports.clear();
+  for (const route::Endpoint& endpoint : upstream.endpoints) entry->ports.push_back(endpoint.port);
+  entry->endpoint = 0;
+  entry->next_password = false;
+  const std::shared_ptr<send::Quota> quota = book_.quota_of(upstream.name, choice.username);
+  const config::Quota limit = upstream.limits.quota.value_or(config::Quota{});
+  quota->use(limit.count, limit.period == config::Quota::Period::day ? send::Quota::Period::day
+                                                                     : send::Quota::Period::month);
+  const send::LaneLimits limits = lane_limits(upstream.limits);
+  if (entry->lane)
+    entry->lane->use(limits, transport_maker(choice, *entry));
+  else
+    entry->lane = std::make_unique<send::Lane>(loop_, desk_, limits, budget_for(upstream), quota,
+                                               transport_maker(choice, *entry));
+  return *entry;
+}
+
+send::Lane::MakeTransport Lanes::transport_maker(const route::Choice& choice, LaneEntry& entry) {
+  // The router keeps alive what the choice points to, also after a reload.
+  return [this, router = router_, &choice, &entry]() -> std::unique_ptr<send::Transport> {
+    const std::optional<std::string>& sandbox = choice.upstream->sandbox_directory;
+    if (sandbox) return std::make_unique<send::Sandbox>(loop_, workers_, *sandbox, choice.username);
+    return make_smtp(router, choice, entry);
+  };
+}
+
+std::unique_ptr<send::Transport> Lanes::make_smtp(const std::shared_ptr<const route::Router>& router,
+                                                  const route::Choice& choice, LaneEntry& entry) {
+  const bool next_first = entry.next_password;
+  auto fetch = [router, &choice, next_first] { return fetch_credential(choice, next_first); };
+  auto on_login = [this, &entry, next_first](std::size_t password) {
+    logged_in(entry, next_first != (password == 1));
+  };
+  return std::make_unique<send::SmtpTransport>(
+      loop_, workers_, dialer_,
+      make_target(*choice.upstream, choice, entry.endpoint, router->config().hostname), fetch, on_login);
+}
+
+// Which password works is remembered: the other one would be refused at each connection.
+void Lanes::logged_in(LaneEntry& entry, bool with_next_password) {
+  if (entry.next_password == with_next_password) return;
+  entry.next_password = with_next_password;
+  log_.warning("password_changed",
+               {{"upstream", entry.upstream},
+                {"account", entry.username},
+                {"reason", with_next_password ? "'password' is refused, 'next_password' works"
+                                              : "'next_password' is refused, 'password' works"}});
+}
+
+void Lanes::for_each(const std::function<void(LaneEntry&)>& visit) {
+  for (auto& [id, entry] : entries_) visit(*entry);
+}
+
+void Lanes::for_each(const std::function<void(const LaneEntry&)>& visit) const {
+  for (const auto& [id, entry] : entries_) visit(*entry);
+}
+
+}  // namespace relayd

@@ -1,0 +1,75 @@
+// Lanes: one for each upstream and credential in use, with what its connections are made from.
+//
+// Owned by the dispatcher. Turns a route's choice into a lane: limits, budget, quota, and the transports it
+// opens. Lanes are never removed: a reload that names one no more leaves it idle.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "relay/quota_book.hpp"
+#include "relay/setup.hpp"
+#include "send/lane.hpp"
+#include "settle/verdict.hpp"
+#include "shared/async/dialer.hpp"
+#include "shared/async/workers.hpp"
+#include "shared/telemetry/log.hpp"
+
+namespace relayd {
+
+// A lane, how its next connection will be made, and what the operator wants to know of it.
+struct LaneEntry {
+  const route::Choice* choice = nullptr;  // what the rest was taken from
+  std::string upstream;
+  std::string username;
+  std::string provider;
+  std::vector<std::string> retry_next_on;
+  std::vector<std::uint16_t> ports;  // none: a sandbox
+  std::size_t endpoint = 0;          // which port of the ladder works
+  bool next_password = false;        // is the one that works
+  std::unique_ptr<send::Lane> lane;
+
+  settle::ReplyClass pause_class = settle::ReplyClass::none;  // of the last pause
+  std::string pause_reason;
+  std::string last_reply;
+  WallTime last_reply_at{};
+};
+
+class Lanes {
+ public:
+  Lanes(async::Loop& loop, async::Workers& workers, telemetry::Log& log, async::Dialer& dialer,
+        QuotaBook& book, send::Desk& desk)
+      : loop_(loop), workers_(workers), log_(log), dialer_(dialer), book_(book), desk_(desk) {}
+
+  // The router that choices come from, from now on.
+  void use(std::shared_ptr<const route::Router> router);
+
+  // The lane of a choice of the present router, made when it is not there.
+  LaneEntry& lane_for(const route::Choice& choice);
+
+  void for_each(const std::function<void(LaneEntry&)>& visit);
+  void for_each(const std::function<void(const LaneEntry&)>& visit) const;
+
+ private:
+  send::Lane::MakeTransport transport_maker(const route::Choice& choice, LaneEntry& entry);
+  std::unique_ptr<send::Transport> make_smtp(const std::shared_ptr<const route::Router>& router,
+                                             const route::Choice& choice, LaneEntry& entry);
+  void logged_in(LaneEntry& entry, bool with_next_password);
+  std::shared_ptr<send::Budget> budget_for(const route::Upstream& upstream);
+
+  async::Loop& loop_;
+  async::Workers& workers_;
+  telemetry::Log& log_;
+  async::Dialer& dialer_;
+  QuotaBook& book_;
+  send::Desk& desk_;
+  std::shared_ptr<const route::Router> router_;
+  std::map<std::string, std::shared_ptr<send::Budget>, std::less<>> budgets_;
+  std::unordered_map<std::string, std::unique_ptr<LaneEntry>> entries_;  // by route::Choice::id
+};
+
+}  // namespace relayd
