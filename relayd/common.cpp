@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <sysexits.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -36,22 +35,6 @@ telemetry::Log make_log(const config::Log& settings) {
   return Log(
       STDERR_FILENO, text ? Log::Format::text : Log::Format::json, static_cast<Level>(settings.level),
       settings.addresses == config::LogAddresses::masked ? Log::Addresses::masked : Log::Addresses::full);
-}
-
-int check(const Options& options) {
-  const SetupResult result = make_setup(config_file(options));
-  print(result);
-  if (!result.setup) return EX_CONFIG;
-  const std::filesystem::path aside =
-      std::filesystem::path(result.setup->config->queue.directory) / "quarantine";
-  std::error_code absent;
-  for (const auto& entry : std::filesystem::directory_iterator(aside, absent))
-    fmt::print(stderr,
-               "{}: warning: damaged bytes were set aside here; relayd's log of that start says why\n",
-               entry.path().string());
-  fmt::print("{}: ok, {} upstreams, {} sender rules\n", result.setup->config->file,
-             result.setup->config->upstreams.size(), result.setup->config->senders.size());
-  return EX_OK;
 }
 
 }  // namespace relayd::command

@@ -1,0 +1,58 @@
+// relayd check: the configuration as run would read it, and whether the queue is sound.
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <filesystem>
+
+#include "commands.hpp"
+#include "queue/inspect.hpp"
+#include "shared/disk/posix_disk.hpp"
+
+namespace relayd::command {
+namespace {
+
+namespace fs = std::filesystem;
+
+void warn(const fs::path& where, const std::string& text) {
+  fmt::print(stderr, "{}: warning: {}\n", where.string(), text);
+}
+
+void list_quarantine(const fs::path& queue) {
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(queue / "quarantine", absent))
+    warn(entry.path(), "damaged bytes were set aside here; relayd's log of that start says why");
+}
+
+// Says what the next start would find unsound. Changes nothing, and has nothing to say of a queue that is not
+// there yet.
+void inspect_queue(const fs::path& queue) {
+  std::error_code absent;
+  if (!fs::exists(queue / "lock", absent)) return;
+  try {
+    disk::PosixDisk disk;
+    const std::optional<queue::Recovery> found = queue::inspect(disk, queue.string());
+    if (!found) return warn(queue, "in use by another process, not examined");
+    for (const std::string& line : found->set_aside)
+      warn(queue, fmt::format("the next start will set aside or report {}", line));
+  } catch (const queue::QueueError& error) {
+    warn(queue, error.what());
+  } catch (const disk::DiskError& error) {
+    warn(queue, fmt::format("cannot be examined: {}", error.what()));
+  }
+}
+
+}  // namespace
+
+int check(const Options& options) {
+  const SetupResult result = make_setup(config_file(options));
+  print(result);
+  if (!result.setup) return EX_CONFIG;
+  const config::Config& config = *result.setup->config;
+  list_quarantine(config.queue.directory);
+  inspect_queue(config.queue.directory);
+  fmt::print("{}: ok, {} upstreams, {} sender rules\n", config.file, config.upstreams.size(),
+             config.senders.size());
+  return EX_OK;
+}
+
+}  // namespace relayd::command
