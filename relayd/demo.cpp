@@ -206,9 +206,10 @@ class Demo {
       co_await stop();
       co_return;
     }
+    send::Nobody nobody;
     for (const Case& wanted : cases) {
       DemoMessage message(wanted);
-      const send::Report report = co_await app.send(message);
+      const send::Report report = co_await app.send(message, nobody);
       const send::Event& event = report.recipients.front().event;
       if (!event.reply.positive())
         fmt::print("{}: {} {}\n", wanted.sender, smtp::one_line(event.reply), event.text);

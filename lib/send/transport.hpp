@@ -22,6 +22,12 @@ class Follow {
   virtual async::Task<Delivery*> next() = 0;
 };
 
+// Nothing follows.
+class Nobody final : public Follow {
+ public:
+  async::Task<Delivery*> next() override { co_return nullptr; }
+};
+
 class Transport {
  public:
   virtual ~Transport() = default;

@@ -102,11 +102,6 @@ class ClientRun final : private send::Follow {
   std::size_t action_ = 0;  // the present one
 };
 
-// Nothing follows.
-class Nobody final : public send::Follow {
-  async::Task<send::Delivery*> next() override { co_return nullptr; }
-};
-
 // "ann@example.com" for the recipients, as an envelope.
 mail::Envelope make_envelope(const std::string& sender, const std::vector<std::string>& recipients);
 

@@ -65,5 +65,12 @@ TEST(Quota, WhatAnEarlierProcessUsedCounts) {
   EXPECT_EQ(quota.left(noon), 100U);
 }
 
+TEST(Quota, WhatAnEarlierProcessUsedCountsForAMonthToo) {
+  Quota quota;
+  quota.restore(60, sys_days(std::chrono::year(2026) / 2 / 1));
+  quota.use(100, Quota::Period::month);
+  EXPECT_EQ(quota.left(noon), 40U);
+}
+
 }  // namespace
 }  // namespace relayd::send

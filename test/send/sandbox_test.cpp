@@ -26,7 +26,7 @@ class SandboxTest : public testing::Test {
     return test::shown(report.recipients.at(0).event);
   }
   bool open() { return !run_task(sandbox.open(), &loop); }
-  test::Nobody nobody;
+  Nobody nobody;
 
   std::vector<std::string> files() const {
     std::vector<std::string> names;

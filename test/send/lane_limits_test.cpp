@@ -1,0 +1,180 @@
+// Lane: its limits, and the upstream's that lanes share.
+#include "send/lane_fixture.hpp"
+
+namespace relayd::send {
+namespace {
+
+TEST_F(LaneTest, KeepsItsPace) {
+  limits.spacing = 2s;
+  const auto lane = make_lane();
+  enqueue(*lane, {1, 2, 3});
+  EXPECT_EQ(lane->waiting(), 2U);
+  finish(1);
+  loop.advance(1999ms);
+  EXPECT_EQ(lane->waiting(), 2U);
+  loop.advance(1ms);
+  EXPECT_EQ(world.log.back(), "1: send 2");
+  loop.advance(2s);
+  EXPECT_EQ(lane->waiting(), 0U);
+  end(*lane);
+}
+
+TEST_F(LaneTest, ThirtyAMinuteAreThirtyHoweverManyConnections) {
+  limits.spacing = 2s;
+  const auto lane = make_lane();
+  for (std::uint64_t message = 1; message <= 100; ++message) lane->enqueue("ann@example.com", {message, 1});
+  loop.run();
+  for (int tick = 0; tick < 600; ++tick) {
+    const std::map<int, FakeTransport*> connections = world.connections;
+    for (const auto& [number, transport] : connections)
+      if (!transport->idling()) transport->finish();
+    loop.advance(100ms);
+  }
+  EXPECT_THAT(desk.settled, SizeIs(30));
+  end(*lane);
+}
+
+TEST_F(LaneTest, SplitsByRecipients) {
+  limits.recipients_per_message = 50;
+  const auto lane = make_lane();
+  lane->enqueue("ann@example.com", {1, 120});
+  loop.run();
+  EXPECT_THAT(desk.loaded, ElementsAre(testing::Pair(1, 50)));
+  end(*lane);
+}
+
+TEST_F(LaneTest, AUsedUpQuotaClosesTheLaneUntilItsReset) {
+  quota->use(3, Quota::Period::day);
+  limits.connections = 1;
+  const auto lane = make_lane();
+  enqueue(*lane, {1});
+  finish(1);
+  lane->enqueue("ann@example.com", {2, 5});
+  lane->enqueue("ann@example.com", {3, 1});
+  loop.run();
+  EXPECT_THAT(desk.loaded, ElementsAre(testing::Pair(1, 1), testing::Pair(2, 2)));
+  EXPECT_FALSE(lane->open());
+  EXPECT_THAT(desk.given_back, ElementsAre(3));
+  EXPECT_EQ(lane->closed_until() - loop.now(), quota->resets_at(loop.wall_now()) - loop.wall_now());
+  finish(1);
+  EXPECT_THAT(desk.settled, SizeIs(2));
+  loop.advance(24h);
+  EXPECT_TRUE(lane->open());
+  end(*lane);
+}
+
+TEST_F(LaneTest, WhatWasNotTakenCostsNoQuota) {
+  quota->use(10, Quota::Period::day);
+  const auto lane = make_lane();
+  enqueue(*lane, {1});
+  EXPECT_EQ(quota->left(loop.wall_now()), 9U);
+  finish(1, Event(Stage::rcpt, {550, {}, "No"}));
+  EXPECT_EQ(quota->left(loop.wall_now()), 10U);
+  end(*lane);
+}
+
+TEST_F(LaneTest, TooManyConnectionsAreOneLessForAMinute) {
+  limits.connections = 3;
+  const auto lane = make_lane();
+  enqueue(*lane, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  EXPECT_TRUE(lane->use_fewer_connections());
+  EXPECT_EQ(lane->allowed_connections(), 2U);
+  finish(3, Event(Stage::mail, {421, {}, "Too many"}), false);
+  EXPECT_EQ(busy(), 2);
+  loop.advance(60s);
+  EXPECT_EQ(lane->allowed_connections(), 3U);
+  end(*lane);
+}
+
+TEST_F(LaneTest, ALastConnectionIsNotTakenAway) {
+  limits.connections = 1;
+  const auto lane = make_lane();
+  enqueue(*lane, {1});
+  EXPECT_FALSE(lane->use_fewer_connections());
+  end(*lane);
+}
+
+// --- an upstream's budget ---
+
+TEST_F(LaneTest, LanesShareTheUpstreamsConnections) {
+  budget->limit = 2;
+  const auto first = make_lane();
+  const auto second = make_lane();
+  enqueue(*first, {1, 2});
+  enqueue(*second, {3});
+  EXPECT_EQ(second->waiting(), 1U);
+  EXPECT_EQ(budget->used, 2U);
+  finish(1, Event(Stage::data, {421, {}, "Stopping"}), false);
+  EXPECT_EQ(second->waiting(), 0U);
+  EXPECT_EQ(world.log.back(), "3: send 3");
+  EXPECT_EQ(budget->used, 2U);
+  first->shut_down();
+  first->abort();
+  loop.run();
+  end(*second);
+}
+
+// --- the end ---
+
+TEST_F(LaneTest, ShutDownFinishesWhatIsUnderWay) {
+  limits.connections = 2;
+  const auto lane = make_lane();
+  enqueue(*lane, {1, 2});
+  finish(2);
+  enqueue(*lane, {3, 4});
+  lane->shut_down();
+  EXPECT_THAT(desk.given_back, ElementsAre(4));
+  EXPECT_FALSE(lane->open());
+  Task<void> drained = lane->drained();
+  drained.start();
+  finish(1);
+  EXPECT_FALSE(drained.done());
+  finish(2);
+  EXPECT_TRUE(drained.done());
+  EXPECT_THAT(desk.settled, ElementsAre("2 final_dot 250 Ok", "1 final_dot 250 Ok", "3 final_dot 250 Ok"));
+  EXPECT_EQ(budget->used, 0U);
+}
+
+TEST_F(LaneTest, ShutDownLeavesIdleConnectionsPolitely) {
+  const auto lane = make_lane();
+  enqueue(*lane, {1});
+  finish(1);
+  lane->shut_down();
+  loop.run();
+  EXPECT_EQ(world.log.back(), "1: close");
+  EXPECT_EQ(lane->connections(), 0U);
+}
+
+TEST_F(LaneTest, AbortReportsWhatIsUnderWayAsCancelled) {
+  const auto lane = make_lane();
+  enqueue(*lane, {1, 2});
+  lane->shut_down();
+  lane->abort();
+  loop.run();
+  EXPECT_THAT(desk.settled, testing::UnorderedElementsAre("1 data cancelled", "2 data cancelled"));
+  EXPECT_EQ(lane->connections(), 0U);
+}
+
+// One lane has all connections and much to do; the other gets one after a turn.
+TEST_F(LaneTest, ALaneWithoutAConnectionGetsOneAfterATurn) {
+  budget->limit = 2;
+  const auto first = make_lane();
+  const auto second = make_lane();
+  for (std::uint64_t message = 1; message <= 100; ++message) first->enqueue("ann@example.com", {message, 1});
+  loop.run();
+  enqueue(*second, {1000});
+  for (int i = 0; i < 19; ++i) finish(1);
+  EXPECT_EQ(second->waiting(), 1U);
+  finish(1);
+  EXPECT_EQ(second->waiting(), 0U);
+  EXPECT_EQ(second->connections(), 1U);
+  EXPECT_EQ(world.log.back(), "3: send 1000");
+  finish(3);
+  EXPECT_EQ(first->connections(), 1U);
+  first->shut_down();
+  first->abort();
+  end(*second);
+}
+
+}  // namespace
+}  // namespace relayd::send
