@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fault_test import CLOSED, SMALL, Ledger
+from fault_test import CLOSED, SMALL, Ledger, everything
 from scenarios.commands_test import command
 
 
@@ -16,10 +16,6 @@ def stopped(to_upstream):
     Ledger().hand_over(relay.port, SMALL, SMALL, SMALL)
     relay.stop()
     return relay, max((relay.queue / "journal").glob("*.journal"))
-
-
-def everything(queue: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in queue.rglob("*") if path.is_file()}
 
 
 def check(relay) -> str:

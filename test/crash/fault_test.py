@@ -22,6 +22,11 @@ from support.waiting import PATIENCE
 CANNOT_START = 71
 SMALL = 300
 CLOSED = "421 4.3.2 Not yet"
+MONTH = 30 * 86400  # far above the lifetime, which is five days
+
+# Magic, version 2, zeroes for the end before, the number 99, a generation, their checksum: what every version can tell.
+NEWER_HEADER = bytes.fromhex("72656c6179640d0a 02000000 00000000 6300000000000000 3412000000000000"
+                             "000000000000000000000000000000000000000000000000 d7270f658562df5e")
 
 
 @dataclass
@@ -59,6 +64,10 @@ class Ledger:
         assert not list((relay.queue / "large").iterdir())
         numbers = demand_arrival(upstream, self.taken)
         assert set(numbers) == self.taken and not twice(numbers)
+
+
+def everything(queue: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in queue.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -131,6 +140,42 @@ def test_a_read_only_disk_ends_the_start(faulty):
     assert str(relay.queue) in reason and "Read-only file system" in reason
     faults.heal()
     relay.start("--grace", "1")
+
+
+def test_a_full_disk_ends_the_start_and_keeps_the_mail(faulty):
+    relay, upstream, faults = faulty
+    upstream.answer("greeting", CLOSED)
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL, BIG // 2)
+    relay.stop()
+    faults.fail(("pwritev", "create", "mkdirat"), errno.ENOSPC)
+    relay.launch("--grace", "1")
+    assert relay.ended() == CANNOT_START
+    assert "No space left on device" in relay.logged("stopped")[-1]["reason"]
+    faults.heal()
+    upstream.behave()
+    relay.start("--grace", "5")
+    ledger.demand(relay, upstream)
+
+
+def test_a_journal_of_a_newer_format_ends_the_start_and_stays_as_it_is(to_upstream):
+    relay, upstream = to_upstream(certificate=None, accounts={})
+    upstream.answer("greeting", CLOSED)
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL, BIG // 2)
+    relay.stop()
+    newer = relay.queue / "journal" / "0000000000000099.journal"
+    newer.write_bytes(NEWER_HEADER.ljust(4096, b"\0"))
+    before = everything(relay.queue)
+    relay.launch("--grace", "1")
+    assert relay.ended() == CANNOT_START
+    reason = relay.logged("stopped")[-1]["reason"]
+    assert newer.name in reason and "format 2, written by a newer version; this one reads 1" in reason
+    assert everything(relay.queue) == before
+    newer.unlink()
+    upstream.behave()
+    relay.start("--grace", "5")
+    ledger.demand(relay, upstream)
 
 
 def test_a_file_that_may_not_grow_is_a_full_disk(to_upstream):
@@ -221,6 +266,50 @@ def test_a_clock_that_is_moved_stops_no_mail(faulty, days):
     relay.stop()
     relay.start("--grace", "5")
     ledger.hand_over(relay.port, SMALL)
+    ledger.demand(relay, upstream)
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+def test_a_clock_that_is_moved_ahead_ends_the_lifetime_of_what_waits(faulty, is_up):
+    relay, upstream, faults = faulty
+    upstream.answer("greeting", CLOSED)
+    old, new = Ledger(), {2, 3}
+    old.hand_over(relay.port, SMALL, BIG // 2)
+    if not is_up:
+        relay.stop()
+    faults.move_clock(MONTH)
+    if not is_up:
+        relay.start("--grace", "5")
+    expired = {event["id"] for event in relay.wait("expired", 2)}
+    assert len(expired) == 2
+    upstream.behave()
+    for number in new:
+        relay.submit(SENDER, "one@rcpt.example", numbered(number, bytes(SMALL)))
+    assert set(demand_arrival(upstream, new)) == new
+    # Both are kept, failed, for the operator; the clock that is right again changes nothing about them.
+    for seconds in (MONTH, 0):
+        relay.stop()
+        faults.move_clock(seconds)
+        relay.start("--grace", "5")
+        assert relay.wait_event("queue_opened")["messages"] == 2
+    assert not relay.logged("expired")
+    assert len(upstream.taken(2)) == 2
+
+
+def test_a_clock_that_is_set_back_expires_nothing(faulty):
+    relay, upstream, faults = faulty
+    relay.stop()
+    faults.move_clock(MONTH)
+    relay.start("--grace", "5")
+    upstream.answer("greeting", CLOSED)
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL, BIG // 2)
+    faults.move_clock(0)
+    paused = len(relay.logged("lane_paused"))
+    relay.wait("lane_paused", paused + 2)  # they were tried again, by the clock that is right
+    ledger.hand_over(relay.port, SMALL)
+    assert not relay.logged("expired")
+    upstream.behave()
     ledger.demand(relay, upstream)
 
 

@@ -4,13 +4,15 @@ Needs root, which may mount; so it is no part of the suite, but one command. Wha
 fault_test.py, without the library between relayd and the kernel.
 """
 
+from pathlib import Path
+
 import pytest
 
-from fault_test import CANNOT_START, SMALL, Ledger
+from fault_test import CANNOT_START, CLOSED, SMALL, Ledger
 from support.load import BIG
 from support.mounts import Mount, leave_the_common_mounts
 
-FULL, CLOSED = 452, "421 4.3.2 Not yet"
+FULL = 452
 
 
 @pytest.fixture
@@ -35,14 +37,20 @@ def on_tmpfs(to_upstream, tmp_path):
         mount.unmount()
 
 
-def test_a_full_disk(on_tmpfs):
-    relay, upstream, mount = on_tmpfs("size=8m")
-    ledger = Ledger()
-    ledger.hand_over(relay.port, SMALL, BIG // 2)
+def fill(mount) -> Path:
+    """Takes all the room there is, with that file."""
     filler = mount.point / "filler"
     with open(filler, "wb", buffering=0) as file, pytest.raises(OSError):
         while True:
             file.write(bytes(4096))
+    return filler
+
+
+def test_a_full_disk(on_tmpfs):
+    relay, upstream, mount = on_tmpfs("size=8m")
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL, BIG // 2)
+    filler = fill(mount)
     # What the journal has laid claim to still takes mail; then it is full.
     while not ledger.refused:
         ledger.hand_over(relay.port, BIG // 8)
@@ -51,6 +59,23 @@ def test_a_full_disk(on_tmpfs):
     filler.unlink()
     ledger.wait_until_mail_is_taken(relay.port)
     ledger.hand_over(relay.port, BIG // 2)
+    ledger.demand(relay, upstream)
+
+
+def test_a_start_on_a_full_disk(on_tmpfs):
+    """Nothing can be recorded there, so nothing may be sent: it ends, says why, and starts again once there is room."""
+    relay, upstream, mount = on_tmpfs("size=8m")
+    upstream.answer("greeting", CLOSED)
+    ledger = Ledger()
+    ledger.hand_over(relay.port, SMALL, BIG // 2)
+    relay.stop()
+    filler = fill(mount)
+    relay.launch("--grace", "1")
+    assert relay.ended() == CANNOT_START
+    assert "No space left on device" in relay.logged("stopped")[-1]["reason"]
+    filler.unlink()
+    upstream.behave()
+    relay.start("--grace", "5")
     ledger.demand(relay, upstream)
 
 
