@@ -10,6 +10,8 @@ using namespace std::chrono_literals;
 namespace {
 // What a connection carries before it makes room for a lane that has none. A handshake for so many messages.
 constexpr std::uint32_t turn_length = 20;
+// An idle connection that was used so lately is warm for its own lane's next message.
+constexpr Duration spare_after = 1s;
 constexpr Duration ceiling_rises_after = 1min;
 // So many connections that ended behind a final dot, where the next message's commands were, are no accident.
 constexpr unsigned lost_behind_dot_limit = 3;
@@ -52,6 +54,7 @@ struct Lane::Connection final : Follow {
   std::uint32_t carried = 0;             // messages that it was given
   Taken current;                         // is being sent
   Taken following;                       // comes next, and may have been announced
+  SteadyTime idle_since{};               // while it is idle
   std::optional<Ticket> handed;          // what ended an idle wait
 };
 
@@ -173,7 +176,7 @@ std::optional<Ticket> Lane::take_for(const Connection& connection) {
 bool Lane::is_worn(const Connection& connection) const {
   if (!connection.transport) return false;
   return connection.generation != generation_ || connection.carried >= limits_.messages_per_connection ||
-         (connection.carried >= turn_length && !budget_->waiting.empty());
+         (connection.carried >= turn_length && others_wait());
 }
 
 // A message goes to a warm connection if one is idle, else to a new one if there may be more; the rest waits
@@ -196,23 +199,31 @@ void Lane::pump() {
 
 // --- the upstream's connections, shared with other lanes ---
 
-// A connection more. A lane that has some leaves room to those that have none.
+// Another lane has messages and not one connection for them.
+bool Lane::others_wait() const {
+  return std::any_of(budget_->waiting.begin(), budget_->waiting.end(), [this](const Lane* lane) {
+    return lane != this && lane->connections_ == 0 && !lane->line_.empty();
+  });
+}
+
+// A connection more. A lane that has some leaves room to those that wait.
 bool Lane::has_room() {
-  if (budget_->used < budget_->limit && (connections_ == 0 || budget_->waiting.empty())) return true;
+  if (budget_->used < budget_->limit && (connections_ == 0 || !others_wait())) return true;
   if (connections_ < allowed_connections()) ask_for_room();
   return false;
 }
 
-// Another lane's idle connection may end for us.
+// Another lane's idle connection may end for us; one that was busy a moment ago only if we have none at all.
 void Lane::ask_for_room() {
   std::deque<Lane*>& waiting = budget_->waiting;
   if (std::find(waiting.begin(), waiting.end(), this) == waiting.end()) waiting.push_back(this);
+  const SteadyTime idle_since = connections_ == 0 ? loop_.now() : loop_.now() - spare_after;
   for (Lane* lane : budget_->lanes)
-    if (lane->give_room()) return;
+    if (lane->give_room(idle_since)) return;
 }
 
-bool Lane::give_room() {
-  if (idle_.empty()) return false;
+bool Lane::give_room(SteadyTime idle_since) {
+  if (idle_.empty() || idle_.front()->idle_since > idle_since) return false;
   Connection* const connection = idle_.front();  // the one that has waited longest
   idle_.pop_front();
   connection->transport->wake();
@@ -245,10 +256,10 @@ Task<void> Lane::serve(Ticket ticket) {
     if (connection.transport && (!connection.transport->usable() || is_worn(connection))) {
       co_await connection.transport->close();
       connection.drop_transport();
-      if (!budget_->waiting.empty()) break;
+      if (others_wait()) break;
     }
     next = take_for(connection);
-    if (!next && connection.transport) next = co_await wait_for_work(connection);
+    if (!next && connection.transport && !others_wait()) next = co_await wait_for_work(connection);
   }
   if (connection.transport) co_await connection.transport->close();
   all_.erase(&connection);
@@ -330,6 +341,7 @@ void Lane::settle(const Taken& taken, const Report& report) {
 Task<std::optional<Ticket>> Lane::wait_for_work(Connection& connection) {
   connection.handed.reset();
   if (stopping_) co_return std::nullopt;
+  connection.idle_since = loop_.now();
   idle_.push_back(&connection);
   const bool woken = co_await connection.transport->idle(loop_.now() + limits_.idle);
   std::erase(idle_, &connection);

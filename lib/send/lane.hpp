@@ -83,6 +83,8 @@ class Lane {
   bool open() const;
   // It tries whether the trouble is over, and has a message for that.
   bool probing() const { return troubles_ > 0 && (busy() > 0 || !line_.empty()); }
+  // The end of its latest pause; long ago: it has none.
+  SteadyTime paused_until() const { return paused_until_; }
   // When it opens again, by its pause or its quota.
   SteadyTime closed_until() const;
   unsigned troubles() const { return troubles_; }  // pauses in a row
@@ -119,9 +121,10 @@ class Lane {
   bool may_take();
   std::optional<Ticket> take_for(const Connection& connection);
   bool is_worn(const Connection& connection) const;
+  bool others_wait() const;
   bool has_room();
   void ask_for_room();
-  bool give_room();
+  bool give_room(SteadyTime idle_since);
   void share_room();
   void return_line();
   void dismiss_idle();

@@ -176,5 +176,35 @@ TEST_F(LaneTest, ALaneWithoutAConnectionGetsOneAfterATurn) {
   end(*second);
 }
 
+// A connection whose lane has nothing more to send is no use to it while another lane waits.
+TEST_F(LaneTest, AConnectionDoesNotIdleWhileAnotherLaneWaits) {
+  budget->limit = 1;
+  const auto first = make_lane();
+  const auto second = make_lane();
+  enqueue(*first, {1});
+  enqueue(*second, {2});
+  finish(1);
+  EXPECT_THAT(world.log, ElementsAre("1: open", "1: send 1", "1: close", "2: open", "2: send 2"));
+  first->shut_down();
+  end(*second);
+}
+
+TEST_F(LaneTest, AWarmConnectionIsNotTakenForALaneThatHasOne) {
+  budget->limit = 2;
+  const auto first = make_lane();
+  const auto second = make_lane();
+  enqueue(*first, {1});
+  enqueue(*second, {2});
+  finish(1);
+  enqueue(*second, {3});
+  EXPECT_EQ(first->idle_connections(), 1U);
+  loop.advance(1s);
+  enqueue(*second, {4});
+  EXPECT_EQ(first->connections(), 0U);
+  EXPECT_EQ(second->connections(), 2U);
+  first->shut_down();
+  end(*second);
+}
+
 }  // namespace
 }  // namespace relayd::send
