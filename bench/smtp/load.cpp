@@ -178,7 +178,7 @@ void Client::begin() {
   step_ = Step::greeting;
   if (load_.options.tls != "implicit") return;
   step_ = Step::handshake;
-  wire_->start_tls(load_.tls);
+  wire_->start_tls(net::TlsClient{load_.tls, {}});
   wire_->flush();
 }
 
@@ -213,7 +213,7 @@ void Client::reply(std::string_view line) {
       return introduced();
     case Step::starttls:
       step_ = Step::handshake;
-      return wire_->start_tls(load_.tls);
+      return wire_->start_tls(net::TlsClient{load_.tls, {}});
     case Step::auth:
       return line[0] == '2' ? next_message() : refused();
     case Step::envelope:

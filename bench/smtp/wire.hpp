@@ -67,9 +67,10 @@ class Wire {
   void put(std::string_view bytes) { outgoing_ += bytes; }
 
   // From here on all is TLS. A client's first flight waits to be sent then.
-  template <class Context>
-  void start_tls(std::shared_ptr<Context> context) {
-    tls_ = std::make_unique<net::TlsEngine>(std::move(context));
+  // `side`: a net::TlsClient, or a server's context.
+  template <class Side>
+  void start_tls(Side side) {
+    tls_ = std::make_unique<net::TlsEngine>(std::move(side));
     shake_hands();
   }
   bool secure() const { return secure_; }
