@@ -12,6 +12,7 @@ namespace {
 constexpr const char* file_name = "quotas.json";
 constexpr const char* new_name = "quotas.json.new";
 constexpr Duration delay = std::chrono::seconds(1);
+constexpr std::chrono::days longest_period(31);
 
 std::string read_all(disk::Disk& disk) {
   const std::unique_ptr<disk::File> file = disk.open(file_name);
@@ -44,22 +45,28 @@ std::shared_ptr<send::Quota> QuotaBook::quota_of(const std::string& upstream, co
 }
 
 void QuotaBook::touch() {
-  if (timer_.armed() || scope_.count() > 0) return;
+  changed_ = true;
+  if (!timer_.armed() && scope_.count() == 0) save_soon();
+}
+
+void QuotaBook::save_soon() {
   timer_.at(loop_.now() + delay, [this] { scope_.spawn(save()); });
 }
 
 std::string QuotaBook::text() const {
   json book = json::array();
   for (const auto& [key, quota] : quotas_) {
-    if (!quota->limited()) continue;
+    // One without a limit may have it still to come: an account is not known before it is used.
+    const bool is_over = quota->since() + longest_period < loop_.wall_now();
+    if (quota->counted() == 0 || is_over) continue;
     json entry;
     entry["upstream"] = key.first;
     entry["username"] = key.second;
-    entry["used"] = quota->used(loop_.wall_now());
+    entry["used"] = quota->counted();
     entry["since"] = quota->since().time_since_epoch().count();
     book.push_back(std::move(entry));
   }
-  return book.dump(1);
+  return book.dump(1, ' ', false, json::error_handler_t::replace);
 }
 
 // On a helper thread. Empty: done; else why not.
@@ -82,16 +89,22 @@ std::string QuotaBook::write(const std::string& text) const {
 }
 
 Task<void> QuotaBook::save() {
+  changed_ = false;
   const std::string book = text();
   const std::string failure = co_await workers_.run([this, &book] { return write(book); });
-  if (!failure.empty()) log_.warning("quotas_not_written", {{"reason", failure}});
+  if (failure.empty()) {
+    if (changed_) save_soon();
+    co_return;
+  }
+  changed_ = true;  // tried again with the next use, or at the end
+  log_.warning("quotas_not_written", {{"reason", failure}});
 }
 
 Task<void> QuotaBook::flush() {
-  if (!timer_.armed() && scope_.count() == 0) co_return;
   timer_.cancel();
   co_await scope_.drained();
-  co_await save();
+  timer_.cancel();
+  if (changed_) co_await save();
 }
 
 }  // namespace relayd

@@ -40,6 +40,7 @@ class QuotaBook {
 
   std::string text() const;
   std::string write(const std::string& text) const;
+  void save_soon();
   async::Task<void> save();
 
   async::Loop& loop_;
@@ -47,6 +48,7 @@ class QuotaBook {
   disk::Disk& disk_;
   telemetry::Log& log_;
   std::map<Key, std::shared_ptr<send::Quota>> quotas_;
+  bool changed_ = false;  // since the text that was written last
   async::Timer timer_;
   async::Scope scope_;
 };

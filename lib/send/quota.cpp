@@ -18,7 +18,6 @@ sys_days first_of_month(sys_days day) {
 }  // namespace
 
 void Quota::use(std::uint64_t limit, Period period) {
-  if (period != period_) used_ = 0;
   limit_ = limit;
   period_ = period;
 }

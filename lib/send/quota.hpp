@@ -14,7 +14,7 @@ class Quota {
  public:
   enum class Period { day, month };
 
-  // A limit of 0: none, everything is allowed and nothing counted.
+  // A limit of 0: none, everything is allowed and nothing counted. What was used so far stays.
   void use(std::uint64_t limit, Period period);
   // What an earlier process had used since `since`; forgotten when that period is over.
   void restore(std::uint64_t used, WallTime since);
@@ -31,6 +31,8 @@ class Quota {
   bool limited() const { return limit_ != 0; }
   std::uint64_t limit() const { return limit_; }
   std::uint64_t used(WallTime now) const;
+  // What restore() takes: the count, and the start of the period it belongs to.
+  std::uint64_t counted() const { return used_; }
   WallTime since() const { return since_; }
 
  private:
