@@ -22,7 +22,7 @@ struct Options {
   bool once = false;   // demo
   std::chrono::milliseconds grace{20'000};  // run: what is under way gets so long after SIGTERM
   watch::Request queue;                     // queue
-  bool json = false;                        // queue: the daemon's lines as they are
+  bool json = false;                        // queue, status: the daemon's lines as they are
 };
 
 int run(const Options& options);
@@ -31,6 +31,7 @@ int explain(const Options& options);
 int demo(const Options& options);
 int healthcheck(const Options& options);
 int queue(const Options& options);
+int status(const Options& options);
 int version();
 
 // Which file is read: what -c says, else RELAYD_CONFIG, else the default file if it is there, else none (the

@@ -103,6 +103,11 @@ int main(int argc, char** argv) {
 
   add_queue(app, options, status);
 
+  CLI::App* show_status = with_config(app.add_subcommand(
+      "status", "The queue and every lane of the running daemon: what is wrong, since when, until when"));
+  show_status->add_flag("--json", options.json, "One object, for scripts");
+  show_status->callback([&] { status = command::status(options); });
+
   app.add_subcommand("version", "Show version, commit and libraries")->callback([&] {
     status = command::version();
   });

@@ -1,90 +1,18 @@
 // relayd queue: asks the running daemon through its admin socket, and shows what it says.
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sysexits.h>
-#include <unistd.h>
 
-#include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "commands.hpp"
+#include "window.hpp"
 
 namespace relayd::command {
 
 namespace {
 
 using nlohmann::json;
-
-// Blocking: this process has nothing else to do.
-class Window {
- public:
-  // Negative descriptor: nobody listens there.
-  explicit Window(const std::string& path) : descriptor_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    connected_ = ::connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-  }
-  ~Window() { ::close(descriptor_); }
-  Window(const Window&) = delete;
-  Window& operator=(const Window&) = delete;
-
-  bool connected() const { return connected_; }
-
-  bool send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (count < 0) return false;
-      bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
-    return true;
-  }
-  // The next line without its '\n'; false: the daemon has gone.
-  bool line(std::string& out) {
-    std::size_t end = 0;
-    while ((end = received_.find('\n', begin_)) == std::string::npos)
-      if (!more()) return false;
-    out.assign(received_, begin_, end - begin_);
-    begin_ = end + 1;
-    return true;
-  }
-  // Copies what follows to standard output, as it is.
-  bool copy(std::uint64_t octets) {
-    while (octets > 0) {
-      if (begin_ == received_.size() && !more()) return false;
-      const std::size_t count = std::min<std::uint64_t>(octets, received_.size() - begin_);
-      std::fwrite(received_.data() + begin_, 1, count, stdout);
-      begin_ += count;
-      octets -= count;
-    }
-    return true;
-  }
-
- private:
-  bool more() {
-    received_.erase(0, begin_);
-    begin_ = 0;
-    char buffer[64 * 1024];
-    const ssize_t count = ::recv(descriptor_, buffer, sizeof buffer, 0);
-    if (count <= 0) return false;
-    received_.append(buffer, static_cast<std::size_t>(count));
-    return true;
-  }
-
-  int descriptor_;
-  bool connected_ = false;
-  std::string received_;
-  std::size_t begin_ = 0;
-};
-
-std::string text(const json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return "";
-  return found->is_string() ? found->get<std::string>() : found->dump();
-}
 
 void print_row(const json& row) {
   std::string state = text(row, "state");
@@ -154,10 +82,7 @@ int queue(const Options& options) {
   }
   const std::string path = result.setup->config->admin_socket();
   Window window(path);
-  if (!window.connected()) {
-    fmt::print(stderr, "relayd does not answer on {}: {}\n", path, std::strerror(errno));
-    return EX_UNAVAILABLE;
-  }
+  if (!window.connected()) return no_answer(path);
   if (options.queue.command == "list" && !options.json)
     fmt::print("{:<12} {:<8} {:>9} {:<20} {:>3} {:>8}  {}\n", "ID", "STATE", "SIZE", "ACCEPTED", "TRY",
                "DUE IN", "SENDER");

@@ -134,6 +134,21 @@ std::vector<Entry*> Index::by_id() {
   return all;
 }
 
+bool Index::go_on(OldestSearch& search) const {
+  constexpr std::size_t step = 4096;
+  const std::size_t buckets = entries_.bucket_count();
+  if (search.buckets != buckets) search = {buckets, 0, std::nullopt};
+  const std::size_t end = std::min(buckets, search.next + step);
+  for (; search.next < end; ++search.next) {
+    for (auto place = entries_.begin(search.next); place != entries_.end(search.next); ++place) {
+      const Entry& entry = place->second;
+      const bool is_over = entry.state == MessageState::failed;
+      if (!is_over && (!search.found || entry.id < *search.found)) search.found = entry.id;
+    }
+  }
+  return search.next < buckets;
+}
+
 // --- segments ---
 
 void Index::written(std::uint64_t segment, std::uint64_t bytes) {

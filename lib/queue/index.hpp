@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -67,6 +68,13 @@ struct SegmentUse {
   Entry* first = nullptr;    // its living messages
 };
 
+// A search for the oldest message still to be sent, in steps: no order of age is kept for it.
+struct OldestSearch {
+  std::size_t buckets = 0;  // of the index; it begins anew when they have changed
+  std::size_t next = 0;
+  std::optional<MessageId> found;
+};
+
 class Index {
  public:
   // A message that waits and is due at once; replaces an entry of the same id. The record is at `where`.
@@ -93,6 +101,8 @@ class Index {
   Entry* next() const { return heap_.empty() ? nullptr : heap_.front(); }
 
   std::vector<Entry*> by_id();
+  // A step of about a millisecond. False: it is over.
+  bool go_on(OldestSearch& search) const;
   template <class Visit>
   void for_each(Visit visit) {
     for (auto& [id, entry] : entries_) visit(entry);

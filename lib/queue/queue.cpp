@@ -214,6 +214,13 @@ Message* Queue::find(MessageId id) {
   return implementation_->index.find(id);
 }
 
+async::Task<Message*> Queue::oldest() {
+  Implementation& q = *implementation_;
+  OldestSearch search;
+  while (q.index.go_on(search)) co_await async::sleep_until(q.loop, q.loop.now());
+  co_return search.found ? q.index.find(*search.found) : nullptr;
+}
+
 void Queue::for_each(const std::function<void(Message&)>& visit) {
   std::vector<MessageId> ids;
   for (const Entry* entry : implementation_->index.by_id()) ids.push_back(entry->id);

@@ -170,6 +170,9 @@ class Queue {
   async::Task<std::vector<HistoryEvent>> history(Message& message);
 
   Message* find(MessageId id);
+  // Of those still to be sent, held ones included; null: none, or it has just gone. Looks at every message, a
+  // few at a time: mail goes on meanwhile.
+  async::Task<Message*> oldest();
   std::vector<MessageId> ids() const;                         // of all living messages, in no order
   void for_each(const std::function<void(Message&)>& visit);  // by id
   Totals totals() const;

@@ -376,7 +376,7 @@ void Dispatcher::stop_lane(const Settlement& settlement) {
 // What the operator reads in `relayd status`.
 void Dispatcher::note_reply(const Settlement& settlement) {
   const send::Event& event = settlement.event ? *settlement.event : settlement.report.recipients.back().event;
-  settlement.entry.last_reply = event.trouble ? event.text : smtp::one_line(event.reply);
+  settlement.entry.last_reply = event.trouble ? smtp::escape(event.text) : smtp::one_line(event.reply);
   settlement.entry.last_reply_at = loop_.wall_now();
   if (settlement.entry.lane->quota().limited()) quotas_.touch();
 }

@@ -102,6 +102,11 @@ void Lanes::use(std::shared_ptr<const route::Router> router) {
   for (const route::Upstream& upstream : router_->upstreams())
     if (const auto found = budgets_.find(upstream.name); found != budgets_.end())
       found->second->limit = upstream.limits.connections_total;
+  for (auto& [id, entry] : entries_) entry->configured = false;
+  for (const std::vector<route::Choice>& choices : router_->choices())
+    for (const route::Choice& choice : choices)
+      if (const auto found = entries_.find(choice.id); found != entries_.end())
+        found->second->configured = true;
 }
 
 std::shared_ptr<send::Budget> Lanes::budget_for(const route::Upstream& upstream) {

@@ -31,6 +31,7 @@ struct LaneEntry {
   std::vector<std::uint16_t> ports;  // none: a sandbox
   std::size_t endpoint = 0;          // which port of the ladder works
   bool next_password = false;        // is the one that works
+  bool configured = true;            // the present configuration leads here
   std::unique_ptr<send::Lane> lane;
 
   settle::ReplyClass pause_class = settle::ReplyClass::none;  // of the last pause
@@ -47,6 +48,8 @@ class Lanes {
 
   // The router that choices come from, from now on.
   void use(std::shared_ptr<const route::Router> router);
+
+  const route::Router& router() const { return *router_; }
 
   // The lane of a choice of the present router, made when it is not there.
   LaneEntry& lane_for(const route::Choice& choice);

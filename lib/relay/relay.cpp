@@ -6,6 +6,7 @@
 
 #include "accept/rules.hpp"
 #include "relay/incoming.hpp"
+#include "relay/status.hpp"
 
 namespace relayd {
 
@@ -33,7 +34,8 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       workers_(loop, helper_threads),
       queue_(loop, workers_, disk_, queue_options(*setup_.config)),
       dialer_(loop),
-      dispatcher_(loop, workers_, disk_, log, dialer_, queue_, setup_) {}
+      dispatcher_(loop, workers_, disk_, log, dialer_, queue_, setup_),
+      started_(loop.now()) {}
 
 Relay::~Relay() = default;
 
@@ -53,7 +55,8 @@ void Relay::open_window() {
   const config::Config& config = *setup_.config;
   try {
     watch::Admin::Hooks hooks{[this](const queue::Message& message) { return upstreams_of(message); },
-                              [this](const queue::Message& message) { dispatcher_.clear_way(message); }};
+                              [this](const queue::Message& message) { dispatcher_.clear_way(message); },
+                              [this] { return status_of(queue_, dispatcher_.lanes(), started_, loop_); }};
     admin_ = std::make_unique<watch::Admin>(loop_, workers_, queue_, config.admin_socket(), std::move(hooks));
   } catch (const net::BindError& error) {
     if (!config.admin.socket.empty()) throw;

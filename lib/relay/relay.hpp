@@ -77,6 +77,7 @@ class Relay final : public accept::Intake {
   accept::Listener::Counts counts_;
   std::vector<std::unique_ptr<accept::Listener>> listeners_;
   std::unique_ptr<watch::Admin> admin_;
+  SteadyTime started_;
   Drained drained_;
   async::Scope draining_;
 };

@@ -53,6 +53,7 @@ class Router {
   const config::Config& config() const { return *config_; }
   const std::vector<Upstream>& upstreams() const { return upstreams_; }  // in the file's order
   const Upstream* upstream(std::string_view name) const;
+  const std::vector<std::vector<Choice>>& choices() const { return choices_; }  // of each rule
 
   // The upstream with its own account, as `doctor` tries it.
   const Choice& own_account(const Upstream& upstream) const;

@@ -1,11 +1,10 @@
 #include "watch/admin.hpp"
 
-#include <fmt/chrono.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+
+#include "watch/answer.hpp"
 
 namespace relayd::watch {
 
@@ -23,10 +22,6 @@ constexpr std::size_t write_at_least = 64 * 1024;
 constexpr std::size_t header_shown = 64 * 1024;
 constexpr Duration patience = 30s;
 
-std::string line_of(const json& object) {
-  return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-}
-
 // Without an id it is about the request.
 std::string error_line(const std::string& id, const std::string& error) {
   json object = {{"error", error}};
@@ -36,10 +31,6 @@ std::string error_line(const std::string& id, const std::string& error) {
 
 std::string end_line(std::size_t count) {
   return line_of({{"end", true}, {"count", count}});
-}
-
-std::string time_text(WallTime when) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", std::chrono::floor<std::chrono::seconds>(when));
 }
 
 json describe_event(const queue::HistoryEvent& event, const mail::Envelope& envelope) {
@@ -114,8 +105,19 @@ Task<void> Admin::write(async::Stream& stream, std::string_view bytes) {
 Task<void> Admin::answer(async::Stream& stream, const Request& request) {
   if (request.command == "show")
     co_await show(stream, request);
+  else if (request.command == "status")
+    co_await tell_status(stream);
   else
     co_await visit(stream, request);
+}
+
+// Lanes may be many: the loop copies them, another thread makes the text.
+Task<void> Admin::tell_status(async::Stream& stream) {
+  const Message* oldest = co_await queue_.oldest();
+  Status status = hooks_.status();
+  if (oldest) status.oldest = {oldest->id, oldest->accepted};
+  const std::string line = co_await workers_.run([&status] { return to_line(std::move(status)); });
+  co_await write(stream, line);
 }
 
 // list, retry, hold, release, delete: message by message, so that other work comes in between.

@@ -2,7 +2,8 @@
 //
 // Beside the path; owned by the relay. A request is a line of JSON (admin_request.hpp), the answer is a line
 // of JSON for each message and one at the end, written as they are made, so that a list of a million messages
-// needs no memory. Only the daemon's user and root can connect.
+// needs no memory; the answer to `status` is a single line (status.hpp). Only the daemon's user and root can
+// connect.
 #pragma once
 
 #include <functional>
@@ -14,6 +15,7 @@
 #include "shared/async/workers.hpp"
 #include "shared/net/acceptor.hpp"
 #include "watch/admin_request.hpp"
+#include "watch/status.hpp"
 
 namespace relayd::watch {
 
@@ -25,6 +27,8 @@ class Admin {
     std::function<std::vector<std::string>(const queue::Message&)> upstreams_of;
     // The operator wants it tried: whatever pauses its way must not stand before it.
     std::function<void(const queue::Message&)> clear_way;
+    // How it stands, but for the oldest message.
+    std::function<Status()> status;
   };
 
   // Binds; throws net::BindError.
@@ -37,6 +41,7 @@ class Admin {
  private:
   async::Task<void> serve(std::unique_ptr<async::Stream> stream);
   async::Task<void> answer(async::Stream& stream, const Request& request);
+  async::Task<void> tell_status(async::Stream& stream);
   async::Task<void> visit(async::Stream& stream, const Request& request);
   async::Task<void> show(async::Stream& stream, const Request& request);
   async::Task<void> send_content(async::Stream& stream, const queue::Content& content);

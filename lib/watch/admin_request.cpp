@@ -12,7 +12,7 @@ namespace relayd::watch {
 using nlohmann::json;
 
 namespace {
-constexpr std::string_view commands[] = {"list", "show", "retry", "hold", "release", "delete"};
+constexpr std::string_view commands[] = {"list", "show", "retry", "hold", "release", "delete", "status"};
 }
 
 std::string to_line(const Request& request) {
@@ -45,7 +45,8 @@ Result<Request> parse_request(std::string_view line) {
   if (std::find(std::begin(commands), std::end(commands), request.command) == std::end(commands))
     return Error{fmt::format("unknown command '{}'", request.command)};
   if (request.command == "show" && request.ids.empty()) return Error{"show which message? Give its id"};
-  if (request.command != "list" && request.ids.empty() && !request.all && !request.has_filter())
+  const bool only_looks = request.command == "list" || request.command == "status";
+  if (!only_looks && request.ids.empty() && !request.all && !request.has_filter())
     return Error{fmt::format("{} which messages? Give ids, a filter, or --all", request.command)};
   return request;
 }

@@ -1,4 +1,5 @@
-// Request: what the operator asks of a running relay, as `relayd queue` says it and Admin reads it.
+// Request: what the operator asks of a running relay, as `relayd queue` and `relayd status` say it and Admin
+// reads it.
 //
 // Both ends use this file, so that they cannot drift apart. A line of JSON on the wire.
 #pragma once
@@ -12,7 +13,7 @@
 namespace relayd::watch {
 
 struct Request {
-  std::string command;           // list | show | retry | hold | release | delete
+  std::string command;           // list | show | retry | hold | release | delete | status
   std::vector<std::string> ids;  // these; none: all that the filters let through
   bool all = false;              // meant all, without a filter
   std::string sender;            // "ann@example.com" or "@example.com", in any case; empty: any

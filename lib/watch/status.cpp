@@ -1,0 +1,86 @@
+#include "watch/status.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "watch/answer.hpp"
+
+namespace relayd::watch {
+
+using nlohmann::json;
+
+namespace {
+
+std::int64_t seconds(auto duration) {
+  return std::max<std::int64_t>(0, std::chrono::floor<std::chrono::seconds>(duration).count());
+}
+
+json describe_queue(const Status& status) {
+  const queue::Totals& totals = status.totals;
+  json object = {
+      {"waiting", totals.waiting}, {"ready", totals.ready}, {"held", totals.held}, {"failed", totals.failed}};
+  if (status.oldest)
+    object["oldest"] = {{"id", queue::to_string(status.oldest->id)},
+                        {"accepted", time_text(status.oldest->accepted)},
+                        {"age", seconds(status.now - status.oldest->accepted)}};
+  return object;
+}
+
+// What was configured or learnt about speed and volume.
+void add_limits(json& object, const LaneStatus& lane, WallTime now) {
+  if (lane.rate > 0) object["rate_per_minute"] = lane.rate;
+  if (!lane.quota) return;
+  object["quota"] = {{"limit", lane.quota->limit},
+                     {"left", lane.quota->left},
+                     {"resets_at", time_text(lane.quota->resets_at)},
+                     {"resets_in", seconds(lane.quota->resets_at - now)}};
+}
+
+json describe(const LaneStatus& lane, WallTime now) {
+  using State = LaneStatus::State;
+  json object = {{"upstream", lane.upstream},
+                 {"account", lane.account},
+                 {"state", to_string(lane.state)},
+                 {"connections", {{"busy", lane.busy}, {"idle", lane.idle}, {"allowed", lane.allowed}}},
+                 {"waiting", lane.waiting},
+                 {"pipelining_reduced", lane.pipelining_reduced},
+                 {"next_password", lane.next_password}};
+  if (lane.state == State::paused || lane.state == State::quota_used_up)
+    object.update({{"closed_until", time_text(lane.until)}, {"closed_for", seconds(lane.until - now)}});
+  if (lane.state == State::paused || lane.state == State::probing)
+    object.update({{"class", lane.reply_class}, {"reason", lane.reason}, {"pauses", lane.pauses}});
+  add_limits(object, lane, now);
+  if (lane.port != 0) object.update({{"port", lane.port}, {"first_port", lane.first_port}});
+  if (!lane.last_reply.empty())
+    object.update({{"last_reply", lane.last_reply},
+                   {"last_reply_at", time_text(lane.last_reply_at)},
+                   {"last_reply_age", seconds(now - lane.last_reply_at)}});
+  return object;
+}
+
+}  // namespace
+
+const char* to_string(LaneStatus::State state) {
+  constexpr const char* names[] = {"paused", "quota_used_up", "probing", "slowed", "open", "idle"};
+  return names[static_cast<std::size_t>(state)];
+}
+
+std::string to_line(Status status) {
+  std::ranges::sort(status.lanes, {}, [](const LaneStatus& lane) {
+    return std::tuple<LaneStatus::State, std::string_view, std::string_view>(lane.state, lane.upstream,
+                                                                             lane.account);
+  });
+  json object = {
+      {"version", RELAYD_VERSION},
+      {"time", time_text(status.now)},
+      {"uptime", seconds(status.uptime)},
+      {"queue", describe_queue(status)},
+      {"since_start",
+       {{"recovered_in_doubt", status.totals.in_doubt}, {"disk_troubles", status.totals.troubles}}},
+      {"lanes", json::array()},
+      {"unused_upstreams", status.unused}};
+  for (const LaneStatus& lane : status.lanes) object["lanes"].push_back(describe(lane, status.now));
+  return line_of(object);
+}
+
+}  // namespace relayd::watch

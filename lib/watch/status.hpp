@@ -1,0 +1,75 @@
+// Status: how a running relay stands, as `relayd status` shows it: its queue, and each lane with what is
+// wrong with it.
+//
+// Beside the path. The relay fills it (relay/status.hpp), Admin writes it out. Plain values, a copy of one
+// moment, so that a thread may work on it; nothing in it is secret.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "queue/queue.hpp"
+#include "shared/base/time.hpp"
+
+namespace relayd::watch {
+
+struct LaneStatus {
+  // The worst that is true of it, worst first.
+  enum class State {
+    paused,         // until `until`, because of `reason`
+    quota_used_up,  // until `until`
+    probing,        // the pause is over; the next message shows whether `reason` still holds
+    slowed,         // the upstream found it too fast
+    open,           // it has work
+    idle,           // it has none
+  };
+  struct Quota {
+    std::uint64_t limit = 0;
+    std::uint64_t left = 0;
+    WallTime resets_at{};
+  };
+
+  std::string upstream;
+  std::string account;  // empty: no login
+  State state = State::idle;
+  WallTime until{};
+  std::string reply_class;  // paused, probing; of `reason`
+  std::string reason;       // paused, probing: the reply, or what happened instead
+  unsigned pauses = 0;      // in a row
+  std::size_t busy = 0;     // connections
+  std::size_t idle = 0;
+  std::uint32_t allowed = 0;
+  std::size_t waiting = 0;  // messages in its line
+  double rate = 0;          // recipients a minute; 0: no limit
+  std::optional<Quota> quota;
+  std::uint16_t port = 0;        // 0: no network
+  std::uint16_t first_port = 0;  // the one that would be in use, had it worked
+  bool pipelining_reduced = false;
+  bool next_password = false;  // is the one that works
+  std::string last_reply;      // empty: none yet
+  WallTime last_reply_at{};
+};
+const char* to_string(LaneStatus::State state);
+
+struct Status {
+  struct Oldest {
+    queue::MessageId id;
+    WallTime accepted{};
+  };
+
+  WallTime now{};
+  Duration uptime{};
+  queue::Totals totals;
+  std::optional<Oldest> oldest;  // that is still to be sent
+  std::vector<LaneStatus> lanes;
+  std::vector<std::string> unused;  // upstreams that have no lane yet
+};
+
+// One object in one line with '\n': snake_case names, ISO 8601 times, numbers of seconds beside them; what
+// does not apply is left out. Lanes come in order of trouble, then by name. Names stay: scripts read them.
+std::string to_line(Status status);
+
+}  // namespace relayd::watch

@@ -1,0 +1,141 @@
+// relayd status: how the running daemon stands, what is wrong first.
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "commands.hpp"
+#include "window.hpp"
+
+namespace relayd::command {
+
+namespace {
+
+using nlohmann::json;
+
+// The two largest units, as one would say it.
+std::string span(std::int64_t seconds) {
+  const std::int64_t minutes = seconds / 60, hours = minutes / 60;
+  if (minutes < 2) return fmt::format("{} s", seconds);
+  if (hours < 2) return fmt::format("{} min", minutes);
+  if (hours < 48) return fmt::format("{} h {} min", hours, minutes % 60);
+  return fmt::format("{} days {} h", hours / 24, hours % 24);
+}
+
+std::string span(const json& object, const char* key) {
+  return span(object.value(key, std::int64_t{0}));
+}
+
+// "2026-11-20T14:03:22Z" without what it has in common with now.
+std::string moment(const std::string& when, const std::string& now) {
+  const bool today = when.substr(0, 10) == now.substr(0, 10);
+  return (today ? "" : when.substr(0, 10) + " ") + when.substr(11, 8) + " UTC";
+}
+
+std::string sentence(const std::vector<std::string>& parts) {
+  return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+void print_queue(const json& status) {
+  const json& queue = status.at("queue");
+  const json& since_start = status.at("since_start");
+  fmt::print("queue: {} waiting, {} under way, {} held, {} failed", text(queue, "waiting"),
+             text(queue, "ready"), text(queue, "held"), text(queue, "failed"));
+  if (queue.contains("oldest"))
+    fmt::print("; the oldest is {}, {} old", text(queue["oldest"], "id"), span(queue["oldest"], "age"));
+  fmt::print("\n");
+  if (since_start.value("disk_troubles", 0) > 0)
+    fmt::print("disk: trouble since the start; `queue_trouble` in the log ({}) says what\n",
+               text(since_start, "disk_troubles"));
+  if (since_start.value("recovered_in_doubt", 0) > 0)
+    fmt::print("recovered at the start: {} that an upstream may already have taken\n",
+               text(since_start, "recovered_in_doubt"));
+}
+
+// What keeps the lane, or that nothing does.
+std::string state_text(const json& lane, const std::string& now) {
+  const std::string state = text(lane, "state");
+  const std::string why = text(lane, "class") + ": \"" + text(lane, "reason") + '"';
+  if (state == "paused")
+    return fmt::format("paused until {} (in {}) because {}", moment(text(lane, "closed_until"), now),
+                       span(lane, "closed_for"), why);
+  if (state == "quota_used_up")
+    return fmt::format("quota used up until {} (in {})", moment(text(lane, "closed_until"), now),
+                       span(lane, "closed_for"));
+  if (state == "probing") return fmt::format("probing, paused before because {}", why);
+  if (state == "slowed")
+    return fmt::format("slowed to {:.3g}/min by the upstream", lane.value("rate_per_minute", 0.0));
+  return state;
+}
+
+// The numbers that are not as one would guess.
+std::string numbers(const json& lane, const std::string& now) {
+  std::vector<std::string> parts;
+  const json& connections = lane.at("connections");
+  if (connections.value("busy", 0) + connections.value("idle", 0) > 0)
+    parts.push_back(fmt::format("connections: {} busy, {} idle, {} allowed", text(connections, "busy"),
+                                text(connections, "idle"), text(connections, "allowed")));
+  if (lane.value("waiting", 0) > 0) parts.push_back(text(lane, "waiting") + " in line");
+  if (lane.contains("rate_per_minute") && lane.value("state", "") != "slowed")
+    parts.push_back(fmt::format("at most {:.6g}/min", lane["rate_per_minute"].get<double>()));
+  if (lane.contains("quota"))
+    parts.push_back(fmt::format("{} of {} left until {}", text(lane["quota"], "left"),
+                                text(lane["quota"], "limit"), moment(text(lane["quota"], "resets_at"), now)));
+  if (text(lane, "port") != text(lane, "first_port"))
+    parts.push_back(fmt::format("port {}, since {} fails", text(lane, "port"), text(lane, "first_port")));
+  if (lane.value("pipelining_reduced", false)) parts.push_back("pipelining reduced");
+  if (lane.value("next_password", false)) parts.push_back("uses next_password");
+  return sentence(parts);
+}
+
+void print_lane(const json& lane, const std::string& now) {
+  const std::string account = text(lane, "account");
+  fmt::print("{}{}: {}\n", text(lane, "upstream"), account.empty() ? "" : " as " + account,
+             state_text(lane, now));
+  if (const std::string line = numbers(lane, now); !line.empty()) fmt::print("    {}\n", line);
+  if (lane.contains("last_reply"))
+    fmt::print("    {} ago: {}\n", span(lane, "last_reply_age"), text(lane, "last_reply"));
+}
+
+void print_status(const json& status) {
+  const std::string now = text(status, "time");
+  fmt::print("relayd {}, up {}\n", text(status, "version"), span(status, "uptime"));
+  print_queue(status);
+  for (const json& lane : status.at("lanes")) print_lane(lane, now);
+  for (const json& upstream : status.at("unused_upstreams"))
+    fmt::print("{}: not used yet\n", upstream.get<std::string>());
+}
+
+}  // namespace
+
+int status(const Options& options) {
+  const SetupResult result = make_setup(config_file(options));
+  if (!result.setup) {
+    print(result);
+    return EX_CONFIG;
+  }
+  const std::string path = result.setup->config->admin_socket();
+  Window window(path);
+  if (!window.connected()) return no_answer(path);
+  watch::Request request;
+  request.command = "status";
+  std::string line;
+  if (!window.send(watch::to_line(request)) || !window.line(line)) {
+    fmt::print(stderr, "relayd went away before it answered\n");
+    return EX_UNAVAILABLE;
+  }
+  const json answer = json::parse(line);
+  if (answer.contains("error")) {
+    fmt::print(stderr, "{}\n", text(answer, "error"));  // the daemon is older than this command
+    return EX_UNAVAILABLE;
+  }
+  if (options.json)
+    fmt::print("{}\n", line);
+  else
+    print_status(answer);
+  return EX_OK;
+}
+
+}  // namespace relayd::command

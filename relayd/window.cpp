@@ -1,0 +1,83 @@
+#include "window.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace relayd::command {
+
+using nlohmann::json;
+
+Window::Window(const std::string& path) : descriptor_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  connected_ = ::connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+}
+
+Window::~Window() {
+  ::close(descriptor_);
+}
+
+bool Window::send(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return true;
+}
+
+bool Window::line(std::string& out) {
+  std::size_t end = 0;
+  while ((end = received_.find('\n', begin_)) == std::string::npos)
+    if (!more()) return false;
+  out.assign(received_, begin_, end - begin_);
+  begin_ = end + 1;
+  return true;
+}
+
+bool Window::copy(std::uint64_t octets) {
+  while (octets > 0) {
+    if (begin_ == received_.size() && !more()) return false;
+    const std::size_t count = std::min<std::uint64_t>(octets, received_.size() - begin_);
+    std::fwrite(received_.data() + begin_, 1, count, stdout);
+    begin_ += count;
+    octets -= count;
+  }
+  return true;
+}
+
+bool Window::more() {
+  received_.erase(0, begin_);
+  begin_ = 0;
+  char buffer[64 * 1024];
+  const ssize_t count = ::recv(descriptor_, buffer, sizeof buffer, 0);
+  if (count <= 0) return false;
+  received_.append(buffer, static_cast<std::size_t>(count));
+  return true;
+}
+
+int no_answer(const std::string& path) {
+  const int error = errno;
+  const bool forbidden = error == EACCES || error == EPERM;
+  fmt::print(stderr, "relayd does not answer on {}: {}. {}\n", path, std::strerror(error),
+             forbidden ? "Ask as its user, or as root"
+                       : "Start it with `relayd run`, or name the configuration it runs with: -c FILE");
+  return EX_UNAVAILABLE;
+}
+
+std::string text(const json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return "";
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+}  // namespace relayd::command

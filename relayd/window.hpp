@@ -1,0 +1,45 @@
+// Window: the admin socket of a running daemon, from the side of the command that asks.
+//
+// Used by queue and status. Blocking: such a process has nothing else to do.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace relayd::command {
+
+class Window {
+ public:
+  explicit Window(const std::string& path);
+  ~Window();
+  Window(const Window&) = delete;
+  Window& operator=(const Window&) = delete;
+
+  // False: nobody listens there, or we may not ask; errno says which, just after the constructor.
+  bool connected() const { return connected_; }
+
+  bool send(std::string_view bytes);
+  // The next line without its '\n'; false: the daemon has gone.
+  bool line(std::string& out);
+  // Copies what follows to standard output, as it is.
+  bool copy(std::uint64_t octets);
+
+ private:
+  bool more();
+
+  int descriptor_;
+  bool connected_ = false;
+  std::string received_;
+  std::size_t begin_ = 0;
+};
+
+// Says on standard error that no daemon answers there, by errno, and what to do. The exit status for it.
+int no_answer(const std::string& path);
+
+// The value of a key as text; empty when it is not there.
+std::string text(const nlohmann::json& object, const char* key);
+
+}  // namespace relayd::command

@@ -1,0 +1,207 @@
+"""relayd status on a running relay: what is wrong, since when, until when; for a person and for a script."""
+
+import json
+import re
+import signal
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from conftest import ACCOUNTS
+from support import mail
+from support.relayd import command
+from support.upstream import HANG
+from support.waiting import PATIENCE, free_port
+
+SENDER, RECIPIENT = "app@example.com", "one@rcpt.example"
+LATER = {"retry": {"first": "1h", "maximum": "1h", "jitter": 0}}
+NO_DAEMON = 69
+
+
+def login(name: str, password: str | None = None) -> dict:
+    return {"username": name, "password": password or ACCOUNTS[name]}
+
+
+def send(relay, sender: str = SENDER) -> str:
+    return relay.submit(sender, RECIPIENT, mail.text(sender, "status"))
+
+
+def status(relay) -> dict:
+    ended = command("status", "--json", "-c", relay.file)
+    assert ended.returncode == 0, ended.stderr
+    assert "canary" not in ended.stdout
+    return json.loads(ended.stdout)
+
+
+def shown(relay) -> str:
+    ended = command("status", "-c", relay.file)
+    assert ended.returncode == 0, ended.stderr
+    assert "canary" not in ended.stdout
+    return ended.stdout
+
+
+def lane(relay, upstream: str) -> dict:
+    (found,) = [one for one in status(relay)["lanes"] if one["upstream"] == upstream]
+    return found
+
+
+def until(look, good):
+    """What is seen as soon as it is good."""
+    deadline = time.monotonic() + PATIENCE
+    while not good(seen := look()):
+        assert time.monotonic() < deadline, seen
+    return seen
+
+
+def seconds_until(text: str) -> float:
+    when = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    return (when - datetime.now(timezone.utc)).total_seconds()
+
+
+def midnights() -> list[str]:
+    """The next midnight in UTC; two, should one just be passing."""
+    now = datetime.now(timezone.utc)
+    return [(now + timedelta(days=days)).strftime("%Y-%m-%dT00:00:00Z") for days in (1, 0)]
+
+
+def test_a_relay_that_has_done_nothing_says_little(to_upstream):
+    relay, _ = to_upstream()
+    told = status(relay)
+    assert told["queue"] == {"waiting": 0, "ready": 0, "held": 0, "failed": 0}
+    assert told["since_start"] == {"recovered_in_doubt": 0, "disk_troubles": 0}
+    assert told["lanes"] == [] and told["unused_upstreams"] == ["fake"]
+    assert told["version"] in command("version").stdout
+    assert told["uptime"] >= 0 and abs(seconds_until(told["time"])) < 60
+    first, queue, upstream = shown(relay).splitlines()
+    assert re.fullmatch(r"relayd \S+, up \d+ s", first)
+    assert queue == "queue: 0 waiting, 0 under way, 0 held, 0 failed"
+    assert upstream == "fake: not used yet"
+
+
+def test_a_lane_that_works_shows_its_last_reply(to_upstream):
+    relay, _ = to_upstream({"limits": {"rate": "600/m"}})
+    relay.wait_event("delivered", id=send(relay))
+    one = until(lambda: lane(relay, "fake"), lambda found: found["state"] == "idle")
+    assert one["account"] == "alice" and one["waiting"] == 0
+    assert one["connections"]["busy"] == 0 and one["connections"]["idle"] == 1
+    assert one["rate_per_minute"] == pytest.approx(600)
+    assert one["last_reply"] == "250 2.0.0 Taken"
+    assert abs(seconds_until(one["last_reply_at"])) < 60
+    assert one["port"] == one["first_port"]
+    assert not {"reason", "class", "closed_until", "quota"} & set(one)
+    text = shown(relay)
+    assert "fake as alice: idle\n" in text and "at most 600/min" in text and "250 2.0.0 Taken" in text
+
+
+def test_trouble_comes_first_with_its_reason_and_its_end(relay, upstream):
+    well, wrong = upstream(), upstream()
+    down = {"host": "127.0.0.1", "port": free_port(), "tls": "none"}
+    one = relay({"a-well": well.config(**login("alice")), "down": down,
+                 "wrong": wrong.config(**login("bob", "wrong-canary"))},
+                [{"match": f"@{name}.example", "upstream": name} for name in ("a-well", "down", "wrong")],
+                queue=LATER)
+    one.wait_event("delivered", id=send(one, "x@a-well.example"))
+    waiting = [send(one, f"x@{name}.example") for name in ("down", "wrong")]
+    one.wait("lane_paused", 2)
+    told = status(one)
+    assert [entry["upstream"] for entry in told["lanes"]] == ["down", "wrong", "a-well"]
+    down, wrong, _ = told["lanes"]
+    assert (down["state"], down["class"], down["account"]) == ("paused", "connect", "")
+    assert "refused" in down["reason"].lower()
+    assert (wrong["state"], wrong["class"], wrong["account"], wrong["pauses"]) == ("paused", "auth", "bob", 1)
+    assert wrong["reason"] == "5.7.8 Authentication credentials invalid"
+    assert 3500 < wrong["closed_for"] <= 3600 and 3400 < seconds_until(wrong["closed_until"]) <= 3601
+    assert told["queue"]["waiting"] == 2
+    assert told["queue"]["oldest"]["id"] == waiting[0] and told["queue"]["oldest"]["age"] < 3600
+    text = shown(one)
+    assert re.search(r"wrong as bob: paused until [-0-9 ]*\d\d:\d\d:\d\d UTC \(in \d+ min\) because auth: "
+                     r'"5.7.8 Authentication credentials invalid"\n', text)
+    assert text.index("down: paused") < text.index("wrong as bob: paused") < text.index("a-well as alice: ")
+    assert f"the oldest is {waiting[0]}, " in text
+
+
+def test_a_lane_that_recovers_is_no_trouble_any_more(to_upstream):
+    relay, upstream = to_upstream({"password": "wrong-canary"}, queue=LATER)
+    id = send(relay)
+    relay.wait_event("lane_paused")
+    assert lane(relay, "fake")["state"] == "paused"
+    upstream.accounts["alice"] = "wrong-canary"
+    assert command("queue", "retry", id, "-c", relay.file).returncode == 0
+    relay.wait_event("lane_resumed")
+    one = until(lambda: lane(relay, "fake"), lambda found: found["state"] == "idle")
+    assert "reason" not in one and "closed_until" not in one
+    told = status(relay)
+    assert "oldest" not in told["queue"] and told["queue"]["waiting"] == 0
+
+
+def test_an_account_that_a_reload_took_away_is_not_shown(to_upstream):
+    relay, _ = to_upstream({"password": "wrong-canary"}, queue=LATER)
+    send(relay)
+    relay.wait_event("lane_paused")
+    relay.config["upstreams"]["fake"].update(login("bob"))
+    relay.write()
+    relay.signal(signal.SIGHUP)
+    relay.wait_event("reloaded")
+    told = status(relay)
+    assert told["lanes"] == [] and told["unused_upstreams"] == ["fake"]
+
+
+def test_a_port_further_down_the_ladder_is_shown(relay, upstream):
+    fake, dead = upstream(), free_port()
+    one = relay({"fake": fake.config(**login("alice"), **{"port": [dead, fake.port]})})
+    one.wait_event("delivered", id=send(one))
+    assert one.logged("next_port")
+    entry = lane(one, "fake")
+    assert (entry["port"], entry["first_port"]) == (fake.port, dead)
+    assert f"port {fake.port}, since {dead} fails" in shown(one)
+
+
+def test_a_quota_that_is_used_up_survives_a_kill(to_upstream):
+    relay, upstream = to_upstream({"limits": {"quota": "2/day"}})
+    for _ in range(2):
+        relay.wait_event("delivered", id=send(relay))
+    third = send(relay)
+    one = until(lambda: lane(relay, "fake"), lambda found: found["state"] == "quota_used_up")
+    assert (one["quota"]["limit"], one["quota"]["left"]) == (2, 0)
+    assert one["quota"]["resets_at"] == one["closed_until"] and one["closed_until"] in midnights()
+    assert "quota used up until " in shown(relay)
+
+    book = relay.queue / "quotas.json"
+    until(lambda: json.loads(book.read_text()) if book.exists() else [],
+          lambda entries: [entry["used"] for entry in entries] == [2])
+    relay.kill()
+    relay.start()
+    one = until(lambda: status(relay)["lanes"], lambda lanes: lanes)[0]
+    assert (one["state"], one["quota"]["left"]) == ("quota_used_up", 0)
+    assert status(relay)["queue"]["oldest"]["id"] == third
+    assert len(upstream.messages.all()) == 2
+
+
+def test_an_upstream_that_finds_us_too_fast_is_shown(to_upstream):
+    relay, upstream = to_upstream(queue=LATER)
+    upstream.answer("mail", "450 4.7.0 Too many messages, slow down", times=1)
+    send(relay)
+    relay.wait_event("lane_paused")
+    one = lane(relay, "fake")
+    assert (one["state"], one["class"]) == ("paused", "rate")
+    assert one["rate_per_minute"] > 0
+
+
+def test_messages_found_in_doubt_are_counted(to_upstream):
+    relay, upstream = to_upstream(queue=LATER)
+    upstream.answer("dot", HANG, times=1)
+    send(relay)
+    upstream.messages.wait()
+    relay.kill()
+    relay.start()
+    assert status(relay)["since_start"]["recovered_in_doubt"] == 1
+    assert "recovered at the start: 1 " in shown(relay)
+
+
+def test_without_a_daemon_it_says_what_to_do(to_upstream):
+    relay, _ = to_upstream()
+    relay.finish()
+    ended = command("status", "-c", relay.file)
+    assert ended.returncode == NO_DAEMON and ended.stdout == ""
+    assert "does not answer" in ended.stderr and "relayd run" in ended.stderr

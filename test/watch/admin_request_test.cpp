@@ -1,0 +1,61 @@
+// Request: what the window understands, and what it refuses before anything is changed.
+#include "watch/admin_request.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace relayd::watch {
+namespace {
+
+using testing::HasSubstr;
+
+Request request(const std::string& command) {
+  Request request;
+  request.command = command;
+  return request;
+}
+
+TEST(AdminRequest, ArrivesAsItWasSent) {
+  Request sent = request("retry");
+  sent.ids = {"1j0m0u4e32g", "1j0m0u5ke2n"};
+  sent.all = sent.body = true;
+  sent.sender = "@example.com";
+  sent.recipient = "bob@\"x\".example";
+  sent.upstream = "office";
+  sent.state = "held";
+  const Result<Request> read = parse_request(to_line(sent));
+  ASSERT_TRUE(read) << read.error();
+  EXPECT_EQ(to_line(*read), to_line(sent));
+}
+
+TEST(AdminRequest, LooksNeedNeitherIdsNorFilter) {
+  for (const char* command : {"list", "status"}) EXPECT_TRUE(parse_request(to_line(request(command))));
+}
+
+TEST(AdminRequest, AChangeOfEverythingMustBeMeant) {
+  for (const char* command : {"retry", "hold", "release", "delete"}) {
+    Request all = request(command);
+    const Result<Request> refused = parse_request(to_line(all));
+    ASSERT_FALSE(refused) << command;
+    EXPECT_THAT(refused.error(), HasSubstr("--all"));
+    all.all = true;
+    EXPECT_TRUE(parse_request(to_line(all)));
+  }
+}
+
+TEST(AdminRequest, WhatIsNoRequestIsRefused) {
+  for (const char* line : {"", "{}", "[]", "status", "{\"command\":1}", "{\"command\":\"stop\"}",
+                           "{\"command\":\"show\"}", "{\"command\":\"list\",\"ids\":[1]}"})
+    EXPECT_FALSE(parse_request(line)) << line;
+}
+
+TEST(AdminRequest, APatternIsAnAddressOrADomain) {
+  EXPECT_TRUE(fits("", "ann@example.com"));
+  EXPECT_TRUE(fits("Ann@EXAMPLE.com", "ann@example.com"));
+  EXPECT_TRUE(fits("@Example.com", "ann@example.com"));
+  EXPECT_FALSE(fits("@ample.com", "ann@example.com"));
+  EXPECT_FALSE(fits("bob@example.com", "ann@example.com"));
+}
+
+}  // namespace
+}  // namespace relayd::watch

@@ -1,0 +1,116 @@
+// Status: the names and values that scripts read.
+#include "watch/status.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace relayd::watch {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using State = LaneStatus::State;
+
+const WallTime now = std::chrono::sys_days(std::chrono::year(2026) / 11 / 20) + 7h;
+
+LaneStatus lane(const std::string& upstream, const std::string& account, State state) {
+  LaneStatus lane;
+  lane.upstream = upstream;
+  lane.account = account;
+  lane.state = state;
+  lane.allowed = 10;
+  return lane;
+}
+
+json written(Status status) {
+  status.now = now;
+  const std::string line = to_line(std::move(status));
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+  return json::parse(line);
+}
+
+json written(const LaneStatus& lane) {
+  Status status;
+  status.lanes.push_back(lane);
+  return written(status).at("lanes").at(0);
+}
+
+TEST(Status, OfTheQueue) {
+  Status status;
+  status.uptime = 90min;
+  status.totals = {1, 2, 3, 4, 5, 6};
+  status.oldest = {{4711}, now - 2h};
+  status.unused = {"backup"};
+  json object = written(status);
+  EXPECT_FALSE(object["version"].get<std::string>().empty());
+  object.erase("version");
+  EXPECT_EQ(object, json::parse(R"({
+      "time": "2026-11-20T07:00:00Z", "uptime": 5400,
+      "queue": {"waiting": 1, "ready": 2, "held": 3, "failed": 4,
+                "oldest": {"id": "000000004j7", "accepted": "2026-11-20T05:00:00Z", "age": 7200}},
+      "since_start": {"recovered_in_doubt": 5, "disk_troubles": 6},
+      "lanes": [], "unused_upstreams": ["backup"]})"));
+}
+
+TEST(Status, OfALaneThatIsPaused) {
+  LaneStatus paused = lane("office", "relay", State::paused);
+  paused.until = now + 43s;
+  paused.reply_class = "auth";
+  paused.reason = "5.7.8 No";
+  paused.pauses = 2;
+  paused.busy = 1;
+  paused.idle = 2;
+  paused.waiting = 3;
+  paused.rate = 840;
+  paused.quota = {50, 20, now + 17h};
+  paused.port = 587;
+  paused.first_port = 465;
+  paused.pipelining_reduced = paused.next_password = true;
+  paused.last_reply = "535 5.7.8 No";
+  paused.last_reply_at = now - 5s;
+  EXPECT_EQ(written(paused), json::parse(R"({
+      "upstream": "office", "account": "relay", "state": "paused",
+      "closed_until": "2026-11-20T07:00:43Z", "closed_for": 43,
+      "class": "auth", "reason": "5.7.8 No", "pauses": 2,
+      "connections": {"busy": 1, "idle": 2, "allowed": 10}, "waiting": 3, "rate_per_minute": 840.0,
+      "quota": {"limit": 50, "left": 20, "resets_at": "2026-11-21T00:00:00Z", "resets_in": 61200},
+      "port": 587, "first_port": 465, "pipelining_reduced": true, "next_password": true,
+      "last_reply": "535 5.7.8 No", "last_reply_at": "2026-11-20T06:59:55Z", "last_reply_age": 5})"));
+}
+
+TEST(Status, OldReasonsOfALaneThatWorksAreLeftOut) {
+  for (const State state : {State::slowed, State::open, State::idle}) {
+    LaneStatus well = lane("office", "", state);
+    well.until = now - 1h;
+    well.reply_class = "auth";
+    well.reason = "5.7.8 No";
+    EXPECT_EQ(written(well), json::parse(R"({
+        "upstream": "office", "account": "", "connections": {"busy": 0, "idle": 0, "allowed": 10},
+        "waiting": 0, "pipelining_reduced": false, "next_password": false, "state": ")" +
+                                         std::string(to_string(state)) + "\"}"));
+  }
+}
+
+TEST(Status, TheWorstComesFirst) {
+  Status status;
+  for (const State state :
+       {State::idle, State::open, State::slowed, State::probing, State::quota_used_up, State::paused})
+    for (const char* account : {"b", "a"}) status.lanes.push_back(lane("office", account, state));
+  std::string order;
+  const json object = written(status);
+  for (const json& entry : object.at("lanes"))
+    order += entry["state"].get<std::string>() + " " + entry["account"].get<std::string>() + "\n";
+  EXPECT_EQ(order,
+            "paused a\npaused b\nquota_used_up a\nquota_used_up b\nprobing a\nprobing b\n"
+            "slowed a\nslowed b\nopen a\nopen b\nidle a\nidle b\n");
+}
+
+TEST(Status, AReplyThatIsNoUtf8CostsNothing) {
+  LaneStatus odd = lane("office", "relay", State::idle);
+  odd.last_reply = "250 caf\xe9";
+  EXPECT_EQ(written(odd)["last_reply"], "250 caf\xef\xbf\xbd");
+}
+
+}  // namespace
+}  // namespace relayd::watch
