@@ -57,6 +57,8 @@ void Replay::find_segment(const std::string& name, std::uint64_t sequence) {
     set_aside_.push_back(fmt::format("quarantine/{}: a segment whose header is damaged", name));
     return;
   }
+  if (verdict.is_copy)
+    set_aside_.push_back(fmt::format("journal/{}: its header is damaged, the copy of it is read", name));
   segment->header = *verdict.header;
   found_.push_back({std::move(segment)});
 }

@@ -17,11 +17,31 @@ constexpr std::string_view suffix = ".journal";
 constexpr std::string_view free_prefix = "free-";
 constexpr std::size_t sequence_digits = 16;
 constexpr std::size_t checksum_at = 56;
+constexpr std::size_t header_size = 64;
+constexpr std::size_t copy_at = 2048;  // in another sector than the header
 constexpr std::size_t kept_free = 2;  // one to be filled next, one to spare; more would only hold space
 
 std::uint64_t random_number() {
   std::random_device device;
   return std::uint64_t{device()} << 32 | device();
+}
+
+// Magic, version and checksum stand where they stand in every version, so that a newer one is told from
+// damage.
+HeaderVerdict decode_copy(std::string_view bytes) {
+  if (!bytes.starts_with(magic)) return {};
+  if (checksum(bytes.substr(0, checksum_at)) != load<std::uint64_t>(&bytes[checksum_at])) return {};
+  Reader reader(bytes.substr(magic.size()));
+  HeaderVerdict verdict;
+  verdict.version = reader.take<std::uint32_t>();
+  if (verdict.version != format_version) return verdict;
+  SegmentHeader header;
+  header.previous_end = reader.take<std::uint32_t>();
+  header.sequence = reader.take<std::uint64_t>();
+  header.generation = reader.take<std::uint64_t>();
+  header.previous = reader.take<std::uint64_t>();
+  verdict.header = header;
+  return verdict;
 }
 
 }  // namespace
@@ -35,25 +55,19 @@ std::string encode_header(const SegmentHeader& header) {
   put(bytes, header.previous);
   bytes.resize(checksum_at);
   put(bytes, checksum(bytes));
+  const std::string copy = bytes;
+  bytes.resize(copy_at);
+  bytes += copy;
   bytes.resize(segment_start);
   return bytes;
 }
 
-// Magic, version and checksum stand where they stand in every version, so that a newer one is told from
-// damage.
-HeaderVerdict decode_header(std::string_view bytes) {
-  if (bytes.size() < segment_start || !bytes.starts_with(magic)) return {};
-  if (checksum(bytes.substr(0, checksum_at)) != load<std::uint64_t>(&bytes[checksum_at])) return {};
-  Reader reader(bytes.substr(magic.size()));
-  HeaderVerdict verdict;
-  verdict.version = reader.take<std::uint32_t>();
-  if (verdict.version != format_version) return verdict;
-  SegmentHeader header;
-  header.previous_end = reader.take<std::uint32_t>();
-  header.sequence = reader.take<std::uint64_t>();
-  header.generation = reader.take<std::uint64_t>();
-  header.previous = reader.take<std::uint64_t>();
-  verdict.header = header;
+HeaderVerdict decode_header(std::string_view block) {
+  if (block.size() < segment_start) return {};
+  HeaderVerdict verdict = decode_copy(block.substr(0, header_size));
+  if (verdict.version != 0) return verdict;
+  verdict = decode_copy(block.substr(copy_at, header_size));
+  verdict.is_copy = true;
   return verdict;
 }
 

@@ -26,13 +26,16 @@ struct SegmentHeader {
   std::uint64_t previous = 0;
   std::uint32_t previous_end = 0;
 };
+// The block of the header, which stands in it twice.
 std::string encode_header(const SegmentHeader& header);
 
 struct HeaderVerdict {
   std::optional<SegmentHeader> header;  // nothing: not sound, or of another version
   std::uint32_t version = 0;            // 0: not sound
+  bool is_copy = false;                 // the header itself is damaged, its copy was read
 };
-HeaderVerdict decode_header(std::string_view bytes);
+// `block`: the first segment_start bytes of a file.
+HeaderVerdict decode_header(std::string_view block);
 
 // "journal/0000000000000012.journal", in decimal.
 std::string segment_path(std::uint64_t sequence);

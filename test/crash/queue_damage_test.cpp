@@ -21,10 +21,13 @@ namespace {
 namespace fs = std::filesystem;
 
 using test::QueueFixture;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
+
+constexpr std::size_t header_size = 64, header_copy = 2048;
 
 std::string read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -136,7 +139,7 @@ TEST_F(DamageTest, AJournalCutOffInItsHeaderIsSetAside) {
 
 TEST_F(DamageTest, AnyOctetThatChangesCostsAtMostWhatItIsPartOf) {
   for (std::size_t offset = 0; offset < contents_.size(); ++offset) {
-    if (offset == 64) offset = segment_start;  // zeroes that nobody reads
+    if (offset == header_size) offset = segment_start;  // zeroes and a copy that nobody reads
     SCOPED_TRACE(offset);
     std::string damaged = contents_;
     damaged[offset] = static_cast<char>(damaged[offset] ^ 0x20);
@@ -145,7 +148,8 @@ TEST_F(DamageTest, AnyOctetThatChangesCostsAtMostWhatItIsPartOf) {
     const bool is_last = !queue->find(last_) && recovery.set_aside.empty();
     const std::size_t found = demand_sound();
     if (offset < segment_start) {
-      EXPECT_THAT(recovery.set_aside, Not(IsEmpty()));
+      EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr("header is damaged")));
+      EXPECT_EQ(found, bodies_.size());
     } else if (is_last) {
       // The end of a journal that nobody closed: no later record proves that this one had been durable.
       EXPECT_EQ(found, bodies_.size() - 1);
@@ -155,6 +159,16 @@ TEST_F(DamageTest, AnyOctetThatChangesCostsAtMostWhatItIsPartOf) {
     }
     if (HasFailure()) return;
   }
+}
+
+TEST_F(DamageTest, ASegmentWithoutAnyHeaderIsSetAside) {
+  std::string damaged = contents_;
+  damaged[0] = damaged[header_copy] = 'x';
+  replace(segment_, damaged);
+  reopen();
+  EXPECT_THAT(recovery.set_aside, testing::Contains(HasSubstr("header is damaged")));
+  EXPECT_EQ(read_file(fs::path(options.directory) / "quarantine" / segment_.filename()), damaged);
+  EXPECT_EQ(demand_sound(), 0U);
 }
 
 TEST_F(DamageTest, ALargeBodyThatChangedIsHeldAndNeverSent) {
@@ -175,7 +189,7 @@ TEST_F(DamageTest, ALargeBodyThatIsMissingIsHeldAndNamed) {
   fs::remove(fs::path(options.directory) / "large" / to_string(large_));
   reopen();
   EXPECT_EQ(message(large_).state, MessageState::held);
-  EXPECT_THAT(recovery.set_aside, testing::ElementsAre(HasSubstr(to_string(large_))));
+  EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr(to_string(large_))));
 }
 
 TEST_F(DamageTest, AFileThatIsNotOursIsNamedAndLeftAlone) {
@@ -183,7 +197,7 @@ TEST_F(DamageTest, AFileThatIsNotOursIsNamedAndLeftAlone) {
        {"core", "0000000000000001.journal~", "1.journal", "0000000000000000.journal"}) {
     replace(fs::path("journal") / name, "whatever");
     reopen();
-    EXPECT_THAT(recovery.set_aside, testing::ElementsAre(HasSubstr("journal/" + name)));
+    EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr("journal/" + name)));
     EXPECT_EQ(read_file(fs::path(options.directory) / "journal" / name), "whatever");
     EXPECT_EQ(demand_sound(), bodies_.size());
   }

@@ -266,11 +266,22 @@ TEST_F(QueueFaultTest, EveryDamagedByteCostsOneRecordAndIsReported) {
   }
 }
 
-TEST_F(QueueFaultTest, ADamagedHeaderSetsTheSegmentAside) {
-  commit("1\r\n");
+TEST_F(QueueFaultTest, ADamagedHeaderIsReadFromItsCopy) {
+  const MessageId first = commit("1\r\n");
   const std::string damaged = newest_segment();
   queue.reset();
   memory.damage(damaged, 20);
+  reopen();
+  EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr("header")));
+  EXPECT_THAT(quarantined(), IsEmpty());
+  EXPECT_EQ(read(first).body, "1\r\n");
+}
+
+TEST_F(QueueFaultTest, AHeaderDamagedTwiceSetsTheSegmentAside) {
+  commit("1\r\n");
+  const std::string damaged = newest_segment();
+  queue.reset();
+  for (const std::size_t header : {0, 2048}) memory.damage(damaged, header + 20);
   reopen();
   EXPECT_EQ(recovery.messages, 0U);
   EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr("header")));
