@@ -165,9 +165,11 @@ std::vector<HistoryEvent> read_history(const SegmentTable& segments, Position so
 }
 
 void set_aside(disk::Disk& disk, const std::string& name, std::string_view bytes) {
+  const std::string path = "quarantine/" + name;
   const std::vector<std::string> there = disk.list("quarantine");
-  if (std::find(there.begin(), there.end(), name) != there.end()) return;  // a start that was cut short
-  const std::unique_ptr<disk::File> file = disk.create("quarantine/" + name);
+  // Of a start before, which may have been cut short in the middle of it.
+  if (std::find(there.begin(), there.end(), name) != there.end()) disk.remove(path);
+  const std::unique_ptr<disk::File> file = disk.create(path);
   file->write_at(0, bytes);
   file->sync_data();
   disk.sync_directory("quarantine");

@@ -88,6 +88,13 @@ class FormatRow : public QueueFixture {
     return found;
   }
 
+  std::string contents(const std::string& path) {
+    const std::unique_ptr<disk::File> file = memory->open(path);
+    std::string bytes(file->size(), '\0');
+    file->read_at(0, bytes.data(), bytes.size());
+    return bytes;
+  }
+
   std::unique_ptr<ForgettingDisk> memory;
 };
 
@@ -346,20 +353,33 @@ TEST_F(FormatRewrite, Row14TheOldestSegmentIsThereOrNot) {
 }
 
 TEST_F(FormatRewrite, Row15ARetiredSegmentNeverGetsItsNewHeaderUnderItsOldName) {
-  // Its file is in use again: two are kept, and no third was made.
-  cut_when([this] { return !first_segment_is_there() && files("journal/free-").empty(); });
+  // Its file is in use again in one of the steps after it was retired.
+  for (int later = 1; later <= 3; ++later) {
+    int steps = 0;
+    cut_when([&] { return !first_segment_is_there() && ++steps > later; });
+  }
 }
 
 TEST_F(FormatRow, Row16AStartThatWasCutShortIsMadeAgain) {
+  const std::string copy = "quarantine/0000000000000001-4096", segment = "journal/0000000000000001.journal";
+  MessageId second;
+  std::string damaged;  // the segment
+  const auto damage_first = [&] {
+    renew();
+    commit("damaged\r\n");
+    second = commit("second\r\n");
+    queue.reset();
+    loop.run();
+    memory->damage(segment, 4096 + 64);
+    damaged = contents(segment);
+  };
+  damage_first();
+  reopen();
+  const std::size_t size = memory->sizes().at(copy);
   for (std::size_t call = 1; call <= 14; ++call) {
     for (unsigned seed = 0; seed < seeds; ++seed) {
       SCOPED_TRACE(fmt::format("call {}, seed {}", call, seed));
-      renew();
-      commit("damaged\r\n");
-      const MessageId second = commit("second\r\n");
-      queue.reset();
-      loop.run();
-      memory->damage("journal/0000000000000001.journal", 4096 + 64);
+      damage_first();
       memory->arm(call, ForgettingDisk::Fault::power_fails);
       try {
         reopen();
@@ -370,7 +390,9 @@ TEST_F(FormatRow, Row16AStartThatWasCutShortIsMadeAgain) {
       reopen();
       EXPECT_EQ(read(second).body, "second\r\n");
       EXPECT_EQ(recovery.messages, 1U);
-      EXPECT_THAT(files("quarantine/"), testing::ElementsAre("quarantine/0000000000000001-4096"));
+      stop(0);
+      EXPECT_EQ(files("quarantine/"), std::vector{copy});
+      EXPECT_EQ(contents(copy), damaged.substr(4096, size));
     }
   }
 }
