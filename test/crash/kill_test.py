@@ -70,6 +70,8 @@ def test_a_kill_before_any_call_loses_nothing(to_upstream, tmp_path, pytestconfi
         faults.heal()
         relay.start("--grace", "5")
         before, numbers = numbers, demand_arrival(upstream, promised)
+        # Not all that is in the queue was promised.
+        relay.wait("delivered", relay.wait_event("queue_opened")["messages"])
         assert twice(numbers) - twice(before) <= 2 * CONNECTIONS, f"at call {at}"
         assert relay.stop() == ENDED
         demand_a_clean_queue(relay)
