@@ -19,7 +19,7 @@ constexpr std::size_t sequence_digits = 16;
 constexpr std::size_t checksum_at = 56;
 constexpr std::size_t header_size = 64;
 constexpr std::size_t copy_at = 2048;  // in another sector than the header
-constexpr std::size_t kept_free = 2;  // one to be filled next, one to spare; more would only hold space
+constexpr std::size_t kept_free = 2;   // one to be filled next, one to spare; more would only hold space
 
 std::uint64_t random_number() {
   std::random_device device;
