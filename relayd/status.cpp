@@ -62,8 +62,8 @@ std::string state_text(const json& lane, const std::string& now) {
     return fmt::format("paused until {} (in {}) because {}", moment(text(lane, "closed_until"), now),
                        span(lane, "closed_for"), why);
   if (state == "quota_used_up")
-    return fmt::format("quota used up until {} (in {})", moment(text(lane, "closed_until"), now),
-                       span(lane, "closed_for"));
+    return fmt::format("quota of {} used up until {} (in {})", text(lane.at("quota"), "limit"),
+                       moment(text(lane, "closed_until"), now), span(lane, "closed_for"));
   if (state == "probing") return fmt::format("probing, paused before because {}", why);
   if (state == "slowed")
     return fmt::format("slowed to {:.3g}/min by the upstream", lane.value("rate_per_minute", 0.0));
@@ -80,8 +80,8 @@ std::string numbers(const json& lane, const std::string& now) {
   if (lane.value("waiting", 0) > 0) parts.push_back(text(lane, "waiting") + " in line");
   if (lane.contains("rate_per_minute") && lane.value("state", "") != "slowed")
     parts.push_back(fmt::format("at most {:.6g}/min", lane["rate_per_minute"].get<double>()));
-  if (lane.contains("quota"))
-    parts.push_back(fmt::format("{} of {} left until {}", text(lane["quota"], "left"),
+  if (lane.contains("quota") && lane.value("state", "") != "quota_used_up")
+    parts.push_back(fmt::format("quota: {} of {} left until {}", text(lane["quota"], "left"),
                                 text(lane["quota"], "limit"), moment(text(lane["quota"], "resets_at"), now)));
   if (text(lane, "port") != text(lane, "first_port"))
     parts.push_back(fmt::format("port {}, since {} fails", text(lane, "port"), text(lane, "first_port")));
@@ -95,7 +95,8 @@ void print_lane(const json& lane, const std::string& now) {
   fmt::print("{}{}: {}\n", text(lane, "upstream"), account.empty() ? "" : " as " + account,
              state_text(lane, now));
   if (const std::string line = numbers(lane, now); !line.empty()) fmt::print("    {}\n", line);
-  if (lane.contains("last_reply"))
+  const bool is_reason = lane.contains("reason") && text(lane, "last_reply").ends_with(text(lane, "reason"));
+  if (lane.contains("last_reply") && !is_reason)
     fmt::print("    {} ago: {}\n", span(lane, "last_reply_age"), text(lane, "last_reply"));
 }
 

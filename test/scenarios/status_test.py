@@ -119,6 +119,7 @@ def test_trouble_comes_first_with_its_reason_and_its_end(relay, upstream):
                      r'"5.7.8 Authentication credentials invalid"\n', text)
     assert text.index("down: paused") < text.index("wrong as bob: paused") < text.index("a-well as alice: ")
     assert f"the oldest is {waiting[0]}, " in text
+    assert text.count("Authentication credentials invalid") == 1
 
 
 def test_a_lane_that_recovers_is_no_trouble_any_more(to_upstream):
@@ -165,7 +166,7 @@ def test_a_quota_that_is_used_up_survives_a_kill(to_upstream):
     one = until(lambda: lane(relay, "fake"), lambda found: found["state"] == "quota_used_up")
     assert (one["quota"]["limit"], one["quota"]["left"]) == (2, 0)
     assert one["quota"]["resets_at"] == one["closed_until"] and one["closed_until"] in midnights()
-    assert "quota used up until " in shown(relay)
+    assert "fake as alice: quota of 2 used up until " in shown(relay)
 
     book = relay.queue / "quotas.json"
     until(lambda: json.loads(book.read_text()) if book.exists() else [],
