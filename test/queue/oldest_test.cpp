@@ -40,12 +40,16 @@ TEST_F(OldestTest, FailedOnesDoNotCountAndHeldOnesDo) {
   EXPECT_EQ(finish(), MessageId{2});
 }
 
+// Some of these ids move from a part that is not searched yet to one that is.
 TEST_F(OldestTest, IsFoundWhereTheIndexGrowsMeanwhile) {
-  fill(20'000, 40'000);
-  OldestSearch search;
-  ASSERT_TRUE(index.go_on(search));
-  fill(40'001, 200'000);
-  EXPECT_EQ(finish(search), MessageId{20'000});
+  for (std::uint64_t first = 44'000; first < 47'000; first += 500) {
+    index = {};
+    fill(first, first + 6'000);
+    OldestSearch search;
+    ASSERT_TRUE(index.go_on(search));
+    fill(first + 6'001, first + 22'000);
+    EXPECT_EQ(finish(search), MessageId{first});
+  }
 }
 
 }  // namespace
