@@ -17,6 +17,7 @@ void data(std::string_view input);
 void header(std::string_view input);
 void line_buffer(std::string_view input);
 void reply(std::string_view input);
+void sendmail(std::string_view input);
 
 struct Target {
   std::string_view name;  // of its folder of seeds, too
@@ -24,7 +25,7 @@ struct Target {
 };
 inline constexpr Target targets[] = {
     {"address", address}, {"capabilities", capabilities}, {"command", command}, {"data", data},
-    {"header", header},   {"line_buffer", line_buffer},   {"reply", reply},
+    {"header", header},   {"line_buffer", line_buffer},   {"reply", reply},     {"sendmail", sendmail},
 };
 
 inline void demand(bool held, const char* promise) {

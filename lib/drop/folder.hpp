@@ -1,0 +1,52 @@
+// Folder: the drop folder as the relay sees it: a directory in which anybody may have put anything.
+//
+// Stands beside the path of a message; relay::Collector owns one. Holds the directory open and never follows
+// a path out of it. It looks at files, not into them. Every call blocks: not for the loop.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "shared/base/bytes.hpp"
+#include "shared/base/result.hpp"
+#include "shared/disk/posix_disk.hpp"
+
+namespace relayd::drop {
+
+struct File {
+  disk::Descriptor descriptor;
+  std::uint64_t size = 0;
+  uid_t owner = 0;
+};
+
+class Folder {
+ public:
+  // Throws std::system_error.
+  explicit Folder(const std::string& directory);
+
+  // In words, what about the directory lets users take or read each other's mail; empty: nothing.
+  std::string weakness() const;
+
+  // What has not been looked at yet, the oldest first: names of whole files, and whatever else somebody put
+  // there. At most `limit`. Throws std::system_error.
+  std::vector<std::string> names(std::size_t limit) const;
+
+  // Opens one that may be collected: a regular file with one name, of at most `limit` octets. Otherwise says
+  // what is wrong with it. Throws std::system_error when the system cannot, as with no descriptor left.
+  Result<File> open(const std::string& name, Bytes limit) const;
+
+  // Both throw std::system_error. The second keeps it in the folder, under the name it returns.
+  void remove(const std::string& name) const;
+  std::string set_aside(const std::string& name) const;
+
+ private:
+  disk::Descriptor directory_;
+};
+
+// Makes the folder, for everybody to write and nobody else to read: mode 3733. Throws std::system_error.
+void make_folder(const std::string& directory);
+
+}  // namespace relayd::drop

@@ -1,0 +1,161 @@
+// The drop folder: what a writer leaves is found whole, and nothing else that somebody may have put there is
+// opened.
+#include "drop/folder.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "drop/name.hpp"
+#include "drop/writer.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace relayd::drop {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+namespace fs = std::filesystem;
+
+class DropFolder : public testing::Test {
+ protected:
+  DropFolder() { make_folder(path); }
+
+  std::string leave(std::string_view text) {
+    Writer writer(path);
+    writer.write(text);
+    writer.commit();
+    return Folder(path).names(10).back();
+  }
+  // A file that is not a writer's, under a name that could be one's.
+  fs::path fresh() const { return fs::path(path) / make_name(wall_now()); }
+  std::string fault_of(const fs::path& file, Bytes limit = 1_KiB) const {
+    const Result<File> opened = Folder(path).open(file.filename(), limit);
+    return opened ? "" : opened.error();
+  }
+
+  test::TemporaryDirectory parent_;
+  const std::string path = parent_.path() / "drop";
+};
+
+TEST_F(DropFolder, IsForAllToWriteAndNobodyElseToRead) {
+  EXPECT_EQ(fs::status(path).permissions(), fs::perms{03733});
+  EXPECT_EQ(Folder(path).weakness(), "");
+  fs::permissions(path, fs::perms{0733});
+  EXPECT_THAT(Folder(path).weakness(), HasSubstr("remove"));
+  fs::permissions(path, fs::perms{01777});
+  EXPECT_THAT(Folder(path).weakness(), HasSubstr("list"));
+}
+
+TEST_F(DropFolder, ACommittedFileIsFoundWhole) {
+  const std::string name = leave("one two");
+  const Result<File> file = Folder(path).open(name, 1_KiB);
+  ASSERT_TRUE(file) << file.error();
+  EXPECT_EQ(file->size, 7u);
+  EXPECT_EQ(file->owner, ::getuid());
+  char text[8] = "";
+  EXPECT_EQ(::read(file->descriptor.number(), text, sizeof text), 7);
+  EXPECT_STREQ(text, "one two");
+  EXPECT_EQ(fs::status(fs::path(path) / name).permissions(), fs::perms{0640});
+}
+
+TEST_F(DropFolder, TheOldestComesFirst) {
+  const std::string first = leave("1");
+  const std::string second = leave("2");
+  EXPECT_THAT(Folder(path).names(10), ElementsAre(first, second));
+  EXPECT_THAT(Folder(path).names(1), ElementsAre(first));
+}
+
+TEST_F(DropFolder, AFileThatIsNotCommittedIsNotFoundAndGoesWithItsWriter) {
+  {
+    Writer writer(path);
+    writer.write("half");
+    EXPECT_THAT(Folder(path).names(10), IsEmpty());
+    EXPECT_THAT(std::distance(fs::directory_iterator(path), {}), 1);
+  }
+  EXPECT_TRUE(fs::is_empty(path));
+}
+
+TEST_F(DropFolder, AWriterWithoutAFolderThrows) {
+  EXPECT_THROW(Writer(path + "/none"), std::system_error);
+}
+
+TEST_F(DropFolder, OnlyANameThatAWriterGivesIsOpened) {
+  const std::string good = make_name(wall_now());
+  EXPECT_TRUE(is_name(good));
+  for (const std::string& wrong : {std::string("mail"), std::string("../secret"), good + "x",
+                                   "A" + good.substr(1), std::string(good).replace(16, 1, "/")}) {
+    EXPECT_FALSE(is_name(wrong)) << wrong;
+    EXPECT_NE(fault_of(wrong), "") << wrong;
+  }
+}
+
+TEST_F(DropFolder, ASymbolicLinkIsNotFollowed) {
+  const fs::path file = fresh();
+  fs::create_symlink("/etc/passwd", file);
+  EXPECT_THAT(fault_of(file), HasSubstr("symbolic link"));
+}
+
+TEST_F(DropFolder, AnotherNameForAFileIsNotOpened) {
+  const fs::path other = parent_.path() / "other";
+  std::ofstream(other) << "text";
+  const fs::path file = fresh();
+  fs::create_hard_link(other, file);
+  EXPECT_THAT(fault_of(file), HasSubstr("another name"));
+}
+
+TEST_F(DropFolder, WhatIsNoFileIsNotWaitedFor) {
+  const fs::path fifo = fresh();
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0666), 0);
+  EXPECT_THAT(fault_of(fifo), HasSubstr("no regular file"));
+  const fs::path directory = fresh();
+  fs::create_directory(directory);
+  EXPECT_THAT(fault_of(directory), HasSubstr("no regular file"));
+  const fs::path socket = fresh();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  socket.string().copy(address.sun_path, sizeof address.sun_path - 1);
+  const disk::Descriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(listener.number(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_THAT(fault_of(socket), HasSubstr("no regular file"));
+}
+
+TEST_F(DropFolder, AHugeFileIsNotOpened) {
+  const fs::path file = fresh();
+  std::ofstream(file) << "text";
+  EXPECT_EQ(fault_of(file, 4_B), "");
+  EXPECT_THAT(fault_of(file, 3_B), HasSubstr("at most 3"));
+}
+
+TEST_F(DropFolder, WhatIsSetAsideStaysAndIsNotFoundAgain) {
+  fs::create_directory(fs::path(path) / "anything");
+  const Folder folder(path);
+  const std::string now_called = folder.set_aside("anything");
+  EXPECT_TRUE(fs::exists(fs::path(path) / now_called));
+  EXPECT_THAT(folder.names(10), IsEmpty());
+}
+
+TEST_F(DropFolder, WhatWasRemovedIsGone) {
+  const std::string name = leave("text");
+  const Folder folder(path);
+  folder.remove(name);
+  EXPECT_TRUE(fs::is_empty(path));
+  EXPECT_NO_THROW(folder.remove(name));
+}
+
+TEST_F(DropFolder, ALinkInItsPlaceIsNoFolder) {
+  const std::string link = parent_.path() / "link";
+  fs::create_directory_symlink(path, link);
+  EXPECT_THROW(Folder{link}, std::system_error);
+}
+
+}  // namespace
+}  // namespace relayd::drop

@@ -1,0 +1,67 @@
+#include <algorithm>
+#include <vector>
+
+#include "fuzz/targets.hpp"
+#include "sendmail_arguments.hpp"
+#include "sendmail_message.hpp"
+#include "shared/mail/address.hpp"
+
+namespace relayd::fuzz {
+
+namespace {
+
+void command_line(std::string_view input) {
+  std::vector<std::string_view> words;
+  for (std::size_t end = 0; end != std::string_view::npos;) {
+    end = input.find('\0');
+    words.push_back(input.substr(0, end));
+    input.remove_prefix(std::min(input.size(), end + 1));
+  }
+  const Result<command::SendmailArguments> read = command::parse_sendmail_arguments(words);
+  demand(read.ok() || !read.error().empty(), "a refusal says why");
+  if (!read) return;
+  demand(read->recipients.size() <= words.size(), "a word is one recipient at most");
+  for (const std::string& recipient : read->recipients)
+    demand(std::ranges::find(words, recipient) != words.end(), "a recipient is a word as it was written");
+}
+
+std::string canonical(std::string_view input, std::size_t cut) {
+  command::SendmailInput lines(true);
+  std::string out;
+  lines.feed(input.substr(0, cut), out);
+  lines.feed(input.substr(cut), out);
+  lines.finish(out);
+  return out;
+}
+
+void message(std::string_view input) {
+  const std::string text = canonical(input, cut_of(input));
+  demand(text == canonical(input, 0), "the cut does not matter to the lines");
+  demand(text.empty() || text.ends_with("\r\n"), "the last line has its end");
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    demand(text[i] != '\n' || (i > 0 && text[i - 1] == '\r'), "no LF without its CR");
+    demand(text[i] != '\r' || text.compare(i, 2, "\r\n") == 0, "no CR without its LF");
+  }
+  mail::HeaderScanner scanner;
+  scanner.feed(text);
+  const Result<command::SendmailHeader> header =
+      command::complete_header(text, scanner.facts(), "ann@host.example", true);
+  if (!header) return;
+  demand(header->fields.ends_with("\r\n"), "a header ends with an empty line");
+  for (const std::string& recipient : header->recipients)
+    demand(mail::check_address(recipient, true) == mail::AddressFault::none, "a recipient is an address");
+  mail::HeaderScanner again;
+  again.feed(header->fields);
+  demand(again.done() && again.facts().octets == header->fields.size(),
+         "a header ends where the body begins");
+  demand(again.facts().has_from, "a header has a From field");
+}
+
+}  // namespace
+
+void sendmail(std::string_view input) {
+  command_line(input);
+  message(input);
+}
+
+}  // namespace relayd::fuzz
