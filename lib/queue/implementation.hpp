@@ -39,7 +39,7 @@ class Queue::Implementation {
   void hold(Entry& entry);
 
   // Throws QueueError and DiskError; nothing of the message is kept then.
-  async::Task<MessageId> commit(Draft::State& state, Envelope envelope);
+  async::Task<MessageId> commit(Draft::State& state, Envelope envelope, bool held);
   // The same, for what cannot be read.
   async::Task<Content> read(MessageId id);
   async::Task<std::string> fetch(std::shared_ptr<const Segment> segment, Position where,

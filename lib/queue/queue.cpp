@@ -60,23 +60,24 @@ async::Task<void> Draft::flush() {
   }
 }
 
-async::Task<MessageId> Queue::commit(Draft draft, Envelope envelope) {
+async::Task<MessageId> Queue::commit(Draft draft, Envelope envelope, bool held) {
   Implementation& q = *implementation_;
   try {
-    const MessageId id = co_await q.commit(*draft.state_, std::move(envelope));
+    const MessageId id = co_await q.commit(*draft.state_, std::move(envelope), held);
     co_return id;
   } catch (const std::exception& error) {
     q.alarm.refuse(error);
   }
 }
 
-async::Task<MessageId> Queue::Implementation::commit(Draft::State& state, Envelope envelope) {
+async::Task<MessageId> Queue::Implementation::commit(Draft::State& state, Envelope envelope, bool held) {
   if (const std::optional<QueueError> refusal = journal->refusal()) throw *refusal;
   if (state.file || state.buffered() > options.inline_limit.count)
     co_await workers.run([&state] { state.finish_large(); });
   StoredMessage message;
   static_cast<MessageFacts&>(message) = state.facts(loop.wall_now());
   message.envelope = std::move(envelope);
+  message.held = held;
 
   async::Slot<Position> durable;
   Submission submission;
@@ -88,7 +89,8 @@ async::Task<MessageId> Queue::Implementation::commit(Draft::State& state, Envelo
   journal->submit(std::move(submission));
   const Position where = co_await durable;
   state.keep_file();
-  index.add(state.id, message, where, length, clock());
+  Entry& entry = index.add(state.id, message, where, length, clock());
+  if (held) index.set_timeless(entry, MessageState::held);
   arm();
   co_return state.id;
 }

@@ -143,9 +143,9 @@ class Queue {
 
   // --- accept ---
   Draft draft();
-  // Returns when the message is durable: it is then waiting and due at once. Throws QueueError; nothing is
-  // kept then.
-  async::Task<MessageId> commit(Draft draft, Envelope envelope);
+  // Returns when the message is durable: it is then waiting and due at once, or held. Throws QueueError;
+  // nothing is kept then.
+  async::Task<MessageId> commit(Draft draft, Envelope envelope, bool held = false);
 
   // --- send ---
   // Throws QueueError{failed} when the bytes cannot be read (the message then waits for ten seconds), or are

@@ -14,7 +14,7 @@ constexpr std::size_t size_at = 32, body_checksum_at = 40, accepted_at = 48, env
 
 constexpr std::uint8_t flag_by_reference = 1, flag_in_doubt = 2, flag_held = 4, flag_final = 8;
 
-constexpr std::uint8_t flag_eight_bit = 1, flag_smtp_utf8 = 2;  // of an envelope
+constexpr std::uint8_t flag_eight_bit = 1, flag_smtp_utf8 = 2, flag_require_tls = 4;  // of an envelope
 
 constexpr std::size_t max_reply_text = 512;  // of a RecipientOutcome
 
@@ -44,7 +44,8 @@ void pad(std::string& record) {
 
 void put_envelope(std::string& out, const Envelope& envelope) {
   out.push_back(static_cast<char>((envelope.eight_bit ? flag_eight_bit : 0) |
-                                  (envelope.smtp_utf8 ? flag_smtp_utf8 : 0)));
+                                  (envelope.smtp_utf8 ? flag_smtp_utf8 : 0) |
+                                  (envelope.require_tls ? flag_require_tls : 0)));
   put_string(out, envelope.sender);
   put_string(out, envelope.routing_sender);
   put_string(out, envelope.ret);
@@ -64,6 +65,7 @@ Envelope take_envelope(Reader& reader) {
   const auto flags = reader.take<std::uint8_t>();
   envelope.eight_bit = flags & flag_eight_bit;
   envelope.smtp_utf8 = flags & flag_smtp_utf8;
+  envelope.require_tls = flags & flag_require_tls;
   envelope.sender = reader.take_string();
   envelope.routing_sender = reader.take_string();
   envelope.ret = reader.take_string();

@@ -141,11 +141,18 @@ std::optional<Event> SmtpTransport::cannot_take(const Delivery& delivery) const 
           Stage::mail, Trouble::too_large,
           fmt::format("the message has {} octets, {} takes {}", delivery.size(), target_.host, limit));
   const mail::Envelope& envelope = delivery.envelope();
-  if ((envelope.smtp_utf8 && !capabilities_.smtp_utf8) ||
-      (envelope.eight_bit && !capabilities_.eight_bit_mime))
+  const auto lacks = [this](std::string_view status, std::string_view extension) {
+    return Event(
+        Stage::mail, Trouble::no_extension,
+        fmt::format("{} the message needs {}, which {} does not offer", status, extension, target_.host));
+  };
+  if (envelope.require_tls && !conversation_.tls().verified)  // RFC 8689 4.2.1
     return Event(Stage::mail, Trouble::no_extension,
-                 fmt::format("the message needs {}, which {} does not offer",
-                             envelope.smtp_utf8 ? "SMTPUTF8" : "8BITMIME", target_.host));
+                 fmt::format("5.7.30 the message demands verified TLS (REQUIRETLS); {} is reached without",
+                             target_.host));
+  if (envelope.require_tls && !capabilities_.require_tls) return lacks("5.7.30", "REQUIRETLS");
+  if (envelope.smtp_utf8 && !capabilities_.smtp_utf8) return lacks("5.6.7", "SMTPUTF8");       // RFC 6531 3.5
+  if (envelope.eight_bit && !capabilities_.eight_bit_mime) return lacks("5.6.3", "8BITMIME");  // RFC 6152 3
   return std::nullopt;
 }
 

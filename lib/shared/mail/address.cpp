@@ -104,6 +104,12 @@ std::string without_tag(std::string_view address) {
   return result.append(address.substr(parts.local_part.size()));
 }
 
+std::string qualified(std::string_view address, std::string_view origin) {
+  std::string result(address);
+  const bool complete = address.empty() || origin.empty() || !split(address).domain.empty();
+  return complete ? result : result.append("@").append(origin);
+}
+
 AddressFault check_address(std::string_view address, bool allow_utf8) {
   if (const AddressFault fault = check_octets(address, allow_utf8); fault != AddressFault::none) return fault;
   const Parts parts = split(address);

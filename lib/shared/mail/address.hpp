@@ -28,6 +28,10 @@ std::string folded(std::string_view address);
 // with nothing before the '+' comes back as it is.
 std::string without_tag(std::string_view address);
 
+// With "@origin" behind it where the domain is missing. The null path, and everything where there is no
+// origin, comes back as it is.
+std::string qualified(std::string_view address, std::string_view origin);
+
 enum class AddressFault {
   none,
   syntax,       // not a Mailbox, and not a lone local part either

@@ -57,25 +57,43 @@ std::string valid_address(std::string_view text) {
 
 }  // namespace
 
-std::string first_mailbox(std::string_view body) {
+std::vector<std::string> mailboxes(std::string_view body) {
+  std::vector<std::string> found;
   std::string word;  // what stands before the next delimiter, without comments
   bool in_brackets = false;
+  bool had_brackets = false;  // then nothing up to the next mailbox is an address
+  const auto end_mailbox = [&] {
+    if (!had_brackets && !trimmed(word).empty()) found.push_back(valid_address(word));
+    word.clear();
+    had_brackets = false;
+  };
   while (!body.empty()) {
     const char c = body.front();
-    std::size_t octets = 1;
-    if (c == '"' || c == '(') octets = enclosed_length(body);
-    if (in_brackets && c == '>') return valid_address(word);
-    const bool ends_mailbox = !in_brackets && (c == ',' || c == ';');
-    if (ends_mailbox && !trimmed(word).empty()) return valid_address(word);
-    const bool begins_anew = !in_brackets && (c == '<' || c == ':' || ends_mailbox);
-    if (begins_anew)
+    const std::size_t octets = c == '"' || c == '(' ? enclosed_length(body) : 1;
+    if (in_brackets && c == '>') {
+      found.push_back(valid_address(word));
+      in_brackets = false;
+      had_brackets = true;
+    } else if (!in_brackets && (c == ',' || c == ';')) {
+      end_mailbox();
+    } else if (!in_brackets && (c == '<' || c == ':')) {
       word.clear();
-    else if (c != '(')
+      in_brackets = c == '<';
+    } else if (c != '(') {
       word += body.substr(0, octets);
-    in_brackets = in_brackets || c == '<';
+    }
     body.remove_prefix(octets);
   }
-  return in_brackets ? std::string() : valid_address(word);
+  if (in_brackets)
+    found.emplace_back();
+  else
+    end_mailbox();
+  return found;
+}
+
+std::string first_mailbox(std::string_view body) {
+  const std::vector<std::string> found = mailboxes(body);
+  return found.empty() ? std::string() : found.front();
 }
 
 void HeaderScanner::feed(std::string_view bytes) {
@@ -104,6 +122,7 @@ void HeaderScanner::read_line(std::string_view line) {
   }
   if (is_space(line.front()) && field_ != Field::none) {
     if (field_ == Field::from) from_ += line.substr(0, max_line - std::min(max_line, from_.size()));
+    if (field_ == Field::received) look_for_mark(line);
   } else if (!mailbox_separator) {
     const std::string_view name = field_name(line);
     if (name.empty()) return finish(false);
@@ -116,20 +135,34 @@ void HeaderScanner::read_line(std::string_view line) {
 void HeaderScanner::begin_field(std::string_view name, std::string_view value) {
   const auto is = [name](std::string_view other) { return ascii::equal_ignoring_case(name, other); };
   field_ = Field::other;
-  if (is("Received"))
+  if (is("Received")) {
+    field_ = Field::received;
     ++facts_.received;
-  else if (is("Date"))
+    marked_ = false;
+    look_for_mark(value);
+  } else if (is("From")) {
+    field_ = Field::from;
+    from_ = value;
+  } else if (is("Date")) {
     facts_.has_date = true;
-  else if (is("Message-ID"))
+  } else if (is("Message-ID")) {
     facts_.has_message_id = true;
-  if (!is("From") || facts_.has_from) return;
-  facts_.has_from = true;
-  field_ = Field::from;
-  from_ = value;
+  }
+}
+
+// Programs fold a field anew, but not inside a word.
+void HeaderScanner::look_for_mark(std::string_view line) {
+  if (marked_ || mark_.empty() || line.find(mark_) == std::string_view::npos) return;
+  marked_ = true;
+  ++facts_.marked;
 }
 
 void HeaderScanner::end_field() {
-  if (field_ == Field::from) facts_.from = first_mailbox(from_);
+  if (field_ != Field::from) return;
+  const std::vector<std::string> found = mailboxes(from_);
+  facts_.from_mailboxes += std::max<std::size_t>(found.size(), 1);
+  if (!facts_.has_from && !found.empty()) facts_.from = found.front();
+  facts_.has_from = true;
 }
 
 void HeaderScanner::finish(bool separated) {

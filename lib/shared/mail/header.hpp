@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace relayd::mail {
 
@@ -16,14 +17,19 @@ struct HeaderFacts {
   std::uint64_t octets = 0;  // up to and with the empty line that ends the block
   bool separated = false;    // there is such a line; else the body begins with a line that is no field
   std::size_t received = 0;  // number of Received fields
+  std::size_t marked = 0;    // those of them that have the scanner's mark
   bool has_date = false;
   bool has_message_id = false;
   bool has_from = false;
   std::string from;  // address of the first mailbox of the first From; empty: none that can be read
+  std::size_t from_mailboxes = 0;  // in all From fields; one that cannot be read counts
 };
 
 class HeaderScanner {
  public:
+  // `mark`: a word to look for in Received fields; empty: none.
+  explicit HeaderScanner(std::string mark = {}) : mark_(std::move(mark)) {}
+
   // Reads the next piece of the message (CR LF lines, cut anywhere). Stops at the end of the block; more
   // calls do no harm.
   void feed(std::string_view bytes);
@@ -34,23 +40,28 @@ class HeaderScanner {
   const HeaderFacts& facts() const { return facts_; }
 
  private:
-  enum class Field { none, from, other };
+  enum class Field { none, from, received, other };
   void read_line(std::string_view line);
   void begin_field(std::string_view name, std::string_view value);
   void end_field();
+  void look_for_mark(std::string_view line);
   void finish(bool separated);
 
+  std::string mark_;
   HeaderFacts facts_;
   bool done_ = false;
   Field field_ = Field::none;  // the one that may be continued
   std::string line_;           // beginning of the present line
   std::uint64_t line_octets_ = 0;
-  std::string from_;  // body of the first From, unfolded
+  std::string from_;     // body of the present From, unfolded
+  bool marked_ = false;  // the present Received field has the mark
 };
 
-// The address of the first mailbox in the body of an address field: "a@b" of `"X, Y" (c) <a@b>, d@e`.
+// The addresses of the mailboxes in the body of an address field: a@b and d@e of `"X, Y" (c) <a@b>, d@e`.
 // Comments, quoted strings, groups and source routes are understood, obsolete spaces inside an address are
-// not. Empty when there is none, or the first is no valid address.
+// not. A mailbox that is no valid address is an empty string.
+std::vector<std::string> mailboxes(std::string_view field_body);
+// The first of them; empty when there is none, or it is no valid address.
 std::string first_mailbox(std::string_view field_body);
 
 }  // namespace relayd::mail

@@ -73,6 +73,10 @@ Result<ScramSecret> parse_scram_secret(std::string_view text);
 Result<std::string> make_scram_secret(const Secret& password, unsigned iterations = 4096,
                                       std::string salt = {});
 
+// For a name that nobody has, what looks like a kept secret: the same for a name as long as the process
+// lives, and of no password. None of its salt tells its keys.
+ScramSecret made_up_secret(std::string_view name, unsigned iterations);
+
 class Server {
  public:
   // What an account logs in with: a clear password or what was made of one.

@@ -28,19 +28,20 @@ bool equal_secrets(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
-// Always the same for a name, as a kept one is: a salt that changes would tell who has no SCRAM secret kept.
-std::string made_up_salt(const std::string& name) {
-  static const std::string key = encode(random_octets(32));
-  const Result<ScramKeys> keys = derive(key, name, 1);
-  return keys ? keys->salted_password.substr(0, 16) : random_octets(16);
-}
-
 bool fits(std::string_view password, const ScramSecret& secret) {
   const Result<ScramKeys> keys = derive(password, secret.salt, secret.iterations);
   return keys && equal_secrets(keys->stored_key, secret.stored_key);
 }
 
 }  // namespace
+
+// A salt that changes would tell who has no SCRAM secret kept.
+ScramSecret made_up_secret(std::string_view name, unsigned iterations) {
+  static const std::string key = encode(random_octets(32));
+  const Result<ScramKeys> keys = derive(key, std::string(name), 1);
+  if (!keys) return {iterations, random_octets(16), random_octets(32), random_octets(32)};
+  return {iterations, keys->salted_password.substr(0, 16), keys->stored_key, keys->server_key};
+}
 
 struct Server::Implementation {
   Implementation(const Mechanism& chosen, Lookup accounts, std::optional<ChannelBinding> channel)
@@ -64,7 +65,7 @@ struct Server::Implementation {
       case Property::password_check:
         return found && is_right(*found);
       case Property::salt:
-        return set(wanted, encode(kept ? kept->salt : made_up_salt(name)));
+        return set(wanted, encode(kept ? kept->salt : made_up_secret(name, 1).salt));
       case Property::iterations:
         return kept && set(wanted, std::to_string(kept->iterations));
       case Property::stored_key:

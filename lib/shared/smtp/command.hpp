@@ -24,11 +24,12 @@ struct Helo {
 struct Mail {
   std::string reverse_path;  // without <> and source route; empty: the null path
   std::optional<std::uint64_t>
-      size;                 // RFC 1870; a value of 20 digits that does not fit is the largest that does
-  bool eight_bit = false;   // RFC 6152, BODY=8BITMIME
-  bool smtp_utf8 = false;   // RFC 6531
-  std::string ret;          // RFC 3461 4.3, "FULL" or "HDRS"; empty: not given
-  std::string envelope_id;  // RFC 3461 4.4, still in xtext; empty: not given
+      size;                  // RFC 1870; a value of 20 digits that does not fit is the largest that does
+  bool eight_bit = false;    // RFC 6152, BODY=8BITMIME
+  bool smtp_utf8 = false;    // RFC 6531
+  bool require_tls = false;  // RFC 8689
+  std::string ret;           // RFC 3461 4.3, "FULL" or "HDRS"; empty: not given
+  std::string envelope_id;   // RFC 3461 4.4, still in xtext; empty: not given
   std::optional<std::string> auth;  // RFC 4954 5, decoded; empty: "<>"
 };
 struct Rcpt {

@@ -114,6 +114,11 @@ Fault read_smtp_utf8(Mail& mail, Value value) {
   return value ? Fault(bad_value("SMTPUTF8")) : std::nullopt;
 }
 
+Fault read_require_tls(Mail& mail, Value value) {
+  mail.require_tls = true;
+  return value ? Fault(bad_value("REQUIRETLS")) : std::nullopt;
+}
+
 Fault read_ret(Mail& mail, Value value) {
   mail.ret = ascii::upper(value.value_or(""));
   return mail.ret == "FULL" || mail.ret == "HDRS" ? std::nullopt : Fault(bad_value("RET"));
@@ -173,8 +178,8 @@ struct Parameter {
 };
 
 constexpr Parameter<Mail> mail_parameters[] = {
-    {"SIZE", read_size}, {"BODY", read_body},         {"SMTPUTF8", read_smtp_utf8},
-    {"RET", read_ret},   {"ENVID", read_envelope_id}, {"AUTH", read_auth},
+    {"SIZE", read_size},         {"BODY", read_body}, {"SMTPUTF8", read_smtp_utf8},     {"RET", read_ret},
+    {"ENVID", read_envelope_id}, {"AUTH", read_auth}, {"REQUIRETLS", read_require_tls},
 };
 constexpr Parameter<Rcpt> rcpt_parameters[] = {
     {"NOTIFY", read_notify},
@@ -252,6 +257,7 @@ std::string mail_from(const mail::Envelope& envelope, std::uint64_t size, const 
   if (capabilities.size) command += fmt::format(" SIZE={}", size);
   if (capabilities.eight_bit_mime && envelope.eight_bit) command += " BODY=8BITMIME";
   if (capabilities.smtp_utf8 && envelope.smtp_utf8) command += " SMTPUTF8";
+  if (capabilities.require_tls && envelope.require_tls) command += " REQUIRETLS";
   if (capabilities.dsn && !envelope.ret.empty()) command += " RET=" + safe_word(envelope.ret);
   if (capabilities.dsn && !envelope.envelope_id.empty())
     command += " ENVID=" + safe_word(envelope.envelope_id);

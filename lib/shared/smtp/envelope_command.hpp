@@ -19,9 +19,9 @@ Command parse_mail(std::string_view arguments);
 Command parse_rcpt(std::string_view arguments, bool smtp_utf8);
 
 // The command with CR LF and those parameters that the server offers. A message that needs what the server
-// does not offer (smtp_utf8, eight_bit) must not come here; the dialogue has refused it by then. An octet
-// that would end the line or the path is sent as '?', so that no address, wherever it came from, can become a
-// command of its own.
+// does not offer (smtp_utf8, eight_bit, require_tls) must not come here; the dialogue has refused it by then.
+// An octet that would end the line or the path is sent as '?', so that no address, wherever it came from, can
+// become a command of its own.
 std::string mail_from(const mail::Envelope& envelope, std::uint64_t size, const Capabilities& capabilities);
 std::string rcpt_to(const mail::Recipient& recipient, const Capabilities& capabilities);
 

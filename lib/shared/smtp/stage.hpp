@@ -28,7 +28,7 @@ enum class Trouble {
   no_mechanism,  // no mechanism that we may use is offered, or the server did not prove itself
   no_password,   // the secret cannot be read
   too_large,     // over the upstream's SIZE (RFC 1870 6.1)
-  no_extension,  // the message needs SMTPUTF8 or 8BITMIME and it is not offered (RFC 6531 3.5)
+  no_extension,  // the message needs SMTPUTF8, 8BITMIME or REQUIRETLS and it is not there
 };
 
 }  // namespace relayd::smtp
