@@ -29,6 +29,7 @@ int run(const Options& options);
 int check(const Options& options);
 int explain(const Options& options);
 int demo(const Options& options);
+int hash_password();
 int healthcheck(const Options& options);
 int queue(const Options& options);
 int status(const Options& options);

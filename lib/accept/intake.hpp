@@ -11,15 +11,16 @@
 #include <string_view>
 
 #include "shared/async/task.hpp"
-#include "shared/base/secret.hpp"
+#include "shared/base/bytes.hpp"
 #include "shared/mail/envelope.hpp"
+#include "shared/sasl/sasl.hpp"
 #include "shared/smtp/reply.hpp"
 
 namespace relayd::accept {
 
 // What the session knows of its client, for the Received field and the log.
 struct ClientFacts {
-  std::string client;    // address, or "unix"
+  std::string client;    // as Stream::peer() has it
   std::string listener;  // address the client came to
   std::string helo;
   bool extended = false;  // EHLO
@@ -46,15 +47,27 @@ struct Refused {
   smtp::Reply reply;
 };
 
-// Clear-text passwords by account name. Immutable; a reload makes another.
-using Accounts = std::map<std::string, Secret, std::less<>>;
+// What each account logs in with, by its name. Immutable; a reload makes another.
+using Accounts = std::map<std::string, sasl::Server::Stored, std::less<>>;
+
+// What `name` logs in with. A name that nobody has gets what looks like that of some account, so that neither
+// the exchange nor its time tells which names there are; nothing stands for a password that can be made up on
+// the spot.
+std::optional<sasl::Server::Stored> find_account(const Accounts& accounts, std::string_view name);
 
 class Intake {
  public:
   virtual ~Intake() = default;
 
-  // At MAIL FROM: a refusal, or nothing when the sender may go on.
-  virtual std::optional<smtp::Reply> check_sender(const ClientFacts& facts, const std::string& sender) = 0;
+  // The largest message that is taken and that some upstream takes, for EHLO (RFC 1870 5).
+  virtual Bytes size_limit() = 0;
+
+  // At MAIL FROM: a refusal, or nothing when the sender may go on. `size`: what the client announced; 0:
+  // nothing.
+  virtual std::optional<smtp::Reply> check_sender(const ClientFacts& facts, const std::string& sender,
+                                                  std::uint64_t size) = 0;
+  // At RCPT TO, likewise.
+  virtual std::optional<smtp::Reply> check_recipient(const std::string& recipient) = 0;
 
   // At DATA. Throws Refused.
   virtual std::unique_ptr<Incoming> begin(const ClientFacts& facts, const mail::Envelope& envelope) = 0;

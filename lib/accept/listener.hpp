@@ -1,7 +1,7 @@
 // Listener: one address of the configuration, its acceptor and its sessions.
 //
 // First stage of the path; owned by the relay. Counts connections, in all and for each client, and answers
-// 421 beyond the limits.
+// 421 beyond the limits; a tenth of all is kept for clients on this machine.
 #pragma once
 
 #include <map>
@@ -19,7 +19,8 @@ class Listener {
  public:
   // Shared by all listeners of a relay: the limits are those of the process.
   struct Counts {
-    unsigned total = 0;
+    unsigned local = 0;  // clients on this machine
+    unsigned others = 0;
     std::map<std::string, unsigned, std::less<>> by_client;
   };
 
@@ -32,6 +33,7 @@ class Listener {
   // What sessions that begin from now on go by. `config` must have this listener.
   void use(std::shared_ptr<const config::Config> config, const config::Listener& options,
            std::shared_ptr<net::TlsServerContext> tls);
+  void use(std::shared_ptr<net::TlsServerContext> tls) { acceptor_->use(std::move(tls)); }
 
   // No new connections; each session ends when its transaction does.
   void shut_down();
@@ -41,6 +43,8 @@ class Listener {
 
  private:
   void connected(std::unique_ptr<async::Stream> stream);
+  bool has_room_for(const std::string& client) const;
+  void notice_gateway(const std::string& client);
   async::Task<void> serve(std::unique_ptr<async::Stream> stream);
   async::Task<void> turn_away(std::unique_ptr<async::Stream> stream);
 
@@ -48,6 +52,8 @@ class Listener {
   std::shared_ptr<const config::Config> config_;
   const config::Listener* options_;
   Counts& counts_;
+  std::string gateway_;  // the default one, as at the start; empty: none, or clients are local anyway
+  unsigned through_gateway_ = 0;  // connections from its address, up to the warning
   std::set<Session*> sessions_;
   async::Scope scope_;
   std::unique_ptr<net::Acceptor> acceptor_;

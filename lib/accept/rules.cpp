@@ -11,19 +11,33 @@ using config::ListenerAuth;
 
 namespace {
 
-bool is_local(std::string_view client) {
-  static const config::Network v4 = *config::Network::parse("127.0.0.0/8");
-  static const config::Network v6 = *config::Network::parse("::1");
-  return client == "unix" || v4.contains(client) || v6.contains(client);
+constexpr std::string_view uid = "uid:";
+
+bool is_on_unix_socket(std::string_view client) {
+  return client == "unix" || client.starts_with(uid);
+}
+
+// Who may connect to a unix socket is up to its directory; `allow` may say more.
+bool is_allowed_user(const config::Listener& listener, std::string_view client) {
+  return listener.allow_uids.empty() ||
+         std::any_of(listener.allow_uids.begin(), listener.allow_uids.end(), [client](std::uint32_t number) {
+           return client == std::string(uid) + std::to_string(number);
+         });
 }
 
 bool is_allowed(const config::Listener& listener, std::string_view client) {
-  if (client == "unix") return true;
+  if (is_on_unix_socket(client)) return is_allowed_user(listener, client);
   return std::any_of(listener.allow.begin(), listener.allow.end(),
                      [client](const config::Network& network) { return network.contains(client); });
 }
 
 }  // namespace
+
+bool is_local(std::string_view client) {
+  static const config::Network v4 = *config::Network::parse("127.0.0.0/8");
+  static const config::Network v6 = *config::Network::parse("::1");
+  return is_on_unix_socket(client) || v4.contains(client) || v6.contains(client);
+}
 
 std::optional<smtp::Reply> check_client(const config::Listener& listener, std::string_view client,
                                         bool logged_in, bool encrypted) {
@@ -47,6 +61,7 @@ bool may_send_as(const std::vector<std::string>& patterns, std::string_view send
   const std::string domain = "@" + mail::folded_domain(sender);
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
     const std::string wanted = mail::folded(pattern);
+    if (wanted.starts_with("@*.")) return domain.ends_with(std::string_view(wanted).substr(2));
     return wanted == "*" || wanted == address || wanted == domain;
   });
 }

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "accept/intake.hpp"
+#include "accept/penalties.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/stream.hpp"
 #include "shared/async/workers.hpp"
@@ -25,6 +26,7 @@ struct Surroundings {
   async::Workers& workers;
   telemetry::Log& log;
   Intake& intake;
+  Penalties& penalties;
 };
 
 class Session {
@@ -55,15 +57,31 @@ class Session {
     answer(smtp::Reply{code, enhanced, std::string(text)});
   }
   After answer_error(const smtp::Reply& reply);
+  // A command that brings no message nearer: many of them are an error each.
+  After answer_idle(const smtp::Reply& reply);
 
-  void hello(std::string domain, bool extended);
+  After unknown(const smtp::Unknown& command);
+  After hello(std::string domain, bool extended);
+  std::string extensions() const;
   After mail(const smtp::Mail& command);
+  std::optional<smtp::Reply> refuse_mail(const smtp::Mail& command, const std::string& sender);
   After rcpt(const smtp::Rcpt& command);
+
+  // session_data.cpp
   async::Task<After> data();
+  async::Task<bool> receive(Incoming* incoming, std::optional<smtp::Reply>& refusal);
+
+  // session_login.cpp
   async::Task<After> starttls();
+  std::string mechanisms() const;
   std::optional<smtp::Reply> refuse_auth(const smtp::Auth& command) const;
   async::Task<After> authenticate(smtp::Auth command);
-  async::Task<bool> receive(Incoming* incoming, std::optional<smtp::Reply>& refusal);
+  sasl::Server::Lookup lookup();
+  async::Task<std::optional<After>> exchange(sasl::Server& server, const smtp::Auth& command,
+                                             sasl::Server::Step& step);
+  async::Task<After> fail_login(const sasl::Server::Step& step, SteadyTime began);
+
+  // The one way out of a transaction, however it ended.
   void reset_transaction() { envelope_.reset(); }
   void log_rejected(const smtp::Reply& reply, std::string_view sender = {}, std::string_view recipient = {});
 
@@ -78,6 +96,7 @@ class Session {
   bool greeted_ = false;
   std::optional<mail::Envelope> envelope_;  // a transaction is open
   unsigned errors_ = 0;
+  unsigned idle_commands_ = 0;  // since the last message
   unsigned failed_logins_ = 0;
   bool stopping_ = false;
   bool reading_command_ = false;

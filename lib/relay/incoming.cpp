@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "accept/rules.hpp"
 #include "rewrite/received.hpp"
 
 namespace relayd {
@@ -12,11 +15,11 @@ using queue::QueueError;
 
 namespace {
 
-// A header block larger than this is passed on as it is; nobody's mail program writes one.
-constexpr std::size_t head_limit = 256 * 1024;
-
 // RFC 5321 6.3 asks for at least 100.
 constexpr std::size_t hop_limit = 100;
+
+// Once is no circle: a mailing list may send back what it got from here.
+constexpr std::size_t own_hop_limit = 2;
 
 constexpr std::size_t recipients_shown = 10;
 
@@ -26,34 +29,36 @@ Refused refused(const QueueError& error) {
   return {{451, {4, 3, 0}, "The queue cannot be written, try again later"}};
 }
 
-std::string recipients_text(const mail::Envelope& envelope) {
+std::string recipients_text(const std::vector<mail::Recipient>& recipients) {
   std::string text;
-  for (std::size_t i = 0; i < envelope.recipients.size() && i < recipients_shown; ++i)
-    text += (i == 0 ? "" : ",") + envelope.recipients[i].address;
-  if (envelope.recipients.size() > recipients_shown)
-    text += fmt::format(",… {} in all", envelope.recipients.size());
+  for (std::size_t i = 0; i < recipients.size() && i < recipients_shown; ++i)
+    text += (i == 0 ? "" : ",") + recipients[i].address;
+  if (recipients.size() > recipients_shown) text += fmt::format(",… {} in all", recipients.size());
   return text;
 }
 
 }  // namespace
 
 DraftIncoming::DraftIncoming(async::Loop& loop, telemetry::Log& log, queue::Queue& queue,
-                             accept::ClientFacts facts, mail::Envelope envelope, std::string hostname,
-                             CheckRoute check_route)
+                             accept::ClientFacts facts, mail::Envelope envelope, IncomingTerms terms)
     : loop_(loop),
       log_(log),
       queue_(queue),
       facts_(std::move(facts)),
       envelope_(std::move(envelope)),
-      hostname_(std::move(hostname)),
-      check_route_(std::move(check_route)),
-      draft_(queue.draft()) {}
+      terms_(std::move(terms)),
+      draft_(queue.draft()),
+      scanner_(terms_.mark) {}
 
 bool DraftIncoming::append(std::string_view bytes) {
+  if (head_too_large_) return false;
   if (head_written_) return draft_.append(bytes);
   scanner_.feed(bytes);
   head_ += bytes;
-  return scanner_.done() || head_.size() > head_limit ? write_head() : false;
+  head_too_large_ = std::max<std::uint64_t>(scanner_.facts().octets, scanner_.done() ? 0 : head_.size()) >
+                    terms_.header_size.count;
+  if (head_too_large_) head_ = {};
+  return scanner_.done() && !head_too_large_ ? write_head() : false;
 }
 
 bool DraftIncoming::write_head() {
@@ -63,7 +68,8 @@ bool DraftIncoming::write_head() {
   rewrite::ReceivedFacts received;
   received.helo = facts_.helo;
   received.client = facts_.client;
-  received.hostname = hostname_;
+  received.hostname = terms_.hostname;
+  received.mark = terms_.mark;
   received.extended = facts_.extended;
   received.tls = !facts_.tls.empty();
   received.authenticated = !facts_.account.empty();
@@ -72,7 +78,7 @@ bool DraftIncoming::write_head() {
   if (envelope_.recipients.size() == 1) received.recipient = envelope_.recipients.front().address;
   received.when = now;
   draft_.append(rewrite::received_field(received));
-  draft_.append(rewrite::missing_fields(scanner_.facts(), id, hostname_, now));
+  draft_.append(rewrite::missing_fields(scanner_.facts(), id, terms_.hostname, envelope_.sender, now));
   const bool full = draft_.append(head_);
   head_ = {};
   return full;
@@ -86,35 +92,61 @@ Task<void> DraftIncoming::flush() {
   }
 }
 
+// What is wrong with the header, now that it is known.
+std::optional<smtp::Reply> DraftIncoming::header_refusal() const {
+  const mail::HeaderFacts& header = scanner_.facts();
+  if (head_too_large_)
+    return smtp::Reply{
+        552, {5, 3, 4}, fmt::format("At most {} octets of header are taken", terms_.header_size.count)};
+  if (header.received >= hop_limit)
+    return smtp::Reply{
+        554,
+        {5, 4, 6},
+        fmt::format("The message has {} Received fields: it goes in circles", header.received)};
+  if (header.marked >= own_hop_limit)
+    return smtp::Reply{
+        554, {5, 4, 6}, fmt::format("The message was here {} times: it goes in circles", header.marked)};
+  if (terms_.may_send_as.empty() || !header.has_from)
+    return std::nullopt;  // a missing From becomes the sender
+  if (header.from_mailboxes != 1 || header.from.empty())
+    return smtp::Reply{550, {5, 7, 1}, fmt::format("{} needs a From field with one address", facts_.account)};
+  if (!accept::may_send_as(terms_.may_send_as, header.from))
+    return smtp::Reply{550, {5, 7, 1}, fmt::format("{} may not write as {}", facts_.account, header.from)};
+  return std::nullopt;
+}
+
+std::optional<smtp::Reply> DraftIncoming::refusal() const {
+  std::optional<smtp::Reply> reply = header_refusal();
+  if (!reply) reply = terms_.check_route(envelope_.routing_sender, draft_.size());
+  return reply;
+}
+
+void DraftIncoming::log(std::string_view event, const Facts& facts, const std::string& to) const {
+  log_.info(event, {{"id", facts.id},
+                    {"from", facts.from},
+                    {"to", to},
+                    {"size", facts.size},
+                    {"client", facts_.client},
+                    {"account", facts_.account},
+                    {"tls", facts_.tls}});
+}
+
 Task<std::string> DraftIncoming::commit() {
-  if (!head_written_) write_head();
-  if (scanner_.facts().received >= hop_limit)
-    throw Refused{
-        {554,
-         {5, 4, 6},
-         fmt::format("The message has {} Received fields: it goes in circles", scanner_.facts().received)}};
+  if (!head_written_ && !head_too_large_) write_head();
   envelope_.routing_sender = envelope_.sender.empty() ? scanner_.facts().from : envelope_.sender;
-  if (envelope_.sender.empty())
-    if (const std::optional<smtp::Reply> refusal = check_route_(envelope_.routing_sender))
-      throw Refused{*refusal};
-  const std::uint64_t size = draft_.size();
-  const std::string sender = envelope_.sender;
-  const std::string recipients = recipients_text(envelope_);
-  queue::MessageId id;
+  if (const std::optional<smtp::Reply> reply = refusal()) throw Refused{*reply};
+  const Facts facts{queue::to_string(draft_.id()), envelope_.sender.empty() ? "<>" : envelope_.sender,
+                    draft_.size()};
+  const std::string recipients = recipients_text(envelope_.recipients);
+  if (!terms_.fate.discarded.empty()) log("discarded", facts, recipients_text(terms_.fate.discarded));
+  if (envelope_.recipients.empty()) co_return facts.id;
   try {
-    id = co_await queue_.commit(std::move(draft_), std::move(envelope_));
+    co_await queue_.commit(std::move(draft_), std::move(envelope_), terms_.fate.hold);
   } catch (const QueueError& error) {
     throw refused(error);  // the queue raises the alarm, once for all clients
   }
-  std::string text = queue::to_string(id);
-  log_.info("accepted", {{"id", text},
-                         {"from", sender.empty() ? "<>" : sender},
-                         {"to", recipients},
-                         {"size", size},
-                         {"client", facts_.client},
-                         {"account", facts_.account},
-                         {"tls", facts_.tls}});
-  co_return text;
+  log(terms_.fate.hold ? "held" : "accepted", facts, recipients);
+  co_return facts.id;
 }
 
 }  // namespace relayd

@@ -10,38 +10,59 @@
 
 #include "accept/intake.hpp"
 #include "queue/queue.hpp"
+#include "relay/access.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/mail/header.hpp"
 #include "shared/telemetry/log.hpp"
 
 namespace relayd {
 
+// What the configuration says of one message, decided when it begins.
+struct IncomingTerms {
+  // A refusal, where mail of a sender has no way to go, or is too large for it.
+  using CheckRoute =
+      std::function<std::optional<smtp::Reply>(const std::string& routing_sender, std::uint64_t size)>;
+
+  std::string hostname;
+  std::string mark;  // of this relay; see instance.hpp
+  Bytes header_size = 256_KiB;
+  std::vector<std::string> may_send_as;  // what the header's From is held to; empty: anything
+  Access::Fate fate;
+  CheckRoute check_route;
+};
+
 class DraftIncoming final : public accept::Incoming {
  public:
-  // A refusal, where mail of a sender has no way to go.
-  using CheckRoute = std::function<std::optional<smtp::Reply>(const std::string& routing_sender)>;
-
   DraftIncoming(async::Loop& loop, telemetry::Log& log, queue::Queue& queue, accept::ClientFacts facts,
-                mail::Envelope envelope, std::string hostname, CheckRoute check_route);
+                mail::Envelope envelope, IncomingTerms terms);
 
   bool append(std::string_view bytes) override;
   async::Task<void> flush() override;
   async::Task<std::string> commit() override;
 
  private:
+  struct Facts {  // for the log
+    std::string id;
+    std::string from;
+    std::uint64_t size;
+  };
+
   bool write_head();
+  std::optional<smtp::Reply> refusal() const;
+  std::optional<smtp::Reply> header_refusal() const;
+  void log(std::string_view event, const Facts& facts, const std::string& to) const;
 
   async::Loop& loop_;
   telemetry::Log& log_;
   queue::Queue& queue_;
   accept::ClientFacts facts_;
   mail::Envelope envelope_;
-  std::string hostname_;
-  CheckRoute check_route_;
+  IncomingTerms terms_;
   queue::Draft draft_;
   mail::HeaderScanner scanner_;
   std::string head_;
   bool head_written_ = false;
+  bool head_too_large_ = false;  // then nothing more is kept
 };
 
 }  // namespace relayd

@@ -6,6 +6,7 @@
 
 #include "accept/rules.hpp"
 #include "relay/incoming.hpp"
+#include "relay/instance.hpp"
 #include "relay/status.hpp"
 
 namespace relayd {
@@ -35,6 +36,8 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       queue_(loop, workers_, disk_, queue_options(*setup_.config)),
       dialer_(loop),
       dispatcher_(loop, workers_, disk_, log, dialer_, queue_, setup_),
+      certificates_(loop, workers_, log,
+                    [this](std::shared_ptr<net::TlsServerContext> tls) { use_certificates(std::move(tls)); }),
       started_(loop.now()) {}
 
 Relay::~Relay() = default;
@@ -43,9 +46,11 @@ void Relay::start() {
   queue_.on_trouble([this](const std::string& line) { log_.error("queue_trouble", {{"reason", line}}); });
   queue_.on_due([this](queue::Message& message) { dispatcher_.dispatch(message); });
   report(queue_.open());
+  mark_ = instance_mark(disk_);
   hold_doubtful();
   dispatcher_.open();
   for (const config::Listener& listener : setup_.config->listeners) listen(listener);
+  certificates_.watch(setup_.tls);
   open_window();
 }
 
@@ -73,11 +78,14 @@ std::vector<std::string> Relay::upstreams_of(const queue::Message& message) cons
   return names;
 }
 
+accept::Surroundings Relay::surroundings() {
+  return {loop_, workers_, log_, *this, penalties_};
+}
+
 void Relay::listen(const config::Listener& listener) {
-  const accept::Surroundings around{loop_, workers_, log_, *this};
   try {
-    listeners_.push_back(
-        std::make_unique<accept::Listener>(loop_, around, setup_.config, listener, setup_.tls, counts_));
+    listeners_.push_back(std::make_unique<accept::Listener>(loop_, surroundings(), setup_.config, listener,
+                                                            setup_.tls, counts_));
   } catch (const net::BindError& error) {
     // [::1] is listened on by default, but not every container has it.
     const bool is_default = listener.where.line == 0 && !listeners_.empty();
@@ -126,6 +134,7 @@ std::string Relay::use(Setup setup) {
   setup_ = std::move(setup);
   dialer_.reload();
   dispatcher_.use(setup_);
+  certificates_.watch(setup_.tls);
   std::string left;
   const auto leave = [&left](const char* key) { left += fmt::format("{}{}", left.empty() ? "" : ", ", key); };
   const auto same = [](const config::Listener& a, const config::Listener& b) {
@@ -148,6 +157,11 @@ std::string Relay::use(Setup setup) {
   return left.empty() ? left : fmt::format("takes effect with the next start: {}", left);
 }
 
+void Relay::use_certificates(std::shared_ptr<net::TlsServerContext> tls) {
+  setup_.tls = std::move(tls);
+  for (const auto& listener : listeners_) listener->use(setup_.tls);
+}
+
 void Relay::abort() {
   for (const auto& listener : listeners_) listener->abort();
   dispatcher_.abort();
@@ -156,6 +170,7 @@ void Relay::abort() {
 // Ends when all is settled; the caller may stop waiting for it.
 Task<void> Relay::drain(Drained& drained) {
   for (const auto& listener : listeners_) co_await listener->drained();
+  co_await certificates_.drained();
   co_await dispatcher_.drained();
   co_await queue_.flush();
   drained.all = true;
@@ -164,6 +179,7 @@ Task<void> Relay::drain(Drained& drained) {
 
 Task<bool> Relay::shut_down(Deadline deadline) {
   for (const auto& listener : listeners_) listener->shut_down();
+  certificates_.close();
   if (admin_) admin_->close();
   dispatcher_.shut_down();
   // Kept beyond this call: a drain that hangs goes on waiting until the process ends.
@@ -177,15 +193,40 @@ Task<bool> Relay::shut_down(Deadline deadline) {
   co_return drained_.all;
 }
 
-std::optional<smtp::Reply> Relay::check_sender(const accept::ClientFacts& facts, const std::string& sender) {
-  for (const config::Account& account : setup_.config->accounts)
-    if (account.name == facts.account && !accept::may_send_as(account.may_send_as, sender))
-      return smtp::Reply{553, {5, 7, 1}, fmt::format("{} may not send as {}", account.name, sender)};
-  if (sender.empty()) return std::nullopt;  // routed by its header, once that is known
-  return check_route(sender);
+// --- accept::Intake ---
+
+Bytes Relay::size_limit() {
+  Bytes largest = 0_B;
+  for (const route::Upstream& upstream : setup_.router->upstreams()) {
+    if (!upstream.limits.message_size) return setup_.config->limits.message_size;
+    largest = std::max(largest, *upstream.limits.message_size);
+  }
+  return std::min(largest, setup_.config->limits.message_size);
 }
 
-std::optional<smtp::Reply> Relay::check_route(const std::string& routing_sender) const {
+const config::Account* Relay::account_of(const accept::ClientFacts& facts) const {
+  for (const config::Account& account : setup_.config->accounts)
+    if (account.name == facts.account) return &account;
+  return nullptr;
+}
+
+std::optional<smtp::Reply> Relay::check_sender(const accept::ClientFacts& facts, const std::string& sender,
+                                               std::uint64_t size) {
+  const config::Account* const account = account_of(facts);
+  if (account && !accept::may_send_as(account->may_send_as, sender))
+    return smtp::Reply{553, {5, 7, 1}, fmt::format("{} may not send as {}", account->name, sender)};
+  if (setup_.access->sender(sender) == config::AccessVerdict::reject)
+    return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail from <{}> is not taken", sender)};
+  if (sender.empty()) return std::nullopt;  // routed by its header, once that is known
+  return check_route(sender, size);
+}
+
+std::optional<smtp::Reply> Relay::check_recipient(const std::string& recipient) {
+  if (setup_.access->recipient(recipient) != config::AccessVerdict::reject) return std::nullopt;
+  return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail to <{}> is not taken", recipient)};
+}
+
+std::optional<smtp::Reply> Relay::check_route(const std::string& routing_sender, std::uint64_t size) const {
   const route::Route route = setup_.router->route(routing_sender);
   if (!route.reject.empty()) {
     smtp::ReplyParser parser;
@@ -194,14 +235,28 @@ std::optional<smtp::Reply> Relay::check_route(const std::string& routing_sender)
   }
   if (route.choices.empty())
     return smtp::Reply{550, {5, 7, 1}, fmt::format("No rule says where mail from {} goes", routing_sender)};
-  return std::nullopt;
+  const auto takes = [size](const route::Choice& choice) {
+    return choice.upstream->limits.message_size.value_or(Bytes{size}).count >= size;
+  };
+  if (std::any_of(route.choices.begin(), route.choices.end(), takes)) return std::nullopt;
+  return smtp::Reply{
+      552, {5, 3, 4}, fmt::format("{} octets are more than any upstream of {} takes", size, routing_sender)};
 }
 
 std::unique_ptr<accept::Incoming> Relay::begin(const accept::ClientFacts& facts,
                                                const mail::Envelope& envelope) {
-  auto check = [this](const std::string& routing_sender) { return check_route(routing_sender); };
-  return std::make_unique<DraftIncoming>(loop_, log_, queue_, facts, envelope, setup_.config->hostname,
-                                         check);
+  mail::Envelope taken = envelope;
+  IncomingTerms terms;
+  terms.hostname = setup_.config->hostname;
+  terms.mark = mark_;
+  terms.header_size = setup_.config->limits.header_size;
+  if (const config::Account* account = account_of(facts); account && account->may_send_as_header)
+    terms.may_send_as = account->may_send_as;
+  terms.fate = setup_.access->decide(taken);
+  terms.check_route = [this](const std::string& routing_sender, std::uint64_t size) {
+    return check_route(routing_sender, size);
+  };
+  return std::make_unique<DraftIncoming>(loop_, log_, queue_, facts, std::move(taken), std::move(terms));
 }
 
 }  // namespace relayd

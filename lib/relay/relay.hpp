@@ -10,6 +10,7 @@
 
 #include "accept/listener.hpp"
 #include "queue/queue.hpp"
+#include "relay/certificates.hpp"
 #include "relay/dispatcher.hpp"
 #include "relay/setup.hpp"
 #include "shared/async/workers.hpp"
@@ -46,8 +47,10 @@ class Relay final : public accept::Intake {
   queue::Totals totals() const { return queue_.totals(); }
 
   // accept::Intake
-  std::optional<smtp::Reply> check_sender(const accept::ClientFacts& facts,
-                                          const std::string& sender) override;
+  Bytes size_limit() override;
+  std::optional<smtp::Reply> check_sender(const accept::ClientFacts& facts, const std::string& sender,
+                                          std::uint64_t size) override;
+  std::optional<smtp::Reply> check_recipient(const std::string& recipient) override;
   std::unique_ptr<accept::Incoming> begin(const accept::ClientFacts& facts,
                                           const mail::Envelope& envelope) override;
   std::shared_ptr<const accept::Accounts> accounts() override { return setup_.accounts; }
@@ -58,10 +61,13 @@ class Relay final : public accept::Intake {
     bool all = false;
   };
 
+  accept::Surroundings surroundings();
   void listen(const config::Listener& listener);
   void open_window();
   std::vector<std::string> upstreams_of(const queue::Message& message) const;
-  std::optional<smtp::Reply> check_route(const std::string& routing_sender) const;
+  void use_certificates(std::shared_ptr<net::TlsServerContext> tls);
+  const config::Account* account_of(const accept::ClientFacts& facts) const;
+  std::optional<smtp::Reply> check_route(const std::string& routing_sender, std::uint64_t size) const;
   async::Task<void> drain(Drained& drained);
   void report(const queue::Recovery& recovery);
   void hold_doubtful();
@@ -74,8 +80,11 @@ class Relay final : public accept::Intake {
   queue::Queue queue_;
   net::NetDialer dialer_;
   Dispatcher dispatcher_;
+  std::string mark_;
+  accept::Penalties penalties_;
   accept::Listener::Counts counts_;
   std::vector<std::unique_ptr<accept::Listener>> listeners_;
+  Certificates certificates_;
   std::unique_ptr<watch::Admin> admin_;
   SteadyTime started_;
   Drained drained_;

@@ -1,5 +1,7 @@
 #include "relay/setup.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace relayd {
@@ -8,15 +10,25 @@ namespace {
 
 using config::Config;
 
+Result<sasl::Server::Stored> read_account(const config::Account& account) {
+  const bool scram = account.scram_sha_256.given();
+  Result<Secret> secret = scram ? account.scram_sha_256.read() : account.password.read();
+  if (!secret) return Error{secret.error()};
+  if (!scram) return sasl::Server::Stored(std::move(*secret));
+  Result<sasl::ScramSecret> kept = sasl::parse_scram_secret(secret->reveal());
+  if (!kept) return Error{fmt::format("scram_sha_256 of '{}': {}", account.name, kept.error())};
+  return sasl::Server::Stored(std::move(*kept));
+}
+
 std::shared_ptr<const accept::Accounts> read_accounts(const Config& config,
                                                       std::vector<config::Diagnostic>& errors) {
   auto accounts = std::make_shared<accept::Accounts>();
   for (const config::Account& account : config.accounts) {
-    Result<Secret> password = account.password.read();
-    if (password)
-      accounts->emplace(account.name, std::move(*password));
+    Result<sasl::Server::Stored> stored = read_account(account);
+    if (stored)
+      accounts->emplace(account.name, std::move(*stored));
     else
-      errors.push_back({config.file, account.where, password.error()});
+      errors.push_back({config.file, account.where, stored.error()});
   }
   return accounts;
 }
@@ -43,6 +55,7 @@ SetupResult make_setup(config::Loaded loaded) {
   result.errors.insert(result.errors.end(), built.errors.begin(), built.errors.end());
   setup.router = built.router;
   setup.accounts = read_accounts(*loaded.config, result.errors);
+  setup.access = std::make_shared<const Access>(loaded.config->access);
   setup.tls = read_certificates(*loaded.config, result.errors);
   if (result.errors.empty()) result.setup = std::move(setup);
   return result;

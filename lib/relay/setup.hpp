@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "accept/intake.hpp"
+#include "relay/access.hpp"
 #include "route/router.hpp"
 #include "shared/config/config.hpp"
 #include "shared/net/tls.hpp"
@@ -21,6 +22,7 @@ struct Setup {
   std::shared_ptr<const config::Config> config;
   std::shared_ptr<const route::Router> router;
   std::shared_ptr<const accept::Accounts> accounts;
+  std::shared_ptr<const Access> access;
   std::shared_ptr<net::TlsServerContext> tls;  // null: no certificates configured
 };
 

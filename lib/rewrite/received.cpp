@@ -27,6 +27,7 @@ std::string safe_name(std::string_view name) {
 
 // RFC 5321 4.1.3.
 std::string address_comment(std::string_view client) {
+  if (client.starts_with("uid:")) return safe_name(client);
   if (client.find(':') != std::string_view::npos) return "[IPv6:" + safe_name(client) + ']';
   const bool address = !client.empty() && ascii::is_digit(client.front());
   return address ? '[' + safe_name(client) + ']' : safe_name(client);
@@ -42,20 +43,22 @@ std::string protocol(const ReceivedFacts& facts) {
 }  // namespace
 
 std::string received_field(const ReceivedFacts& facts) {
-  std::string field = fmt::format("Received: from {} ({})\r\n\tby {} (relayd) with {} id {}",
-                                  safe_name(facts.helo), address_comment(facts.client),
-                                  safe_name(facts.hostname), protocol(facts), safe_name(facts.id));
+  std::string field =
+      fmt::format("Received: from {} ({})\r\n\tby {} (relayd{}{}) with {} id {}", safe_name(facts.helo),
+                  address_comment(facts.client), safe_name(facts.hostname), facts.mark.empty() ? "" : " ",
+                  facts.mark, protocol(facts), safe_name(facts.id));
   if (mail::check_address(facts.recipient, facts.smtp_utf8) == mail::AddressFault::none)
     field += fmt::format("\r\n\tfor <{}>", facts.recipient);
   return field += fmt::format(";\r\n\t{}\r\n", format_date(facts.when));
 }
 
 std::string missing_fields(const mail::HeaderFacts& header, std::string_view id, std::string_view hostname,
-                           WallTime when) {
+                           std::string_view sender, WallTime when) {
   std::string fields;
   if (!header.has_date) fields += fmt::format("Date: {}\r\n", format_date(when));
   if (!header.has_message_id)
     fields += fmt::format("Message-ID: <{}@{}>\r\n", safe_name(id), safe_name(hostname));
+  if (!header.has_from && !sender.empty()) fields += fmt::format("From: <{}>\r\n", sender);
   if (header.octets == 0) fields += "\r\n";
   return fields;
 }

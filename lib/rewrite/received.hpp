@@ -1,5 +1,5 @@
-// What a relay writes above a message: its Received field (RFC 5321 4.4), and Date and Message-ID where a
-// submitted message lacks them (RFC 6409 8).
+// What a relay writes above a message: its Received field (RFC 5321 4.4), and Date, Message-ID and From where
+// a submitted message lacks them (RFC 6409 8).
 //
 // Stands between accept, which knows the facts, and the queue, which stores the message with these lines on
 // top. Pure: the time is an argument. Existing fields are never touched, so that signatures stay valid.
@@ -14,10 +14,11 @@
 namespace relayd::rewrite {
 
 struct ReceivedFacts {
-  std::string_view helo;      // what the client called itself; not trusted
-  std::string_view client;    // its address, or "unix"
-  std::string_view hostname;  // ours
-  bool extended = true;       // EHLO was said
+  std::string_view helo;       // what the client called itself; not trusted
+  std::string_view client;     // its address, or "uid:1000"
+  std::string_view hostname;   // ours
+  std::string_view mark = {};  // of this relay; empty: none
+  bool extended = true;        // EHLO was said
   bool tls = false;
   bool authenticated = false;
   bool smtp_utf8 = false;      // the message has SMTPUTF8
@@ -30,10 +31,11 @@ struct ReceivedFacts {
 // 2.1.1); what the client said cannot add a line or close a comment.
 std::string received_field(const ReceivedFacts& facts);
 
-// The Date and Message-ID lines that the header lacks, in this order, with CR LF; empty when it has both. A
-// message that has no header at all gets an empty line below them.
+// The Date, Message-ID and From lines that the header lacks, in this order, with CR LF; empty when it has
+// all. From is the envelope's sender; the null sender is nobody to put there. A message that has no header at
+// all gets an empty line below them.
 std::string missing_fields(const mail::HeaderFacts& header, std::string_view id, std::string_view hostname,
-                           WallTime when);
+                           std::string_view sender, WallTime when);
 
 // RFC 5322 3.3, in UTC: "Fri, 20 Nov 2026 06:40:46 +0000".
 std::string format_date(WallTime when);

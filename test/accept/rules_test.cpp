@@ -51,6 +51,16 @@ TEST(CheckClient, AnAllowListReplacesLoopback) {
   EXPECT_EQ(answer(office, "unix"), 0);  // the socket's own permissions say who may use it
 }
 
+TEST(CheckClient, AUnixSocketMayBeForSomeUsersOnly) {
+  config::Listener mine = listener(ListenerAuth::none);
+  EXPECT_EQ(answer(mine, "uid:1000"), 0);
+  mine.allow_uids = {0, 1000};
+  EXPECT_EQ(answer(mine, "uid:1000"), 0);
+  EXPECT_EQ(answer(mine, "uid:0"), 0);
+  EXPECT_EQ(answer(mine, "uid:100"), 550);
+  EXPECT_EQ(answer(mine, "unix"), 550);  // whoever it is
+}
+
 TEST(CheckClient, RequiredAuthKnowsNoFriends) {
   EXPECT_EQ(answer(listener(ListenerAuth::required), "127.0.0.1"), 530);
   EXPECT_EQ(answer(listener(ListenerAuth::required), "unix"), 530);

@@ -29,10 +29,14 @@ class FakeIntake final : public accept::Intake {
   std::map<std::string, smtp::Reply> refusals;  // at "sender", "begin", "flush" or "commit", once each
   accept::Accounts passwords;
   bool flush_always = false;
+  Bytes limit = 50_MiB;
 
-  std::optional<smtp::Reply> check_sender(const accept::ClientFacts&, const std::string&) override {
+  Bytes size_limit() override { return limit; }
+  std::optional<smtp::Reply> check_sender(const accept::ClientFacts&, const std::string&,
+                                          std::uint64_t) override {
     return refusal("sender");
   }
+  std::optional<smtp::Reply> check_recipient(const std::string&) override { return refusal("recipient"); }
   std::unique_ptr<accept::Incoming> begin(const accept::ClientFacts& facts,
                                           const mail::Envelope& envelope) override {
     refuse("begin");
@@ -91,8 +95,8 @@ class SessionRun {
 
   // To the session's end.
   void run() {
-    session = std::make_unique<accept::Session>(accept::Surroundings{loop, workers, log, intake}, config,
-                                                listener, peer.connect());
+    session = std::make_unique<accept::Session>(accept::Surroundings{loop, workers, log, intake, penalties},
+                                                config, listener, peer.connect());
     peer.on_call = [this](const std::string& name) {
       if (name == "shut down") session->shut_down();
       if (name == "abort") session->abort();
@@ -105,6 +109,7 @@ class SessionRun {
   QuietLog log;
   ScriptedPeer peer;
   FakeIntake intake{loop};
+  accept::Penalties penalties;
   std::shared_ptr<config::Config> config = std::make_shared<config::Config>();
   config::Listener listener;
   std::unique_ptr<accept::Session> session;

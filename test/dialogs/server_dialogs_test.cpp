@@ -53,10 +53,12 @@ void apply(SessionRun& run, const std::string& key, const std::string& value) {
     run.peer.address = value;
   else if (key == "account")
     run.intake.passwords.emplace(first, Secret(second));
+  else if (key == "origin")
+    run.config->origin = value;
   else if (key == "recipients")
     run.config->limits.recipients = static_cast<std::uint32_t>(std::stoul(value));
   else if (key == "message_size")
-    run.config->limits.message_size = {std::stoul(value)};
+    run.intake.limit = {std::stoul(value)};
   else if (key == "bare_newlines")
     run.config->limits.bare_newlines =
         value == "reject" ? config::Limits::BareNewlines::reject : config::Limits::BareNewlines::normalise;
@@ -70,8 +72,17 @@ void apply(SessionRun& run, const std::string& key, const std::string& value) {
 // One message as the notes of a transcript show it: "taken A -> B", with what else is known in brackets, then
 // its lines behind "| ".
 std::string shown(const Taken& taken) {
-  std::string text = "taken " + (taken.envelope.sender.empty() ? "<>" : taken.envelope.sender) + " ->";
-  for (const mail::Recipient& recipient : taken.envelope.recipients) text += " " + recipient.address;
+  const mail::Envelope& envelope = taken.envelope;
+  std::string text = "taken " + (envelope.sender.empty() ? "<>" : envelope.sender);
+  if (!envelope.ret.empty()) text += " ret=" + envelope.ret;
+  if (!envelope.envelope_id.empty()) text += " envid=" + envelope.envelope_id;
+  if (envelope.require_tls) text += " require_tls";
+  text += " ->";
+  for (const mail::Recipient& recipient : envelope.recipients) {
+    text += " " + recipient.address;
+    if (!recipient.notify.empty()) text += " notify=" + recipient.notify;
+    if (!recipient.original_recipient.empty()) text += " orcpt=" + recipient.original_recipient;
+  }
   if (!taken.facts.account.empty()) text += " account=" + taken.facts.account;
   if (!taken.facts.tls.empty()) text += " tls";
   if (!taken.facts.extended) text += " helo";

@@ -57,6 +57,8 @@ TEST(Received, ClientsOfOtherKinds) {
   EXPECT_THAT(received_field(any), HasSubstr("from [IPv6:::1] ([IPv6:::1])\r\n"));
   any.client = "unix";
   EXPECT_THAT(received_field(any), HasSubstr(" (unix)\r\n"));
+  any.client = "uid:1000";
+  EXPECT_THAT(received_field(any), HasSubstr(" (uid:1000)\r\n"));
   any.helo = "";
   EXPECT_THAT(received_field(any), HasSubstr("from unknown ("));
 }
@@ -85,16 +87,20 @@ TEST(Received, NoLineIsOverTheLimit) {
 TEST(MissingFields, OnlyWhatIsMissing) {
   mail::HeaderFacts header;
   header.octets = 10;
-  EXPECT_EQ(missing_fields(header, "01", "mail.example.com", when),
-            "Date: Fri, 20 Nov 2026 06:54:06 +0000\r\nMessage-ID: <01@mail.example.com>\r\n");
+  EXPECT_EQ(missing_fields(header, "01", "mail.example.com", "ann@example.com", when),
+            "Date: Fri, 20 Nov 2026 06:54:06 +0000\r\nMessage-ID: <01@mail.example.com>\r\n"
+            "From: <ann@example.com>\r\n");
+  EXPECT_EQ(missing_fields(header, "01", "h", "", when).find("From"), std::string::npos);  // nobody
+  header.has_from = true;
   header.has_date = true;
-  EXPECT_EQ(missing_fields(header, "01", "h", when), "Message-ID: <01@h>\r\n");
+  EXPECT_EQ(missing_fields(header, "01", "h", "ann@example.com", when), "Message-ID: <01@h>\r\n");
   header.has_message_id = true;
-  EXPECT_EQ(missing_fields(header, "01", "h", when), "");
+  EXPECT_EQ(missing_fields(header, "01", "h", "ann@example.com", when), "");
 }
 
 TEST(MissingFields, BodyWithoutHeaderIsKeptApart) {
-  EXPECT_TRUE(missing_fields({}, "01", "h", when).ends_with("Message-ID: <01@h>\r\n\r\n"));
+  EXPECT_TRUE(missing_fields({}, "01", "h", "ann@example.com", when)
+                  .ends_with("\r\nFrom: <ann@example.com>\r\n\r\n"));
 }
 
 TEST(Date, EveryMoment) {

@@ -41,6 +41,7 @@ class Relayd:
         self.events = Record("log of relayd")
         self.wrapper: list[str] = []  # a command that runs it, such as prlimit
         self.environment: dict[str, str] = {}  # in addition to ours
+        self.pass_descriptors: tuple[int, ...] = ()
         self._process = None
         self.write()
 
@@ -59,7 +60,8 @@ class Relayd:
         self.events = Record("log of relayd")
         self._process = subprocess.Popen([*self.wrapper, BINARY, "run", "-c", str(self.file), *arguments],
                                          env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL,
-                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                         pass_fds=self.pass_descriptors)
         self._reader = threading.Thread(target=self._read, args=(self._process.stderr, self.events))
         self._reader.start()
 

@@ -24,6 +24,7 @@ class ScriptedStream final : public async::Stream {
   Task<std::size_t> read_some(std::span<char> buffer, Deadline deadline) override;
   Task<void> write(std::string_view bytes, Deadline deadline) override;
   Task<void> start_tls(Deadline deadline) override;
+  bool has_input() const override { return peer_.talks_early; }
   const async::TlsFacts& tls() const override { return facts_; }
   const std::string& peer() const override { return peer_.address; }
   void interrupt() override;

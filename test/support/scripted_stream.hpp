@@ -50,6 +50,7 @@ class ScriptedPeer {
   std::size_t piece = everything;  // octets that come at once, at most
   std::size_t split = everything;  // no read goes over this octet of all that is said
   std::string address = "127.0.0.1";
+  bool talks_early = false;  // has spoken before it was greeted
   async::TlsFacts tls_facts{"TLSv1.3", "TLS_AES_128_GCM_SHA256", true, "", false};
   std::function<void(const std::string& name)> on_call;
   std::function<void(std::string_view bytes)> on_write;  // while the write is under way

@@ -58,6 +58,9 @@ class Stream {
   // A peer that ends TLS has ended the stream: clear bytes are never read after it.
   virtual Task<std::size_t> read_some(std::span<char> buffer, Deadline deadline) = 0;
 
+  // Octets have arrived that read_some() would give without waiting. Says nothing once TLS is active.
+  virtual bool has_input() const { return false; }
+
   // All of it, or an IoError. `bytes` must stay valid until it returns.
   virtual Task<void> write(std::string_view bytes, Deadline deadline) = 0;
 
@@ -71,7 +74,8 @@ class Stream {
   // secret (RFC 5929, 7627); otherwise nothing.
   virtual std::optional<ChannelBinding> channel_binding() const { return std::nullopt; }
 
-  // Address of the peer, for logs and Received fields: "127.0.0.1", "::1", or "unix".
+  // Address of the peer, for logs and Received fields: "127.0.0.1", "::1"; of a unix
+  // socket's client the user, "uid:1000", or "unix" when it is not known.
   virtual const std::string& peer() const = 0;
 
   // A pending read ends with IoError{cancelled}; the stream stays usable. Nothing happens when none is

@@ -74,14 +74,21 @@ void check_listener(Reader& reader, const Node& node, const Listener& listener, 
   require(reader, node, {"address"});
   if (listener.address.empty()) return;
   const bool passwords = listener.auth == ListenerAuth::optional || listener.auth == ListenerAuth::required;
-  if (!is_local(listener) && listener.allow.empty() && listener.auth != ListenerAuth::required)
+  const bool anybody = listener.allow.empty() && listener.allow_uids.empty();
+  const bool open = !is_local(listener) && anybody && listener.auth != ListenerAuth::required;
+  if (open && !listener.inherited.empty())
+    reader.error(node.place_of("address"),
+                 fmt::format("what {} is bound to is the service manager's choice: say who may relay with "
+                             "'allow', or set 'auth: required'",
+                             listener.address));
+  else if (open)
     reader.error(
         node.place_of("address"),
         fmt::format("{} is reachable from other machines: say who may relay with 'allow', or set 'auth: "
                     "required' (behind a published container port every client seems to be the bridge "
                     "gateway, so that no default is safe)",
                     listener.address));
-  if (!is_local(listener) && passwords && listener.tls == TlsMode::none)
+  if (!is_local(listener) && listener.inherited.empty() && passwords && listener.tls == TlsMode::none)
     reader.error(node.place_of("auth"),
                  "passwords would cross the network in clear: set 'tls: starttls' or implicit");
   if (passwords && config.accounts.empty())
@@ -95,8 +102,8 @@ void check_listeners(Reader& reader, const Node& root, const Config& config) {
   for_each_section(below(root, {"listen"}), config.listeners,
                    [&](const Node& node, const Listener& listener) {
                      check_listener(reader, node, listener, config);
-                     const bool chosen_by_kernel = listener.unix_path.empty() && listener.port == 0;
-                     if (!chosen_by_kernel)
+                     const bool chosen_by_kernel = !listener.host.empty() && listener.port == 0;
+                     if (!chosen_by_kernel && !listener.address.empty())
                        addresses.add(reader, *node.find("address"), listener.address, "address");
                    });
 }
@@ -108,7 +115,14 @@ void check_accounts(Reader& reader, const Node& root, const Config& config) {
                    });
   Unique names;
   for_each_section(below(root, {"accounts"}), config.accounts, [&](const Node& node, const Account& account) {
-    require(reader, node, {"name", "password"});
+    require(reader, node, {"name"});
+    if (!node.has("password") && !node.has("scram_sha_256"))
+      reader.error(node.place, "an account needs one of password and scram_sha_256");
+    if (node.has("password") && node.has("scram_sha_256"))
+      reader.error(node.place_of("scram_sha_256"),
+                   "an account has one of password and scram_sha_256, not both");
+    if (account.may_send_as_header && account.may_send_as.empty())
+      reader.error(node.place_of("may_send_as_header"), "there is no 'may_send_as' to hold the header to");
     if (!account.name.empty()) names.add(reader, *node.find("name"), account.name, "account");
   });
 }

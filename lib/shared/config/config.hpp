@@ -57,13 +57,15 @@ std::string_view to_string(TlsMode mode);
 enum class ListenerAuth { none, optional, required, accept_any };
 
 struct Listener {
-  std::string address;     // as written: "127.0.0.1:25", "[::1]:25", "unix:/run/relayd/smtp.sock"
+  std::string address;     // as written: "127.0.0.1:25", "[::1]:25", "unix:/run/relayd/smtp.sock", "fd:smtp"
   std::string host;        // "127.0.0.1", "::1"; empty for a unix socket
   std::uint16_t port = 0;  // 0: the kernel chooses
   std::string unix_path;
+  std::string inherited;  // a socket handed over by the service manager: its name or number; else empty
   TlsMode tls = TlsMode::none;
   ListenerAuth auth = ListenerAuth::none;
-  std::vector<Network> allow;  // default: loopback
+  std::vector<Network> allow;             // default: loopback
+  std::vector<std::uint32_t> allow_uids;  // of a unix socket's clients; empty: all that may connect
   Location where;
 };
 
@@ -75,13 +77,29 @@ struct Certificate {
 
 struct Account {
   std::string name;
-  SecretSource password;
+  SecretSource password;                 // one of these two is given
+  SecretSource scram_sha_256;            // RFC 5803: "SCRAM-SHA-256$4096:SALT$STORED:SERVER"
   std::vector<std::string> may_send_as;  // empty: anything
+  bool may_send_as_header = false;       // the header's From is held to may_send_as too
   Location where;
+};
+
+enum class AccessVerdict { accept, reject, discard, hold };
+
+struct AccessRule {
+  std::string match;  // a pattern as of a SenderRule, in lower case
+  AccessVerdict verdict = AccessVerdict::accept;
+};
+
+// Who may be written as and to; the most specific pattern wins, whatever has none is accepted.
+struct Access {
+  std::vector<AccessRule> senders;
+  std::vector<AccessRule> recipients;
 };
 
 struct Limits {
   Bytes message_size = 50_MiB;
+  Bytes header_size = 256_KiB;
   std::uint32_t recipients = 1000;
   std::uint32_t connections = 1000;
   std::uint32_t connections_per_client = 100;
@@ -202,9 +220,11 @@ struct Admin {
 struct Config {
   std::string file;  // for messages; "environment" when it came from there
   std::string hostname;
+  std::string origin;  // the domain of addresses that come without one
   std::vector<Listener> listeners;
   std::vector<Certificate> certificates;
   std::vector<Account> accounts;
+  Access access;
   Limits limits;
   Queue queue;
   std::vector<Upstream> upstreams;  // in the file's order
@@ -216,6 +236,7 @@ struct Config {
   std::string admin_socket() const {
     return admin.socket.empty() ? queue.directory + "/admin.sock" : admin.socket;
   }
+
 
   const Upstream* upstream(std::string_view name) const;
 };

@@ -63,6 +63,11 @@ Result<std::string> parse_hostname(std::string_view name) {
   return std::string(name);
 }
 
+Result<std::string> parse_origin(std::string_view domain) {
+  if (!is_domain(domain)) return Error{fmt::format("'{}' is not a domain", domain)};
+  return std::string(domain);
+}
+
 void read_endpoint(Reader& reader, const Node& node, Listener& listener) {
   const std::optional<std::string> text = reader.text(node, "an address");
   if (!text) return;
@@ -75,6 +80,26 @@ void read_endpoint(Reader& reader, const Node& node, Listener& listener) {
   listener.host = std::move(endpoint->host);
   listener.port = endpoint->port;
   listener.unix_path = std::move(endpoint->unix_path);
+  listener.inherited = std::move(endpoint->inherited);
+}
+
+// Networks, and "uid:1000" for a client of a unix socket.
+void read_allow(Reader& reader, const Node& node, Listener& listener) {
+  constexpr std::string_view uid = "uid:";
+  const auto add = [&](const Node& item) {
+    if (!item.text.starts_with(uid)) {
+      Network network;
+      read(reader, item, network);
+      listener.allow.push_back(network);
+    } else if (const auto number = parse_number(std::string_view(item.text).substr(uid.size()))) {
+      listener.allow_uids.push_back(*number);
+    } else {
+      reader.error(item.place, number.error());
+    }
+  };
+  if (node.kind == Node::Kind::scalar) return add(node);
+  if (!expect_list(reader, node)) return;
+  for (const Node& item : node.items) add(item);
 }
 
 void read_verify(Reader& reader, const Node& node, TlsOptions& options) {
@@ -167,6 +192,14 @@ static const Words<LogAddresses>& words_of(LogAddresses) {
   return words;
 }
 
+static const Words<AccessVerdict>& words_of(AccessVerdict) {
+  static const Words<AccessVerdict> words = {{"accept", AccessVerdict::accept},
+                                             {"reject", AccessVerdict::reject},
+                                             {"discard", AccessVerdict::discard},
+                                             {"hold", AccessVerdict::hold}};
+  return words;
+}
+
 // The word for a value, as the file has it.
 template <class E>
 static std::string_view word_for(E wanted) {
@@ -227,8 +260,8 @@ void read(Reader& reader, const Node& node, SecretSource& out) {
 
 static const Keys<Listener>& keys_of(const Listener*) {
   static const Keys<Listener> keys = {
-      {"address", read_endpoint},     key("tls", &Listener::tls),           key("auth", &Listener::auth),
-      key("allow", &Listener::allow), reserved<Listener>("proxy_protocol"),
+      {"address", read_endpoint}, key("tls", &Listener::tls),           key("auth", &Listener::auth),
+      {"allow", read_allow},      reserved<Listener>("proxy_protocol"),
   };
   return keys;
 }
@@ -244,8 +277,30 @@ static const Keys<Certificate>& keys_of(const Certificate*) {
 static const Keys<Account>& keys_of(const Account*) {
   static const Keys<Account> keys = {
       key("name", &Account::name),        key("password", &Account::password),
-      reserved<Account>("next_password"), reserved<Account>("scram_sha_256"),
-      {"may_send_as", read_pattern_list},
+      reserved<Account>("next_password"), key("scram_sha_256", &Account::scram_sha_256),
+      {"may_send_as", read_pattern_list}, key("may_send_as_header", &Account::may_send_as_header),
+  };
+  return keys;
+}
+
+// A map from patterns to verdicts.
+static void read(Reader& reader, const Node& node, std::vector<AccessRule>& out) {
+  if (!expect_map(reader, node)) return;
+  for (const Entry& entry : node.entries) {
+    AccessRule& rule = out.emplace_back();
+    Result<std::string> pattern = parse_pattern(entry.key);
+    if (pattern)
+      rule.match = std::move(*pattern);
+    else
+      reader.error(entry.place, pattern.error());
+    read(reader, entry.value, rule.verdict);
+  }
+}
+
+static const Keys<Access>& keys_of(const Access*) {
+  static const Keys<Access> keys = {
+      key("senders", &Access::senders),
+      key("recipients", &Access::recipients),
   };
   return keys;
 }
@@ -253,6 +308,7 @@ static const Keys<Account>& keys_of(const Account*) {
 static const Keys<Limits>& keys_of(const Limits*) {
   static const Keys<Limits> keys = {
       key("message_size", &Limits::message_size),
+      key("header_size", &Limits::header_size),
       key("recipients", &Limits::recipients),
       key("connections", &Limits::connections),
       key("connections_per_client", &Limits::connections_per_client),
@@ -370,10 +426,11 @@ static const Keys<Admin>& keys_of(const Admin*) {
 static const Keys<Config>& keys_of(const Config*) {
   static const Keys<Config> keys = {
       text("hostname", &Config::hostname, parse_hostname),
+      text("origin", &Config::origin, parse_origin),
       key("listen", &Config::listeners),
       group<Config>("tls", {key("certificates", &Config::certificates)}),
       key("accounts", &Config::accounts),
-      reserved<Config>("access"),
+      key("access", &Config::access),
       key("limits", &Config::limits),
       key("queue", &Config::queue),
       upstreams_key(),

@@ -56,6 +56,13 @@ Listener default_listener(const std::string& address) {
   return listener;
 }
 
+// "example.com" of "mail.example.com"; a name of two labels is a domain itself.
+std::string domain_of(const std::string& hostname) {
+  const std::size_t dot = hostname.find('.');
+  const bool deeper = dot != std::string::npos && hostname.find('.', dot + 1) != std::string::npos;
+  return deeper ? hostname.substr(dot + 1) : hostname;
+}
+
 void fill_defaults(Reader& reader, const Node& root, Config& config) {
   if (config.hostname.empty()) config.hostname = system_hostname();
   if (config.hostname.empty()) {
@@ -63,6 +70,7 @@ void fill_defaults(Reader& reader, const Node& root, Config& config) {
                                         fallback_hostname));
     config.hostname = fallback_hostname;
   }
+  if (config.origin.empty()) config.origin = domain_of(config.hostname);
   const Node* const listen = root.find("listen");
   for (std::size_t i = 0; i < config.listeners.size(); ++i)
     if (!listen->items[i].has("allow")) config.listeners[i].allow = loopback();

@@ -104,7 +104,15 @@ Result<Endpoint> parse_unix_endpoint(std::string_view path) {
   if (path.size() >= sizeof(sockaddr_un::sun_path))
     return Error{
         fmt::format("the path of a unix socket has at most {} octets", sizeof(sockaddr_un::sun_path) - 1)};
-  return Endpoint{{}, 0, std::string(path)};
+  return Endpoint{.unix_path = std::string(path)};
+}
+
+// A name as sd_listen_fds_with_names(3) has it, or the number of a descriptor.
+Result<Endpoint> parse_inherited(std::string_view name) {
+  const bool good =
+      !name.empty() && std::ranges::all_of(name, [](char c) { return c > ' ' && c <= '~' && c != ':'; });
+  if (!good) return Error{"'fd:' needs the name (or number) of a socket that the service manager hands over"};
+  return Endpoint{.inherited = std::string(name)};
 }
 
 }  // namespace
@@ -127,6 +135,13 @@ Result<std::uint32_t> parse_count(std::string_view text, std::uint32_t maximum) 
   const std::optional<std::uint64_t> number = whole_number(text);
   if (!number || *number == 0 || *number > maximum)
     return Error{fmt::format("'{}' is not a whole number from 1 to {}", text, maximum)};
+  return static_cast<std::uint32_t>(*number);
+}
+
+Result<std::uint32_t> parse_number(std::string_view text) {
+  const std::optional<std::uint64_t> number = whole_number(text);
+  if (!number || *number > std::numeric_limits<std::uint32_t>::max())
+    return Error{fmt::format("'{}' is not a whole number", text)};
   return static_cast<std::uint32_t>(*number);
 }
 
@@ -155,6 +170,7 @@ Result<Quota> parse_quota(std::string_view text) {
 
 Result<Endpoint> parse_endpoint(std::string_view text) {
   if (text.starts_with("unix:")) return parse_unix_endpoint(text.substr(5));
+  if (text.starts_with("fd:")) return parse_inherited(text.substr(3));
 
   const Error wrong{fmt::format(
       "'{}' is not an address to listen on (such as 127.0.0.1:25, [::1]:25 or unix:/run/relayd/smtp.sock)",
@@ -168,7 +184,7 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   const std::optional<std::uint64_t> port = whole_number(text.substr(colon + 1));
   if (bracketed != is_ipv6 || !port || *port > 65535) return wrong;
   if (host.find('/') != std::string_view::npos || !Network::parse(host)) return wrong;
-  return Endpoint{std::string(host), static_cast<std::uint16_t>(*port), {}};
+  return Endpoint{.host = std::string(host), .port = static_cast<std::uint16_t>(*port)};
 }
 
 Result<std::string> parse_host(std::string_view text) {

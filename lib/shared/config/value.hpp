@@ -22,19 +22,24 @@ Result<Bytes> parse_size(std::string_view text);
 // 1 to `maximum`.
 Result<std::uint32_t> parse_count(std::string_view text, std::uint32_t maximum = 1'000'000'000);
 
+// 0 to the largest.
+Result<std::uint32_t> parse_number(std::string_view text);
+
 // "14/s", "30/m", "1000/h".
 Result<Rate> parse_rate(std::string_view text);
 
 // "50000/day", "1000000/month".
 Result<Quota> parse_quota(std::string_view text);
 
-// Where a listener waits: an IP literal with its port (0: the kernel chooses), or a path.
+// Where a listener waits: an IP literal with its port (0: the kernel chooses), a path, or a socket that the
+// service manager has opened.
 struct Endpoint {
-  std::string host;  // without brackets; empty for a unix socket
+  std::string host = {};  // without brackets; empty for the others
   std::uint16_t port = 0;
-  std::string unix_path;
+  std::string unix_path = {};
+  std::string inherited = {};
 };
-// "127.0.0.1:25", "[::1]:25", "unix:/run/relayd/smtp.sock".
+// "127.0.0.1:25", "[::1]:25", "unix:/run/relayd/smtp.sock", "fd:smtp".
 Result<Endpoint> parse_endpoint(std::string_view text);
 
 // The host of an upstream: a name, or an IP literal with or without brackets, which are dropped.

@@ -1,6 +1,8 @@
 #include "shared/net/acceptor.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -10,6 +12,7 @@
 #include <asio/ip/v6_only.hpp>
 #include <asio/local/stream_protocol.hpp>
 
+#include "shared/net/inherited.hpp"
 #include "shared/net/socket.hpp"
 
 namespace relayd::net {
@@ -20,8 +23,15 @@ namespace {
 constexpr int backlog = 4096;  // the kernel caps it at net.core.somaxconn
 constexpr auto pause_when_exhausted = std::chrono::milliseconds(100);
 
-std::string peer_text(const stream_protocol::endpoint& endpoint) {
-  if (endpoint.protocol().family() == AF_UNIX) return "unix";
+std::string local_peer_text(int descriptor) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  const bool known = ::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+  return known ? fmt::format("uid:{}", peer.uid) : "unix";
+}
+
+std::string peer_text(const stream_protocol::endpoint& endpoint, int descriptor) {
+  if (endpoint.protocol().family() == AF_UNIX) return local_peer_text(descriptor);
   asio::ip::tcp::endpoint address;
   std::memcpy(address.data(), endpoint.data(), std::min(endpoint.size(), address.capacity()));
   if (const auto ip = address.address(); ip.is_v6() && ip.to_v6().is_v4_mapped())
@@ -39,6 +49,7 @@ struct Acceptor::Implementation : std::enable_shared_from_this<Implementation> {
   std::string address;
   std::string unix_path;
   stream_protocol::endpoint peer;
+  int spare = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
 
   Implementation(AsioLoop& owner, std::shared_ptr<TlsServerContext> context, OnConnection callback)
       : loop(owner),
@@ -46,6 +57,25 @@ struct Acceptor::Implementation : std::enable_shared_from_this<Implementation> {
         pause(owner),
         tls(std::move(context)),
         on_connection(std::move(callback)) {}
+
+  Implementation(const Implementation&) = delete;
+  Implementation& operator=(const Implementation&) = delete;
+  ~Implementation() {
+    if (spare >= 0) ::close(spare);
+  }
+
+  void adopt(int descriptor) {
+    sockaddr_storage bound{};
+    socklen_t size = sizeof bound;
+    if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound), &size) != 0)
+      throw BindError(fmt::format("cannot listen on {}: it is no socket", address));
+    asio::error_code error;
+    acceptor.assign(stream_protocol(bound.ss_family, 0), descriptor, error);
+    if (!error) acceptor.non_blocking(true, error);
+    if (!error) acceptor.listen(backlog, error);
+    if (error) throw BindError(fmt::format("cannot listen on {}: {}", address, error.message()));
+    accept();
+  }
 
   void listen(const stream_protocol::endpoint& endpoint) {
     asio::error_code error;
@@ -81,16 +111,31 @@ struct Acceptor::Implementation : std::enable_shared_from_this<Implementation> {
       asio::error_code ignored;
       socket.non_blocking(true, ignored);
       if (peer.protocol().family() != AF_UNIX) socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+      std::string who = peer_text(peer, socket.native_handle());
       auto connection = std::make_unique<Connection>(
-          loop, std::make_unique<Connection::Socket>(Connection::Socket{std::move(socket)}), peer_text(peer));
+          loop, std::make_unique<Connection::Socket>(Connection::Socket{std::move(socket)}), std::move(who));
       if (tls) connection->use(tls);
       on_connection(std::move(connection));
     } else if (error == asio::error::no_descriptors || error.value() == ENFILE || error.value() == ENOMEM ||
                error.value() == ENOBUFS) {
+      turn_away();
       pause.at(loop.now() + pause_when_exhausted, [self = shared_from_this()] { self->accept(); });
       return;
     }
     accept();
+  }
+
+  // Out of descriptors: the spare one makes room to tell the client that waits longest. A word that does not
+  // fit its buffer is lost; nobody waits for it.
+  void turn_away() {
+    static constexpr std::string_view word = "421 4.3.2 Out of resources, try again later\r\n";
+    if (spare >= 0) ::close(spare);
+    const int client = ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (client >= 0) {
+      ::send(client, word.data(), word.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      ::close(client);
+    }
+    spare = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   }
 
   void close() {
@@ -142,6 +187,17 @@ std::unique_ptr<Acceptor> Acceptor::unix_socket(AsioLoop& loop, const std::strin
   }
   ::umask(before);
   self->unix_path = path;
+  return std::unique_ptr<Acceptor>(new Acceptor(std::move(self)));
+}
+
+std::unique_ptr<Acceptor> Acceptor::inherited(AsioLoop& loop, const std::string& name,
+                                              std::shared_ptr<TlsServerContext> tls,
+                                              OnConnection on_connection) {
+  auto self = std::make_shared<Implementation>(loop, std::move(tls), std::move(on_connection));
+  self->address = "fd:" + name;
+  const Result<int> descriptor = inherited_socket(name);
+  if (!descriptor) throw BindError(fmt::format("cannot listen on {}: {}", self->address, descriptor.error()));
+  self->adopt(*descriptor);
   return std::unique_ptr<Acceptor>(new Acceptor(std::move(self)));
 }
 

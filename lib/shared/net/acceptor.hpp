@@ -1,5 +1,5 @@
 // Acceptor: listens on one address and hands over each connection. It never blocks and never spins: when the
-// process is out of descriptors it pauses for a moment and goes on.
+// process is out of descriptors, a spare one serves to tell the next client so, and it pauses for a moment.
 #pragma once
 
 #include <functional>
@@ -38,9 +38,13 @@ class Acceptor {
   static std::unique_ptr<Acceptor> unix_socket(AsioLoop& loop, const std::string& path, unsigned mode,
                                                std::shared_ptr<TlsServerContext> tls,
                                                OnConnection on_connection);
+  // A socket that the service manager has bound already: its name or number, see inherited_socket().
+  static std::unique_ptr<Acceptor> inherited(AsioLoop& loop, const std::string& name,
+                                             std::shared_ptr<TlsServerContext> tls,
+                                             OnConnection on_connection);
   ~Acceptor();
 
-  // The address that was bound, "127.0.0.1:2525" or "unix:/run/relayd/smtp.sock".
+  // The address that was bound: "127.0.0.1:2525", "unix:/run/relayd/smtp.sock", "fd:smtp".
   const std::string& address() const;
   // The certificates of connections that come from now on.
   void use(std::shared_ptr<TlsServerContext> tls);

@@ -132,6 +132,11 @@ Task<std::size_t> Connection::read_some(std::span<char> buffer, Deadline deadlin
   }
 }
 
+bool Connection::has_input() const {
+  asio::error_code ignored;
+  return socket_->stream.available(ignored) > 0;
+}
+
 Task<void> Connection::write(std::string_view bytes, Deadline deadline) {
   if (!tls_) {
     co_await write_raw(bytes, deadline);

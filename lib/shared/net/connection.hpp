@@ -25,6 +25,7 @@ class Connection final : public async::Stream {
   void use(std::shared_ptr<TlsServerContext> context) { server_ = std::move(context); }
 
   async::Task<std::size_t> read_some(std::span<char> buffer, Deadline deadline) override;
+  bool has_input() const override;
   async::Task<void> write(std::string_view bytes, Deadline deadline) override;
   async::Task<void> start_tls(Deadline deadline) override;
   const async::TlsFacts& tls() const override;

@@ -33,6 +33,14 @@ SSL_CTX* new_context() {
   return context;
 }
 
+// Which file this is and when it changed; empty: there is none.
+std::string file_stamp(const std::string& file) {
+  struct stat status {};
+  if (file.empty() || ::stat(file.c_str(), &status) != 0) return {};
+  return fmt::format("{} {} {}.{:09} {};", status.st_dev, status.st_ino, status.st_mtim.tv_sec,
+                     status.st_mtim.tv_nsec, status.st_size);
+}
+
 }  // namespace
 
 // What the library asks a client's engine during its work.
@@ -112,35 +120,37 @@ const std::string& TlsClientContext::authorities() const {
 }
 
 std::string TlsClientContext::stamp() const {
-  std::string stamp;
-  for (const std::string* file : {&authorities(), &policy_.client_certificate, &policy_.client_key}) {
-    struct stat status {};
-    if (file->empty() || ::stat(file->c_str(), &status) != 0) continue;
-    fmt::format_to(std::back_inserter(stamp), "{} {} {}.{:09} {};", status.st_dev, status.st_ino,
-                   status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_size);
-  }
-  return stamp;
+  return file_stamp(authorities()) + file_stamp(policy_.client_certificate) + file_stamp(policy_.client_key);
 }
 
 TlsClientContext::~TlsClientContext() {
   SSL_CTX_free(context_);
 }
 
+std::string TlsServerContext::stamp(const std::vector<Files>& files) {
+  std::string stamp;
+  for (const Files& pair : files) stamp += file_stamp(pair.certificate) + file_stamp(pair.key);
+  return stamp;
+}
+
+std::string TlsServerContext::add(const Files& pair) {
+  SSL_CTX* native = new_context();
+  contexts_.push_back(native);
+  SSL_CTX_set_options(native, SSL_OP_CIPHER_SERVER_PREFERENCE);
+  if (SSL_CTX_use_certificate_chain_file(native, pair.certificate.c_str()) != 1)
+    return fmt::format("cannot read a certificate from {}: {}", pair.certificate, take_library_error());
+  if (SSL_CTX_use_PrivateKey_file(native, pair.key.c_str(), SSL_FILETYPE_PEM) != 1)
+    return fmt::format("cannot use the key {} with {}: {}", pair.key, pair.certificate, take_library_error());
+  X509* leaf = SSL_CTX_get0_certificate(native);
+  X509_up_ref(leaf);
+  leaves_.push_back(leaf);
+  return {};
+}
+
 Result<std::shared_ptr<TlsServerContext>> TlsServerContext::create(const std::vector<Files>& files) {
-  std::shared_ptr<TlsServerContext> server(new TlsServerContext());
-  for (const Files& pair : files) {
-    SSL_CTX* native = new_context();
-    server->contexts_.push_back(native);
-    if (SSL_CTX_use_certificate_chain_file(native, pair.certificate.c_str()) != 1)
-      return Error{
-          fmt::format("cannot read a certificate from {}: {}", pair.certificate, take_library_error())};
-    if (SSL_CTX_use_PrivateKey_file(native, pair.key.c_str(), SSL_FILETYPE_PEM) != 1)
-      return Error{
-          fmt::format("cannot use the key {} with {}: {}", pair.key, pair.certificate, take_library_error())};
-    X509* leaf = SSL_CTX_get0_certificate(native);
-    X509_up_ref(leaf);
-    server->leaves_.push_back(leaf);
-  }
+  std::shared_ptr<TlsServerContext> server(new TlsServerContext(files));
+  for (const Files& pair : files)
+    if (std::string problem = server->add(pair); !problem.empty()) return Error{std::move(problem)};
   SSL_CTX_set_tlsext_servername_arg(server->native(), server.get());
   SSL_CTX_set_tlsext_servername_callback(server->native(), [](SSL* ssl, int*, void* argument) -> int {
     const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
@@ -158,10 +168,11 @@ TlsServerContext::~TlsServerContext() {
 }
 
 SSL_CTX* TlsServerContext::for_name(const char* name) const {
-  for (std::size_t i = 0; i < leaves_.size(); ++i)
-    if (X509_check_host(leaves_[i], name, std::strlen(name), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr) ==
-        1)
-      return contexts_[i];
+  for (const unsigned wildcards : {X509_CHECK_FLAG_NO_WILDCARDS, 0})
+    for (std::size_t i = 0; i < leaves_.size(); ++i)
+      if (X509_check_host(leaves_[i], name, std::strlen(name),
+                          X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | wildcards, nullptr) == 1)
+        return contexts_[i];
   return nullptr;
 }
 

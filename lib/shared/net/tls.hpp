@@ -63,7 +63,9 @@ struct TlsClient {
   TlsPeer peer;
 };
 
-// A server's certificates; the one whose names fit the client's SNI is used, else the first.
+// A server's certificates; the one whose names fit the client's SNI is used (one that names it in full before
+// one with a wildcard), else the first. Sessions are resumed by tickets whose keys are in memory only.
+// Immutable.
 class TlsServerContext {
  public:
   struct Files {
@@ -78,8 +80,17 @@ class TlsServerContext {
   // The context whose certificate is for `name`, else null.
   ssl_ctx_st* for_name(const char* name) const;
 
+  const std::vector<Files>& files() const { return files_; }
+  // Of the files when they were read, and as they are now: another one when one of them has changed. Blocks.
+  const std::string& stamp() const { return stamp_; }
+  static std::string stamp(const std::vector<Files>& files);
+
  private:
-  TlsServerContext() = default;
+  explicit TlsServerContext(const std::vector<Files>& files) : files_(files), stamp_(stamp(files)) {}
+  std::string add(const Files& pair);  // what is wrong with it, or nothing
+
+  std::vector<Files> files_;
+  std::string stamp_;
   std::vector<ssl_ctx_st*> contexts_;
   std::vector<x509_st*> leaves_;
 };

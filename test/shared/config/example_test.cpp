@@ -31,14 +31,15 @@ std::string switched_on() {
   return result;
 }
 
-// Adds the path of every key below `node`; names and places in a list become "*".
+// Adds the path of every key below `node`; names and places in a list become "*". What stands under `access`
+// are patterns, not keys.
 void collect(const Node& node, const std::string& path, std::set<std::string>& paths) {
   for (const Node& item : node.items) collect(item, path + ".*", paths);
   for (const Entry& entry : node.entries) {
     const std::string below =
         path == "upstreams" ? path + ".*" : path + (path.empty() ? "" : ".") + entry.key;
     if (path != "upstreams") paths.insert(below);
-    collect(entry.value, below, paths);
+    if (path != "access") collect(entry.value, below, paths);
   }
 }
 
@@ -51,6 +52,7 @@ TEST(Example, ItsActiveKeysShowTheDefaults) {
   const Config shown = *load_file(PROJECT_DIR "/config.example.yaml", {}).config;
   const Limits limits;
   EXPECT_EQ(shown.limits.message_size, limits.message_size);
+  EXPECT_EQ(shown.limits.header_size, limits.header_size);
   EXPECT_EQ(shown.limits.recipients, limits.recipients);
   EXPECT_EQ(shown.limits.connections, limits.connections);
   EXPECT_EQ(shown.limits.connections_per_client, limits.connections_per_client);
@@ -92,6 +94,7 @@ TEST(Example, ShowsEveryKeyAndNoOther) {
 // Certificates, keys and secrets that this machine does not have may be missing; everything else is right.
 TEST(Example, WithEveryKeySwitchedOnOnlyWhatIsNotSupportedYetIsRefused) {
   const Environment environment = {{"REPORTS_PASSWORD", "x"},
+                                   {"SCANNER_SCRAM", "x"},
                                    {"OFFICE_PASSWORD", "x"},
                                    {"OFFICE_NEXT_PASSWORD", "x"},
                                    {"NET_PASSWORD", "x"},

@@ -1,0 +1,146 @@
+// Session: STARTTLS (RFC 3207) and AUTH (RFC 4954).
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "accept/rules.hpp"
+#include "accept/session.hpp"
+
+namespace relayd::accept {
+
+using async::Task;
+using config::TlsMode;
+using smtp::Reply;
+using Kind = sasl::Server::Step::Kind;
+
+namespace {
+
+constexpr unsigned logins_until_close = 5;  // of one connection
+
+std::optional<sasl::Server::Stored> nobody(std::string_view) {
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<sasl::Server::Stored> find_account(const Accounts& accounts, std::string_view name) {
+  const auto found = accounts.find(name);
+  if (found != accounts.end()) return found->second;
+  if (accounts.empty()) return std::nullopt;
+  // Which account it looks like is as fixed, and as hard to guess, as a key.
+  const auto place = static_cast<unsigned char>(sasl::made_up_secret(name, 1).stored_key.front());
+  const auto model = std::next(accounts.begin(), static_cast<std::ptrdiff_t>(place % accounts.size()));
+  const auto* const kept = std::get_if<sasl::ScramSecret>(&model->second);
+  return kept ? std::optional<sasl::Server::Stored>(sasl::made_up_secret(name, kept->iterations))
+              : std::nullopt;
+}
+
+Task<Session::After> Session::starttls() {
+  if (listener_.tls != TlsMode::starttls) co_return answer_error({502, {5, 5, 1}, "STARTTLS is not offered"});
+  if (!facts_.tls.empty()) co_return answer_error({503, {5, 5, 1}, "TLS is already active"});
+  if (envelope_) co_return answer_error({503, {5, 5, 1}, "A transaction is open"});
+  if (!input_.empty()) {
+    // Bytes sent behind STARTTLS in the clear would be read as if they had come inside it (CVE-2011-0411).
+    answer(554, {5, 5, 0}, "Nothing may follow STARTTLS before the handshake");
+    co_return After::close;
+  }
+  answer(220, {2, 0, 0}, "Go ahead");
+  co_await send();
+  co_await stream_->start_tls(around_.loop.now() + config_->limits.command_timeout);
+  // RFC 3207 4.2: all that was said before is forgotten.
+  const std::string client = std::move(facts_.client);
+  facts_ = ClientFacts{};
+  facts_.client = client;
+  facts_.listener = listener_.address;
+  facts_.tls = stream_->tls().version;
+  greeted_ = false;
+  input_.clear();
+  co_return After::go_on;
+}
+
+// Who is trusted already may log in as anybody: a plain name is all that is wanted then.
+std::string Session::mechanisms() const {
+  if (listener_.auth == config::ListenerAuth::accept_any) return "PLAIN LOGIN";
+  return sasl::server_mechanisms(stream_->channel_binding().has_value());
+}
+
+std::optional<Reply> Session::refuse_auth(const smtp::Auth& command) const {
+  const std::string offered = fmt::format(" {} ", mechanisms());
+  if (listener_.auth == config::ListenerAuth::none) return Reply{502, {5, 5, 1}, "AUTH is not offered"};
+  if (!greeted_ || !facts_.extended) return Reply{503, {5, 5, 1}, "Say EHLO first"};
+  if (!facts_.account.empty()) return Reply{503, {5, 5, 1}, "Already authenticated"};
+  if (envelope_) return Reply{503, {5, 5, 1}, "A transaction is open"};
+  if (!auth_offered(listener_, facts_.client, !facts_.tls.empty()))
+    return Reply{538, {5, 7, 11}, "Encryption required: STARTTLS first"};
+  if (offered.find(fmt::format(" {} ", command.mechanism)) == std::string::npos)
+    return Reply{504, {5, 5, 4}, "Mechanism not offered"};
+  return std::nullopt;
+}
+
+Task<Session::After> Session::authenticate(smtp::Auth command) {
+  if (const std::optional<Reply> refusal = refuse_auth(command)) co_return answer_error(*refusal);
+  const SteadyTime began = around_.loop.now();
+  // Programs on this machine share an address: a broken one must not shut the others out.
+  if (!is_local(facts_.client) && around_.penalties.exhausted(facts_.client, began)) {
+    answer(421, {4, 7, 0}, "Too many failed logins from your address, try again later");
+    co_return After::close;
+  }
+  const bool any_will_do = listener_.auth == config::ListenerAuth::accept_any;
+  sasl::Server server(command.mechanism, any_will_do ? sasl::Server::Lookup(nobody) : lookup(),
+                      stream_->channel_binding());
+  sasl::Server::Step step;
+  const std::optional<After> broken_off = co_await exchange(server, command, step);
+  if (broken_off) co_return *broken_off;
+  if (step.kind != Kind::success && !(any_will_do && !step.malformed)) {
+    const After after = co_await fail_login(step, began);
+    co_return after;
+  }
+  facts_.account = server.username().empty() ? "unknown" : server.username();
+  answer(235, {2, 7, 0}, "Authentication successful");
+  co_return After::go_on;
+}
+
+sasl::Server::Lookup Session::lookup() {
+  return
+      [accounts = around_.intake.accounts()](std::string_view name) { return find_account(*accounts, name); };
+}
+
+// Challenges and responses up to the last step. Something is returned when the client broke it off.
+Task<std::optional<Session::After>> Session::exchange(sasl::Server& server, const smtp::Auth& command,
+                                                      sasl::Server::Step& step) {
+  if (server.needs_derivation())
+    step = co_await around_.workers.run([&] { return server.begin(command.response); });
+  else
+    step = server.begin(command.response);
+  // A success may have a last message (SCRAM's server signature), which the client answers with an empty
+  // line.
+  while (step.kind == Kind::challenge || (step.kind == Kind::success && !step.text.empty())) {
+    answer(334, {}, step.text);
+    const auto line = co_await next_line(around_.loop.now() + config_->limits.command_timeout);
+    if (!line) co_return After::close;
+    if (line->too_long) co_return answer_error({500, {5, 5, 6}, "Line too long"});
+    if (line->text == "*")
+      co_return answer_error({501, {5, 7, 0}, "Authentication cancelled"});  // RFC 4954 4
+    if (step.kind == Kind::success) break;
+    const std::string response(line->text);
+    if (server.needs_derivation())
+      step = co_await around_.workers.run([&server, &response] { return server.step(response); });
+    else
+      step = server.step(response);
+  }
+  co_return std::nullopt;
+}
+
+// The answer comes at a time that says nothing of what was looked up or derived, later with each failure.
+Task<Session::After> Session::fail_login(const sasl::Server::Step& step, SteadyTime began) {
+  const Reply reply = step.malformed ? Reply{501, {5, 5, 2}, "Cannot read the response"}  // RFC 4954 4
+                                     : Reply{535, {5, 7, 8}, "Authentication failed"};
+  log_rejected(reply);
+  co_await async::sleep_until(around_.loop, began + around_.penalties.failed(facts_.client, began));
+  answer(reply);
+  if (++failed_logins_ < logins_until_close) co_return After::go_on;
+  answer(421, {4, 7, 0}, "Too many failed logins");
+  co_return After::close;
+}
+
+}  // namespace relayd::accept

@@ -1,0 +1,36 @@
+#include "relay/access.hpp"
+
+#include <optional>
+#include <utility>
+
+namespace relayd {
+
+Access::Fate Access::decide(mail::Envelope& envelope) const {
+  using enum config::AccessVerdict;
+  const config::AccessVerdict of_sender = sender(envelope.sender);
+  Fate fate;
+  fate.hold = of_sender == hold;
+  std::vector<mail::Recipient> kept;
+  for (mail::Recipient& recipient : envelope.recipients) {
+    const config::AccessVerdict verdict = this->recipient(recipient.address);
+    const bool gone = of_sender == discard || verdict == discard;
+    fate.hold |= !gone && verdict == hold;
+    (gone ? fate.discarded : kept).push_back(std::move(recipient));
+  }
+  envelope.recipients = std::move(kept);
+  return fate;
+}
+
+Access::Table::Table(const std::vector<config::AccessRule>& rules) {
+  for (const config::AccessRule& rule : rules) {
+    matcher_.add(rule.match, verdicts_.size());
+    verdicts_.push_back(rule.verdict);
+  }
+}
+
+config::AccessVerdict Access::Table::find(std::string_view address) const {
+  const std::optional<std::size_t> rule = matcher_.find(address);
+  return rule ? verdicts_[*rule] : config::AccessVerdict::accept;
+}
+
+}  // namespace relayd

@@ -1,0 +1,166 @@
+// Clients that are no mail programs, or hostile ones: who talks out of turn, who guesses, who wastes time.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "accept/session_fixture.hpp"
+
+namespace relayd::accept {
+namespace {
+
+using namespace std::chrono_literals;
+using test::make_script;
+using test::Script;
+using test::SessionRun;
+using test::Side;
+using test::Step;
+
+Script client(const std::string& lines) {
+  return make_script(Side::client, lines);
+}
+
+void say(Script& script, std::string octets) {
+  script.push_back({Step::Kind::say, std::move(octets), {}, {}});
+}
+void expect(Script& script, std::string line) {
+  script.push_back({Step::Kind::expect, std::move(line), {}, {}});
+}
+
+void expect_as_written(SessionRun& run) {
+  run.run();
+  EXPECT_EQ(run.peer.complaint(), "");
+  EXPECT_TRUE(run.peer.finished()) << run.peer.position();
+  EXPECT_TRUE(run.peer.closed());
+}
+
+// Its record has no CR LF for which one could wait.
+TEST(SessionAbuse, ATlsHandshakeInTheClearEndsItAtOnce) {
+  Script script = client("S: 220 ...");
+  say(script, std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 9));
+  expect(script, "421 4.7.0 ...");
+  SessionRun run(script);
+  const SteadyTime start = run.loop.now();
+  expect_as_written(run);
+  EXPECT_EQ(run.loop.now(), start);
+}
+
+TEST(SessionAbuse, WhoTalksBeforeTheGreetingIsNotListenedTo) {
+  SessionRun stranger(client("S: 554 5.5.0 Wait for the greeting"));
+  stranger.peer.talks_early = true;
+  stranger.peer.address = "192.0.2.7";
+  expect_as_written(stranger);
+
+  SessionRun script_here(client("S: 220 ...\n C: QUIT\n S: 221 2.0.0 Bye"));
+  script_here.peer.talks_early = true;
+  expect_as_written(script_here);
+}
+
+// If DATA had been refused, the content would have been read as commands.
+TEST(SessionAbuse, ContentBehindDataIsNotReadAsCommands) {
+  Script script = client(R"(
+    S: 220 ...
+    C: HELO client.example.org
+    S: 250 ...
+    C: MAIL FROM:<ann@example.com>
+    S: 250 2.1.0 ...
+    C: RCPT TO:<bob@example.org>
+    S: 250 2.1.5 ...
+  )");
+  say(script, "DATA\r\nRSET\r\nMAIL FROM:<eve@example.net>\r\n.\r\n");
+  expect(script, "554 5.5.0 ...");
+  SessionRun run(script);
+  expect_as_written(run);
+  EXPECT_TRUE(run.intake.taken.empty());
+}
+
+TEST(SessionAbuse, HundredIdleCommandsAreEnough) {
+  std::string lines = "S: 220 ...\n";
+  for (int i = 0; i < 119; ++i) lines += "C: NOOP\n S: 250 2.0.0 Ok\n";
+  SessionRun run(client(lines + "C: NOOP\n S: 250 2.0.0 Ok\n S: 421 4.7.0 Too many errors\n"));
+  expect_as_written(run);
+}
+
+// --- guessing ---
+
+std::string guesses(int count, const std::string& more = "") {
+  std::string lines =
+      "S: 220 ...\n C: EHLO client.example.org\n S: 250-mail.example.com\n S: 250-PIPELINING\n"
+      "S: 250-SIZE 52428800\n S: 250-8BITMIME\n S: 250-SMTPUTF8\n S: 250-DSN\n"
+      "S: 250-ENHANCEDSTATUSCODES\n" +
+      more + "S: 250 AUTH SCRAM-SHA-256 PLAIN LOGIN\n";
+  for (int i = 0; i < count; ++i) lines += "C: AUTH PLAIN AGFubgB3cm9uZw==\n S: 535 5.7.8 ...\n";
+  return lines;
+}
+
+TEST(SessionAbuse, EachWrongPasswordWaitsLonger) {
+  SessionRun run(client(guesses(3) + "C: QUIT\n S: 221 2.0.0 Bye"));
+  run.listener.auth = config::ListenerAuth::required;
+  const SteadyTime start = run.loop.now();
+  expect_as_written(run);
+  EXPECT_EQ(run.loop.now() - start, 7s);
+}
+
+TEST(SessionAbuse, AClientThatFailedOftenIsNotHeardAnyMore) {
+  for (const auto& [address, reply] :
+       {std::pair("192.0.2.7", "421 4.7.0 ..."), {"127.0.0.1", "235 2.7.0 ..."}}) {
+    const std::string end = address[0] == '1' && address[1] == '2' ? "\n C: QUIT\n S: 221 2.0.0 Bye" : "";
+    Script script = client("TLS\n" + guesses(0, "S: 250-REQUIRETLS\n") +
+                           "C: AUTH PLAIN AGFubgBzZWNyZXQ=\n S: " + reply + end);
+    SessionRun run(script);
+    run.peer.address = address;
+    run.listener.tls = config::TlsMode::implicit;
+    run.listener.auth = config::ListenerAuth::required;
+    run.intake.passwords.emplace("ann", Secret("secret"));
+    for (unsigned i = 0; i < Penalties::limit; ++i) run.penalties.failed(address, run.loop.now());
+    expect_as_written(run);
+  }
+}
+
+// Neither kind of account, nor the number of iterations, tells a name that exists from one that does not.
+TEST(FindAccount, ANameThatNobodyHasLooksLikeOneThatSomebodyHas) {
+  Accounts accounts;
+  EXPECT_FALSE(find_account(accounts, "nobody"));
+  accounts.emplace("ann", sasl::ScramSecret{8192, "salt", std::string(32, 's'), std::string(32, 'k')});
+  const auto made_up = find_account(accounts, "nobody");
+  ASSERT_TRUE(made_up);
+  const auto& secret = std::get<sasl::ScramSecret>(*made_up);
+  EXPECT_EQ(secret.iterations, 8192U);
+  EXPECT_EQ(secret.salt.size(), 16U);
+  EXPECT_EQ(secret.salt, std::get<sasl::ScramSecret>(*find_account(accounts, "nobody")).salt);
+  EXPECT_NE(secret.salt, std::get<sasl::ScramSecret>(*find_account(accounts, "somebody")).salt);
+  accounts.emplace("bob", Secret("secret"));
+  int kept = 0;
+  for (int i = 0; i < 100; ++i) kept += find_account(accounts, "name" + std::to_string(i)).has_value();
+  EXPECT_GT(kept, 20);
+  EXPECT_LT(kept, 80);
+}
+
+TEST(Penalties, GrowAndAreForgotten) {
+  Penalties penalties;
+  const SteadyTime start{1h};
+  for (const Duration delay : {1s, 2s, 4s, 8s, 8s}) EXPECT_EQ(penalties.failed("192.0.2.7", start), delay);
+  EXPECT_EQ(penalties.failed("192.0.2.8", start), 1s);
+  EXPECT_FALSE(penalties.exhausted("192.0.2.7", start));
+  for (int i = 0; i < 15; ++i) penalties.failed("192.0.2.7", start);
+  EXPECT_TRUE(penalties.exhausted("192.0.2.7", start));
+  EXPECT_FALSE(penalties.exhausted("192.0.2.8", start));
+  EXPECT_FALSE(penalties.exhausted("192.0.2.7", start + Penalties::memory + 1s));
+  EXPECT_EQ(penalties.failed("192.0.2.7", start + Penalties::memory + 1s), 1s);
+}
+
+TEST(Penalties, AnIpv6NetworkIsOneClient) {
+  EXPECT_EQ(counted_as("2001:db8:1:2:3:4:5:6"), counted_as("2001:db8:1:2::1"));
+  EXPECT_NE(counted_as("2001:db8:1:3::1"), counted_as("2001:db8:1:2::1"));
+  EXPECT_EQ(counted_as("192.0.2.7"), "192.0.2.7");
+  EXPECT_EQ(counted_as("uid:1000"), "uid:1000");
+}
+
+TEST(Penalties, MemoryIsBounded) {
+  Penalties penalties;
+  for (std::size_t i = 0; i < 3 * Penalties::clients_limit; ++i)
+    penalties.failed("192.0.2." + std::to_string(i), SteadyTime{1h});
+  for (int i = 0; i < 20; ++i) penalties.failed("192.0.2.0", SteadyTime{1h});
+  EXPECT_TRUE(penalties.exhausted("192.0.2.0", SteadyTime{1h}));
+}
+
+}  // namespace
+}  // namespace relayd::accept

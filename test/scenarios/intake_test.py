@@ -1,0 +1,178 @@
+"""What is taken, changed, held or refused between a client's MAIL and its 250, and what the upstream then gets."""
+
+import base64
+import smtplib
+import ssl
+import subprocess
+
+import pytest
+
+from support import mail
+from support.relayd import command
+from support.upstream import EXTENSIONS
+from support.waiting import PATIENCE
+
+PYTHON = "/usr/bin/python3"  # Debian's, which has dkimpy
+SENDER, RECIPIENT = "app@example.com", "one@rcpt.example"
+
+
+def connect(relay) -> smtplib.SMTP:
+    client = smtplib.SMTP("127.0.0.1", relay.port, "client.test.example", PATIENCE)
+    client.ehlo()
+    return client
+
+
+def test_access_accepts_rejects_discards_and_holds(relay, upstream):
+    fake = upstream(accounts={})
+    access = {"senders": {"@example.com": "accept", "old@example.com": "reject"},
+              "recipients": {"@sink.example": "discard", "@slow.example": "hold", "boss@rcpt.example": "reject"}}
+    one = relay({"fake": fake.config()}, access=access)
+    with connect(one) as client:
+        assert client.mail("old@example.com")[0] == 550
+        assert client.mail(SENDER)[0] == 250
+        assert client.rcpt("boss@rcpt.example")[0] == 550
+        assert client.rcpt("a@sink.example")[0] == 250
+        assert client.rcpt(RECIPIENT)[0] == 250
+        assert client.data(mail.text(SENDER))[0] == 250
+        client.sendmail(SENDER, ["b@sink.example"], mail.text(SENDER))
+        client.sendmail(SENDER, ["c@slow.example"], mail.text(SENDER))
+    assert [event["to"] for event in one.wait("discarded", 2)] == ["a@sink.example", "b@sink.example"]
+    held = one.wait_event("held", to="c@slow.example")
+    assert [message.recipients for message in fake.taken(1)] == [(RECIPIENT,)]
+    released = command("queue", "release", held["id"], "-c", one.file)
+    assert released.returncode == 0, released.stderr
+    assert fake.taken(2)[1].recipients == ("c@slow.example",)
+
+
+def test_an_address_without_a_domain_gets_the_origin(relay, upstream):
+    fake = upstream(accounts={})
+    one = relay({"fake": fake.config()}, origin="example.net")
+    with connect(one) as client:
+        client.sendmail("root", ["postmaster"], b"Subject: cron\r\n\r\nall is well\r\n")
+    message = fake.taken(1)[0]
+    assert (message.sender, message.recipients) == ("root@example.net", ("postmaster@example.net",))
+    assert b"\r\nFrom: <root@example.net>\r\n" in message.data
+
+
+def test_what_no_upstream_takes_is_refused_at_mail(relay, upstream):
+    fake = upstream(accounts={})
+    one = relay({"fake": fake.config(limits={"message_size": "1MiB"})}, limits={"message_size": "50MiB"})
+    with connect(one) as client:
+        assert client.esmtp_features["size"] == str(1 << 20)
+        assert client.mail(SENDER, [f"SIZE={(1 << 20) + 1}"])[0] == 552
+        assert client.mail(SENDER)[0] == 250
+        client.rcpt(RECIPIENT)
+        assert client.data(mail.attachment(SENDER, size=1 << 20))[0] == 552
+        client.sendmail(SENDER, [RECIPIENT], mail.text(SENDER))
+    assert len(fake.taken(1)) == 1
+
+
+@pytest.mark.parametrize("offered", [True, False], ids=["offered", "not offered"])
+def test_dsn_parameters_are_passed_on(relay, upstream, offered):
+    fake = upstream(accounts={}, extensions=(*EXTENSIONS, "DSN") if offered else EXTENSIONS)
+    one = relay({"fake": fake.config()})
+    with connect(one) as client:
+        assert "dsn" in client.esmtp_features
+        client.mail(SENDER, ["RET=HDRS", "ENVID=QQ314159"])
+        client.rcpt(RECIPIENT, ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;one+40rcpt.example"])
+        client.data(mail.text(SENDER))
+    one.wait_event("delivered")
+    said = " ".join(command.argument for command in fake.commands.all())
+    for parameter in ("RET=HDRS", "ENVID=QQ314159", "NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;one+40rcpt.example"):
+        assert (parameter in said) is offered, said
+
+
+@pytest.mark.parametrize("offered", [True, False], ids=["offered", "not offered"])
+def test_a_message_that_requires_tls_goes_nowhere_else(relay, upstream, certificate, authority, offered):
+    fake = upstream(accounts={}, extensions=(*EXTENSIONS, "REQUIRETLS") if offered else EXTENSIONS)
+    pair = {"certificate": str(certificate.certificate), "key": str(certificate.key)}
+    one = relay({"fake": fake.config()}, listener={"tls": "starttls"}, tls={"certificates": [pair]})
+    with connect(one) as client:
+        assert "requiretls" not in client.esmtp_features
+        client.starttls(context=trust_of(authority))
+        client.ehlo()
+        assert client.mail(SENDER, ["REQUIRETLS"])[0] == 250
+        client.rcpt(RECIPIENT)
+        client.data(mail.text(SENDER))
+    if offered:
+        one.wait_event("delivered")
+        assert any("REQUIRETLS" in command.argument for command in fake.commands.all())
+    else:
+        assert "5.7.30" in one.wait_event("failed")["response"]
+        assert not any(command.verb == "MAIL" for command in fake.commands.all())
+
+
+def trust_of(authority):
+    return ssl.create_default_context(cafile=str(authority.file))
+
+
+def test_eight_bits_and_utf8_are_never_forced_on_an_upstream(relay, upstream):
+    fake = upstream(accounts={}, extensions=("PIPELINING",))
+    one = relay({"fake": fake.config()})
+    with connect(one) as client:
+        client.docmd("MAIL", "FROM:<a@example.com> SMTPUTF8")
+        client.rcpt(RECIPIENT)
+        client.data(mail.text(SENDER))
+        client.docmd("MAIL", "FROM:<a@example.com> BODY=8BITMIME")
+        client.rcpt(RECIPIENT)
+        client.data(mail.eight_bit(SENDER))
+    statuses = [event["response"][:5] for event in one.wait("failed", 2)]
+    assert statuses == ["5.6.7", "5.6.3"]
+    assert not any(command.verb == "MAIL" for command in fake.commands.all())
+
+
+def run(*words, **options) -> bytes:
+    return subprocess.run(words, check=True, capture_output=True, timeout=60, **options).stdout
+
+
+VERIFY = """
+import sys, dkim
+message, record = sys.stdin.buffer.read(), sys.argv[1].encode()
+sys.exit(0 if dkim.verify(message, dnsfunc=lambda name, timeout=5: record) else 1)
+"""
+SIGN = """
+import sys, dkim
+message = sys.stdin.buffer.read()
+field = dkim.sign(message, b"test", b"example.com", open(sys.argv[1], "rb").read(),
+                  include_headers=[b"from", b"to", b"subject", b"date", b"message-id"])
+sys.stdout.buffer.write(field + message)
+"""
+
+
+def test_a_dkim_signature_still_verifies(relay, upstream, tmp_path):
+    """Signed and verified by dkimpy, in processes of its own."""
+    key = tmp_path / "dkim.pem"
+    run("openssl", "genrsa", "-traditional", "-out", str(key), "2048")
+    public = run("openssl", "rsa", "-in", str(key), "-pubout", "-outform", "DER")
+    record = "v=DKIM1; k=rsa; p=" + base64.b64encode(public).decode()
+    signed = run(PYTHON, "-c", SIGN, str(key), input=mail.dots(SENDER))
+    assert signed.startswith(b"DKIM-Signature:")
+    fake = upstream(accounts={})
+    one = relay({"fake": fake.config()})
+    with connect(one) as client:
+        client.sendmail(SENDER, [RECIPIENT], signed)
+    arrived = fake.taken(1)[0].data
+    run(PYTHON, "-c", VERIFY, record, input=arrived)
+    with pytest.raises(subprocess.CalledProcessError):
+        run(PYTHON, "-c", VERIFY, record, input=arrived.replace(b"from here", b"from hell"))
+
+
+def test_our_own_mail_does_not_go_in_circles(relay, upstream):
+    fake = upstream(accounts={})
+    one = relay({"fake": fake.config()})
+    data = mail.text(SENDER)
+    with connect(one) as client:
+        for count in (1, 2):
+            client.sendmail(SENDER, [RECIPIENT], data)
+            data = fake.taken(count)[-1].data
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            client.sendmail(SENDER, [RECIPIENT], data)
+    assert (refused.value.smtp_code, refused.value.smtp_error[:5]) == (554, b"5.4.6")
+
+
+def test_the_mark_survives_a_restart(relay, upstream):
+    one = relay({"fake": upstream(accounts={}).config()})
+    before = (one.queue / "instance").read_text()
+    one.stop()
+    one.start("--grace", "1")
+    assert (one.queue / "instance").read_text() == before
