@@ -5,6 +5,7 @@ import itertools
 import random
 import re
 import smtplib
+import socket
 import threading
 
 from support.upstream import FakeUpstream
@@ -27,6 +28,33 @@ def number_of(data: bytes) -> int:
     header, _, body = data.partition(b"\r\n\r\n")
     assert hashlib.sha256(body).hexdigest().encode() in header, f"a torn message was sent: {data[:500]!r}"
     return int(re.search(rb"Message-ID: <(\d+)@load>", header)[1])
+
+
+def burst(port: int, messages: list[tuple[str, str, bytes]]):
+    """Hands (sender, recipient, data) over on one connection, each envelope riding behind the final dot before it."""
+    if not messages:
+        return
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+        replies = client.makefile("rb")
+
+        def demand(code: bytes):
+            line = replies.readline()
+            while line[3:4] == b"-":
+                line = replies.readline()
+            assert line.startswith(code), line
+
+        def envelope(sender: str, recipient: str, _) -> bytes:
+            return f"MAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n".encode()
+
+        demand(b"220")
+        client.sendall(b"EHLO client.test.example\r\n")
+        demand(b"250")
+        client.sendall(envelope(*messages[0]))
+        for message, following in itertools.zip_longest(messages, messages[1:]):
+            for code in (b"250", b"250", b"354"):
+                demand(code)
+            client.sendall(message[2] + b".\r\n" + (envelope(*following) if following else b""))
+            demand(b"250")
 
 
 class Load:

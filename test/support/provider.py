@@ -75,7 +75,7 @@ log_path = {directory}/dovecot.log
 protocols =
 ssl = no
 disable_plaintext_auth = no
-auth_mechanisms = plain login scram-sha-256
+auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256
 auth_failure_delay = 0
 passdb {{
   driver = passwd-file
@@ -93,9 +93,9 @@ QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "
 
 
 class Provider:
-    """`accounts` maps each login to (password, the address it may send as)."""
+    """`accounts` maps each login to (password, the address it may send as); `settings` are more lines of main.cf."""
 
-    def __init__(self, certificate: Certificate, accounts: dict[str, tuple[str, str]]):
+    def __init__(self, certificate: Certificate, accounts: dict[str, tuple[str, str]], settings: str = ""):
         assert os.geteuid() == 0, "Postfix and Dovecot start as root only: run the scenarios as root"
         self.certificate = certificate
         self.starttls_port = free_port()
@@ -109,7 +109,7 @@ class Provider:
             "starttls": self.starttls_port, "implicit": self.implicit_port,
             "owners": ", ".join(f"{{ {address} = {login} }}" for login, (_, address) in accounts.items()),
         }
-        self._write("postfix/main.cf", MAIN_CF.format(**values))
+        self._write("postfix/main.cf", MAIN_CF.format(**values) + settings)
         self._write("postfix/master.cf", MASTER_CF.format(**values))
         self._write("dovecot.conf", DOVECOT_CONF.format(**values))
         self._write("users", "".join(f"{login}:{password}\n" for login, (password, _) in accounts.items()))

@@ -32,6 +32,14 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Handshake:
+    connection: int
+    version: str
+    resumed: bool
+    client: str | None  # the common name of its certificate
+
+
+@dataclass(frozen=True)
 class Message:
     connection: int
     sender: str
@@ -56,7 +64,8 @@ class Answer:
 class FakeUpstream:
     def __init__(self, certificate: Certificate | None = None, tls: str = "starttls", port: int = 0,
                  accounts: dict[str, str] | None = None, mechanisms: str = "PLAIN LOGIN",
-                 extensions: tuple[str, ...] = EXTENSIONS):
+                 extensions: tuple[str, ...] = EXTENSIONS, session: "type[Session] | None" = None):
+        """`session` is what serves a connection: a subclass misbehaves where no scripted reply could."""
         self.tls = tls if certificate else "none"
         self.certificate = certificate
         self.accounts = dict(accounts or {})
@@ -64,10 +73,13 @@ class FakeUpstream:
         self.extensions = extensions
         self.commands = Record("commands at the upstream")
         self.messages = Record("messages at the upstream")
+        self.handshakes = Record("handshakes at the upstream")
+        self.connections = Crowd()
         self._answers: list[Answer] = []
         self._lock = threading.Lock()
         self._sessions: list[Session] = []
-        self._context = _server_context(certificate) if certificate else None
+        self._make_session = session or Session
+        self.context = _server_context(certificate) if certificate else None
         self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
         # Connections inherit it: a large message cannot hide in the kernel, whatever the system's defaults are.
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
@@ -131,13 +143,31 @@ class FakeUpstream:
             except OSError:
                 return
             with self._lock:
-                session = Session(self, connection, len(self._sessions), self._context)
+                session = self._make_session(self, connection, len(self._sessions), self.context)
                 self._sessions.append(session)
             session.start()
 
 
-class _Gone(Exception):
-    pass
+class Gone(Exception):
+    """Ends the connection."""
+
+
+class Crowd:
+    """How many are there at a time."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self.count = self.peak = self.total = 0
+
+    def __enter__(self):
+        with self._lock:
+            self.total += 1
+            self.count += 1
+            self.peak = max(self.peak, self.count)
+
+    def __exit__(self, *_):
+        with self._lock:
+            self.count -= 1
 
 
 class Session:
@@ -165,6 +195,10 @@ class Session:
         self._thread.join()
 
     def _run(self):
+        with self._upstream.connections:
+            self._converse()
+
+    def _converse(self):
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._upstream.tls == "implicit":
@@ -172,7 +206,7 @@ class Session:
             self._reply("greeting", "", "220 upstream.test.example ESMTP")
             while self._serve(self._line()):
                 pass
-        except (_Gone, OSError, UnicodeDecodeError):
+        except (Gone, OSError, UnicodeDecodeError):
             pass
         finally:
             self._socket.close()
@@ -238,7 +272,7 @@ class Session:
             return
         if self._upstream.scripted("body", self._sender) == CUT:
             self._receive()
-            raise _Gone
+            raise Gone
         data = self._body()
         reply = self._upstream.scripted("dot", self._sender) or "250 2.0.0 Taken"
         self._upstream.messages.add(
@@ -269,7 +303,7 @@ class Session:
 
     def _say(self, reply: str):
         if reply == CUT:
-            raise _Gone
+            raise Gone
         if reply == HANG:
             while True:
                 self._receive()
@@ -290,6 +324,10 @@ class Session:
             self._note("TLS-FAILED", str(failure))
             raise
         self._encrypted = True
+        subject = (self._socket.getpeercert() or {}).get("subject", ())
+        name = next((value for part in subject for key, value in part if key == "commonName"), None)
+        self._upstream.handshakes.add(
+            Handshake(self._number, self._socket.version(), self._socket.session_reused, name))
 
     def _note(self, verb: str, argument: str):
         self._upstream.commands.add(Command(self._number, verb, argument, self._encrypted))
@@ -300,7 +338,7 @@ class Session:
     def _receive(self) -> bytes:
         chunk = self._socket.recv(1 << 18)
         if not chunk:
-            raise _Gone
+            raise Gone
         return chunk
 
     def _line(self) -> str:

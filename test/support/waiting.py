@@ -35,9 +35,11 @@ class Record:
     def wait(self, matches=lambda item: True, count: int = 1, timeout: float = PATIENCE) -> list:
         """The first items that match, as soon as there are `count` of them."""
         deadline = time.monotonic() + timeout
+        found, seen = [], 0
         with self._changed:
             while True:
-                found = [item for item in self._items if matches(item)]
+                found += [item for item in self._items[seen:] if matches(item)]
+                seen = len(self._items)
                 if len(found) >= count:
                     return found
                 left = deadline - time.monotonic()
