@@ -116,8 +116,9 @@ Task<void> Session::converse() {
   // Who speaks before the greeting does not listen to us (RFC 5321 3.1). Clients on this machine are no
   // spammers in a hurry, at worst a script.
   if (listener_.tls != TlsMode::implicit && stream_->has_input() && !is_local(facts_.client)) {
-    log_rejected({554, {5, 5, 0}, "spoke before the greeting"});
-    co_return answer(554, {5, 5, 0}, "Wait for the greeting");
+    const Reply too_early{554, {5, 5, 0}, "Wait for the greeting"};
+    log_rejected(too_early);
+    co_return answer(too_early);
   }
   answer(220, {}, fmt::format("{} ESMTP relayd", config_->hostname));
   for (;;) {

@@ -27,8 +27,10 @@ Task<Session::After> Session::data() {
   if (envelope_->recipients.empty()) co_return answer_error({554, {5, 5, 1}, "No valid recipients"});
   if (!input_.empty()) {
     // RFC 2920 3.1: DATA is the last of a group. Had we refused it, the content would be read as commands.
+    const Reply too_early{554, {5, 5, 0}, "Wait for the reply to DATA"};
+    log_rejected(too_early, envelope_->sender);
     reset_transaction();
-    answer(554, {5, 5, 0}, "Wait for the reply to DATA");
+    answer(too_early);
     co_return After::close;
   }
   std::unique_ptr<Incoming> incoming;

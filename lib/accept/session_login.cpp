@@ -82,7 +82,9 @@ Task<Session::After> Session::authenticate(smtp::Auth command) {
   const SteadyTime began = around_.loop.now();
   // Programs on this machine share an address: a broken one must not shut the others out.
   if (!is_local(facts_.client) && around_.penalties.exhausted(facts_.client, began)) {
-    answer(421, {4, 7, 0}, "Too many failed logins from your address, try again later");
+    const Reply not_now{421, {4, 7, 0}, "Too many failed logins from your address, try again later"};
+    log_rejected(not_now);
+    answer(not_now);
     co_return After::close;
   }
   const bool any_will_do = listener_.auth == config::ListenerAuth::accept_any;

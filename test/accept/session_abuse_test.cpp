@@ -102,7 +102,8 @@ TEST(SessionAbuse, EachWrongPasswordWaitsLonger) {
 TEST(SessionAbuse, AClientThatFailedOftenIsNotHeardAnyMore) {
   for (const auto& [address, reply] :
        {std::pair("192.0.2.7", "421 4.7.0 ..."), {"127.0.0.1", "235 2.7.0 ..."}}) {
-    const std::string end = address[0] == '1' && address[1] == '2' ? "\n C: QUIT\n S: 221 2.0.0 Bye" : "";
+    const bool goes_on = reply[0] == '2';  // programs on this machine share their address
+    const std::string end = goes_on ? "\n C: QUIT\n S: 221 2.0.0 Bye" : "";
     Script script = client("TLS\n" + guesses(0, "S: 250-REQUIRETLS\n") +
                            "C: AUTH PLAIN AGFubgBzZWNyZXQ=\n S: " + reply + end);
     SessionRun run(script);

@@ -17,7 +17,7 @@ void demand_clean(std::string_view text) {
 
 smtp::Capabilities everything() {
   smtp::Capabilities all;
-  all.size = all.eight_bit_mime = all.smtp_utf8 = all.dsn = true;
+  all.size = all.eight_bit_mime = all.smtp_utf8 = all.dsn = all.require_tls = true;
   return all;
 }
 
@@ -35,12 +35,14 @@ void check(const smtp::Mail& mail) {
   envelope.sender = mail.reverse_path;
   envelope.eight_bit = mail.eight_bit;
   envelope.smtp_utf8 = mail.smtp_utf8;
+  envelope.require_tls = mail.require_tls;
   envelope.ret = mail.ret;
   envelope.envelope_id = mail.envelope_id;
   const auto again = smtp::parse_command(line_of(smtp::mail_from(envelope, 1, everything())));
   const auto* const read = std::get_if<smtp::Mail>(&again);
   demand(read && read->reverse_path == mail.reverse_path && read->envelope_id == mail.envelope_id &&
-             read->eight_bit == mail.eight_bit && read->smtp_utf8 == mail.smtp_utf8 && read->ret == mail.ret,
+             read->eight_bit == mail.eight_bit && read->smtp_utf8 == mail.smtp_utf8 &&
+             read->ret == mail.ret && read->require_tls == mail.require_tls,
          "MAIL is passed on as it was understood");
 }
 

@@ -6,20 +6,25 @@
 namespace relayd::fuzz {
 
 void header(std::string_view input) {
-  mail::HeaderScanner whole;
+  mail::HeaderScanner whole("mark");
   whole.feed(input);
-  mail::HeaderScanner pieces;
+  mail::HeaderScanner pieces("mark");
   const std::size_t cut = cut_of(input);
   pieces.feed(input.substr(0, cut));
   pieces.feed(input.substr(cut));
   const mail::HeaderFacts& a = whole.facts();
   const mail::HeaderFacts& b = pieces.facts();
   demand(a.octets == b.octets && a.received == b.received && a.from == b.from && a.has_date == b.has_date &&
-             whole.done() == pieces.done(),
+             a.marked == b.marked && a.from_mailboxes == b.from_mailboxes && whole.done() == pieces.done(),
          "the cut does not matter to the facts");
+  demand(a.marked <= a.received, "only a Received field has the mark");
+  demand(a.has_from == (a.from_mailboxes > 0), "a From field has a mailbox, be it one that cannot be read");
   demand(a.octets <= input.size(), "a header is part of its message");
   demand(!a.separated || input.substr(0, a.octets).ends_with('\n'), "an empty line ends the header");
-  for (const std::string& found : {a.from, mail::first_mailbox(input)}) {
+  std::vector<std::string> all = mail::mailboxes(input);
+  demand(mail::first_mailbox(input) == (all.empty() ? "" : all.front()), "the first is the first of all");
+  all.push_back(a.from);
+  for (const std::string& found : all) {
     const bool valid = found.empty() || mail::check_address(found, true) == mail::AddressFault::none;
     demand(valid, "what is found is an address");
   }

@@ -1,6 +1,7 @@
 """Who may hand mail in: by address, by login, over TLS or not. A client from elsewhere is one on another loopback
 address."""
 
+import contextlib
 import errno
 import os
 import re
@@ -292,3 +293,28 @@ def test_sslscan_finds_modern_tls_and_nothing_else(listening):
     ciphers = [one.get("cipher") for one in test.iter("cipher")]
     assert ciphers and all("GCM" in one or "CHACHA20" in one for one in ciphers), ciphers
     assert all(one.startswith(("TLS_", "ECDHE-")) for one in ciphers), ciphers
+
+
+def test_when_tls_has_ended_nothing_more_is_read(listening, trust):
+    """Clear octets behind the end of TLS must not end a message (the class of CVE-2026-45185)."""
+    relay = listening(tls="starttls")
+    with connect(relay) as client:
+        client.starttls(context=trust)
+        client.mail(SENDER)
+        client.rcpt(RECIPIENT)
+        client.putcmd("DATA")
+        assert client.getreply()[0] == 354
+        client.sock.sendall(b"Subject: x\r\n\r\nhalf")
+        clear = socket.socket(fileno=os.dup(client.sock.fileno()))
+        try:
+            client.sock.unwrap()
+        except OSError:
+            pass  # the relay closed without an answer
+        with clear, contextlib.suppress(OSError):
+            clear.sendall(b"\r\n.\r\nMAIL FROM:<eve@example.com>\r\n")
+            while clear.recv(1000):
+                pass
+    with connect(relay) as client:
+        send(client)
+    relay.wait_event("delivered")
+    assert len(relay.logged("accepted")) == 1

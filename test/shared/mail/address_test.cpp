@@ -46,5 +46,13 @@ TEST(Address, Faults) {
   EXPECT_EQ(check_address("\xc3@c", true), AddressFault::bad_unicode);
 }
 
+TEST(Address, AMissingDomainIsTheOrigins) {
+  EXPECT_EQ(qualified("root", "example.com"), "root@example.com");
+  EXPECT_EQ(qualified("\"a@b\"", "example.com"), "\"a@b\"@example.com");
+  EXPECT_EQ(qualified("ann@example.org", "example.com"), "ann@example.org");
+  EXPECT_EQ(qualified("", "example.com"), "");  // the null path
+  EXPECT_EQ(qualified("root", ""), "root");
+}
+
 }  // namespace
 }  // namespace relayd::mail

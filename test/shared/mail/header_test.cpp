@@ -100,5 +100,41 @@ TEST(Header, NoMailboxInNonsense) {
     EXPECT_EQ(first_mailbox(body), body == std::string("X") ? "X" : "") << body;
 }
 
+TEST(Header, AllMailboxesOfAField) {
+  using List = std::vector<std::string>;
+  EXPECT_EQ(mailboxes("X <a@b>, c@d (e@f)"), (List{"a@b", "c@d"}));
+  EXPECT_EQ(mailboxes("Group: a@b, \"Y, Z\" <c@d>; <e@f>"), (List{"a@b", "c@d", "e@f"}));
+  EXPECT_EQ(mailboxes("<a@b> <c@d>"), (List{"a@b", "c@d"}));
+  EXPECT_EQ(mailboxes("<a@b> c@d"), (List{"a@b"}));  // what stands behind brackets is no address
+  EXPECT_EQ(mailboxes("a b@c, <d@e"), (List{"", ""}));
+  EXPECT_EQ(mailboxes(" , ;(only a comment)"), List{});
+}
+
+TEST(Header, CountsMailboxesOverAllFromFields) {
+  const auto count = [](std::string_view header) {
+    HeaderScanner scanner;
+    scanner.feed(header);
+    return scanner.facts().from_mailboxes;
+  };
+  EXPECT_EQ(count("From: a@b\r\n\r\n"), 1u);
+  EXPECT_EQ(count("From: a@b,\r\n c@d\r\n\r\n"), 2u);
+  EXPECT_EQ(count("From: a@b\r\nX: y\r\nFROM: c@d\r\n\r\n"), 2u);
+  EXPECT_EQ(count("From:\r\n\r\n"), 1u);
+  EXPECT_EQ(count("To: a@b\r\n\r\n"), 0u);
+}
+
+TEST(Header, CountsReceivedFieldsWithAMark) {
+  HeaderScanner scanner("0123abcd");
+  scanner.feed(
+      "Received: from x\r\n by y (relayd 0123abcd 0123abcd)\r\n with 0123abcd\r\n"
+      "X-Received: 0123abcd\r\nReceived: by 0123abce\r\nSubject: 0123abcd\r\n"
+      "Received: (relayd 0123abcd)\r\n\r\nReceived: 0123abcd\r\n");
+  EXPECT_EQ(scanner.facts().received, 3u);
+  EXPECT_EQ(scanner.facts().marked, 2u);
+  HeaderScanner without;
+  without.feed("Received: from x\r\n\r\n");
+  EXPECT_EQ(without.facts().marked, 0u);
+}
+
 }  // namespace
 }  // namespace relayd::mail

@@ -11,6 +11,7 @@
 #include "shared/async/scope.hpp"
 #include "shared/net/acceptor.hpp"
 #include "shared/net/dialer.hpp"
+#include "shared/net/gateway.hpp"
 #include "shared/net/tls_authority.hpp"
 
 namespace relayd::net {
@@ -217,6 +218,15 @@ TEST_F(Net, TwoListenersOnOneAddressAreRefusedByName) {
   } catch (const BindError& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("127.0.0.1:" + std::to_string(port)));
   }
+}
+
+TEST(Gateway, IsThatOfTheDefaultRoute) {
+  EXPECT_EQ(default_gateway("Iface\tDestination\tGateway\tFlags\n"
+                            "eth0\t000011AC\t00000000\t0001\n"
+                            "eth0\t00000000\t010011AC\t0003\n"),
+            "172.17.0.1");
+  EXPECT_EQ(default_gateway("Iface\tDestination\tGateway\nlo\t00000000\t00000000\nnonsense\n"), "");
+  EXPECT_EQ(default_gateway(""), "");
 }
 
 }  // namespace
