@@ -49,13 +49,14 @@ class DispatcherFixture : public QueueFixture {
     rule.upstreams = std::move(upstreams);
     return rule;
   }
-  void start() {
+  void start() { start(dialer); }
+  void start(async::Dialer& with) {
     const route::Router::Built built = route::Router::build(config);
     for (const config::Diagnostic& error : built.errors) ADD_FAILURE() << error.text;
     relayd::Setup setup;
     setup.config = config;
     setup.router = built.router;
-    dispatcher = std::make_unique<Dispatcher>(loop, workers, *disk, log_, dialer, *queue, setup);
+    dispatcher = std::make_unique<Dispatcher>(loop, workers, *disk, log_, with, *queue, setup);
     dispatcher->observe([this](const Dispatcher::Attempt& attempt) {
       attempts.push_back(attempt.upstream + " " + attempt.to + " " + attempt.response);
     });

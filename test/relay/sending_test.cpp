@@ -1,0 +1,267 @@
+// Dispatcher and lanes under many messages: limits that an upstream names, outages, accounts side by side.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <map>
+#include <random>
+
+#include "relay/dispatcher_fixture.hpp"
+#include "support/fake_upstream.hpp"
+
+namespace relayd {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+
+class SendingTest : public test::DispatcherFixture {
+ protected:
+  void TearDown() override {
+    server.answer = {};  // it stands on the test's own variables
+    DispatcherFixture::TearDown();
+  }
+  void give_account(auto& section, const std::string& username) {
+    section.username = username;
+    section.password.kind = config::SecretSource::Kind::literal;
+    section.password.literal = Secret("secret");
+  }
+  config::Upstream& add_office() {
+    config::Upstream& upstream = add_upstream("office", {1});
+    upstream.host = "127.0.0.1";  // so that a password may be sent in the clear
+    return upstream;
+  }
+  void start_office() {
+    add_rule("*", {"office"});
+    start(server);
+  }
+  async::Task<void> hand_in(std::string sender, std::string body) {
+    queue::Envelope envelope;
+    envelope.sender = envelope.routing_sender = sender;
+    envelope.recipients.push_back({"b@example.org", "", ""});
+    co_await commit_task(body, std::move(envelope));
+    ++handed_in_;
+  }
+  void hand_in(const std::string& sender, int count) {
+    async::Scope scope;
+    const int target = handed_in_ + count;
+    for (int i = 0; i < count; ++i) scope.spawn(hand_in(sender, fmt::format("{}\r\n", i)));
+    loop.run_until([&] { return handed_in_ == target; });
+  }
+  std::size_t busy() const {
+    std::size_t count = 0;
+    dispatcher->lanes().for_each([&count](const LaneEntry& entry) {
+      count += entry.lane->connections() - entry.lane->idle_connections();
+    });
+    return count;
+  }
+  // Until no connection has anything to do at the present time.
+  void run_until_quiet() {
+    do {
+      loop.run_until([this] {
+        loop.run();
+        return busy() == 0;
+      });
+      flush();
+    } while (loop.run() || busy() > 0);
+  }
+  // Lets time pass from timer to timer, with all that happens at each.
+  void pass(Duration time) {
+    const SteadyTime end = loop.now() + time;
+    run_until_quiet();
+    while (loop.has_timers() && loop.next_timer() <= end) {
+      loop.advance(std::max<Duration>(loop.next_timer() - loop.now(), Duration::zero()));
+      run_until_quiet();
+    }
+    loop.advance(end - loop.now());
+    run_until_quiet();
+  }
+  std::size_t left() const {
+    const queue::Totals totals = queue->totals();
+    return totals.waiting + totals.ready + totals.held + totals.failed;
+  }
+
+  test::FakeUpstream server{loop};
+
+ private:
+  int handed_in_ = 0;
+};
+
+// --- what an upstream says of its limits ---
+
+TEST_F(SendingTest, TooFastIsSlowedForAMomentAndBouncesNothing) {
+  add_office();
+  int calls = 0;
+  server.answer = [&](std::string_view command, const std::string&) {
+    return command == "." && ++calls == 20 ? "451 4.7.1 Rate limit exceeded" : "";
+  };
+  start_office();
+  hand_in("a@example.org", 40);
+  run_until_quiet();
+  EXPECT_LT(server.taken.size(), 40U);
+  EXPECT_EQ(left(), 40 - server.taken.size());
+  for (int tick = 0; tick < 120 && left() > 0; ++tick) pass(1s);
+  EXPECT_EQ(server.taken.size(), 40U);
+  EXPECT_EQ(left(), 0U);
+}
+
+TEST_F(SendingTest, TooManyConnectionsAreFewerAndNobodyWaits) {
+  add_office().limits.connections = 5;
+  server.answer = [&](std::string_view command, const std::string&) {
+    return command.empty() && server.connections > 3 ? "421 4.7.0 Too many connections" : "";
+  };
+  start_office();
+  hand_in("a@example.org", 100);
+  run_until_quiet();
+  EXPECT_EQ(server.taken.size(), 100U);
+  EXPECT_EQ(left(), 0U);
+}
+
+TEST_F(SendingTest, AQuotaThatIsUsedUpIsAskedAboutOnceAnHour) {
+  add_office();
+  bool open = false;
+  server.answer = [&](std::string_view command, const std::string&) {
+    return command == "." && !open ? "454 4.7.0 Daily message quota exceeded" : "";
+  };
+  start_office();
+  hand_in("a@example.org", 50);
+  run_until_quiet();
+  const std::size_t dials = server.dials;
+  for (int hour = 0; hour < 5; ++hour) pass(1h + 1s);
+  EXPECT_LE(server.dials - dials, 6U);
+  EXPECT_EQ(left(), 50U);
+  open = true;
+  pass(1h + 1s);
+  pass(1s);
+  EXPECT_EQ(server.taken.size(), 50U);
+}
+
+TEST_F(SendingTest, AConfiguredQuotaHoldsOverARestart) {
+  add_office().limits.quota = config::Quota{30, config::Quota::Period::day};
+  start_office();
+  hand_in("a@example.org", 50);
+  run_until_quiet();
+  EXPECT_EQ(server.taken.size(), 30U);
+  // A restart: what was used is on disk.
+  dispatcher->shut_down();
+  run_task(dispatcher->drained(), &loop);
+  dispatcher.reset();
+  reopen();
+  start(server);
+  dispatcher->open();
+  run_until_quiet();
+  EXPECT_EQ(server.taken.size(), 30U);
+  EXPECT_EQ(left(), 20U);
+  pass(24h);
+  EXPECT_EQ(server.taken.size(), 50U);
+}
+
+// --- outages ---
+
+// How many messages wait: enough to see a herd. RELAYD_TEST_MESSAGES=100000 is the long form.
+int many() {
+  const char* const wanted = std::getenv("RELAYD_TEST_MESSAGES");
+  return wanted ? std::stoi(wanted) : 3'000;
+}
+
+TEST_F(SendingTest, ThreeDaysDownCostNothingAndTheReturnIsNoHerd) {
+  add_office();
+  config->queue.lifetime = std::chrono::hours(5 * 24);
+  config->queue.retry.jitter = 0.2;
+  server.down = true;
+  start_office();
+  const int count = many();
+  hand_in("a@example.org", count);
+  run_until_quiet();
+  const std::clock_t before = std::clock();
+  for (int hour = 0; hour < 72; ++hour) pass(1h);
+  const double seconds = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+  RecordProperty("ProcessorSecondsOfThreeDays", fmt::format("{:.1f}", seconds));
+  EXPECT_LE(server.dials, 120U);  // a probe for each step of the back-off
+  EXPECT_EQ(left(), static_cast<std::size_t>(count));
+
+  server.down = false;
+  for (int minute = 0; minute < 120 && left() > 0; ++minute) pass(1min);
+  ASSERT_EQ(server.taken.size(), static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < server.taken.size(); ++i) {
+    // Oldest first, but for those that travel side by side.
+    ASSERT_NEAR(std::stoi(server.taken[i].content), static_cast<double>(i), 100);
+    // One connection more for each delivery.
+    if (i < 10) EXPECT_LE(server.taken[i].connections, i + 1);
+  }
+}
+
+TEST_F(SendingTest, TheFirstUpstreamIsTakenAgainWhenItIsWell) {
+  add_office();
+  add_upstream("backup", {2});
+  add_rule("*", {"office", "backup"});
+  std::string refusal = "554 5.3.2 No mail here";
+  server.answer = [&](std::string_view command, const std::string&) -> std::string {
+    return command.empty() && !refusal.empty() && server.dials % 2 == 1 ? refusal : "";
+  };
+  start(server);
+  hand_in("a@example.org", 1);
+  run_until_quiet();
+  EXPECT_THAT(attempts, ElementsAre(testing::StartsWith("office"), "backup b@example.org 250 Ok"));
+  refusal.clear();
+  hand_in("a@example.org", 1);  // the first is still paused
+  run_until_quiet();
+  EXPECT_THAT(attempts.back(), testing::StartsWith("backup"));
+  pass(60s);
+  hand_in("a@example.org", 1);
+  run_until_quiet();
+  EXPECT_THAT(attempts.back(), testing::StartsWith("office"));
+}
+
+// --- accounts ---
+
+// A hundred accounts at one host, with servers that stop, connections that end and passwords that are wrong:
+// each message leaves under its own account or not at all.
+TEST_F(SendingTest, NoMessageLeavesUnderAnotherAccount) {
+  config::Upstream& office = add_office();
+  office.limits.connections_total = 20;
+  office.limits.connections = 3;
+  constexpr int accounts = 100;
+  for (int i = 0; i < accounts; ++i)
+    give_account(add_rule(fmt::format("s{}@example.org", i), {"office"}), fmt::format("s{}", i));
+  std::mt19937 random(1);
+  server.answer = [&](std::string_view command, const std::string& account) -> std::string {
+    if (command == "AUTH") return account.ends_with('7') ? "535 5.7.8 Wrong" : "";
+    if (random() % 50 == 0) return "421 4.3.2 Stopping";
+    return command == "." && random() % 20 == 0 ? "451 4.3.0 Later" : "";
+  };
+  start(server);
+  for (int round = 0; round < 10; ++round)
+    for (int i = 0; i < accounts; ++i) hand_in(fmt::format("s{}@example.org", i), 1);
+  run_until_quiet();
+  for (int minute = 0; minute < 60 && left() > 100; ++minute) pass(1min);
+  EXPECT_GE(server.taken.size(), 900U);
+  EXPECT_EQ(left(), 100U) << "those of the ten wrong passwords wait";
+  for (const test::FakeUpstream::Taken& message : server.taken)
+    ASSERT_EQ(message.account + "@example.org", message.sender);
+}
+
+// --- fairness ---
+
+TEST_F(SendingTest, ANewsletterDelaysNobodyElse) {
+  add_office().limits.rate = config::Rate{10, 1s};
+  start_office();
+  hand_in("news@example.org", 5'000);
+  pass(10s);
+  hand_in("accounts@example.org", 1);
+  const SteadyTime handed_in = loop.now();
+  pass(5s);
+  const auto found = std::find_if(server.taken.begin(), server.taken.end(), [](const auto& message) {
+    return message.sender == "accounts@example.org";
+  });
+  ASSERT_NE(found, server.taken.end());
+  EXPECT_LE(found->when - handed_in, 200ms);
+  EXPECT_GE(server.taken.size(), 149U);
+  EXPECT_LE(server.taken.size(), 152U);
+}
+
+}  // namespace
+}  // namespace relayd
