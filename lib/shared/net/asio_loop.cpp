@@ -19,15 +19,27 @@ struct AsioLoop::Implementation {
   asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
   asio::steady_timer alarm{context};
   SteadyTime alarm_at = SteadyTime::max();
+  bool turn_posted = false;
   Timers timers;
   std::unordered_map<TimerId, Timers::iterator> by_id;
   TimerId last_id = 0;
   std::unique_ptr<asio::signal_set> signals;
   std::function<void(int)> signal_callback;
 
+  // What is due already needs no alarm, only its turn: setting one costs two system calls.
   void arm() {
-    if (timers.empty() || timers.begin()->first >= alarm_at) return;
-    alarm_at = timers.begin()->first;
+    if (timers.empty()) return;
+    const SteadyTime first = timers.begin()->first;
+    if (first <= std::chrono::steady_clock::now()) {
+      if (!std::exchange(turn_posted, true))
+        asio::post(context, [this] {
+          turn_posted = false;
+          fire();
+        });
+      return;
+    }
+    if (first >= alarm_at) return;
+    alarm_at = first;
     alarm.expires_at(alarm_at);
     alarm.async_wait([this](const asio::error_code& error) {
       if (error) return;  // moved to an earlier moment
@@ -36,9 +48,11 @@ struct AsioLoop::Implementation {
     });
   }
 
+  // What is set meanwhile has to wait for its turn, so that the sockets get theirs.
   void fire() {
     const SteadyTime now = std::chrono::steady_clock::now();
-    while (!timers.empty() && timers.begin()->first <= now) {
+    for (std::size_t left = timers.size(); left > 0 && !timers.empty() && timers.begin()->first <= now;
+         --left) {
       auto [id, callback] = std::move(timers.begin()->second);
       by_id.erase(id);
       timers.erase(timers.begin());
