@@ -300,6 +300,7 @@ def test_when_tls_has_ended_nothing_more_is_read(listening, trust):
     relay = listening(tls="starttls")
     with connect(relay) as client:
         client.starttls(context=trust)
+        client.ehlo()
         client.mail(SENDER)
         client.rcpt(RECIPIENT)
         client.putcmd("DATA")
