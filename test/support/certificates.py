@@ -24,8 +24,7 @@ class Authority:
 
     def issue(self, *names: str) -> Certificate:
         """A server certificate for host names and IP addresses."""
-        stem = self._directory / names[0]
-        certificate, key = stem.with_name(stem.name + ".pem"), stem.with_name(stem.name + ".key")
+        certificate, key = self._files(names[0])
         alternatives = ",".join(f"{'IP' if _is_address(name) else 'DNS'}:{name}" for name in names)
         self._request(certificate, key, names[0], f"subjectAltName={alternatives}", "extendedKeyUsage=serverAuth",
                       "basicConstraints=critical,CA:FALSE", signer=["-CA", self.file, "-CAkey", self._key])
@@ -51,10 +50,14 @@ class Authority:
 
     def issue_to_client(self, name: str) -> Certificate:
         """For a client, which a server knows by that name."""
-        certificate, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
+        certificate, key = self._files(name)
         self._request(certificate, key, name, "extendedKeyUsage=clientAuth", "basicConstraints=critical,CA:FALSE",
                       signer=["-CA", self.file, "-CAkey", self._key])
         return Certificate(certificate, key, self.file)
+
+    def _files(self, name: str) -> tuple[Path, Path]:
+        stem = f"{len(list(self._directory.iterdir()))}-{name}"
+        return self._directory / f"{stem}.pem", self._directory / f"{stem}.key"
 
     @staticmethod
     def _request(certificate, key, name, *extensions, signer=()):

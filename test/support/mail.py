@@ -56,3 +56,7 @@ def demand_same(arrived: bytes, sent: bytes):
     around = slice(max(0, at - 60), at + 60)
     raise AssertionError(f"octet {at} differs ({len(arrived)} arrived, {len(sent)} sent):\n"
                          f"arrived {arrived[around]!r}\nsent    {sent[around]!r}")
+
+
+def subject(data: bytes) -> str:
+    return re.search(rb"^Subject: (.*?)\r\n", data, re.M)[1].decode()

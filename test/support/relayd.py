@@ -75,6 +75,12 @@ class Relayd:
                     events.add({"event": "not JSON", "line": line.rstrip("\n")})
         events.close()
 
+    def reload(self):
+        """Has it read the configuration again."""
+        already = len(self.logged("reloaded"))
+        self.signal(signal.SIGHUP)
+        self.wait("reloaded", already + 1)
+
     @property
     def pid(self) -> int:
         return self._process.pid

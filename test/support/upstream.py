@@ -93,6 +93,10 @@ class FakeUpstream:
         with self._lock:
             self._answers.append(Answer(stage, reply, about, times))
 
+    def use(self, session: "type[Session]"):
+        """What serves connections from now on."""
+        self._make_session = session
+
     def behave(self):
         """Forgets every scripted answer."""
         with self._lock:
