@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "commands.hpp"
+#include "sendmail.hpp"
 #include "shared/config/value.hpp"
 
 namespace {
@@ -56,10 +57,35 @@ void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
   }
 }
 
+// The words from `first` on.
+std::vector<std::string_view> words(int first, int argc, char** argv) {
+  return {argv + std::min(first, argc), argv + argc};
+}
+
+// relayd sendmail|mailq|newaliases: all that follows is theirs.
+void add_mail_programs(CLI::App& app, int argc, char** argv, int& status) {
+  const std::pair<const char*, const char*> programs[] = {
+      {"sendmail", "Take a message as sendmail(1) does; also as a program of that name"},
+      {"mailq", "Show what waits in the queue, as Postfix does; also as a program of that name"},
+      {"newaliases", "Do nothing, well; also as a program of that name"},
+  };
+  for (const auto& [name, help] : programs) {
+    CLI::App* program = app.add_subcommand(name, help)->prefix_command();
+    program->set_help_flag();
+    program->set_help_all_flag();
+    program->callback([&status, argc, argv, program_name = name] {
+      status = relayd::command::mail_program(program_name, words(2, argc, argv));
+    });
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   namespace command = relayd::command;
+  const std::string program = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "";
+  if (command::is_mail_program(program)) return command::mail_program(program, words(1, argc, argv));
+
   command::Options options;
   int status = EX_USAGE;
 
@@ -105,6 +131,7 @@ int main(int argc, char** argv) {
       ->callback([&] { status = command::hash_password(); });
 
   add_queue(app, options, status);
+  add_mail_programs(app, argc, argv, status);
 
   CLI::App* show_status = with_config(app.add_subcommand(
       "status", "The queue and every lane of the running daemon: what is wrong, since when, until when"));

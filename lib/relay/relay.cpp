@@ -52,6 +52,7 @@ void Relay::start() {
   for (const config::Listener& listener : setup_.config->listeners) listen(listener);
   certificates_.watch(setup_.tls);
   open_window();
+  collector_ = make_collector(surroundings(), setup_.config);
 }
 
 // Where the operator's commands come in. Mail does not need it: a default path that cannot be used is no
@@ -135,6 +136,7 @@ std::string Relay::use(Setup setup) {
   dialer_.reload();
   dispatcher_.use(setup_);
   certificates_.watch(setup_.tls);
+  if (collector_) collector_->use(setup_.config);
   std::string left;
   const auto leave = [&left](const char* key) { left += fmt::format("{}{}", left.empty() ? "" : ", ", key); };
   const auto same = [](const config::Listener& a, const config::Listener& b) {
@@ -149,6 +151,7 @@ std::string Relay::use(Setup setup) {
     leave("listen");
   if (before->admin_socket() != after.admin_socket()) leave("admin.socket");
   if (before->queue.directory != after.queue.directory) leave("queue.directory");
+  if (before->drop_directory() != after.drop_directory()) leave("queue.drop");
   if (before->queue.reserve != after.queue.reserve) leave("queue.reserve");
   if (before->queue.keep_failed != after.queue.keep_failed) leave("queue.keep_failed");
   if (before->log.format != after.log.format || before->log.level != after.log.level ||
@@ -164,12 +167,14 @@ void Relay::use_certificates(std::shared_ptr<net::TlsServerContext> tls) {
 
 void Relay::abort() {
   for (const auto& listener : listeners_) listener->abort();
+  if (collector_) collector_->abort();
   dispatcher_.abort();
 }
 
 // Ends when all is settled; the caller may stop waiting for it.
 Task<void> Relay::drain(Drained& drained) {
   for (const auto& listener : listeners_) co_await listener->drained();
+  if (collector_) co_await collector_->drained();
   co_await certificates_.drained();
   co_await dispatcher_.drained();
   co_await queue_.flush();
@@ -179,6 +184,7 @@ Task<void> Relay::drain(Drained& drained) {
 
 Task<bool> Relay::shut_down(Deadline deadline) {
   for (const auto& listener : listeners_) listener->shut_down();
+  if (collector_) collector_->shut_down();
   certificates_.close();
   if (admin_) admin_->close();
   dispatcher_.shut_down();

@@ -11,6 +11,7 @@
 #include "accept/listener.hpp"
 #include "queue/queue.hpp"
 #include "relay/certificates.hpp"
+#include "relay/collector.hpp"
 #include "relay/dispatcher.hpp"
 #include "relay/setup.hpp"
 #include "shared/async/workers.hpp"
@@ -85,6 +86,7 @@ class Relay final : public accept::Intake {
   accept::Listener::Counts counts_;
   std::vector<std::unique_ptr<accept::Listener>> listeners_;
   Certificates certificates_;
+  std::unique_ptr<Collector> collector_;  // null: there is no drop folder
   std::unique_ptr<watch::Admin> admin_;
   SteadyTime started_;
   Drained drained_;

@@ -123,6 +123,7 @@ struct Queue {
   std::chrono::seconds keep_failed{14 * 86400};
   bool require_persistent = false;
   enum class InDoubt { retry, hold } in_doubt = InDoubt::retry;
+  std::string drop;  // the drop folder; empty: beside the queue's directory, where it is there
 };
 
 // Recipients in a period: "14/s", "30/m", "1000/h".
@@ -237,6 +238,8 @@ struct Config {
     return admin.socket.empty() ? queue.directory + "/admin.sock" : admin.socket;
   }
 
+  // Where `relayd sendmail` leaves mail while no daemon answers. Users may not enter the queue's directory.
+  std::string drop_directory() const { return queue.drop.empty() ? queue.directory + "-drop" : queue.drop; }
 
   const Upstream* upstream(std::string_view name) const;
 };

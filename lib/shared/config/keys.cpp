@@ -338,6 +338,7 @@ static const Keys<Queue>& keys_of(const Queue*) {
       key("keep_failed", &Queue::keep_failed),
       key("require_persistent", &Queue::require_persistent),
       key("in_doubt", &Queue::in_doubt),
+      path("drop", &Queue::drop),
   };
   return keys;
 }

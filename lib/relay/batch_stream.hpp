@@ -1,0 +1,56 @@
+// BatchStream: a file of the drop folder as the client of a server session.
+//
+// Joins drop and accept. It says what the file says, one command at a time, and stops at the first reply that
+// refuses one, so that a message is taken for all of its recipients or not at all. Owned by its session; what
+// it found is in the Outcome, which outlives it. Reads on a worker.
+#pragma once
+
+#include <string>
+
+#include "drop/batch.hpp"
+#include "drop/folder.hpp"
+#include "shared/async/stream.hpp"
+#include "shared/async/workers.hpp"
+#include "shared/smtp/reply.hpp"
+
+namespace relayd {
+
+class BatchStream final : public async::Stream {
+ public:
+  struct Outcome {
+    bool taken = false;   // the final dot was answered with 2xx: the queue has it
+    smtp::Reply refusal;  // else the reply that refused it; code 0: none did
+    std::string fault;    // or why the file is no batch
+  };
+
+  BatchStream(async::Workers& workers, drop::File file, std::string helo, Outcome& outcome);
+
+  async::Task<std::size_t> read_some(std::span<char> buffer, Deadline deadline) override;
+  async::Task<void> write(std::string_view bytes, Deadline deadline) override;
+  async::Task<void> start_tls(Deadline deadline) override;
+  const async::TlsFacts& tls() const override { return tls_; }
+  const std::string& peer() const override { return peer_; }
+  void interrupt() override {}
+  void close() override { closed_ = true; }
+
+ private:
+  async::Task<void> fill();
+  bool take_line();
+  void read_reply(const smtp::Reply& reply);
+
+  async::Workers& workers_;
+  drop::File file_;
+  Outcome& outcome_;
+  const async::TlsFacts tls_;
+  std::string peer_;
+  smtp::ReplyParser replies_;
+  drop::HeadReader head_;
+  std::string said_;     // on its way to the session
+  std::string pending_;  // read from the file
+  bool file_ended_ = false;
+  bool going_on_ = false;  // the last command was welcome
+  bool data_ = false;      // and it was DATA
+  bool closed_ = false;
+};
+
+}  // namespace relayd
