@@ -157,21 +157,22 @@ class Gone(Exception):
 
 
 class Crowd:
-    """How many are there at a time."""
+    """Who is there, and how many have been at a time."""
 
     def __init__(self):
         self._lock = threading.Lock()
-        self.count = self.peak = self.total = 0
+        self._present = set()
+        self.peak = self.total = 0
 
-    def __enter__(self):
+    def enter(self, who):
         with self._lock:
             self.total += 1
-            self.count += 1
-            self.peak = max(self.peak, self.count)
+            self._present.add(who)
+            self.peak = max(self.peak, len(self._present))
 
-    def __exit__(self, *_):
+    def leave(self, who):
         with self._lock:
-            self.count -= 1
+            self._present.discard(who)
 
 
 class Session:
@@ -199,10 +200,7 @@ class Session:
         self._thread.join()
 
     def _run(self):
-        with self._upstream.connections:
-            self._converse()
-
-    def _converse(self):
+        self._upstream.connections.enter(self)
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._upstream.tls == "implicit":
@@ -213,6 +211,7 @@ class Session:
         except (Gone, OSError, UnicodeDecodeError):
             pass
         finally:
+            self._upstream.connections.leave(self)
             self._socket.close()
 
     def _serve(self, line: str) -> bool:
@@ -292,6 +291,7 @@ class Session:
         self._send("250 2.0.0 Ok")
 
     def _on_quit(self, argument: str):
+        self._upstream.connections.leave(self)  # the client may open another once it has our answer
         self._send("221 2.0.0 Bye")
 
     # --- the wire ---
