@@ -143,9 +143,11 @@ Result<SendmailHeader> complete_header(std::string_view block, const mail::Heade
                                        std::string_view from, bool take_recipients) {
   block = block.substr(0, facts.octets);
   if (facts.separated) block.remove_suffix(2);
-  if (block.starts_with("From ")) block.remove_prefix(std::min(block.find('\n'), block.size() - 1) + 1);
   std::vector<Field> fields;
   while (!block.empty()) fields.push_back(take_field(block));
+  const bool mailbox_separator =
+      !fields.empty() && fields.front().whole.starts_with("From ") && !fields.front().is("From");
+  if (mailbox_separator) fields.erase(fields.begin());
 
   SendmailHeader header;
   if (take_recipients) {

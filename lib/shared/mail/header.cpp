@@ -25,8 +25,9 @@ std::string_view trimmed(std::string_view text) {
 // The field name of a line, or nothing when it is no field (RFC 5322 2.2; space before the colon as
 // in 4.5.8).
 std::string_view field_name(std::string_view line) {
-  const std::string_view name = trimmed(line.substr(0, line.find(':')));
-  const bool valid = name.size() < line.size() && !is_space(line.front()) &&
+  const std::size_t colon = line.find(':');
+  const std::string_view name = trimmed(line.substr(0, colon));
+  const bool valid = colon != std::string_view::npos && !is_space(line.front()) &&
                      std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f; });
   return valid ? name : std::string_view();
 }
@@ -115,7 +116,7 @@ void HeaderScanner::feed(std::string_view bytes) {
 
 void HeaderScanner::read_line(std::string_view line) {
   // What mailbox files put above a message is not part of it, yet gets sent along (RFC 4155).
-  const bool mailbox_separator = facts_.octets == 0 && line.starts_with("From ");
+  const bool mailbox_separator = facts_.octets == 0 && line.starts_with("From ") && field_name(line).empty();
   if (line.empty()) {
     facts_.octets += line_octets_;
     return finish(true);

@@ -65,6 +65,7 @@ TEST(Header, UnfinishedBlock) {
 
 TEST(Header, MailboxSeparatorOnTopIsPassedOver) {
   EXPECT_EQ(scan("From a@b Thu Jan  1 00:00:00 1970\r\nFrom: c@d\r\n\r\n").from, "c@d");
+  EXPECT_EQ(scan("From : c@d\r\n\r\n").from, "c@d");  // a field, as RFC 5322 4.5 still lets it be written
 }
 
 TEST(Header, FoldedFromAndSecondFrom) {
