@@ -206,15 +206,15 @@ Task<void> SmtpTransport::ask(const Delivery& delivery) {
     const auto first = from + static_cast<std::ptrdiff_t>(answers_.count);
     co_await conversation_.write(
         fmt::format("{}", fmt::join(first, from + static_cast<std::ptrdiff_t>(end), "")), patience::envelope);
-    co_await read_answers(end);
+    co_await read_answers(end, patience::envelope);
   }
 }
 
-Task<void> SmtpTransport::read_answers(std::size_t until) {
+Task<void> SmtpTransport::read_answers(std::size_t until, Duration most) {
   while (answers_.count < until && !answers_.closing) {
     const bool data = answers_.count + 1 == answers_.commands;
     conversation_.stage = answers_.count <= answers_.mail_at ? Stage::mail : data ? Stage::data : Stage::rcpt;
-    Reply reply = co_await conversation_.read_reply(data ? patience::data : patience::envelope);
+    Reply reply = co_await conversation_.read_reply(std::min(most, data ? patience::data : patience::envelope));
     needs_reset_ = true;
     take_answer(answers_, std::move(reply));
     if (answers_.closing) usable_ = false;
@@ -339,15 +339,19 @@ Task<void> SmtpTransport::conclude(const Delivery& delivery, Report& report) {
   Reply reply = co_await conversation_.read_reply(patience::final_dot);
   answers_.closing = reply.code == 421;
   answers_.out_of_step = reply.intermediate();
+  bool silent = false;
   try {
-    co_await read_answers(answers_.commands);
+    // Once they are out of step, the rest may never come.
+    while (!answers_.complete() && !answers_.out_of_step)
+      co_await read_answers(answers_.count + 1, patience::behind_dot);
   } catch (const IoError& error) {
     usable_ = false;
+    silent = error.fault() == IoFault::timed_out;  // it threw away what came before its own reply
     answers_.out_of_step |= error.fault() == IoFault::protocol;
   }
   const std::optional<Event>& refused = answers_.refused;
   const bool disliked = refused && refused->stage == Stage::mail && dislikes_groups(refused->reply);
-  report.out_of_step = answers_.out_of_step || disliked;
+  report.out_of_step = answers_.out_of_step || disliked || silent;
   if (answers_.out_of_step)
     report.add_rest(delivery, Event(Stage::final_dot, Trouble::malformed,
                                     "the server's replies do not fit the commands that rode behind the "

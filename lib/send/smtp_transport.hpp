@@ -92,7 +92,7 @@ class SmtpTransport final : public Transport {
   std::optional<Event> cannot_take(const Delivery& delivery) const;
   std::vector<std::string> envelope_commands(const Delivery& delivery);
   void take_answer(Answers& answers, smtp::Reply reply) const;
-  async::Task<void> read_answers(std::size_t until);
+  async::Task<void> read_answers(std::size_t until, Duration most);
   async::Task<void> ask(const Delivery& delivery);
   async::Task<void> send_nothing();
   async::Task<void> transact(Delivery& delivery, Report& report, Follow& follow);

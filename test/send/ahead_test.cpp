@@ -186,6 +186,20 @@ TEST(Ahead, AServerThatWantsNoCommandsYetRefusesNoMessage) {
   }
 }
 
+TEST(Ahead, AServerThatThrowsAwayWhatCameEarlyIsNotWaitedForLong) {
+  const auto client = run(begin + said({"250 Ok A"}) + "PAUSE 61s");
+  EXPECT_THAT(client->events, ElementsAre(taken));
+  EXPECT_TRUE(client->sent[0].report.out_of_step);
+  EXPECT_FALSE(client->transport->usable());
+}
+
+TEST(Ahead, RepliesThatCannotComeAreNotWaitedFor) {
+  const SteadyTime begun = test::ManualLoop().now();
+  const auto client = run(begin + said({"250 Ok A", "250 Ok", "354 Go"}) + "PAUSE 61s");
+  EXPECT_THAT(client->events, ElementsAre(out_of_step));
+  EXPECT_EQ(client->loop.now(), begun);
+}
+
 // --- when nothing may ride behind the dot ---
 
 TEST(Ahead, OneTransactionAtATimeWhereThatIsSet) {
