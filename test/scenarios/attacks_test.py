@@ -260,6 +260,16 @@ def test_a_server_that_proves_nothing_gets_no_mail(to_upstream, session):
     relay.wait_event("delivered", id=id)
 
 
+def test_questions_without_an_end_are_left_unanswered(to_upstream):
+    relay, upstream = to_upstream(session=EndlessQuestions, mechanisms="LOGIN")
+    id = send(relay)
+    paused = relay.wait_event("lane_paused")
+    print(paused["class"], paused["response"])
+    assert paused["class"] == "auth"
+    upstream.use(Session)
+    relay.wait_event("delivered", id=id)
+
+
 # --- the wire ---
 
 class OneOctetAtATime(Session):
