@@ -168,7 +168,9 @@ void expect_no_invention(const ClientRun& run, const Sent& sent, const Sent& who
   }
   for (const std::string& event : sent.events) {
     const bool known = std::find(whole.events.begin(), whole.events.end(), event) != whole.events.end();
-    if (!run.ahead) EXPECT_THAT(event, Not(HasSubstr(": final_dot 2"))) << "that reply had not come";
+    if (!run.ahead) {
+      EXPECT_THAT(event, Not(HasSubstr(": final_dot 2"))) << "that reply had not come";
+    }
     EXPECT_TRUE(known || event.ends_with("broken") || event.ends_with("malformed")) << event;
   }
 }

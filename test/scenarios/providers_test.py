@@ -84,10 +84,10 @@ def test_the_strongest_mechanism_is_chosen(relay, provider):
     assert "sasl_method=SCRAM-SHA-256, sasl_username=carol" in provider.log()
 
 
-def test_missing_date_and_message_id_are_added_and_nothing_else(relay, provider):
+def test_missing_date_from_and_message_id_are_added_and_nothing_else(relay, provider):
     one = relay({"provider": provider.config("implicit", username="carol", password=ACCOUNTS["carol"])})
     subject = f"bare-{one.port}".encode()
     one.submit("carol@carol.example", "someone@rcpt.example", b"Subject: " + subject + b"\r\n\r\nbody\r\n")
     message = arrived(provider, subject, ["someone@rcpt.example"])[0]
-    assert sorted(mail.field_names(message.data)) == ["date", "message-id", "received", "received", "subject"]
+    assert sorted(mail.field_names(message.data)) == ["date", "from", "message-id", "received", "received", "subject"]
     assert message.data.endswith(b"\r\n\r\nbody\r\n")

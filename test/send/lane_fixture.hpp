@@ -23,6 +23,8 @@ using testing::SizeIs;
 
 // What happens on all connections, as "1: open", "1: send 7", "1: close".
 struct World {
+  explicit World(test::ManualLoop& manual) : loop(manual) {}
+
   test::ManualLoop& loop;
   std::vector<std::string> log;
   std::map<int, class FakeTransport*> connections;  // living, by number
@@ -184,7 +186,7 @@ class LaneTest : public testing::Test {
   }
 
   test::ManualLoop loop;
-  World world{.loop = loop};
+  World world{loop};
   FakeDesk desk;
   LaneLimits limits;
   std::shared_ptr<Budget> budget = std::make_shared<Budget>();
