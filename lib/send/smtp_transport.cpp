@@ -214,7 +214,8 @@ Task<void> SmtpTransport::read_answers(std::size_t until, Duration most) {
   while (answers_.count < until && !answers_.closing) {
     const bool data = answers_.count + 1 == answers_.commands;
     conversation_.stage = answers_.count <= answers_.mail_at ? Stage::mail : data ? Stage::data : Stage::rcpt;
-    Reply reply = co_await conversation_.read_reply(std::min(most, data ? patience::data : patience::envelope));
+    const Duration usual = data ? patience::data : patience::envelope;
+    Reply reply = co_await conversation_.read_reply(std::min(most, usual));
     needs_reset_ = true;
     take_answer(answers_, std::move(reply));
     if (answers_.closing) usable_ = false;
