@@ -40,6 +40,12 @@ constexpr Duration short_pause = std::chrono::seconds(5);
 // A quota comes back in its own time; looking once an hour finds it whatever the provider's day is.
 constexpr Duration quota_pause = std::chrono::hours(1);
 
+// What troubles a lane, or closes it, is a reason to pass it over.
+bool may_be_passed_over(const LaneEntry& entry) {
+  const ReplyClass what = entry.lane->troubles() > 0 ? entry.pause_class : ReplyClass::quota;
+  return std::ranges::find(entry.retry_next_on, settle::to_string(what)) != entry.retry_next_on.end();
+}
+
 std::string rule_text(const route::Route& route) {
   return route.rule ? route.rule->match : std::string();
 }
@@ -104,7 +110,7 @@ struct Dispatcher::Way {
 };
 
 // The first lane that is open. One that is only trying whether its trouble is over gets what has no other
-// way.
+// way, and nobody goes further than a lane whose trouble is no reason for that.
 Dispatcher::Way Dispatcher::find_way(const Message& message, std::span<const route::Choice> choices) {
   std::size_t first = message.route_step < choices.size() ? message.route_step : 0;
   std::size_t last = choices.size();
@@ -117,14 +123,15 @@ Dispatcher::Way Dispatcher::find_way(const Message& message, std::span<const rou
   Way way{nullptr, 0, SteadyTime::max()};
   for (std::size_t step = first; step < last; ++step) {
     LaneEntry& entry = lanes_.lane_for(choices[step]);
-    if (!entry.lane->open()) {
+    const bool open = entry.lane->open();
+    if (open && !entry.lane->probing()) return {&entry, step, {}};
+    if (!open) {
       way.look_again = std::min(way.look_again, entry.lane->closed_until());
-    } else if (!entry.lane->probing()) {
-      return {&entry, step, {}};
     } else if (!way.entry) {
       way.entry = &entry;
       way.step = step;
     }
+    if (!may_be_passed_over(entry)) break;
   }
   return way;
 }

@@ -105,6 +105,20 @@ def test_the_first_is_taken_again_when_it_is_well(first_and_next):
         assert relay.wait_event("delivered", id=send(relay))["upstream"] == "first"
 
 
+def test_a_trouble_that_is_not_named_moves_nothing_on(first_and_next):
+    """Neither the message that met it nor those that come while the lane is paused."""
+    relay, first, following = first_and_next({"retry_next_on": ["connect"]})
+    first.answer("auth", "535 5.7.8 Wrong")
+    ids = [send(relay, "met it")]
+    relay.wait_event("lane_paused")
+    ids += [send(relay, f"came later {number}") for number in range(20)]
+    relay.wait("lane_paused", 5)
+    assert not following.messages.all()
+    first.behave()
+    for id in ids:
+        assert relay.wait_event("delivered", id=id)["upstream"] == "first"
+
+
 def test_what_waits_for_the_first_moves_on_with_the_rest(first_and_next):
     """Fifty messages at once: whichever connection notices it, all arrive once."""
     relay, first, following = first_and_next()
