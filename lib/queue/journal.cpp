@@ -30,6 +30,8 @@ constexpr auto patience = std::chrono::milliseconds(2);
 constexpr std::uint64_t smallest_step = 1 << 20;
 constexpr std::uint64_t largest_step = 8 << 20;
 constexpr std::size_t zeroes_at_once = 256 << 10;
+// Octets of a batch: about as much as a second flush costs on a common disk.
+constexpr std::uint64_t grows_by_itself = 512 << 10;
 
 constexpr auto space_check_interval = std::chrono::seconds(1);
 constexpr auto shortest_pause = std::chrono::milliseconds(10);
@@ -229,10 +231,15 @@ void Journal::sync() {
   failures_ = 0;
 }
 
-// Zeroes behind the end, so that later syncs need not write the file's size and block map as well.
+// Zeroes behind the end, so that later syncs need not write the file's size and block map as well. A large
+// batch costs more to write twice than its sync costs with them.
 void Journal::fill_ahead() {
   const std::uint64_t end = written_;
   if (end <= allocated_) return;
+  if (end - end_.offset >= grows_by_itself) {
+    allocated_ = end;
+    return;
+  }
   const std::uint64_t step = std::clamp(end, smallest_step, largest_step);
   const std::uint64_t target = std::max(end, std::min(end + step, segment_size_));
   static const std::string zeros(zeroes_at_once, '\0');
