@@ -190,7 +190,9 @@ TEST_F(SendingTest, ThreeDaysDownCostNothingAndTheReturnIsNoHerd) {
     // Oldest first, but for those that travel side by side.
     ASSERT_NEAR(std::stoi(server.taken[i].content), static_cast<double>(i), 100);
     // One connection more for each delivery.
-    if (i < 10) EXPECT_LE(server.taken[i].connections, i + 1);
+    if (i < 10) {
+      EXPECT_LE(server.taken[i].connections, i + 1);
+    }
   }
 }
 
