@@ -137,10 +137,8 @@ Dispatcher::Way Dispatcher::find_way(const Message& message, std::span<const rou
 }
 
 void Dispatcher::dispatch(Message& message) {
-  const config::Queue& settings = setup_.config->queue;
   if (stopping_) return queue_.release(message, loop_.now() + backoff(1));
-  if (queue::expired(message.accepted, settings.lifetime, loop_.wall_now()))
-    return give_up(message, "expired", fmt::format("not delivered within {} s", settings.lifetime.count()));
+  if (is_expired(message)) return expire(message);
   const route::Route route = setup_.router->route(message.routing_sender);
   if (!route.reject.empty()) return give_up(message, "failed", std::string(route.reject));
   if (route.choices.empty()) return defer_unroutable(message);
@@ -169,6 +167,15 @@ void Dispatcher::defer_unroutable(Message& message) {
                             {"response", "no sender rule matches: add one to `senders:`"},
                             {"class", "none"}});
   queue_.settle(message, outcome);
+}
+
+bool Dispatcher::is_expired(const Message& message) const {
+  return queue::expired(message.accepted, setup_.config->queue.lifetime, loop_.wall_now());
+}
+
+void Dispatcher::expire(Message& message) {
+  give_up(message, "expired",
+          fmt::format("not delivered within {} s", setup_.config->queue.lifetime.count()));
 }
 
 void Dispatcher::give_up(Message& message, const std::string& event, const std::string& reason) {
@@ -208,6 +215,11 @@ Task<std::unique_ptr<send::Delivery>> Dispatcher::load(std::uint64_t id, std::ui
   Message* message = queue_.find({id});
   if (!message || message->state != queue::MessageState::ready) {
     under_way_.erase(id);
+    co_return delivery;
+  }
+  if (is_expired(*message)) {  // in the line of a slow lane
+    under_way_.erase(id);
+    expire(*message);
     co_return delivery;
   }
   try {

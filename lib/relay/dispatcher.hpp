@@ -81,6 +81,8 @@ class Dispatcher final : public send::Desk {
   void note_reply(const Settlement& settlement);
   void log_recipient(const Settlement& settlement, const send::RecipientEvent& entry,
                      const settle::Verdict& verdict, queue::RecipientState state);
+  bool is_expired(const queue::Message& message) const;
+  void expire(queue::Message& message);
   void give_up(queue::Message& message, const std::string& event, const std::string& reason);
   void defer_unroutable(queue::Message& message);
   async::Task<void> fail_all(queue::MessageId id, std::string event, std::string reason);

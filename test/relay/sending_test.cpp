@@ -159,6 +159,16 @@ TEST_F(SendingTest, AConfiguredQuotaHoldsOverARestart) {
   EXPECT_EQ(server.taken.size(), 50U);
 }
 
+TEST_F(SendingTest, WhatASlowLaneDoesNotReachInItsLifetimeIsGivenUp) {
+  add_office().limits.rate = config::Rate{1, 1h};
+  config->queue.lifetime = 150min;
+  start_office();
+  hand_in("a@example.org", 10);
+  pass(24h);
+  EXPECT_EQ(server.taken.size(), 3U);
+  EXPECT_EQ(queue->totals().failed, 7U);
+}
+
 // --- outages ---
 
 // How many messages wait: enough to see a herd. RELAYD_TEST_MESSAGES=100000 is the long form.
