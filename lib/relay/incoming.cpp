@@ -18,9 +18,6 @@ namespace {
 // RFC 5321 6.3 asks for at least 100.
 constexpr std::size_t hop_limit = 100;
 
-// Once is no circle: a mailing list may send back what it got from here.
-constexpr std::size_t own_hop_limit = 2;
-
 constexpr std::size_t recipients_shown = 10;
 
 Refused refused(const QueueError& error) {
@@ -103,9 +100,8 @@ std::optional<smtp::Reply> DraftIncoming::header_refusal() const {
         554,
         {5, 4, 6},
         fmt::format("The message has {} Received fields: it goes in circles", header.received)};
-  if (header.marked >= own_hop_limit)
-    return smtp::Reply{
-        554, {5, 4, 6}, fmt::format("The message was here {} times: it goes in circles", header.marked)};
+  if (header.marked)
+    return smtp::Reply{554, {5, 4, 6}, "The message was here before: it goes in circles"};
   if (terms_.may_send_as.empty() || !header.has_from)
     return std::nullopt;  // a missing From becomes the sender
   if (header.from_mailboxes != 1 || header.from.empty())

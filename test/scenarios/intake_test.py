@@ -160,13 +160,10 @@ def test_a_dkim_signature_still_verifies(relay, upstream, tmp_path):
 def test_our_own_mail_does_not_go_in_circles(relay, upstream):
     fake = upstream(accounts={})
     one = relay({"fake": fake.config()})
-    data = mail.text(SENDER)
     with connect(one) as client:
-        for count in (1, 2):
-            client.sendmail(SENDER, [RECIPIENT], data)
-            data = fake.taken(count)[-1].data
+        client.sendmail(SENDER, [RECIPIENT], mail.text(SENDER))
         with pytest.raises(smtplib.SMTPDataError) as refused:
-            client.sendmail(SENDER, [RECIPIENT], data)
+            client.sendmail(SENDER, [RECIPIENT], fake.taken(1)[0].data)
     assert (refused.value.smtp_code, refused.value.smtp_error[:5]) == (554, b"5.4.6")
 
 

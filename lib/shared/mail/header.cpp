@@ -139,7 +139,6 @@ void HeaderScanner::begin_field(std::string_view name, std::string_view value) {
   if (is("Received")) {
     field_ = Field::received;
     ++facts_.received;
-    marked_ = false;
     look_for_mark(value);
   } else if (is("From")) {
     field_ = Field::from;
@@ -153,9 +152,7 @@ void HeaderScanner::begin_field(std::string_view name, std::string_view value) {
 
 // Programs fold a field anew, but not inside a word.
 void HeaderScanner::look_for_mark(std::string_view line) {
-  if (marked_ || mark_.empty() || line.find(mark_) == std::string_view::npos) return;
-  marked_ = true;
-  ++facts_.marked;
+  facts_.marked |= !mark_.empty() && line.find(mark_) != std::string_view::npos;
 }
 
 void HeaderScanner::end_field() {

@@ -17,7 +17,7 @@ struct HeaderFacts {
   std::uint64_t octets = 0;  // up to and with the empty line that ends the block
   bool separated = false;    // there is such a line; else the body begins with a line that is no field
   std::size_t received = 0;  // number of Received fields
-  std::size_t marked = 0;    // those of them that have the scanner's mark
+  bool marked = false;       // one of them has the scanner's mark
   bool has_date = false;
   bool has_message_id = false;
   bool has_from = false;
@@ -54,7 +54,6 @@ class HeaderScanner {
   std::string line_;           // beginning of the present line
   std::uint64_t line_octets_ = 0;
   std::string from_;     // body of the present From, unfolded
-  bool marked_ = false;  // the present Received field has the mark
 };
 
 // The addresses of the mailboxes in the body of an address field: a@b and d@e of `"X, Y" (c) <a@b>, d@e`.
