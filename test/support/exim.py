@@ -1,11 +1,12 @@
 """Exim: a real Exim as a mail provider runs it, from a private directory: STARTTLS, AUTH PLAIN, its checks of who
 speaks out of turn. What it takes stays in its own spool, where a test reads it.
 
-Debian lets no second mail server be installed beside Postfix, so that script/bootstrap unpacks it; the name it must
-run under exists in its own mount namespace alone.
+Debian lets no second mail server be installed beside Postfix, so that script/bootstrap unpacks it, and makes the user
+it must run under.
 """
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -18,7 +19,7 @@ from support.certificates import Certificate
 from support.waiting import PATIENCE
 
 BINARY = Path(__file__).resolve().parents[2] / "build" / "peers" / "exim4-daemon-light" / "usr" / "sbin" / "exim4"
-USER, NOBODY = "Debian-exim", 65534
+USER = "Debian-exim"
 
 CONFIGURATION = """
 primary_hostname = exim.test.example
@@ -59,14 +60,6 @@ plain:
   server_condition = ${{if and {{{{eq {{$auth2}}{{{username}}}}}{{eq {{$auth3}}{{{password}}}}}}}}}
 """
 
-ENTER = """
-mount --bind "$1/passwd" /etc/passwd
-mount --bind "$1/group" /etc/group
-shift
-exec "$@"
-"""
-
-
 class Exim:
     def __init__(self, certificate: Certificate, username: str, password: str):
         assert BINARY.exists(), f"{BINARY} is missing: run script/bootstrap"
@@ -79,21 +72,17 @@ class Exim:
 
     def _write_files(self):
         self._directory.chmod(0o755)
-        for name, line in (("passwd", f"{USER}:x:{NOBODY}:{NOBODY}::/:/bin/false"), ("group", f"{USER}:x:{NOBODY}:")):
-            lines = [*Path("/etc", name).read_text().splitlines(), line, ""]
-            (self._directory / name).write_text("\n".join(lines))
         # Copies: it reads them when it is nobody in particular any more.
         shutil.copy(self._certificate.certificate, self._directory / "certificate")
         shutil.copy(self._certificate.key, self._directory / "key")
         (self._directory / "spool").mkdir()
         for name in ("certificate", "key", "spool", "."):
-            os.chown(self._directory / name, NOBODY, NOBODY)
+            shutil.chown(self._directory / name, USER, pwd.getpwnam(USER).pw_gid)
         (self._directory / "exim.conf").write_text(CONFIGURATION.format(directory=self._directory, **self._credential))
 
     def start(self):
         # It is handed the listening socket, as inetd does, so that it need not be waited for.
-        command = ["unshare", "--mount", "sh", "-ec", ENTER, "sh", self._directory, BINARY, "-bw",
-                   "-C", self._directory / "exim.conf"]
+        command = [BINARY, "-bw", "-C", self._directory / "exim.conf"]
         with open(self._directory / "start.log", "w") as log:
             self._process = subprocess.Popen(list(map(str, command)), stdin=self._listener, stdout=log, stderr=log)
         return self
