@@ -30,9 +30,9 @@ MESSAGE = b"From: app@example.com\nTo: bob@rcpt.example\nSubject: by hand\n\nGoo
 def post(relay, upstream, tmp_path):
     """A relay with its sendmail program and a drop folder: (relay, upstream, sendmail)."""
 
-    def start(listener: dict | None = None, **sections):
+    def start(listener: dict | None = None, connections: int = 10, **sections):
         fake = upstream(accounts={})
-        one = relay({"fake": fake.config()}, listener=listener,
+        one = relay({"fake": fake.config(limits={"connections": connections})}, listener=listener,
                     queue={"drop": str(tmp_path / "drop"), **sections.pop("queue", {})}, **sections)
         return one, fake, Sendmail(tmp_path / "bin", one.file)
 
@@ -339,7 +339,7 @@ def test_a_daemon_killed_under_the_message_gets_it_once(post):
 
 
 def test_a_daemon_that_dies_before_it_removes_the_file_sends_it_twice_at_most(post):
-    relay, upstream, sendmail = post()
+    relay, upstream, sendmail = post(connections=1)
     relay.finish()
     for number in range(20):
         assert sendmail.run("-f", SENDER, RECIPIENT, message=b"Subject: %d\n" % number + MESSAGE).returncode == OK
