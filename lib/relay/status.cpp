@@ -35,7 +35,8 @@ LaneStatus describe(const LaneEntry& entry, Now now) {
   status.upstream = entry.upstream;
   status.account = entry.username;
   status.state = state_of(lane, now);
-  status.until = wall_time(lane.closed_until(), now);
+  status.until =
+      status.state == State::quota_used_up ? quota.resets_at(now.wall) : wall_time(lane.closed_until(), now);
   status.reply_class = settle::to_string(entry.pause_class);
   status.reason = entry.pause_reason;
   status.pauses = lane.troubles();
