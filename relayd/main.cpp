@@ -127,7 +127,8 @@ int main(int argc, char** argv) {
   with_config(app.add_subcommand("healthcheck", "Exit 0 if the daemon of this configuration answers"))
       ->callback([&] { status = command::healthcheck(options); });
 
-  app.add_subcommand("hash-password", "Turn a password from standard input into what an account may keep instead")
+  app.add_subcommand("hash-password",
+                     "Turn a password from standard input into what an account may keep instead")
       ->callback([&] { status = command::hash_password(); });
 
   add_queue(app, options, status);

@@ -100,8 +100,7 @@ std::optional<smtp::Reply> DraftIncoming::header_refusal() const {
         554,
         {5, 4, 6},
         fmt::format("The message has {} Received fields: it goes in circles", header.received)};
-  if (header.marked)
-    return smtp::Reply{554, {5, 4, 6}, "The message was here before: it goes in circles"};
+  if (header.marked) return smtp::Reply{554, {5, 4, 6}, "The message was here before: it goes in circles"};
   if (terms_.may_send_as.empty() || !header.has_from)
     return std::nullopt;  // a missing From becomes the sender
   if (header.from_mailboxes != 1 || header.from.empty())

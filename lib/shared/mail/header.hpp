@@ -53,7 +53,7 @@ class HeaderScanner {
   Field field_ = Field::none;  // the one that may be continued
   std::string line_;           // beginning of the present line
   std::uint64_t line_octets_ = 0;
-  std::string from_;     // body of the present From, unfolded
+  std::string from_;  // body of the present From, unfolded
 };
 
 // The addresses of the mailboxes in the body of an address field: a@b and d@e of `"X, Y" (c) <a@b>, d@e`.

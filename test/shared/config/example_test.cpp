@@ -93,12 +93,9 @@ TEST(Example, ShowsEveryKeyAndNoOther) {
 
 // Certificates, keys and secrets that this machine does not have may be missing; everything else is right.
 TEST(Example, WithEveryKeySwitchedOnOnlyWhatIsNotSupportedYetIsRefused) {
-  const Environment environment = {{"REPORTS_PASSWORD", "x"},
-                                   {"SCANNER_SCRAM", "x"},
-                                   {"OFFICE_PASSWORD", "x"},
-                                   {"OFFICE_NEXT_PASSWORD", "x"},
-                                   {"NET_PASSWORD", "x"},
-                                   {"NET_NEXT_PASSWORD", "x"}};
+  const Environment environment = {{"REPORTS_PASSWORD", "x"}, {"SCANNER_SCRAM", "x"},
+                                   {"OFFICE_PASSWORD", "x"},  {"OFFICE_NEXT_PASSWORD", "x"},
+                                   {"NET_PASSWORD", "x"},     {"NET_NEXT_PASSWORD", "x"}};
   std::set<int> marked;
   std::istringstream text(switched_on());
   int number = 0;
