@@ -8,8 +8,11 @@ using async::Task;
 using namespace std::chrono_literals;
 
 namespace {
-// What a connection carries before it makes room for a lane that has none. A handshake for so many messages.
+// What a connection carries before it makes room for a lane that has none: so many messages, and for so many times
+// as long as opening it took, because far away a handshake costs as much as many messages.
 constexpr std::uint32_t turn_length = 20;
+constexpr int turn_openings = 5;
+constexpr Duration longest_turn = 10s;  // of the time that opening it earned
 // An idle connection that was used so lately is warm for its own lane's next message.
 constexpr Duration spare_after = 1s;
 constexpr Duration ceiling_rises_after = 1min;
@@ -46,12 +49,14 @@ struct Lane::Connection final : Follow {
   void drop_transport() {
     transport.reset();
     carried = 0;
+    turn_until = {};
   }
 
   Lane& lane;
   std::unique_ptr<Transport> transport;  // null: not open
   unsigned generation = 0;               // of what the transport was made from
   std::uint32_t carried = 0;             // messages that it was given
+  SteadyTime turn_until{};               // before that it need not make room
   Taken current;                         // is being sent
   Taken following;                       // comes next, and may have been announced
   SteadyTime idle_since{};               // while it is idle
@@ -176,7 +181,7 @@ std::optional<Ticket> Lane::take_for(const Connection& connection) {
 bool Lane::is_worn(const Connection& connection) const {
   if (!connection.transport) return false;
   return connection.generation != generation_ || connection.carried >= limits_.messages_per_connection ||
-         (connection.carried >= turn_length && others_wait());
+         (connection.carried >= turn_length && loop_.now() >= connection.turn_until && others_wait());
 }
 
 // A message goes to a warm connection if one is idle, else to a new one if there may be more; the rest waits
@@ -230,9 +235,10 @@ bool Lane::give_room(SteadyTime idle_since) {
   return true;
 }
 
-// A connection has ended.
+// A connection has ended. Its lane asks again, behind those that waited meanwhile.
 void Lane::share_room() {
   const std::shared_ptr<Budget> budget = budget_;
+  std::erase(budget->waiting, this);
   for (std::size_t left = budget->waiting.size(); left > 0 && budget->used < budget->limit; --left) {
     Lane* const lane = budget->waiting.front();
     budget->waiting.pop_front();
@@ -301,7 +307,10 @@ Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
 Task<bool> Lane::open_transport(Connection& connection) {
   connection.transport = make_transport_();
   connection.generation = generation_;
+  const SteadyTime begun = loop_.now();
   const std::optional<Event> failed = co_await connection.transport->open();
+  const SteadyTime opened = loop_.now();
+  connection.turn_until = opened + std::min<Duration>(turn_openings * (opened - begun), longest_turn);
   if (!failed) co_return true;
   Report report = connection.transport->describe();
   report.add_rest(*connection.current.delivery, *failed);

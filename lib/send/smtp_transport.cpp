@@ -41,12 +41,13 @@ bool closed_before_mail(const Report& report) {
 }  // namespace
 
 SmtpTransport::SmtpTransport(async::Loop& loop, async::Workers& workers, async::Dialer& dialer, Target target,
-                             FetchCredential fetch, OnLogin on_login)
+                             FetchCredential fetch, OnLogin on_login, OnOffer on_offer)
     : workers_(workers),
       dialer_(dialer),
       target_(std::move(target)),
       fetch_(std::move(fetch)),
       on_login_(std::move(on_login)),
+      on_offer_(std::move(on_offer)),
       conversation_(loop) {}
 
 // --- opening ---
@@ -60,6 +61,7 @@ Task<std::optional<Event>> SmtpTransport::open() {
     conversation_.begin(std::move(stream));
     if (aborted_) throw IoError(IoFault::cancelled, "the connection was closed by us");
     event = co_await greet();
+    if (!event && on_offer_) on_offer_(capabilities_);
     if (!event && target_.login) event = co_await log_in();
     usable_ = !event;
   } catch (const IoError& error) {
@@ -94,6 +96,7 @@ Task<std::optional<Event>> SmtpTransport::say_ehlo() {
   if (!reply.positive()) co_return Event(conversation_.stage, std::move(reply));
   capabilities_ = smtp::parse_capabilities(reply);
   if (target_.pipelining == Pipelining::off) capabilities_.pipelining = false;
+  if (!conversation_.tls().verified) capabilities_.require_tls = false;  // RFC 8689 4.2.1
   co_return std::nullopt;
 }
 
@@ -141,19 +144,15 @@ std::optional<Event> SmtpTransport::cannot_take(const Delivery& delivery) const 
           Stage::mail, Trouble::too_large,
           fmt::format("the message has {} octets, {} takes {}", delivery.size(), target_.host, limit));
   const mail::Envelope& envelope = delivery.envelope();
-  const auto lacks = [this](std::string_view status, std::string_view extension) {
-    return Event(
-        Stage::mail, Trouble::no_extension,
-        fmt::format("{} the message needs {}, which {} does not offer", status, extension, target_.host));
-  };
   if (envelope.require_tls && !conversation_.tls().verified)  // RFC 8689 4.2.1
     return Event(Stage::mail, Trouble::no_extension,
                  fmt::format("5.7.30 the message demands verified TLS (REQUIRETLS); {} is reached without",
                              target_.host));
-  if (envelope.require_tls && !capabilities_.require_tls) return lacks("5.7.30", "REQUIRETLS");
-  if (envelope.smtp_utf8 && !capabilities_.smtp_utf8) return lacks("5.6.7", "SMTPUTF8");       // RFC 6531 3.5
-  if (envelope.eight_bit && !capabilities_.eight_bit_mime) return lacks("5.6.3", "8BITMIME");  // RFC 6152 3
-  return std::nullopt;
+  const std::optional<smtp::Lack> lack = smtp::find_lack(envelope, capabilities_);
+  if (!lack) return std::nullopt;
+  return Event(Stage::mail, Trouble::no_extension,
+               fmt::format("{} the message needs {}, which {} does not offer",
+                           smtp::to_string(lack->enhanced), lack->extension, target_.host));
 }
 
 Task<Report> SmtpTransport::send(Delivery& delivery, Follow& follow) {

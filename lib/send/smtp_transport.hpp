@@ -52,9 +52,11 @@ class SmtpTransport final : public Transport {
  public:
   // Told which of the credential's passwords the server took.
   using OnLogin = std::function<void(std::size_t password)>;
+  // Told what the server offers, once TLS is as it will be.
+  using OnOffer = std::function<void(const smtp::Capabilities& offered)>;
 
   SmtpTransport(async::Loop& loop, async::Workers& workers, async::Dialer& dialer, Target target,
-                FetchCredential fetch, OnLogin on_login = {});
+                FetchCredential fetch, OnLogin on_login = {}, OnOffer on_offer = {});
 
   async::Task<std::optional<Event>> open() override;
   async::Task<Report> send(Delivery& delivery, Follow& follow) override;
@@ -106,6 +108,7 @@ class SmtpTransport final : public Transport {
   Target target_;
   FetchCredential fetch_;
   OnLogin on_login_;
+  OnOffer on_offer_;
   Conversation conversation_;
   std::stop_source stop_dial_;
   smtp::Capabilities capabilities_;

@@ -30,6 +30,7 @@ struct World {
   std::map<int, class FakeTransport*> connections;  // living, by number
   int count = 0;
   std::optional<Event> cannot_open;
+  Duration opening_takes{};
   bool ahead = false;  // transports ask what follows
 
   void note(int connection, const std::string& what) {
@@ -46,6 +47,10 @@ class FakeTransport final : public Transport {
 
   Task<std::optional<Event>> open() override {
     world_.note(number_, "open");
+    if (world_.opening_takes > Duration{}) {
+      alarm_.at(world_.loop.now() + world_.opening_takes, [this] { opened_.set(); });
+      co_await opened_;
+    }
     usable_ = !world_.cannot_open;
     co_return world_.cannot_open;
   }
@@ -112,6 +117,7 @@ class FakeTransport final : public Transport {
   bool idling_ = false;
   bool woken_ = false;
   std::optional<Event> event_;
+  async::Event opened_;
   async::Event sent_;
   async::Event waited_;
   async::Timer alarm_;

@@ -176,6 +176,30 @@ TEST_F(LaneTest, ALaneWithoutAConnectionGetsOneAfterATurn) {
   end(*second);
 }
 
+// Far away a handshake costs as much as many messages, so a turn lasts five times as long as it took.
+TEST_F(LaneTest, ATurnOutweighsItsHandshake) {
+  budget->limit = 1;
+  world.opening_takes = 400ms;
+  const auto first = make_lane();
+  const auto second = make_lane();
+  for (std::uint64_t message = 1; message <= 100; ++message) first->enqueue("ann@example.com", {message, 1});
+  loop.run();
+  loop.advance(400ms);
+  enqueue(*second, {1000});
+  for (int i = 0; i < 39; ++i) {
+    finish(1);
+    loop.advance(50ms);
+  }
+  EXPECT_EQ(second->waiting(), 1U);
+  finish(1);
+  loop.advance(50ms);
+  finish(1);
+  EXPECT_EQ(second->waiting(), 0U);
+  first->shut_down();
+  loop.advance(400ms);
+  end(*second);
+}
+
 // A connection whose lane has nothing more to send is no use to it while another lane waits.
 TEST_F(LaneTest, AConnectionDoesNotIdleWhileAnotherLaneWaits) {
   budget->limit = 1;
