@@ -62,9 +62,9 @@ class Intake {
   // The largest message that is taken and that some upstream takes, for EHLO (RFC 1870 5).
   virtual Bytes size_limit() = 0;
 
-  // At MAIL FROM: a refusal, or nothing when the sender may go on. `size`: what the client announced; 0:
-  // nothing.
-  virtual std::optional<smtp::Reply> check_sender(const ClientFacts& facts, const std::string& sender,
+  // At MAIL FROM: a refusal, or nothing when the client may go on. The envelope has no recipients yet.
+  // `size`: what the client announced; 0: nothing.
+  virtual std::optional<smtp::Reply> check_sender(const ClientFacts& facts, const mail::Envelope& envelope,
                                                   std::uint64_t size) = 0;
   // At RCPT TO, likewise.
   virtual std::optional<smtp::Reply> check_recipient(const std::string& recipient) = 0;

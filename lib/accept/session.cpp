@@ -219,13 +219,8 @@ std::string Session::extensions() const {
 Session::After Session::mail(const smtp::Mail& command) {
   if (!greeted_) return answer_error({503, {5, 5, 1}, "Say EHLO first"});
   if (envelope_) return answer_error({503, {5, 5, 1}, "A transaction is open; RSET ends it"});
-  const std::string sender = mail::qualified(command.reverse_path, config_->origin);
-  if (const std::optional<Reply> refusal = refuse_mail(command, sender)) {
-    log_rejected(*refusal, sender);
-    return answer_error(*refusal);
-  }
-  mail::Envelope& envelope = envelope_.emplace();
-  envelope.sender = sender;
+  mail::Envelope envelope;
+  envelope.sender = mail::qualified(command.reverse_path, config_->origin);
   envelope.eight_bit = command.eight_bit;
   envelope.smtp_utf8 = command.smtp_utf8;
   envelope.require_tls = command.require_tls;
@@ -233,19 +228,23 @@ Session::After Session::mail(const smtp::Mail& command) {
   envelope.envelope_id = command.envelope_id;
   envelope.client = facts_.client;
   envelope.account = facts_.account;
+  if (const std::optional<Reply> refusal = refuse_mail(envelope, command.size.value_or(0))) {
+    log_rejected(*refusal, envelope.sender);
+    return answer_error(*refusal);
+  }
+  envelope_ = std::move(envelope);
   answer(250, {2, 1, 0}, "Sender ok");
   return After::go_on;
 }
 
-std::optional<Reply> Session::refuse_mail(const smtp::Mail& command, const std::string& sender) {
+std::optional<Reply> Session::refuse_mail(const mail::Envelope& envelope, std::uint64_t size) {
   const bool encrypted = !facts_.tls.empty();
-  const std::uint64_t size = command.size.value_or(0);
   const std::uint64_t limit = around_.intake.size_limit().count;
   if (size > limit) return Reply{552, {5, 3, 4}, fmt::format("At most {} octets are taken", limit)};
-  if (command.require_tls && !encrypted)  // RFC 8689 2
+  if (envelope.require_tls && !encrypted)  // RFC 8689 2
     return Reply{530, {5, 7, 10}, "REQUIRETLS is for a message that comes over TLS"};
   std::optional<Reply> refusal = check_client(listener_, facts_.client, !facts_.account.empty(), encrypted);
-  if (!refusal) refusal = around_.intake.check_sender(facts_, sender, size);
+  if (!refusal) refusal = around_.intake.check_sender(facts_, envelope, size);
   return refusal;
 }
 

@@ -64,7 +64,7 @@ class Session {
   After hello(std::string domain, bool extended);
   std::string extensions() const;
   After mail(const smtp::Mail& command);
-  std::optional<smtp::Reply> refuse_mail(const smtp::Mail& command, const std::string& sender);
+  std::optional<smtp::Reply> refuse_mail(const mail::Envelope& envelope, std::uint64_t size);
   After rcpt(const smtp::Rcpt& command);
 
   // session_data.cpp

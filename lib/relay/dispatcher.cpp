@@ -271,12 +271,24 @@ void Dispatcher::settle(std::uint64_t id, const send::Delivery& delivery, const 
   react(settlement);
 }
 
+// A message that came here because the upstreams that could take it are in trouble waits for them.
+bool Dispatcher::another_may_take(const Settlement& settlement) const {
+  if (settlement.outcome.in_doubt) return false;
+  const send::Delivery& delivery = settlement.delivery;
+  const auto choices = setup_.router->route(settlement.message.routing_sender).choices;
+  return std::any_of(choices.begin(), choices.end(), [&](const route::Choice& choice) {
+    return &choice != settlement.entry.choice &&
+           !lanes_.refusal({&choice, 1}, delivery.envelope(), delivery.size());
+  });
+}
+
 // One recipient: what the event means for it, and whether it decides about the rest.
 void Dispatcher::judge(Settlement& settlement, const send::RecipientEvent& entry) {
   const send::Event& event = entry.event;
-  const Verdict verdict = event.trouble ? settle::judge(event.stage, *event.trouble)
-                                        : settle::judge(event.stage, event.reply, settlement.entry.provider);
+  Verdict verdict = event.trouble ? settle::judge(event.stage, *event.trouble)
+                                  : settle::judge(event.stage, event.reply, settlement.entry.provider);
   const bool moves_on = settle::moves_on(verdict, settlement.entry.retry_next_on) && settlement.has_next;
+  if (verdict.unfit && !moves_on && another_may_take(settlement)) verdict.action = Action::retry;
   RecipientState state = RecipientState::pending;
   if (verdict.action == Action::delivered)
     state = RecipientState::delivered;

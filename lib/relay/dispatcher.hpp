@@ -73,6 +73,7 @@ class Dispatcher final : public send::Desk {
   struct Way;
 
   Way find_way(const queue::Message& message, std::span<const route::Choice> choices);
+  bool another_may_take(const Settlement& settlement) const;
   void judge(Settlement& settlement, const send::RecipientEvent& entry);
   static bool shows_health(const Settlement& settlement);
   void react(Settlement& settlement);

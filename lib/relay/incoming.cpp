@@ -6,6 +6,7 @@
 
 #include "accept/rules.hpp"
 #include "rewrite/received.hpp"
+#include "shared/base/ascii.hpp"
 
 namespace relayd {
 
@@ -48,6 +49,8 @@ DraftIncoming::DraftIncoming(async::Loop& loop, telemetry::Log& log, queue::Queu
       scanner_(terms_.mark) {}
 
 bool DraftIncoming::append(std::string_view bytes) {
+  // Whatever the client has declared: the next server must know (RFC 6152 3).
+  envelope_.eight_bit = envelope_.eight_bit || !ascii::all_ascii(bytes);
   if (head_too_large_) return false;
   if (head_written_) return draft_.append(bytes);
   scanner_.feed(bytes);
@@ -112,7 +115,7 @@ std::optional<smtp::Reply> DraftIncoming::header_refusal() const {
 
 std::optional<smtp::Reply> DraftIncoming::refusal() const {
   std::optional<smtp::Reply> reply = header_refusal();
-  if (!reply) reply = terms_.check_route(envelope_.routing_sender, draft_.size());
+  if (!reply) reply = terms_.check_route(envelope_, draft_.size());
   return reply;
 }
 

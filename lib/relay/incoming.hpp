@@ -19,9 +19,9 @@ namespace relayd {
 
 // What the configuration says of one message, decided when it begins.
 struct IncomingTerms {
-  // A refusal, where mail of a sender has no way to go, or is too large for it.
+  // A refusal, where a message has no way to go: none for its routing sender, or none that can take it.
   using CheckRoute =
-      std::function<std::optional<smtp::Reply>(const std::string& routing_sender, std::uint64_t size)>;
+      std::function<std::optional<smtp::Reply>(const mail::Envelope& envelope, std::uint64_t size)>;
 
   std::string hostname;
   std::string mark;  // of this relay; see instance.hpp

@@ -1,13 +1,19 @@
 #include "relay/lanes.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include "send/sandbox.hpp"
 #include "send/smtp_transport.hpp"
+#include "shared/smtp/envelope_command.hpp"
 
 namespace relayd {
 
 namespace {
+
+// How long a server's offer is believed. Then a message that it could not take is tried again, and fails with
+// the same words if nothing has changed.
+constexpr Duration offer_holds = std::chrono::hours(1);
 
 bool is_loopback(const std::string& host) {
   unsigned char bytes[16];
@@ -95,6 +101,21 @@ Result<send::Credential> fetch_credential(const route::Choice& choice, bool next
   return credential;
 }
 
+// Why the upstream of a choice does not take a message; null `offer`: not known what it offers.
+std::optional<smtp::Reply> refusal_of(const route::Choice& choice, const smtp::Capabilities* offer,
+                                      const mail::Envelope& envelope, std::uint64_t size) {
+  const std::uint64_t announced = offer ? offer->size_limit : 0;
+  for (const std::uint64_t limit : {choice.upstream->limits.message_size.value_or(Bytes{0}).count, announced})
+    if (limit != 0 && size > limit)
+      return smtp::Reply{
+          552, {5, 3, 4}, fmt::format("{} octets are more than any upstream of this sender takes", size)};
+  const std::optional<smtp::Lack> lack = offer ? smtp::find_lack(envelope, *offer) : std::nullopt;
+  if (!lack) return std::nullopt;
+  return smtp::Reply{
+      lack->code, lack->enhanced,
+      fmt::format("The message needs {}, which no upstream of this sender offers", lack->extension)};
+}
+
 }  // namespace
 
 void Lanes::use(std::shared_ptr<const route::Router> router) {
@@ -131,6 +152,7 @@ LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   for (const route::Endpoint& endpoint : upstream.endpoints) entry->ports.push_back(endpoint.port);
   entry->endpoint = 0;
   entry->next_password = false;
+  entry->offered.reset();
   const std::shared_ptr<send::Quota> quota = book_.quota_of(upstream.name, choice.username);
   const config::Quota limit = upstream.limits.quota.value_or(config::Quota{});
   quota->use(limit.count, limit.period == config::Quota::Period::day ? send::Quota::Period::day
@@ -160,9 +182,14 @@ std::unique_ptr<send::Transport> Lanes::make_smtp(const std::shared_ptr<const ro
   auto on_login = [this, &entry, next_first](std::size_t password) {
     logged_in(entry, next_first != (password == 1));
   };
+  auto on_offer = [this, &entry](const smtp::Capabilities& offered) {
+    entry.offered = offered;
+    entry.offered_at = loop_.now();
+  };
   return std::make_unique<send::SmtpTransport>(
       loop_, workers_, dialer_,
-      make_target(*choice.upstream, choice, entry.endpoint, router->config().hostname), fetch, on_login);
+      make_target(*choice.upstream, choice, entry.endpoint, router->config().hostname), fetch, on_login,
+      on_offer);
 }
 
 // Which password works is remembered: the other one would be refused at each connection.
@@ -174,6 +201,25 @@ void Lanes::logged_in(LaneEntry& entry, bool with_next_password) {
                 {"account", entry.username},
                 {"reason", with_next_password ? "'password' is refused, 'next_password' works"
                                               : "'next_password' is refused, 'password' works"}});
+}
+
+const smtp::Capabilities* Lanes::offer_of(const route::Choice& choice) const {
+  const auto found = entries_.find(choice.id);
+  if (found == entries_.end()) return nullptr;
+  const LaneEntry& entry = *found->second;
+  const bool holds = entry.choice == &choice && entry.offered && loop_.now() - entry.offered_at < offer_holds;
+  return holds ? &*entry.offered : nullptr;
+}
+
+std::optional<smtp::Reply> Lanes::refusal(std::span<const route::Choice> choices,
+                                          const mail::Envelope& envelope, std::uint64_t size) const {
+  std::optional<smtp::Reply> first;
+  for (const route::Choice& choice : choices) {
+    std::optional<smtp::Reply> refusal = refusal_of(choice, offer_of(choice), envelope, size);
+    if (!refusal) return std::nullopt;
+    if (!first) first = std::move(refusal);
+  }
+  return first;
 }
 
 void Lanes::for_each(const std::function<void(LaneEntry&)>& visit) {

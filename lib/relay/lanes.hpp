@@ -7,6 +7,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -17,6 +19,8 @@
 #include "settle/verdict.hpp"
 #include "shared/async/dialer.hpp"
 #include "shared/async/workers.hpp"
+#include "shared/mail/envelope.hpp"
+#include "shared/smtp/capabilities.hpp"
 #include "shared/telemetry/log.hpp"
 
 namespace relayd {
@@ -28,10 +32,12 @@ struct LaneEntry {
   std::string username;
   std::string provider;
   std::vector<std::string> retry_next_on;
-  std::vector<std::uint16_t> ports;  // none: a sandbox
-  std::size_t endpoint = 0;          // which port of the ladder works
-  bool next_password = false;        // is the one that works
-  bool configured = true;            // the present configuration leads here
+  std::vector<std::uint16_t> ports;           // none: a sandbox
+  std::size_t endpoint = 0;                   // which port of the ladder works
+  bool next_password = false;                 // is the one that works
+  bool configured = true;                     // the present configuration leads here
+  std::optional<smtp::Capabilities> offered;  // by its server when it was last connected to
+  SteadyTime offered_at{};
   std::unique_ptr<send::Lane> lane;
 
   settle::ReplyClass pause_class = settle::ReplyClass::none;  // of the last pause
@@ -54,6 +60,11 @@ class Lanes {
   // The lane of a choice of the present router, made when it is not there.
   LaneEntry& lane_for(const route::Choice& choice);
 
+  // Why none of these upstreams takes such a message, by its configuration and by what it offered lately.
+  // Nothing: one takes it, or may.
+  std::optional<smtp::Reply> refusal(std::span<const route::Choice> choices, const mail::Envelope& envelope,
+                                     std::uint64_t size) const;
+
   void for_each(const std::function<void(LaneEntry&)>& visit);
   void for_each(const std::function<void(const LaneEntry&)>& visit) const;
 
@@ -61,6 +72,7 @@ class Lanes {
   send::Lane::MakeTransport transport_maker(const route::Choice& choice, LaneEntry& entry);
   std::unique_ptr<send::Transport> make_smtp(const std::shared_ptr<const route::Router>& router,
                                              const route::Choice& choice, LaneEntry& entry);
+  const smtp::Capabilities* offer_of(const route::Choice& choice) const;
   void logged_in(LaneEntry& entry, bool with_next_password);
   std::shared_ptr<send::Budget> budget_for(const route::Upstream& upstream);
 

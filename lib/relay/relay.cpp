@@ -216,15 +216,16 @@ const config::Account* Relay::account_of(const accept::ClientFacts& facts) const
   return nullptr;
 }
 
-std::optional<smtp::Reply> Relay::check_sender(const accept::ClientFacts& facts, const std::string& sender,
-                                               std::uint64_t size) {
+std::optional<smtp::Reply> Relay::check_sender(const accept::ClientFacts& facts,
+                                               const mail::Envelope& envelope, std::uint64_t size) {
+  const std::string& sender = envelope.sender;
   const config::Account* const account = account_of(facts);
   if (account && !accept::may_send_as(account->may_send_as, sender))
     return smtp::Reply{553, {5, 7, 1}, fmt::format("{} may not send as {}", account->name, sender)};
   if (setup_.access->sender(sender) == config::AccessVerdict::reject)
     return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail from <{}> is not taken", sender)};
   if (sender.empty()) return std::nullopt;  // routed by its header, once that is known
-  return check_route(sender, size);
+  return check_route(sender, envelope, size);
 }
 
 std::optional<smtp::Reply> Relay::check_recipient(const std::string& recipient) {
@@ -232,7 +233,8 @@ std::optional<smtp::Reply> Relay::check_recipient(const std::string& recipient) 
   return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail to <{}> is not taken", recipient)};
 }
 
-std::optional<smtp::Reply> Relay::check_route(const std::string& routing_sender, std::uint64_t size) const {
+std::optional<smtp::Reply> Relay::check_route(const std::string& routing_sender,
+                                              const mail::Envelope& envelope, std::uint64_t size) const {
   const route::Route route = setup_.router->route(routing_sender);
   if (!route.reject.empty()) {
     smtp::ReplyParser parser;
@@ -241,12 +243,7 @@ std::optional<smtp::Reply> Relay::check_route(const std::string& routing_sender,
   }
   if (route.choices.empty())
     return smtp::Reply{550, {5, 7, 1}, fmt::format("No rule says where mail from {} goes", routing_sender)};
-  const auto takes = [size](const route::Choice& choice) {
-    return choice.upstream->limits.message_size.value_or(Bytes{size}).count >= size;
-  };
-  if (std::any_of(route.choices.begin(), route.choices.end(), takes)) return std::nullopt;
-  return smtp::Reply{
-      552, {5, 3, 4}, fmt::format("{} octets are more than any upstream of {} takes", size, routing_sender)};
+  return dispatcher_.lanes().refusal(route.choices, envelope, size);
 }
 
 std::unique_ptr<accept::Incoming> Relay::begin(const accept::ClientFacts& facts,
@@ -259,8 +256,8 @@ std::unique_ptr<accept::Incoming> Relay::begin(const accept::ClientFacts& facts,
   if (const config::Account* account = account_of(facts); account && account->may_send_as_header)
     terms.may_send_as = account->may_send_as;
   terms.fate = setup_.access->decide(taken);
-  terms.check_route = [this](const std::string& routing_sender, std::uint64_t size) {
-    return check_route(routing_sender, size);
+  terms.check_route = [this](const mail::Envelope& whole, std::uint64_t size) {
+    return check_route(whole.routing_sender, whole, size);
   };
   return std::make_unique<DraftIncoming>(loop_, log_, queue_, facts, std::move(taken), std::move(terms));
 }

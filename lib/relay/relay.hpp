@@ -49,7 +49,7 @@ class Relay final : public accept::Intake {
 
   // accept::Intake
   Bytes size_limit() override;
-  std::optional<smtp::Reply> check_sender(const accept::ClientFacts& facts, const std::string& sender,
+  std::optional<smtp::Reply> check_sender(const accept::ClientFacts& facts, const mail::Envelope& envelope,
                                           std::uint64_t size) override;
   std::optional<smtp::Reply> check_recipient(const std::string& recipient) override;
   std::unique_ptr<accept::Incoming> begin(const accept::ClientFacts& facts,
@@ -68,7 +68,8 @@ class Relay final : public accept::Intake {
   std::vector<std::string> upstreams_of(const queue::Message& message) const;
   void use_certificates(std::shared_ptr<net::TlsServerContext> tls);
   const config::Account* account_of(const accept::ClientFacts& facts) const;
-  std::optional<smtp::Reply> check_route(const std::string& routing_sender, std::uint64_t size) const;
+  std::optional<smtp::Reply> check_route(const std::string& routing_sender, const mail::Envelope& envelope,
+                                         std::uint64_t size) const;
   async::Task<void> drain(Drained& drained);
   void report(const queue::Recovery& recovery);
   void hold_doubtful();

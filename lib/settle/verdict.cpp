@@ -259,9 +259,9 @@ Verdict judge(Stage stage, Trouble trouble) {
     case Trouble::no_password:
       return verdict_of(auth, stage, 0);
     case Trouble::too_large:
-      return verdict_of(size, stage, 0);
+      return {Action::failed, size, Scope::message, false, true};
     case Trouble::no_extension:
-      return {Action::failed, sender, Scope::message, false};
+      return {Action::failed, sender, Scope::message, false, true};
     case Trouble::broken:
     case Trouble::malformed:
       if (before_message) return verdict_of(connect, stage, 0);
@@ -275,6 +275,7 @@ Verdict judge(Stage stage, Trouble trouble) {
 bool moves_on(const Verdict& verdict, const std::vector<std::string>& retry_next_on) {
   const bool refused = verdict.reply_class == rcpt || verdict.reply_class == content;
   if (verdict.in_doubt || refused || verdict.action == Action::delivered) return false;
+  if (verdict.unfit) return true;
   const auto name = to_string(verdict.reply_class);
   return std::find(retry_next_on.begin(), retry_next_on.end(), name) != retry_next_on.end();
 }

@@ -55,6 +55,8 @@ struct Verdict {
   // The whole message was sent and no reply came: it may have been taken (RFC 5321 4.2.5). It may be sent
   // again, but through no other upstream.
   bool in_doubt = false;
+  // Nothing was tried: this upstream cannot take such a message, and one that can shall have it.
+  bool unfit = false;
   bool operator==(const Verdict&) const = default;
 };
 
@@ -75,7 +77,8 @@ std::size_t row_count();
 Verdict judge(Stage stage, Trouble trouble);
 
 // Whether the message, or the recipient, goes to the route's next upstream, given the classes that may
-// (`retry_next_on`). Never for what was refused as such (rcpt, content), nor for what may have been taken.
+// (`retry_next_on`). Always where this one is unfit for it. Never for what was refused as such (rcpt,
+// content), nor for what may have been taken.
 bool moves_on(const Verdict& verdict, const std::vector<std::string>& retry_next_on);
 
 // The answer to RCPT says that this transaction has enough recipients: send to those it took and offer the

@@ -32,7 +32,7 @@ class FakeIntake final : public accept::Intake {
   Bytes limit = 50_MiB;
 
   Bytes size_limit() override { return limit; }
-  std::optional<smtp::Reply> check_sender(const accept::ClientFacts&, const std::string&,
+  std::optional<smtp::Reply> check_sender(const accept::ClientFacts&, const mail::Envelope&,
                                           std::uint64_t) override {
     return refusal("sender");
   }

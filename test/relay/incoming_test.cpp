@@ -32,8 +32,8 @@ class IncomingTest : public test::QueueFixture {
   std::string take(const std::string& message, const mail::Envelope& envelope, std::size_t piece = 1000) {
     const accept::ClientFacts facts{"192.0.2.7", "127.0.0.1:25", "client.example.org",
                                     true,        "TLSv1.3",      "ann"};
-    terms_.check_route = [this](const std::string& sender, std::uint64_t) {
-      checked_ = sender;
+    terms_.check_route = [this](const mail::Envelope& whole, std::uint64_t) {
+      checked_ = whole.routing_sender;
       return route_refusal_;
     };
     DraftIncoming incoming(loop, log_, *queue, facts, envelope, terms_);

@@ -2,14 +2,12 @@
 
 import base64
 import smtplib
-import ssl
 import subprocess
 
 import pytest
 
 from support import mail
 from support.relayd import command
-from support.upstream import EXTENSIONS
 from support.waiting import PATIENCE
 
 PYTHON = "/usr/bin/python3"  # Debian's, which has dkimpy
@@ -65,60 +63,6 @@ def test_what_no_upstream_takes_is_refused_at_mail(relay, upstream):
         assert client.data(mail.attachment(SENDER, size=1 << 20))[0] == 552
         client.sendmail(SENDER, [RECIPIENT], mail.text(SENDER))
     assert len(fake.taken(1)) == 1
-
-
-@pytest.mark.parametrize("offered", [True, False], ids=["offered", "not offered"])
-def test_dsn_parameters_are_passed_on(relay, upstream, offered):
-    fake = upstream(accounts={}, extensions=(*EXTENSIONS, "DSN") if offered else EXTENSIONS)
-    one = relay({"fake": fake.config()})
-    with connect(one) as client:
-        assert "dsn" in client.esmtp_features
-        client.mail(SENDER, ["RET=HDRS", "ENVID=QQ314159"])
-        client.rcpt(RECIPIENT, ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;one+40rcpt.example"])
-        client.data(mail.text(SENDER))
-    one.wait_event("delivered")
-    said = " ".join(command.argument for command in fake.commands.all())
-    for parameter in ("RET=HDRS", "ENVID=QQ314159", "NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;one+40rcpt.example"):
-        assert (parameter in said) is offered, said
-
-
-@pytest.mark.parametrize("offered", [True, False], ids=["offered", "not offered"])
-def test_a_message_that_requires_tls_goes_nowhere_else(relay, upstream, certificate, authority, offered):
-    fake = upstream(accounts={}, extensions=(*EXTENSIONS, "REQUIRETLS") if offered else EXTENSIONS)
-    pair = {"certificate": str(certificate.certificate), "key": str(certificate.key)}
-    one = relay({"fake": fake.config()}, listener={"tls": "starttls"}, tls={"certificates": [pair]})
-    with connect(one) as client:
-        assert "requiretls" not in client.esmtp_features
-        client.starttls(context=trust_of(authority))
-        client.ehlo()
-        assert client.mail(SENDER, ["REQUIRETLS"])[0] == 250
-        client.rcpt(RECIPIENT)
-        client.data(mail.text(SENDER))
-    if offered:
-        one.wait_event("delivered")
-        assert any("REQUIRETLS" in command.argument for command in fake.commands.all())
-    else:
-        assert "5.7.30" in one.wait_event("failed")["response"]
-        assert not any(command.verb == "MAIL" for command in fake.commands.all())
-
-
-def trust_of(authority):
-    return ssl.create_default_context(cafile=str(authority.file))
-
-
-def test_eight_bits_and_utf8_are_never_forced_on_an_upstream(relay, upstream):
-    fake = upstream(accounts={}, extensions=("PIPELINING",))
-    one = relay({"fake": fake.config()})
-    with connect(one) as client:
-        client.docmd("MAIL", "FROM:<a@example.com> SMTPUTF8")
-        client.rcpt(RECIPIENT)
-        client.data(mail.text(SENDER))
-        client.docmd("MAIL", "FROM:<a@example.com> BODY=8BITMIME")
-        client.rcpt(RECIPIENT)
-        client.data(mail.eight_bit(SENDER))
-    statuses = [event["response"][:5] for event in one.wait("failed", 2)]
-    assert statuses == ["5.6.7", "5.6.3"]
-    assert not any(command.verb == "MAIL" for command in fake.commands.all())
 
 
 def run(*words, **options) -> bytes:

@@ -316,9 +316,12 @@ TEST(Verdict, LostAfterTheDotIsInDoubt) {
 
 TEST(Verdict, WhatTheUpstreamCannotTake) {
   EXPECT_EQ(judge(Stage::mail, Trouble::too_large),
-            (Verdict{Action::failed, ReplyClass::size, Scope::message}));
+            (Verdict{Action::failed, ReplyClass::size, Scope::message, false, true}));
   EXPECT_EQ(judge(Stage::mail, Trouble::no_extension),
-            (Verdict{Action::failed, ReplyClass::sender, Scope::message}));
+            (Verdict{Action::failed, ReplyClass::sender, Scope::message, false, true}));
+  // It was not asked: whatever the configuration says, another one may be.
+  EXPECT_TRUE(moves_on(judge(Stage::mail, Trouble::too_large), {}));
+  EXPECT_TRUE(moves_on(judge(Stage::mail, Trouble::no_extension), {}));
 }
 
 TEST(MovesOn, ByClass) {

@@ -227,7 +227,26 @@ std::string safe_path(std::string_view address) {
   return path;
 }
 
+struct Need {
+  bool mail::Envelope::*needed;
+  bool Capabilities::*offered;
+  Lack lack;
+};
+constexpr Need needs[] = {
+    {&mail::Envelope::require_tls,
+     &Capabilities::require_tls,
+     {"REQUIRETLS", 550, {5, 7, 30}}},  // RFC 8689 5
+    {&mail::Envelope::smtp_utf8, &Capabilities::smtp_utf8, {"SMTPUTF8", 550, needs_smtp_utf8}},
+    {&mail::Envelope::eight_bit, &Capabilities::eight_bit_mime, {"8BITMIME", 554, {5, 6, 3}}},  // RFC 6152 3
+};
+
 }  // namespace
+
+std::optional<Lack> find_lack(const mail::Envelope& envelope, const Capabilities& capabilities) {
+  for (const Need& need : needs)
+    if (envelope.*need.needed && !(capabilities.*need.offered)) return need.lack;
+  return std::nullopt;
+}
 
 Command parse_mail(std::string_view arguments) {
   const auto path = read_path(arguments, "FROM:");
