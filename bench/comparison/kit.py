@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-HARDLY = 300  # seconds; no single run takes that long
+HARDLY = 60  # seconds; no single run takes that long
 
 
 class Kit:

@@ -12,11 +12,11 @@ def tree(root: int) -> list[int]:
     """The process and all that descend from it, parents first."""
     found = [root]
     for pid in found:
-        for file in PROC.glob(f"{pid}/task/*/children"):
-            try:
-                found += map(int, file.read_text().split())
-            except OSError:  # it has ended
-                pass
+        try:
+            for task in os.listdir(PROC / f"{pid}/task"):
+                found += map(int, (PROC / f"{pid}/task/{task}/children").read_text().split())
+        except OSError:  # it has ended
+            pass
     return found
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from comparison.kit import Kit
-from comparison.peers import Peer, Setup
+from comparison.peer import Peer, Setup
 from comparison.processes import Watch, pss_mib, tree
 from support.waiting import free_port
 

@@ -70,6 +70,11 @@ class Client {
   explicit Client(Load& load) : load_(load) {}
 
   bool open() const { return wire_ != nullptr; }
+  bool greeted() const { return step_ != Step::greeting; }
+  // Gives up when it has waited for the greeting since before that time.
+  void lose_patience(std::uint64_t before) {
+    if (open() && !greeted() && opened_ < before) refused();
+  }
   void begin();
   void ready(std::uint32_t events);
 
@@ -103,7 +108,10 @@ class Client {
 class Load {
  public:
   explicit Load(const Options& given) : options(given), message(given.size) {
-    auto context = net::TlsClientContext::create({.name = "localhost", .ca_file = {}, .verify = false});
+    async::TlsPolicy policy;
+    policy.name = "localhost";
+    policy.verify = false;
+    auto context = net::TlsClientContext::create(policy);
     if (!context) throw std::runtime_error(context.error());
     tls = *context;
     const std::string plain = '\0' + given.username + '\0' + given.password;
@@ -114,20 +122,17 @@ class Load {
 
   // The number of the next message, unless it is time to end.
   std::optional<std::uint64_t> next() {
-    if (number_ >= options.messages || (options.seconds > 0 && now() > begun_ + limit())) return std::nullopt;
+    if (number_ >= options.messages || over()) return std::nullopt;
     return number_++;
   }
 
   nlohmann::json run() {
-    std::vector<std::unique_ptr<Client>> clients;
-    for (unsigned i = 0; i < options.sessions; ++i) clients.push_back(std::make_unique<Client>(*this));
+    for (unsigned i = 0; i < options.sessions; ++i) clients_.push_back(std::make_unique<Client>(*this));
     begun_ = now();
-    if (options.every > 0) {
-      run_paced(*clients.front());
-    } else {
-      for (auto& client : clients) client->begin();
-      while (open > 0) turn(0);
-    }
+    if (options.every > 0)
+      run_paced(*clients_.front());
+    else
+      run_freely();
     const double took = static_cast<double>(now() - begun_) / 1e9;
     return {{"messages", counts.taken},
             {"errors", counts.errors},
@@ -148,11 +153,38 @@ class Load {
   unsigned open = 0;
 
  private:
-  std::uint64_t limit() const { return static_cast<std::uint64_t>(options.seconds * 1e9); }
+  // So many connections at most begin at once, and so long does a client wait for the greeting: a server
+  // whose backlog is short may forget a connection that its client believes in (OpenSMTPD's is 5).
+  static constexpr unsigned beginning_at_once = 4;
+  static constexpr std::uint64_t patience = 1'000'000'000;
+
+  bool over() const {
+    return options.seconds > 0 && now() > begun_ + static_cast<std::uint64_t>(options.seconds * 1e9);
+  }
 
   void turn(std::uint64_t until) {
     for (const epoll_event& event : poll.wait(until))
       static_cast<Client*>(event.data.ptr)->ready(event.events);
+  }
+
+  void run_freely() {
+    std::size_t started = 0;
+    std::uint64_t looked = begun_;
+    while (open > 0 || started < clients_.size()) {
+      for (; started < clients_.size() && beginning(started) < beginning_at_once; ++started)
+        clients_[started]->begin();
+      turn(now() + patience / 10);
+      if (now() < looked + patience / 10) continue;
+      looked = now();
+      for (auto& client : clients_) client->lose_patience(over() ? looked : looked - patience);
+    }
+  }
+
+  // How many of the first `started` wait for the greeting.
+  std::size_t beginning(std::size_t started) const {
+    return static_cast<std::size_t>(
+        std::count_if(clients_.begin(), clients_.begin() + static_cast<std::ptrdiff_t>(started),
+                      [](const auto& client) { return client->open() && !client->greeted(); }));
   }
 
   // One connection after the other, each with one message, at fixed times.
@@ -164,6 +196,7 @@ class Load {
     while (open > 0) turn(0);
   }
 
+  std::vector<std::unique_ptr<Client>> clients_;
   std::uint64_t begun_ = 0;
   std::uint64_t number_ = 0;
 };

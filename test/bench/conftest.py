@@ -1,0 +1,8 @@
+"""The same relays and upstreams as the scenarios have."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from scenarios.conftest import authority, certificate, relay, upstream  # noqa: E402, F401
