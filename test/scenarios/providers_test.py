@@ -9,6 +9,7 @@ from conftest import ACCOUNTS
 from support import mail
 from support.clients import CLIENTS
 from support.provider import account_of
+from support.submission import Submission
 
 STYLES = ("starttls", "implicit")
 HUNDRED = [f"rcpt{number}@rcpt.example" for number in range(100)]
@@ -54,7 +55,7 @@ def test_bytes_arrive_as_sent(three_accounts, provider, tmp_path, client, kind):
     sent = mail.KINDS[kind]("alice@alice.example", f"{kind}-{client}-{three_accounts.port}")
     file = tmp_path / "message"
     file.write_bytes(sent)
-    CLIENTS[client](three_accounts.port, "alice@alice.example", ["someone@rcpt.example"], file)
+    CLIENTS[client](Submission(three_accounts.port, "alice@alice.example", ["someone@rcpt.example"], file))
     demand_arrived(provider, sent, ["someone@rcpt.example"], "alice")
 
 
@@ -63,7 +64,7 @@ def test_a_hundred_recipients_each_have_it(three_accounts, provider, tmp_path, c
     sent = mail.text("bob@bob.example", f"hundred-{client}-{three_accounts.port}")
     file = tmp_path / "message"
     file.write_bytes(sent)
-    CLIENTS[client](three_accounts.port, "bob@bob.example", HUNDRED, file)
+    CLIENTS[client](Submission(three_accounts.port, "bob@bob.example", HUNDRED, file))
     demand_arrived(provider, sent, HUNDRED, "bob")
 
 
