@@ -8,11 +8,15 @@ from support import mail
 from support.relayd import BINARY
 from support.waiting import PATIENCE
 
-# Keeps the words and the message of each call, then becomes the real one. SMTP on standard input is not kept.
+# Keeps the words and all that each call had on standard input, and hands them to the real one. SMTP goes on line by
+# line, a message once it is whole.
 RECORDER = """#!/bin/sh
 printf '%s\\n' "$@" >"$RECORD/words"
 case " $* " in
-*" -bs "*) exec "$REAL" "$@" ;;
+*" -bs "*)
+  tee "$RECORD/message" | "$REAL" "$@"
+  exit
+  ;;
 esac
 cat >"$RECORD/message"
 exec "$REAL" "$@" <"$RECORD/message"
