@@ -18,7 +18,7 @@ import pytest
 from support.relayd import BINARY, Relayd
 from support.waiting import PATIENCE
 
-LIBRARY = Path(BINARY).resolve().parents[1] / "test" / "libcounts.so"
+LIBRARY = Path(BINARY).resolve().parents[1] / "test" / "bench" / "libcounts.so"
 MESSAGES = 300
 WARM_UP = 50  # until buffers and tables have their size
 RARELY = 0.05  # what is begun anew once in many messages: a segment, a table, an alarm
