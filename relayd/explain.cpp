@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "commands.hpp"
+#include "shared/mail/address.hpp"
 
 namespace relayd::command {
 
@@ -15,8 +16,9 @@ int explain(const Options& options) {
     return EX_CONFIG;
   }
   const route::Router& router = *result.setup->router;
-  fmt::print("{}", route::explain(router, options.sender));
-  return router.route(options.sender).choices.empty() ? EX_NOUSER : EX_OK;
+  const std::string sender = mail::qualified(options.sender, result.setup->config->origin);
+  fmt::print("{}", route::explain(router, sender));
+  return router.route(sender).choices.empty() ? EX_NOUSER : EX_OK;
 }
 
 }  // namespace relayd::command

@@ -19,7 +19,7 @@
 #include "sendmail_message.hpp"
 #include "sendmail_place.hpp"
 #include "shared/base/ascii.hpp"
-#include "shared/mail/mailbox_list.hpp"
+#include "shared/mail/mailboxes.hpp"
 #include "shared/smtp/xtext.hpp"
 #include "submission.hpp"
 
@@ -56,14 +56,14 @@ std::string full_name_of(const passwd& account) {
 }
 
 struct Caller {
-  std::string address;
+  std::string address;  // the login name: the daemon knows its domain
   std::string full_name;
 };
 
-Caller find_caller(const std::string& hostname) {
+Caller find_caller() {
   const passwd* const account = ::getpwuid(::getuid());
-  if (!account) return {fmt::format("uid{}@{}", ::getuid(), hostname), ""};
-  return {fmt::format("{}@{}", account->pw_name, hostname), full_name_of(*account)};
+  if (!account) return {fmt::format("uid{}", ::getuid()), ""};
+  return {account->pw_name, full_name_of(*account)};
 }
 
 std::vector<std::string> read_words(const std::vector<std::string>& words) {
@@ -125,11 +125,11 @@ void add_recipients(mail::Envelope& envelope, const std::vector<std::string>& ad
   }
 }
 
-Submission read_submission(const SendmailArguments& arguments, const SendmailPlace& place) {
+Submission read_submission(const SendmailArguments& arguments) {
   const bool from_header = arguments.recipients_from_header;
   if (!from_header && arguments.recipients.empty())
     throw Failure{EX_USAGE, "no recipient: name one, or take them from the header with -t"};
-  const Caller caller = find_caller(place.hostname);
+  const Caller caller = find_caller();
   Submission submission;
   mail::Envelope& envelope = submission.envelope;
   envelope.sender = read_sender(arguments, caller);
@@ -161,7 +161,7 @@ SubmissionOutcome hand_over(const SendmailPlace& place, const Submission& submis
 }
 
 int send(const SendmailArguments& arguments, const SendmailPlace& place) {
-  const Submission submission = read_submission(arguments, place);
+  const Submission submission = read_submission(arguments);
   const SubmissionOutcome outcome = hand_over(place, submission);
   const auto say = [&](const std::string& text) {
     if (arguments.verbose) fmt::print(stderr, "sendmail: {}\n", text);
@@ -232,7 +232,7 @@ int run(const SendmailArguments& arguments) {
   if (!place) return EX_CONFIG;
   if (arguments.mode == Mode::smtp) return speak_smtp(*place);
   if (arguments.mode == Mode::send) return send(arguments, *place);
-  options.sender = read_sender(arguments, find_caller(place->hostname));
+  options.sender = read_sender(arguments, find_caller());
   return explain(options);
 }
 

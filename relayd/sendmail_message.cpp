@@ -5,7 +5,8 @@
 #include <algorithm>
 
 #include "shared/base/ascii.hpp"
-#include "shared/mail/mailbox_list.hpp"
+#include "shared/mail/field.hpp"
+#include "shared/mail/mailboxes.hpp"
 
 namespace relayd::command {
 
@@ -54,32 +55,9 @@ void SendmailInput::finish(std::string& out) {
 
 namespace {
 
+using mail::Field;
+
 constexpr std::size_t longest_encoded_word = 75;  // RFC 2047 2
-
-struct Field {
-  std::string_view whole;  // with its folded lines and their ends
-  std::string_view name;
-  std::string_view body;
-
-  bool is(std::string_view other) const { return ascii::equal_ignoring_case(name, other); }
-};
-
-// Takes the first field off the front.
-Field take_field(std::string_view& block) {
-  std::size_t end = 0;
-  do {
-    end = block.find("\r\n", end);
-    end = end == std::string_view::npos ? block.size() : end + 2;
-  } while (end < block.size() && (block[end] == ' ' || block[end] == '\t'));
-  Field field;
-  field.whole = block.substr(0, end);
-  block.remove_prefix(end);
-  const std::size_t colon = std::min(field.whole.find(':'), field.whole.size());
-  field.name = field.whole.substr(0, colon);
-  field.name = field.name.substr(0, field.name.find_last_not_of(" \t") + 1);
-  field.body = field.whole.substr(std::min(colon + 1, field.whole.size()));
-  return field;
-}
 
 std::string unfolded(std::string_view body) {
   std::string result(body);
@@ -144,7 +122,7 @@ Result<SendmailHeader> complete_header(std::string_view block, const mail::Heade
   block = block.substr(0, facts.octets);
   if (facts.separated) block.remove_suffix(2);
   std::vector<Field> fields;
-  while (!block.empty()) fields.push_back(take_field(block));
+  while (!block.empty()) fields.push_back(mail::take_field(block));
   const bool mailbox_separator =
       !fields.empty() && fields.front().whole.starts_with("From ") && !fields.front().is("From");
   if (mailbox_separator) fields.erase(fields.begin());

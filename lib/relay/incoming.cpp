@@ -5,8 +5,10 @@
 #include <algorithm>
 
 #include "accept/rules.hpp"
+#include "rewrite/addresses.hpp"
 #include "rewrite/received.hpp"
 #include "shared/base/ascii.hpp"
+#include "shared/mail/address.hpp"
 
 namespace relayd {
 
@@ -79,9 +81,27 @@ bool DraftIncoming::write_head() {
   received.when = now;
   draft_.append(rewrite::received_field(received));
   draft_.append(rewrite::missing_fields(scanner_.facts(), id, terms_.hostname, envelope_.sender, now));
-  const bool full = draft_.append(head_);
+  const bool full = append_completed();
   head_ = {};
   return full;
+}
+
+// What was held back: the header, its addresses with their domain, and the beginning of the body.
+bool DraftIncoming::append_completed() {
+  const std::string_view head = head_;
+  const std::string domain = "@" + terms_.origin;
+  std::size_t written = 0;
+  for (const std::size_t place :
+       rewrite::missing_domains(head.substr(0, scanner_.facts().octets), domain.size())) {
+    draft_.append(head.substr(written, place - written));
+    draft_.append(domain);
+    written = place;
+  }
+  return draft_.append(head.substr(written));
+}
+
+std::string DraftIncoming::header_from() const {
+  return mail::qualified(scanner_.facts().from, terms_.origin);
 }
 
 Task<void> DraftIncoming::flush() {
@@ -106,10 +126,11 @@ std::optional<smtp::Reply> DraftIncoming::header_refusal() const {
   if (header.marked) return smtp::Reply{554, {5, 4, 6}, "The message was here before: it goes in circles"};
   if (terms_.may_send_as.empty() || !header.has_from)
     return std::nullopt;  // a missing From becomes the sender
-  if (header.from_mailboxes != 1 || header.from.empty())
+  const std::string from = header_from();
+  if (header.from_mailboxes != 1 || from.empty())
     return smtp::Reply{550, {5, 7, 1}, fmt::format("{} needs a From field with one address", facts_.account)};
-  if (!accept::may_send_as(terms_.may_send_as, header.from))
-    return smtp::Reply{550, {5, 7, 1}, fmt::format("{} may not write as {}", facts_.account, header.from)};
+  if (!accept::may_send_as(terms_.may_send_as, from))
+    return smtp::Reply{550, {5, 7, 1}, fmt::format("{} may not write as {}", facts_.account, from)};
   return std::nullopt;
 }
 
@@ -131,7 +152,7 @@ void DraftIncoming::log(std::string_view event, const Facts& facts, const std::s
 
 Task<std::string> DraftIncoming::commit() {
   if (!head_written_ && !head_too_large_) write_head();
-  envelope_.routing_sender = envelope_.sender.empty() ? scanner_.facts().from : envelope_.sender;
+  envelope_.routing_sender = envelope_.sender.empty() ? header_from() : envelope_.sender;
   if (const std::optional<smtp::Reply> reply = refusal()) throw Refused{*reply};
   const Facts facts{queue::to_string(draft_.id()), envelope_.sender.empty() ? "<>" : envelope_.sender,
                     draft_.size()};

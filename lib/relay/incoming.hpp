@@ -1,7 +1,7 @@
 // Incoming: accept's message becomes a draft of the queue, with our Received field on top.
 //
-// Joins accept, rewrite and queue. The header block is held until it is whole (or large), because what is
-// added above it depends on what is in it; the rest goes straight to the draft.
+// Joins accept, rewrite and queue. The header block is held until it is whole, because what is added above it
+// depends on what is in it, and its addresses may lack a domain; the rest goes straight to the draft.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,8 @@ struct IncomingTerms {
       std::function<std::optional<smtp::Reply>(const mail::Envelope& envelope, std::uint64_t size)>;
 
   std::string hostname;
-  std::string mark;  // of this relay; see instance.hpp
+  std::string origin;  // the domain of addresses that come without one
+  std::string mark;    // of this relay; see instance.hpp
   Bytes header_size = 256_KiB;
   std::vector<std::string> may_send_as;  // what the header's From is held to; empty: anything
   Access::Fate fate;
@@ -48,6 +49,8 @@ class DraftIncoming final : public accept::Incoming {
   };
 
   bool write_head();
+  bool append_completed();
+  std::string header_from() const;
   std::optional<smtp::Reply> refusal() const;
   std::optional<smtp::Reply> header_refusal() const;
   void log(std::string_view event, const Facts& facts, const std::string& to) const;

@@ -251,6 +251,7 @@ std::unique_ptr<accept::Incoming> Relay::begin(const accept::ClientFacts& facts,
   mail::Envelope taken = envelope;
   IncomingTerms terms;
   terms.hostname = setup_.config->hostname;
+  terms.origin = setup_.config->origin;
   terms.mark = mark_;
   terms.header_size = setup_.config->limits.header_size;
   if (const config::Account* account = account_of(facts); account && account->may_send_as_header)

@@ -2,6 +2,7 @@
 
 #include "fuzz/targets.hpp"
 #include "shared/mail/address.hpp"
+#include "shared/mail/mailboxes.hpp"
 
 namespace relayd::fuzz {
 
@@ -21,11 +22,12 @@ void header(std::string_view input) {
   demand(a.has_from == (a.from_mailboxes > 0), "a From field has a mailbox, be it one that cannot be read");
   demand(a.octets <= input.size(), "a header is part of its message");
   demand(!a.separated || input.substr(0, a.octets).ends_with('\n'), "an empty line ends the header");
-  std::vector<std::string> all = mail::mailboxes(input);
-  demand(mail::first_mailbox(input) == (all.empty() ? "" : all.front()), "the first is the first of all");
-  all.push_back(a.from);
-  for (const std::string& found : all) {
-    const bool valid = found.empty() || mail::check_address(found, true) == mail::AddressFault::none;
+  std::vector<mail::Mailbox> all = mail::mailboxes(input);
+  for (const mail::Mailbox& found : all) demand(found.end <= input.size(), "it stands in the text");
+  all.push_back({a.from, {}, 0});
+  for (const mail::Mailbox& found : all) {
+    const bool valid =
+        found.address.empty() || mail::check_address(found.address, true) == mail::AddressFault::none;
     demand(valid, "what is found is an address");
   }
 }

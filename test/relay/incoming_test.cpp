@@ -11,6 +11,7 @@ namespace relayd {
 namespace {
 
 using queue::MessageId;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -61,6 +62,7 @@ class IncomingTest : public test::QueueFixture {
   static IncomingTerms terms() {
     IncomingTerms result;
     result.hostname = "mail.example.com";
+    result.origin = "example.com";
     result.mark = "0123456789abcdef";
     return result;
   }
@@ -108,7 +110,7 @@ TEST_F(IncomingTest, ThePiecesItComesInDoNotMatter) {
 TEST_F(IncomingTest, AMessageWithoutAHeaderGetsOne) {
   const std::string body = stored(take("\r\njust text\r\n", envelope())).body;
   EXPECT_THAT(body, HasSubstr("\r\nMessage-ID: <"));
-  EXPECT_THAT(body, testing::EndsWith("\r\n\r\njust text\r\n"));
+  EXPECT_THAT(body, EndsWith("\r\n\r\njust text\r\n"));
 }
 
 TEST_F(IncomingTest, ALargeMessageIsKeptToo) {
@@ -130,6 +132,26 @@ TEST_F(IncomingTest, AHeaderHasALimit) {
   const queue::Content content = stored(take(header + "\r\ntext\r\n", envelope(), 16 * 1024));
   EXPECT_GT(content.size, header.size());
   EXPECT_EQ(messages(), 1U);
+}
+
+// --- addresses without a domain ---
+
+TEST_F(IncomingTest, AddressesWithoutADomainGetIt) {
+  const std::string text =
+      "Date: x\r\nMessage-ID: <1@x>\r\nFrom: root (Cron Daemon)\r\nTo: root,\r\n\tbob@example.org\r\n"
+      "Subject: To: root\r\n\r\nTo: root\r\n";
+  for (const std::size_t piece : {std::size_t{1}, std::string::npos})
+    EXPECT_THAT(stored(take(text, envelope(), piece)).body,
+                EndsWith("\r\nFrom: root@example.com (Cron Daemon)\r\nTo: root@example.com,\r\n"
+                         "\tbob@example.org\r\nSubject: To: root\r\n\r\nTo: root\r\n"));
+  EXPECT_THAT(stored(take("To: root\r\n", envelope())).body, EndsWith("\r\nTo: root@example.com\r\n"));
+}
+
+TEST_F(IncomingTest, TheirDomainCountsForWhoMaySendAndWhereTo) {
+  terms_.may_send_as = {"root@example.com"};
+  EXPECT_NE(take("From: root\r\n\r\ntext\r\n", envelope("")), "550");
+  EXPECT_EQ(checked_, "root@example.com");
+  EXPECT_EQ(take("From: eve\r\n\r\ntext\r\n", envelope()), "550");
 }
 
 // --- loops ---

@@ -66,11 +66,14 @@ bool is_domain(std::string_view text) {
 
 AddressFault check_octets(std::string_view text, bool allow_utf8) {
   while (!text.empty()) {
+    if (ascii::is_ascii(text.front())) {
+      if (ascii::is_control(text.front())) return AddressFault::syntax;
+      text.remove_prefix(1);
+      continue;
+    }
+    if (!allow_utf8) return AddressFault::needs_utf8;
     const auto point = first_code_point(text);
-    if (!point) return allow_utf8 ? AddressFault::bad_unicode : AddressFault::needs_utf8;
-    if (point->value < 0x80 && ascii::is_control(text.front())) return AddressFault::syntax;
-    if (point->value >= 0x80 && !allow_utf8) return AddressFault::needs_utf8;
-    if (is_invisible_control(point->value)) return AddressFault::bad_unicode;
+    if (!point || is_invisible_control(point->value)) return AddressFault::bad_unicode;
     text.remove_prefix(point->octets);
   }
   return AddressFault::none;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "shared/base/ascii.hpp"
-#include "shared/mail/address.hpp"
+#include "shared/mail/mailboxes.hpp"
 
 namespace relayd::mail {
 
@@ -32,70 +32,7 @@ std::string_view field_name(std::string_view line) {
   return valid ? name : std::string_view();
 }
 
-// Length of the quoted string or comment that begins the text, nested comments within; all of it when it has
-// no end.
-std::size_t enclosed_length(std::string_view text) {
-  const bool comment = text.front() == '(';
-  std::size_t depth = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\')
-      ++i;
-    else if (comment && text[i] == '(')
-      ++depth;
-    else if (comment && text[i] == ')' && --depth == 0)
-      return i + 1;
-    else if (!comment && text[i] == '"' && i != 0)
-      return i + 1;
-  }
-  return text.size();
-}
-
-std::string valid_address(std::string_view text) {
-  text = trimmed(text);
-  if (text.starts_with('@')) text.remove_prefix(std::min(text.find(':'), text.size() - 1) + 1);
-  return check_address(text, true) == AddressFault::none ? std::string(text) : std::string();
-}
-
 }  // namespace
-
-std::vector<std::string> mailboxes(std::string_view body) {
-  std::vector<std::string> found;
-  std::string word;  // what stands before the next delimiter, without comments
-  bool in_brackets = false;
-  bool had_brackets = false;  // then nothing up to the next mailbox is an address
-  const auto end_mailbox = [&] {
-    if (!had_brackets && !trimmed(word).empty()) found.push_back(valid_address(word));
-    word.clear();
-    had_brackets = false;
-  };
-  while (!body.empty()) {
-    const char c = body.front();
-    const std::size_t octets = c == '"' || c == '(' ? enclosed_length(body) : 1;
-    if (in_brackets && c == '>') {
-      found.push_back(valid_address(word));
-      in_brackets = false;
-      had_brackets = true;
-    } else if (!in_brackets && (c == ',' || c == ';')) {
-      end_mailbox();
-    } else if (!in_brackets && (c == '<' || c == ':')) {
-      word.clear();
-      in_brackets = c == '<';
-    } else if (c != '(') {
-      word += body.substr(0, octets);
-    }
-    body.remove_prefix(octets);
-  }
-  if (in_brackets)
-    found.emplace_back();
-  else
-    end_mailbox();
-  return found;
-}
-
-std::string first_mailbox(std::string_view body) {
-  const std::vector<std::string> found = mailboxes(body);
-  return found.empty() ? std::string() : found.front();
-}
 
 void HeaderScanner::feed(std::string_view bytes) {
   while (!done_ && !bytes.empty()) {
@@ -157,9 +94,9 @@ void HeaderScanner::look_for_mark(std::string_view line) {
 
 void HeaderScanner::end_field() {
   if (field_ != Field::from) return;
-  const std::vector<std::string> found = mailboxes(from_);
+  const std::vector<Mailbox> found = mailboxes(from_);
   facts_.from_mailboxes += std::max<std::size_t>(found.size(), 1);
-  if (!facts_.has_from && !found.empty()) facts_.from = found.front();
+  if (!facts_.has_from && !found.empty()) facts_.from = found.front().address;
   facts_.has_from = true;
 }
 

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace relayd::mail {
 
@@ -55,12 +54,5 @@ class HeaderScanner {
   std::uint64_t line_octets_ = 0;
   std::string from_;  // body of the present From, unfolded
 };
-
-// The addresses of the mailboxes in the body of an address field: a@b and d@e of `"X, Y" (c) <a@b>, d@e`.
-// Comments, quoted strings, groups and source routes are understood, obsolete spaces inside an address are
-// not. A mailbox that is no valid address is an empty string.
-std::vector<std::string> mailboxes(std::string_view field_body);
-// The first of them; empty when there is none, or it is no valid address.
-std::string first_mailbox(std::string_view field_body);
 
 }  // namespace relayd::mail

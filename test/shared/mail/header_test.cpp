@@ -86,31 +86,6 @@ TEST(Header, LongLinesAndManyFieldsNeedLittle) {
   EXPECT_EQ(scanner.facts().octets, message.size() + 2);
 }
 
-TEST(Header, FirstMailbox) {
-  for (const char* body :
-       {"a@b", " a@b ", "<a@b>", "X Y <a@b>", "\"X, <c@d>\" <a@b>", "a@b, c@d", "X <a@b>, c@d",
-        "(c@d) a@b (e)", "Group: a@b, c@d;", "G: X <a@b>;", "<@x,@y:a@b>", ", a@b", "=?utf-8?q?X=2C?= <a@b>",
-        "(a (b) \\) c) <a@b>", "< a@b >", "<a@b(comment)>", "X:<a@b>"})
-    EXPECT_EQ(first_mailbox(body), "a@b") << body;
-  EXPECT_EQ(first_mailbox("\"a b\"@c"), "\"a b\"@c");
-}
-
-TEST(Header, NoMailboxInNonsense) {
-  for (const char* body : {"", "X", "X a@b", "<a@b", "<>", "\"a@b", "(a@b", "undisclosed:;", "a@b c@d",
-                           "<a@b c>", "@", "<@x>", "a@b@c", "a\\@b"})
-    EXPECT_EQ(first_mailbox(body), body == std::string("X") ? "X" : "") << body;
-}
-
-TEST(Header, AllMailboxesOfAField) {
-  using List = std::vector<std::string>;
-  EXPECT_EQ(mailboxes("X <a@b>, c@d (e@f)"), (List{"a@b", "c@d"}));
-  EXPECT_EQ(mailboxes("Group: a@b, \"Y, Z\" <c@d>; <e@f>"), (List{"a@b", "c@d", "e@f"}));
-  EXPECT_EQ(mailboxes("<a@b> <c@d>"), (List{"a@b", "c@d"}));
-  EXPECT_EQ(mailboxes("<a@b> c@d"), (List{"a@b"}));  // what stands behind brackets is no address
-  EXPECT_EQ(mailboxes("a b@c, <d@e"), (List{"", ""}));
-  EXPECT_EQ(mailboxes(" , ;(only a comment)"), List{});
-}
-
 TEST(Header, CountsMailboxesOverAllFromFields) {
   const auto count = [](std::string_view header) {
     HeaderScanner scanner;

@@ -1,0 +1,61 @@
+#include "rewrite/addresses.hpp"
+
+#include <algorithm>
+
+#include "shared/base/ascii.hpp"
+#include "shared/mail/address.hpp"
+#include "shared/mail/field.hpp"
+#include "shared/mail/mailboxes.hpp"
+
+namespace relayd::rewrite {
+
+namespace {
+
+constexpr std::size_t max_line = 998;  // without CR LF
+
+bool has_addresses(std::string_view name) {
+  constexpr std::string_view resent = "Resent-";
+  constexpr std::string_view names[] = {"From", "Sender", "Reply-To", "To", "Cc", "Bcc"};
+  if (ascii::equal_ignoring_case(name.substr(0, resent.size()), resent)) name.remove_prefix(resent.size());
+  return std::ranges::any_of(
+      names, [name](std::string_view known) { return ascii::equal_ignoring_case(name, known); });
+}
+
+// No line of a field becomes too long by what is put in at `places`.
+bool lines_fit(std::string_view field, const std::vector<std::size_t>& places, std::size_t octets) {
+  for (auto place = places.begin(); place != places.end();) {
+    const std::size_t begin = field.rfind('\n', *place) + 1;  // none: 0
+    const std::size_t end = std::min(field.find('\r', *place), field.size());
+    const auto next = std::upper_bound(place, places.end(), end);
+    if (end - begin + static_cast<std::size_t>(next - place) * octets > max_line) return false;
+    place = next;
+  }
+  return true;
+}
+
+std::vector<std::size_t> missing_in(std::string_view body) {
+  std::vector<std::size_t> places;
+  for (const mail::Mailbox& mailbox : mail::mailboxes(body))
+    if (!mailbox.address.empty() && mail::split(mailbox.address).domain.empty())
+      places.push_back(mailbox.end);
+  return places;
+}
+
+}  // namespace
+
+std::vector<std::size_t> missing_domains(std::string_view header, std::size_t octets) {
+  std::vector<std::size_t> found;
+  for (std::string_view rest = header; !rest.empty();) {
+    const mail::Field field = mail::take_field(rest);
+    if (!has_addresses(field.name)) continue;
+    std::vector<std::size_t> places = missing_in(field.body);
+    const auto before_body = static_cast<std::size_t>(field.body.data() - field.whole.data());
+    for (std::size_t& place : places) place += before_body;
+    if (!lines_fit(field.whole, places, octets)) continue;
+    const auto before_field = static_cast<std::size_t>(field.whole.data() - header.data());
+    for (const std::size_t place : places) found.push_back(before_field + place);
+  }
+  return found;
+}
+
+}  // namespace relayd::rewrite

@@ -1,0 +1,152 @@
+#include "shared/mail/mailboxes.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "shared/mail/address.hpp"
+
+namespace relayd::mail {
+
+namespace {
+
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// Length of the quoted string, comment (others may be in it) or domain literal that begins the text; all of
+// it when it has no end.
+std::size_t enclosed_length(std::string_view text) {
+  const char open = text.front();
+  const char close = open == '(' ? ')' : open == '[' ? ']' : open;
+  std::size_t depth = 1;
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (text[i] == '\\')
+      ++i;
+    else if (text[i] == close && --depth == 0)
+      return i + 1;
+    else if (open == '(' && text[i] == '(')
+      ++depth;
+  }
+  return text.size();
+}
+
+// How much of the text is read at once: up to the next octet that may mean something.
+std::size_t plain_length(std::string_view text) {
+  const auto may_mean = [](char c) {
+    return is_space(c) || c == '"' || c == '(' || c == ',' || c == ':' || c == ';' || c == '<' || c == '>' ||
+           c == '[';
+  };
+  if (may_mean(text.front())) return 1;
+  return static_cast<std::size_t>(std::find_if(text.begin(), text.end(), may_mean) - text.begin());
+}
+
+std::string readable(std::string_view address) {
+  const bool encoded_word = address.starts_with("=?") && address.ends_with("?=");
+  const bool valid = !encoded_word && check_address(address, true) == AddressFault::none;
+  return valid ? std::string(address) : std::string();
+}
+
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : text_(text) {}
+
+  std::vector<Mailbox> read() {
+    for (; at_ < text_.size(); at_ += octets_) {
+      const char c = text_[at_];
+      const bool literal = c == '[' && word_.ends_with('@');
+      const bool encloses = c == '"' || c == '(' || literal;
+      octets_ = encloses ? enclosed_length(text_.substr(at_)) : plain_length(text_.substr(at_));
+      if (c == '(' || is_space(c))
+        gap_ = true;
+      else if (bracketed_)
+        read_bracketed(c);
+      else
+        read_plain(c);
+    }
+    if (bracketed_) word_.clear();  // brackets without an end hold no address
+    if (bracketed_ || (!word_.empty() && !finished_)) add_mailbox(text_.size());
+    return std::move(found_);
+  }
+
+ private:
+  void read_plain(char c) {
+    if (c == ',' || c == ';') {
+      if (!word_.empty() && !finished_) add_mailbox(at_);
+      begin_member();
+    } else if (c == ':') {
+      begin_member();  // what was there is a group's name
+    } else if (c == '<') {
+      word_.clear();  // a display name
+      bracketed_ = true;
+    } else {
+      add_to_word(c);
+    }
+  }
+
+  void read_bracketed(char c) {
+    if (c == '>') {
+      add_mailbox(at_ + 1);
+      bracketed_ = false;
+      finished_ = true;
+    } else if (c == ':' && word_.starts_with('@')) {
+      word_.clear();  // a route (RFC 5322 4.4)
+    } else {
+      add_to_word(c);
+    }
+  }
+
+  void add_to_word(char c) {
+    const bool apart = gap_ && !word_.empty() && !word_.ends_with('@') && c != '@';
+    if (apart) word_ += ' ';
+    gap_ = false;
+    word_ += text_.substr(at_, octets_);
+    word_end_ = at_ + octets_;
+  }
+
+  void begin_member() {
+    word_.clear();
+    finished_ = false;
+    member_ = at_ + 1;
+  }
+
+  void add_mailbox(std::size_t end) {
+    found_.push_back({readable(word_), trimmed(text_.substr(member_, end - member_)), word_end_});
+    word_.clear();
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+  std::size_t octets_ = 1;    // of what stands there
+  std::size_t member_ = 0;    // where the present member of the list begins
+  std::string word_;          // of it, what may be the address; comments are out, space is one blank
+  std::size_t word_end_ = 0;  // behind its last octet in the text
+  bool gap_ = false;          // space or a comment stands behind it
+  bool bracketed_ = false;    // we are between '<' and '>'
+  bool finished_ = false;     // its brackets were there: what follows them is no address
+  std::vector<Mailbox> found_;
+};
+
+}  // namespace
+
+std::vector<Mailbox> mailboxes(std::string_view field_body) {
+  return Reader(field_body).read();
+}
+
+Result<std::vector<std::string>> mailbox_list(std::string_view field_body) {
+  std::vector<std::string> addresses;
+  for (Mailbox& mailbox : mailboxes(field_body)) {
+    if (mailbox.address.empty())
+      return Error{fmt::format("'{}' is no address that can be read", mailbox.text)};
+    addresses.push_back(std::move(mailbox.address));
+  }
+  return addresses;
+}
+
+}  // namespace relayd::mail
