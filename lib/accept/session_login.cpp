@@ -24,15 +24,18 @@ std::optional<sasl::Server::Stored> nobody(std::string_view) {
 }  // namespace
 
 std::optional<sasl::Server::Stored> find_account(const Accounts& accounts, std::string_view name) {
+  if (accounts.empty()) return std::nullopt;
+  // Both are worked out for every name: what only some names need would show in the time of the challenge.
+  sasl::ScramSecret made_up = sasl::made_up_secret(name, 1);
+  // Which account it looks like is as fixed, and as hard to guess, as a key.
+  const auto place = static_cast<unsigned char>(made_up.stored_key.front());
+  const auto model = std::next(accounts.begin(), static_cast<std::ptrdiff_t>(place % accounts.size()));
   const auto found = accounts.find(name);
   if (found != accounts.end()) return found->second;
-  if (accounts.empty()) return std::nullopt;
-  // Which account it looks like is as fixed, and as hard to guess, as a key.
-  const auto place = static_cast<unsigned char>(sasl::made_up_secret(name, 1).stored_key.front());
-  const auto model = std::next(accounts.begin(), static_cast<std::ptrdiff_t>(place % accounts.size()));
   const auto* const kept = std::get_if<sasl::ScramSecret>(&model->second);
-  return kept ? std::optional<sasl::Server::Stored>(sasl::made_up_secret(name, kept->iterations))
-              : std::nullopt;
+  if (!kept) return std::nullopt;
+  made_up.iterations = kept->iterations;
+  return made_up;
 }
 
 Task<Session::After> Session::starttls() {
