@@ -57,8 +57,9 @@ bool DraftIncoming::append(std::string_view bytes) {
   if (head_written_) return draft_.append(bytes);
   scanner_.feed(bytes);
   head_ += bytes;
-  head_too_large_ = std::max<std::uint64_t>(scanner_.facts().octets, scanner_.done() ? 0 : head_.size()) >
-                    terms_.header_size.count;
+  const mail::HeaderFacts& header = scanner_.facts();
+  const std::uint64_t octets = scanner_.done() ? header.octets : head_.size();
+  head_too_large_ = octets > terms_.header_size.count || header.fields > terms_.header_fields;
   if (head_too_large_) head_ = {};
   return scanner_.done() && !head_too_large_ ? write_head() : false;
 }
@@ -116,8 +117,10 @@ Task<void> DraftIncoming::flush() {
 std::optional<smtp::Reply> DraftIncoming::header_refusal() const {
   const mail::HeaderFacts& header = scanner_.facts();
   if (head_too_large_)
-    return smtp::Reply{
-        552, {5, 3, 4}, fmt::format("At most {} octets of header are taken", terms_.header_size.count)};
+    return smtp::Reply{552,
+                       {5, 3, 4},
+                       fmt::format("A header of at most {} octets and {} fields is taken",
+                                   terms_.header_size.count, terms_.header_fields)};
   if (header.received >= hop_limit)
     return smtp::Reply{
         554,

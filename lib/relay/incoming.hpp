@@ -27,6 +27,7 @@ struct IncomingTerms {
   std::string origin;  // the domain of addresses that come without one
   std::string mark;    // of this relay; see instance.hpp
   Bytes header_size = 256_KiB;
+  std::size_t header_fields = 10'000;
   std::vector<std::string> may_send_as;  // what the header's From is held to; empty: anything
   Access::Fate fate;
   CheckRoute check_route;

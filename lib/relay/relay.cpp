@@ -254,6 +254,7 @@ std::unique_ptr<accept::Incoming> Relay::begin(const accept::ClientFacts& facts,
   terms.origin = setup_.config->origin;
   terms.mark = mark_;
   terms.header_size = setup_.config->limits.header_size;
+  terms.header_fields = setup_.config->limits.header_fields;
   if (const config::Account* account = account_of(facts); account && account->may_send_as_header)
     terms.may_send_as = account->may_send_as;
   terms.fate = setup_.access->decide(taken);

@@ -134,6 +134,16 @@ TEST_F(IncomingTest, AHeaderHasALimit) {
   EXPECT_EQ(messages(), 1U);
 }
 
+// Small fields are cheap to send, and not to read for those who come after us.
+TEST_F(IncomingTest, AHeaderHasSoManyFieldsAndNoMore) {
+  std::string header = "From: a@example.com\r\nDate: x\r\nMessage-ID: <1@x>\r\n";
+  for (int i = 0; i < 7; ++i) header += "X: y\r\n z\r\n";
+  terms_.header_fields = 10;
+  EXPECT_EQ(stored(take(header + "\r\nX: y\r\n", envelope())).envelope.sender, "ann@example.com");
+  for (const std::size_t piece : {std::size_t{1}, std::string::npos})
+    EXPECT_EQ(take(header + "X:\r\n\r\ntext\r\n", envelope(), piece), "552");
+}
+
 // --- addresses without a domain ---
 
 TEST_F(IncomingTest, AddressesWithoutADomainGetIt) {

@@ -100,6 +100,7 @@ struct Access {
 struct Limits {
   Bytes message_size = 50_MiB;
   Bytes header_size = 256_KiB;
+  std::uint32_t header_fields = 10'000;
   std::uint32_t recipients = 1000;
   std::uint32_t connections = 1000;
   std::uint32_t connections_per_client = 100;

@@ -309,6 +309,7 @@ static const Keys<Limits>& keys_of(const Limits*) {
   static const Keys<Limits> keys = {
       key("message_size", &Limits::message_size),
       key("header_size", &Limits::header_size),
+      key("header_fields", &Limits::header_fields),
       key("recipients", &Limits::recipients),
       key("connections", &Limits::connections),
       key("connections_per_client", &Limits::connections_per_client),

@@ -73,6 +73,7 @@ void HeaderScanner::read_line(std::string_view line) {
 void HeaderScanner::begin_field(std::string_view name, std::string_view value) {
   const auto is = [name](std::string_view other) { return ascii::equal_ignoring_case(name, other); };
   field_ = Field::other;
+  ++facts_.fields;
   if (is("Received")) {
     field_ = Field::received;
     ++facts_.received;

@@ -15,6 +15,7 @@ namespace relayd::mail {
 struct HeaderFacts {
   std::uint64_t octets = 0;  // up to and with the empty line that ends the block
   bool separated = false;    // there is such a line; else the body begins with a line that is no field
+  std::size_t fields = 0;    // in all
   std::size_t received = 0;  // number of Received fields
   bool marked = false;       // one of them has the scanner's mark
   bool has_date = false;

@@ -53,6 +53,7 @@ TEST(Example, ItsActiveKeysShowTheDefaults) {
   const Limits limits;
   EXPECT_EQ(shown.limits.message_size, limits.message_size);
   EXPECT_EQ(shown.limits.header_size, limits.header_size);
+  EXPECT_EQ(shown.limits.header_fields, limits.header_fields);
   EXPECT_EQ(shown.limits.recipients, limits.recipients);
   EXPECT_EQ(shown.limits.connections, limits.connections);
   EXPECT_EQ(shown.limits.connections_per_client, limits.connections_per_client);
