@@ -5,12 +5,17 @@
 
 #include <algorithm>
 
+#include "shared/base/ascii.hpp"
+
 namespace relayd::config {
 
 std::string to_string(const Diagnostic& diagnostic) {
-  if (diagnostic.where.line == 0) return fmt::format("{}: {}", diagnostic.file, diagnostic.text);
-  return fmt::format("{}:{}:{}: {}", diagnostic.file, diagnostic.where.line, diagnostic.where.column,
-                     diagnostic.text);
+  const auto [line, column] = diagnostic.where;
+  const std::string place = line == 0 ? std::string() : fmt::format("{}:{}:", line, column);
+  std::string text = fmt::format("{}:{} {}", diagnostic.file, place, diagnostic.text);
+  // It quotes keys and values, which may hold anything: it stays one line all the same.
+  std::ranges::replace_if(text, ascii::is_control, '?');
+  return text;
 }
 
 std::string to_string(Rate rate) {

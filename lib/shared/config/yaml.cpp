@@ -64,7 +64,8 @@ class TreeBuilder final : public YAML::EventHandler {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) throw Refused{mark, "an alias inside the value that it names"};
     if (open_.size() + height(found->second) > max_depth) refuse_depth(mark);
-    count(mark, size(found->second));
+    copies_ += size(found->second);
+    if (copies_ > max_copies) throw Refused{mark, fmt::format("aliases of more than {} values", max_copies)};
     place(found->second, mark);
   }
 
@@ -166,7 +167,8 @@ class TreeBuilder final : public YAML::EventHandler {
   Node root_;
   std::vector<Open> open_;
   std::unordered_map<YAML::anchor_t, Node> anchors_;
-  std::size_t nodes_ = 0;
+  std::size_t nodes_ = 0;   // of the text
+  std::size_t copies_ = 0;  // made by aliases
   int documents_ = 0;
 };
 

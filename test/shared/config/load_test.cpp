@@ -258,6 +258,11 @@ TEST(Load, AnUpstreamThatNoRuleUsesIsAWarning) {
             "test.yaml:2:3: no sender rule uses the upstream 'office'\n");
 }
 
+TEST(Load, AComplaintIsOneLineWhateverItQuotes) {
+  const std::string text = errors("\"new\\nline\\e[2J\": 1\n");
+  EXPECT_THAT(text, HasSubstr("unknown key 'new?line?[2J'"));
+}
+
 TEST(Load, AFileThatCannotBeReadSaysWhy) {
   Folder folder;
   const Loaded missing = load_file(folder.path() / "none.yaml", {});
