@@ -1,5 +1,7 @@
 #include "queue/record.hpp"
 
+#include <algorithm>
+
 #include "queue/checksum.hpp"
 #include "queue/codec.hpp"
 
@@ -16,7 +18,8 @@ constexpr std::uint8_t flag_by_reference = 1, flag_in_doubt = 2, flag_held = 4, 
 
 constexpr std::uint8_t flag_eight_bit = 1, flag_smtp_utf8 = 2, flag_require_tls = 4;  // of an envelope
 
-constexpr std::size_t max_reply_text = 512;  // of a RecipientOutcome
+constexpr std::size_t max_reply_text = 512;                   // of a RecipientOutcome
+constexpr std::uint64_t latest_time = 7'258'118'400'000'000;  // the year 2200
 
 std::uint32_t mark(std::uint64_t generation) {
   return static_cast<std::uint32_t>(generation);
@@ -26,8 +29,9 @@ std::uint64_t to_number(WallTime time) {
   return static_cast<std::uint64_t>(time.time_since_epoch().count());
 }
 
+// What cannot have been a time must not overflow a clock, nor what is added to it.
 WallTime to_time(std::uint64_t number) {
-  return WallTime(std::chrono::microseconds(static_cast<std::int64_t>(number)));
+  return WallTime(std::chrono::microseconds(std::min(number, latest_time)));
 }
 
 std::string begin_record(RecordType type, MessageId id, std::uint8_t flags = 0) {

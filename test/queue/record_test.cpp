@@ -225,5 +225,14 @@ TEST(MessageId, TextHasElevenCharactersAndSortsByAge) {
     EXPECT_FALSE(parse_message_id(bad).ok()) << bad;
 }
 
+TEST(Record, ATimeThatCannotHaveBeenOverflowsNoClock) {
+  for (const WallTime odd : {WallTime::min(), WallTime(-std::chrono::days(1)), WallTime::max()}) {
+    const std::string bytes = sealed(encode_event(RecordType::hold, id, {}, odd));
+    const std::optional<StoredEvent> event = decode_event(*parse_record(bytes, generation));
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->when, std::chrono::sys_days(std::chrono::year(2200) / 1 / 1));
+  }
+}
+
 }  // namespace
 }  // namespace relayd::queue
