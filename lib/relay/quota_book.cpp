@@ -14,6 +14,11 @@ constexpr const char* new_name = "quotas.json.new";
 constexpr Duration delay = std::chrono::seconds(1);
 constexpr std::chrono::days longest_period(31);
 
+// One that we wrote: neither negative nor a fraction. Throws json::exception.
+std::uint64_t count_of(const json& number) {
+  return number.get_ref<const json::number_unsigned_t&>();
+}
+
 std::string read_all(disk::Disk& disk) {
   const std::unique_ptr<disk::File> file = disk.open(file_name);
   std::string text(file->size(), '\0');
@@ -27,8 +32,8 @@ void QuotaBook::open() {
   try {
     const json book = json::parse(read_all(disk_));
     for (const json& entry : book) {
-      const WallTime since{std::chrono::microseconds(entry.at("since").get<std::int64_t>())};
-      quota_of(entry.at("upstream"), entry.at("username"))->restore(entry.at("used"), since);
+      const WallTime since{std::chrono::microseconds(count_of(entry.at("since")))};
+      quota_of(entry.at("upstream"), entry.at("username"))->restore(count_of(entry.at("used")), since);
     }
   } catch (const disk::DiskError& error) {
     if (error.code() != std::errc::no_such_file_or_directory)
@@ -57,7 +62,7 @@ std::string QuotaBook::text() const {
   json book = json::array();
   for (const auto& [key, quota] : quotas_) {
     // One without a limit may have it still to come: an account is not known before it is used.
-    const bool is_over = quota->since() + longest_period < loop_.wall_now();
+    const bool is_over = quota->since() < loop_.wall_now() - longest_period;
     if (quota->counted() == 0 || is_over) continue;
     json entry;
     entry["upstream"] = key.first;

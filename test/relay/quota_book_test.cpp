@@ -169,6 +169,14 @@ TEST_F(QuotaBookTest, AFileThatMakesNoSenseIsToldAndForgotten) {
   }
 }
 
+TEST_F(QuotaBookTest, ATimeThatNoClockHadOverflowsNothing) {
+  put(R"([{"upstream": "office", "username": "ann", "used": 1, "since": 9223372036854775807}])");
+  restart();
+  take("eve", 1);
+  run_task(book->flush(), &loop);
+  EXPECT_EQ(left("eve"), 99u);
+}
+
 TEST_F(QuotaBookTest, AFileThatMadeNoSenseIsReplaced) {
   put("not json");
   restart();
