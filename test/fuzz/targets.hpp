@@ -11,21 +11,47 @@
 namespace relayd::fuzz {
 
 void address(std::string_view input);
+void admin_request(std::string_view input);
+void batch(std::string_view input);
 void capabilities(std::string_view input);
 void command(std::string_view input);
+void config(std::string_view input);
 void data(std::string_view input);
 void header(std::string_view input);
 void line_buffer(std::string_view input);
+void quotas(std::string_view input);
+void quoting(std::string_view input);
+void record(std::string_view input);
 void reply(std::string_view input);
+void sasl(std::string_view input);
 void sendmail(std::string_view input);
+void session(std::string_view input);
+void values(std::string_view input);
+void xtext(std::string_view input);
 
 struct Target {
   std::string_view name;  // of its folder of seeds, too
   void (*run)(std::string_view);
 };
 inline constexpr Target targets[] = {
-    {"address", address}, {"capabilities", capabilities}, {"command", command}, {"data", data},
-    {"header", header},   {"line_buffer", line_buffer},   {"reply", reply},     {"sendmail", sendmail},
+    {"address", address},
+    {"admin_request", admin_request},
+    {"batch", batch},
+    {"capabilities", capabilities},
+    {"command", command},
+    {"config", config},
+    {"data", data},
+    {"header", header},
+    {"line_buffer", line_buffer},
+    {"quotas", quotas},
+    {"quoting", quoting},
+    {"record", record},
+    {"reply", reply},
+    {"sasl", sasl},
+    {"sendmail", sendmail},
+    {"session", session},
+    {"values", values},
+    {"xtext", xtext},
 };
 
 inline void demand(bool held, const char* promise) {

@@ -1,0 +1,112 @@
+#include "shared/sasl/sasl.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "fuzz/targets.hpp"
+#include "shared/base/ascii.hpp"
+#include "shared/sasl/gsasl.hpp"
+#include "shared/sasl/scram.hpp"
+
+namespace relayd::fuzz {
+
+namespace {
+
+constexpr std::string_view username = "ann", password = "secret";
+constexpr char nonce_mark = '\1';  // in the input, for what cannot be guessed
+
+std::string_view take_line(std::string_view& input) {
+  const std::string_view line = input.substr(0, input.find('\n'));
+  input.remove_prefix(std::min(input.size(), line.size() + 1));
+  return line;
+}
+
+std::string with_nonce(std::string_view line, const std::string& nonce) {
+  std::string text;
+  for (const char c : line) c == nonce_mark ? text += nonce : text += c;
+  return text;
+}
+
+// The value of the attribute in a SCRAM message.
+std::string nonce_of(const std::string& message) {
+  const std::size_t begin = message.find("r=");
+  return begin == std::string::npos ? "" : message.substr(begin + 2, message.find(',', begin) - begin - 2);
+}
+
+void base64(std::string_view input) {
+  const std::string encoded = sasl::encode(input);
+  demand(sasl::decode(encoded) == std::string(input), "base64 gives back what was put in");
+  if (const std::optional<std::string> decoded = sasl::decode(input))
+    demand(sasl::decode(sasl::encode(*decoded)) == *decoded, "one value has one meaning");
+}
+
+void stored_secret(std::string_view input) {
+  const Result<sasl::ScramSecret> secret = sasl::parse_scram_secret(input);
+  if (!secret) return;
+  const std::string text =
+      fmt::format("SCRAM-SHA-256${}:{}${}:{}", secret->iterations, sasl::encode(secret->salt),
+                  sasl::encode(secret->stored_key), sasl::encode(secret->server_key));
+  const Result<sasl::ScramSecret> again = sasl::parse_scram_secret(text);
+  demand(again.ok() && again->salt == secret->salt && again->stored_key == secret->stored_key &&
+             again->server_key == secret->server_key && again->iterations == secret->iterations,
+         "a kept secret is read as it is written");
+}
+
+// A server's challenges, one a line.
+void client(std::string_view mechanism, std::string_view input) {
+  sasl::Client client(mechanism, {std::string(username), Secret(std::string(password))},
+                      ChannelBinding{"tls-exporter", "binding"});
+  std::string nonce;
+  while (!input.empty()) {
+    const std::string challenge = with_nonce(take_line(input), nonce);
+    // More iterations are as sound, and slow.
+    if (sasl::check_server_first(challenge) && challenge.find(",i=4096") == std::string::npos) return;
+    const Result<std::string> response = client.step(sasl::encode(challenge));
+    if (!response) return;
+    const std::optional<std::string> octets = sasl::decode(*response);
+    demand(octets.has_value(), "a response is base64");
+    if (nonce.empty()) nonce = nonce_of(*octets);
+    demand(!mechanism.starts_with("SCRAM") || !client.complete(), "nobody proves what he does not know");
+  }
+}
+
+void server(std::string_view mechanism, std::string_view input) {
+  using Kind = sasl::Server::Step::Kind;
+  const auto lookup = [](std::string_view name) -> std::optional<sasl::Server::Stored> {
+    if (name != username) return std::nullopt;
+    return Secret(std::string(password));
+  };
+  sasl::Server server(mechanism, lookup, ChannelBinding{"tls-exporter", "binding"});
+  std::vector<std::string> said = {std::string(take_line(input))};
+  sasl::Server::Step step = server.begin(sasl::encode(said.back()));
+  while (step.kind == Kind::challenge && !input.empty()) {
+    const std::string nonce = nonce_of(sasl::decode(step.text).value_or(""));
+    said.push_back(with_nonce(take_line(input), nonce));
+    step = server.step(sasl::encode(said.back()));
+  }
+  if (step.kind != Kind::success) return;
+  const std::string plain = fmt::format("{0}{1}{0}{2}", '\0', username, password);
+  const bool right = mechanism == "PLAIN"
+                         ? said.back() == plain || said.back() == std::string(username) + plain
+                         : said == std::vector<std::string>{std::string(username), std::string(password)};
+  demand(right && server.username() == username, "only the right password logs in");
+}
+
+}  // namespace
+
+void sasl(std::string_view input) {
+  base64(input);
+  stored_secret(input);
+  static const std::vector<std::string_view> clients = {
+      "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL"};
+  static const std::vector<std::string_view> servers = {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN",
+                                                        "LOGIN"};
+  const std::string_view name = take_line(input);
+  if (std::ranges::find(clients, name) != clients.end()) client(name, input);
+  if (name.starts_with("server ") && std::ranges::find(servers, name.substr(7)) != servers.end())
+    server(name.substr(7), input);
+}
+
+}  // namespace relayd::fuzz
