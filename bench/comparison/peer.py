@@ -84,7 +84,10 @@ class Peer:
         handles = self._handles()
         for handle in handles[:1]:
             self._send(handle, signal.SIGTERM)
-        self._await(handles)
+        try:
+            self._await(handles)
+        except TimeoutError:
+            self.kill()
 
     def kill(self):
         """kill -9 for the whole tree, parents first so that nothing is started again."""
@@ -107,10 +110,13 @@ class Peer:
             signal.pidfd_send_signal(handle, number)
 
     def _await(self, handles: list[int]):
+        stays = False
         for handle in handles:
-            ended, _, _ = select.select([handle], [], [], PATIENCE)
+            ended, _, _ = select.select([handle], [], [], 0 if stays else PATIENCE)
             os.close(handle)
-            assert ended, f"{self.name} does not end"
+            stays = stays or not ended
+        if stays:
+            raise TimeoutError(f"{self.name} does not end")
         self.reap()
 
     def reap(self):

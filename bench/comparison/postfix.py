@@ -8,6 +8,7 @@ import subprocess
 from comparison.peer import PATIENCE, Peer
 
 MAIN_CF = """
+# An instance of its own, which answers on loopback.
 compatibility_level = 3.6
 queue_directory = {directory}/queue
 data_directory = {directory}/data
@@ -15,10 +16,12 @@ maillog_file = {directory}/mail.log
 maillog_file_prefixes = {directory}
 myhostname = relay.bench.example
 inet_protocols = ipv4
+# Loopback may relay; nothing is delivered here, all goes to the smarthost.
 mynetworks = 127.0.0.0/8
 mydestination =
 alias_maps =
 relayhost = [127.0.0.1]:{upstream}
+# No clear text: STARTTLS, then AUTH. This level does not verify the certificate; relayd always does.
 smtp_tls_security_level = encrypt
 smtp_tls_CAfile = {authority}
 smtp_sasl_auth_enable = yes
@@ -30,17 +33,24 @@ HELD = "smtpd_recipient_restrictions = check_recipient_access static:hold, permi
 
 SENDER_DEPENDENT = "smtp_sender_dependent_authentication = yes\n"
 
-# Everything that the manual names for more throughput to one destination; durability stays as it is.
+# What the manual (TUNING_README, CONNECTION_CACHE_README, TLS_README, postconf(5)) names for more throughput to one
+# destination; durability stays as it is.
 TUNING = """
+# Clients are not held up while the queue manager lags behind.
 in_flow_delay = 0s
+# So many processes of a service; and so many deliveries to the relayhost at a time, from the first on: 20 and 5 by default.
 default_process_limit = 200
 default_destination_concurrency_limit = 100
 initial_destination_concurrency = 100
+# Connections to the relayhost are kept also while little goes there, and with TLS too, by tlsproxy(8).
 smtp_connection_cache_destinations = [127.0.0.1]:{upstream}
 smtp_tls_connection_reuse = yes
+# A new connection resumes the TLS session of an earlier one.
 smtp_tls_session_cache_database = btree:{directory}/data/smtp_scache
+# No name is looked up for a client, and one client may have as many connections as it likes.
 smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 0
+# The queue manager holds so many messages in memory; 20,000 by default.
 qmgr_message_active_limit = 100000
 qmgr_message_recipient_limit = 100000
 """

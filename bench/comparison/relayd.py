@@ -12,21 +12,27 @@ class Relayd(Peer):
     binary: Path
 
     def configure(self):
-        upstream = {"host": "127.0.0.1", "port": self.setup.upstream, "tls": "starttls",
-                    "tls_options": {"ca_file": str(self.setup.authority)}}
-        if self.setup.connections:
-            upstream["limits"] = {"connections": self.setup.connections, "connections_total": self.setup.connections}
+        self.file = self.directory / "relayd.yaml"
+        self.file.touch(mode=0o600)
+        self.file.write_text(json.dumps(self.configuration()))
+
+    def configuration(self) -> dict:
+        """What its file says; a JSON text is a YAML text."""
         senders = [{"match": "*", "upstream": "sink", "username": "everybody", "password": "secret"}]
         if self.setup.accounts > 1:
             senders = [{"match": f"s{number}@bench.example", "upstream": "sink", "username": f"s{number}",
                         "password": "secret"} for number in range(self.setup.accounts)]
-        self.file = self.directory / "relayd.yaml"
-        self.file.touch(mode=0o600)
-        self.file.write_text(json.dumps({
-            "hostname": "relay.bench.example",
-            "listen": [{"address": f"127.0.0.1:{self.port}"}],
-            "queue": {"directory": str(self.directory / "queue")},
-            "upstreams": {"sink": upstream}, "senders": senders, "log": {"format": "json"}}))
+        return {"hostname": "relay.bench.example",
+                "listen": [{"address": f"127.0.0.1:{self.port}"}],
+                "queue": {"directory": str(self.directory / "queue")},
+                "upstreams": {"sink": self.upstream()}, "senders": senders, "log": {"format": "json"}}
+
+    def upstream(self) -> dict:
+        upstream = {"host": "127.0.0.1", "port": self.setup.upstream, "tls": "starttls",
+                    "tls_options": {"ca_file": str(self.setup.authority)}}
+        if self.setup.connections:
+            upstream["limits"] = {"connections": self.setup.connections, "connections_total": self.setup.connections}
+        return upstream
 
     def launch(self):
         with open(self.directory / "log", "a") as log:

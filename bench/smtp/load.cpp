@@ -25,6 +25,7 @@ struct Options {
   std::size_t size = 4096;
   unsigned recipients = 1;
   unsigned senders = 1;
+  std::string sender = "s";
   bool fresh = false;
   bool lockstep = false;
   std::string tls = "none";
@@ -300,7 +301,8 @@ std::string_view Client::command(unsigned index) {
   command_.clear();
   const auto end = std::back_inserter(command_);
   if (index == 0)
-    fmt::format_to(end, "MAIL FROM:<s{}@bench.example>\r\n", token_.number % load_.options.senders);
+    fmt::format_to(end, "MAIL FROM:<{}{}@bench.example>\r\n", load_.options.sender,
+                   token_.number % load_.options.senders);
   else if (index <= load_.options.recipients)
     fmt::format_to(end, "RCPT TO:<r{}@rcpt.example>\r\n", index);
   else
@@ -353,6 +355,7 @@ int main(int argc, char** argv) try {
   app.add_option("--recipients", options.recipients, "Of each message");
   app.add_option("--senders", options.senders, "Reverse-paths in turn: s0@bench.example, s1@…")
       ->check(CLI::PositiveNumber);
+  app.add_option("--sender", options.sender, "What their names begin with, in place of s");
   app.add_flag("--fresh", options.fresh, "A new connection for each message");
   app.add_flag("--lockstep", options.lockstep, "Wait for each reply, also where PIPELINING is offered");
   app.add_option("--tls", options.tls, "none, starttls or implicit; certificates are not verified")
