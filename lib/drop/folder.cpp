@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <system_error>
@@ -23,6 +24,10 @@ constexpr mode_t folder_mode = S_ISVTX | S_ISGID | 0733;
 
 [[noreturn]] void fail(const std::string& what) {
   throw std::system_error(errno, std::generic_category(), what);
+}
+
+WallTime changed(const struct stat& status) {
+  return WallTime(std::chrono::seconds(status.st_mtim.tv_sec));
 }
 
 }  // namespace
@@ -44,20 +49,39 @@ std::string Folder::weakness() const {
   return {};
 }
 
-std::vector<std::string> Folder::names(std::size_t limit) const {
+std::vector<std::string> Folder::list() const {
   const int copy = ::openat(directory_.number(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (copy < 0) fail("open the drop folder");
   const std::unique_ptr<DIR, int (*)(DIR*)> listing(::fdopendir(copy), ::closedir);
   std::vector<std::string> found;
-  while (const dirent* entry = ::readdir(listing.get())) {
-    const std::string_view name = entry->d_name;
-    const bool ours =
-        name == "." || name == ".." || name.starts_with(unfinished) || name.starts_with(refused);
-    if (!ours) found.emplace_back(name);
-  }
+  while (const dirent* entry = ::readdir(listing.get())) found.emplace_back(entry->d_name);
+  return found;
+}
+
+std::vector<std::string> Folder::names(std::size_t limit) const {
+  std::vector<std::string> found = list();
+  std::erase_if(found, [](const std::string& name) {
+    return name == "." || name == ".." || name.starts_with(unfinished) || name.starts_with(refused);
+  });
   std::ranges::sort(found);
   if (found.size() > limit) found.resize(limit);
   return found;
+}
+
+std::vector<std::string> Folder::remove_unfinished(WallTime before) const {
+  std::vector<std::string> removed;
+  for (const std::string& name : list()) {
+    struct stat status {};
+    const bool stale = name.starts_with(unfinished) &&
+                       ::fstatat(directory_.number(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                       !S_ISDIR(status.st_mode) && changed(status) < before;
+    if (!stale) continue;
+    if (::unlinkat(directory_.number(), name.c_str(), 0) == 0)
+      removed.push_back(name);
+    else if (errno != ENOENT)
+      fail("remove an unfinished file of the drop folder");
+  }
+  return removed;
 }
 
 Result<File> Folder::open(const std::string& name, Bytes limit) const {

@@ -12,6 +12,7 @@
 
 #include "shared/base/bytes.hpp"
 #include "shared/base/result.hpp"
+#include "shared/base/time.hpp"
 #include "shared/disk/posix_disk.hpp"
 
 namespace relayd::drop {
@@ -38,11 +39,17 @@ class Folder {
   // what is wrong with it. Throws std::system_error when the system cannot, as with no descriptor left.
   Result<File> open(const std::string& name, Bytes limit) const;
 
+  // Removes what writers began before this moment and never finished; a file is as old as its last change.
+  // Returns the names. Throws std::system_error.
+  std::vector<std::string> remove_unfinished(WallTime before) const;
+
   // Both throw std::system_error. The second keeps it in the folder, under the name it returns.
   void remove(const std::string& name) const;
   std::string set_aside(const std::string& name) const;
 
  private:
+  std::vector<std::string> list() const;
+
   disk::Descriptor directory_;
 };
 

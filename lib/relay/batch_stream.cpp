@@ -29,7 +29,7 @@ Task<std::size_t> BatchStream::read_some(std::span<char> buffer, Deadline) {
   if (said_.empty() && going_on_) {
     if (pending_.empty() || !data_) co_await fill();
     if (head_.done())
-      said_.swap(pending_);
+      take_content();
     else if (!take_line())
       outcome_.fault = "it does not begin with the envelope of a message";
   }
@@ -71,6 +71,13 @@ bool BatchStream::take_line() {
   data_ = head_.done();
   going_on_ = false;
   return true;
+}
+
+// What was read of the message. Nothing is said of what stands behind its end: a file is one transaction.
+void BatchStream::take_content() {
+  std::string content;
+  said_.swap(pending_);
+  said_.resize(decoder_.feed(said_, content));
 }
 
 Task<void> BatchStream::write(std::string_view bytes, Deadline) {

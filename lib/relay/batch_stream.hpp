@@ -11,6 +11,7 @@
 #include "drop/folder.hpp"
 #include "shared/async/stream.hpp"
 #include "shared/async/workers.hpp"
+#include "shared/smtp/data.hpp"
 #include "shared/smtp/reply.hpp"
 
 namespace relayd {
@@ -36,6 +37,7 @@ class BatchStream final : public async::Stream {
  private:
   async::Task<void> fill();
   bool take_line();
+  void take_content();
   void read_reply(const smtp::Reply& reply);
 
   async::Workers& workers_;
@@ -45,8 +47,9 @@ class BatchStream final : public async::Stream {
   std::string peer_;
   smtp::ReplyParser replies_;
   drop::HeadReader head_;
-  std::string said_;     // on its way to the session
-  std::string pending_;  // read from the file
+  smtp::DataDecoder decoder_;  // to know where the message ends
+  std::string said_;           // on its way to the session
+  std::string pending_;        // read from the file
   bool file_ended_ = false;
   bool going_on_ = false;  // the last command was welcome
   bool data_ = false;      // and it was DATA

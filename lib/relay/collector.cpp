@@ -7,12 +7,15 @@
 namespace relayd {
 
 using async::Task;
+using std::chrono::hours;
 using std::chrono::seconds;
 
 namespace {
 
-constexpr auto pause = seconds(2);
+constexpr auto pause = seconds(10);                // for what nobody told us of
 constexpr auto pause_after_refusal = seconds(30);  // the queue's disk is full, or the like
+constexpr auto patience_with_writers = hours(24);  // a whole message is written in seconds
+constexpr auto tidy_every = hours(1);
 constexpr std::size_t names_at_once = 1000;
 
 // Doubled dots, the head: what the session will count is less than what the file has.
@@ -31,16 +34,27 @@ Collector::Collector(accept::Surroundings around, drop::Folder folder,
 
 Task<void> Collector::run() {
   while (!stopping_) {
-    const bool refused = co_await collect();
+    news_ = false;
+    patient_ = co_await collect();
     if (stopping_) break;
-    timer_.at(around_.loop.now() + (refused ? pause_after_refusal : pause), [this] { wake_.set(); });
+    if (news_ && !patient_) continue;
+    timer_.at(around_.loop.now() + (patient_ ? pause_after_refusal : pause), [this] { wake_.set(); });
     co_await wake_;
+    timer_.cancel();
   }
+}
+
+void Collector::look() {
+  news_ = true;
+  if (!patient_ && wake_.has_waiter()) wake_.set();
+}
+
+void Collector::watch(net::AsioLoop& loop, const std::string& directory) {
+  watch_ = std::make_unique<net::DirectoryWatch>(loop, directory, [this] { look(); });
 }
 
 void Collector::shut_down() {
   stopping_ = true;
-  timer_.cancel();
   if (wake_.has_waiter()) wake_.set();
 }
 
@@ -58,17 +72,31 @@ std::vector<std::string> Collector::list() {
 // True: mail was refused for now, and so would be the rest.
 Task<bool> Collector::collect() {
   try {
-    const std::vector<std::string> names = co_await around_.workers.run([this] { return list(); });
-    for (const std::string& name : names) {
-      if (stopping_) co_return false;
-      const bool refused = co_await take(name);
-      if (refused) co_return true;
+    co_await tidy();
+    for (bool more = true; more && !stopping_;) {
+      const std::vector<std::string> names = co_await around_.workers.run([this] { return list(); });
+      more = names.size() == names_at_once;
+      for (const std::string& name : names) {
+        if (stopping_) co_return false;
+        const bool refused = co_await take(name);
+        if (refused) co_return true;
+      }
     }
     co_return false;
   } catch (const std::system_error& error) {
     around_.log.warning("drop_trouble", {{"reason", error.what()}});
   }
   co_return true;
+}
+
+Task<void> Collector::tidy() {
+  if (tidied_ != SteadyTime::min() && around_.loop.now() < tidied_ + tidy_every) co_return;
+  tidied_ = around_.loop.now();
+  const WallTime oldest = around_.loop.wall_now() - patience_with_writers;
+  const std::vector<std::string> removed =
+      co_await around_.workers.run([this, oldest] { return folder_.remove_unfinished(oldest); });
+  for (const std::string& name : removed)
+    around_.log.warning("drop_removed", {{"file", name}, {"reason", "it was never finished"}});
 }
 
 Task<bool> Collector::take(std::string name) {
@@ -119,9 +147,13 @@ Task<void> Collector::remove(const std::string& name) {
   finished_.erase(name);
 }
 
-std::unique_ptr<Collector> make_collector(accept::Surroundings around,
+std::unique_ptr<Collector> make_collector(net::AsioLoop& loop, accept::Surroundings around,
                                           std::shared_ptr<const config::Config> config) {
   const std::string path = config->drop_directory();
+  const auto warn = [&around](const std::string& reason) {
+    around.log.warning("drop_trouble", {{"reason", reason}});
+  };
+  std::unique_ptr<Collector> collector;
   try {
     std::error_code ignored;
     if (!std::filesystem::exists(path, ignored)) {
@@ -130,12 +162,13 @@ std::unique_ptr<Collector> make_collector(accept::Surroundings around,
     }
     drop::Folder folder(path);
     if (const std::string weakness = folder.weakness(); !weakness.empty())
-      around.log.warning("drop_trouble", {{"reason", fmt::format("{}: {}", path, weakness)}});
-    return std::make_unique<Collector>(around, std::move(folder), std::move(config));
+      warn(fmt::format("{}: {}", path, weakness));
+    collector = std::make_unique<Collector>(around, std::move(folder), std::move(config));
+    collector->watch(loop, path);
   } catch (const std::system_error& error) {
-    around.log.warning("drop_trouble", {{"reason", error.what()}});
+    warn(error.what());  // without a watch it still looks now and then
   }
-  return nullptr;
+  return collector;
 }
 
 }  // namespace relayd

@@ -2,7 +2,8 @@
 //
 // Joins drop and accept. Owned by the relay. A file goes through a server session like any client's mail, and
 // is removed once the queue has it: a crash in between sends it twice, never loses it. What no session will
-// ever take is set aside in the folder. It looks at once and then every two seconds.
+// ever take is set aside in the folder; what its writer never finished is removed. It looks at once, when it
+// is told to, and now and then.
 #pragma once
 
 #include <memory>
@@ -14,6 +15,7 @@
 #include "drop/folder.hpp"
 #include "relay/batch_stream.hpp"
 #include "shared/async/scope.hpp"
+#include "shared/net/directory_watch.hpp"
 
 namespace relayd {
 
@@ -24,6 +26,11 @@ class Collector {
 
   void use(std::shared_ptr<const config::Config> config) { config_ = std::move(config); }
 
+  // There may be something new. After mail was refused for now it waits its time all the same.
+  void look();
+  // Has itself told whenever a file is moved into the folder. Throws std::system_error.
+  void watch(net::AsioLoop& loop, const std::string& directory);
+
   // Finishes the present file and takes no other.
   void shut_down();
   // Gives the present file up; it stays where it is.
@@ -31,9 +38,8 @@ class Collector {
   async::Task<void> drained() { return scope_.drained(); }
 
  private:
-  struct Present;
-
   async::Task<void> run();
+  async::Task<void> tidy();
   async::Task<bool> collect();
   async::Task<bool> take(std::string name);
   async::Task<bool> hand_over(const std::string& name, drop::File file);
@@ -49,12 +55,16 @@ class Collector {
   accept::Session* session_ = nullptr;
   async::Event wake_;
   async::Timer timer_;
+  bool news_ = false;     // since the last look began
+  bool patient_ = false;  // mail was refused for now
   bool stopping_ = false;
+  SteadyTime tidied_ = SteadyTime::min();
+  std::unique_ptr<net::DirectoryWatch> watch_;
   async::Scope scope_;
 };
 
 // The collector of a configuration; null when there is no drop folder. What is wrong with it is logged.
-std::unique_ptr<Collector> make_collector(accept::Surroundings around,
+std::unique_ptr<Collector> make_collector(net::AsioLoop& loop, accept::Surroundings around,
                                           std::shared_ptr<const config::Config> config);
 
 }  // namespace relayd

@@ -52,7 +52,7 @@ void Relay::start() {
   for (const config::Listener& listener : setup_.config->listeners) listen(listener);
   certificates_.watch(setup_.tls);
   open_window();
-  collector_ = make_collector(surroundings(), setup_.config);
+  collector_ = make_collector(loop_, surroundings(), setup_.config);
 }
 
 // Where the operator's commands come in. Mail does not need it: a default path that cannot be used is no

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -126,6 +127,32 @@ TEST_F(DropFolder, WhatIsNoFileIsNotWaitedFor) {
   const disk::Descriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(::bind(listener.number(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   EXPECT_THAT(fault_of(socket), HasSubstr("no regular file"));
+}
+
+TEST_F(DropFolder, AFileThatMayNotBeReadIsNotOpened) {
+  constexpr uid_t nobody = 65534;
+  const fs::path file = fresh();
+  std::ofstream(file) << "text";
+  fs::permissions(file, fs::perms::none);
+  const Folder folder(path);
+  const int before = ::setfsuid(nobody);  // for root may read all; it is this thread's alone
+  const Result<File> opened = folder.open(file.filename(), 1_KiB);
+  ::setfsuid(static_cast<uid_t>(before));
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error(), HasSubstr("may not be read"));
+}
+
+TEST_F(DropFolder, WhatWasNeverFinishedIsRemovedByItsAge) {
+  std::ofstream(fs::path(path) / "new-one") << "half";
+  std::ofstream(fs::path(path) / "one") << "no writer's";
+  fs::create_directory(fs::path(path) / "new-directory");
+  fs::create_symlink("/etc/passwd", fs::path(path) / "new-link");
+  const Folder folder(path);
+  EXPECT_THAT(folder.remove_unfinished(wall_now() - std::chrono::hours(1)), IsEmpty());
+  EXPECT_THAT(folder.remove_unfinished(wall_now() + std::chrono::hours(1)),
+              testing::UnorderedElementsAre("new-one", "new-link"));
+  EXPECT_THAT(folder.names(10), ElementsAre("one"));
+  EXPECT_TRUE(fs::exists("/etc/passwd"));
 }
 
 TEST_F(DropFolder, AHugeFileIsNotOpened) {

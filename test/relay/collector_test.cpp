@@ -1,0 +1,270 @@
+// The collector over a real folder, with an intake that notes what it is given.
+#include "relay/collector.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "accept/session_fixture.hpp"
+#include "drop/batch.hpp"
+#include "drop/name.hpp"
+#include "drop/writer.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace relayd {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+using testing::Each;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::StartsWith;
+using testing::UnorderedElementsAre;
+using testing::UnorderedElementsAreArray;
+using namespace std::string_literals;
+namespace fs = std::filesystem;
+
+// Lets a test do something while a message is under way.
+class HookedIntake final : public accept::Intake {
+  test::FakeIntake inner_;
+
+ public:
+  explicit HookedIntake(async::Loop& loop) : inner_(loop) {}
+
+  std::function<void()> on_begin;
+  Bytes& limit = inner_.limit;
+  std::vector<test::Taken>& taken = inner_.taken;
+  std::map<std::string, smtp::Reply>& refusals = inner_.refusals;
+
+  Bytes size_limit() override { return inner_.size_limit(); }
+  std::optional<smtp::Reply> check_sender(const accept::ClientFacts& facts, const mail::Envelope& envelope,
+                                          std::uint64_t size) override {
+    return inner_.check_sender(facts, envelope, size);
+  }
+  std::optional<smtp::Reply> check_recipient(const std::string& recipient) override {
+    return inner_.check_recipient(recipient);
+  }
+  std::unique_ptr<accept::Incoming> begin(const accept::ClientFacts& facts,
+                                          const mail::Envelope& envelope) override {
+    if (on_begin) on_begin();
+    return inner_.begin(facts, envelope);
+  }
+  std::shared_ptr<const accept::Accounts> accounts() override { return inner_.accounts(); }
+};
+
+class CollectorTest : public testing::Test {
+ protected:
+  CollectorTest() {
+    drop::make_folder(path);
+    config_->hostname = "relay.example";
+  }
+  ~CollectorTest() override { stop(); }
+
+  static std::string batch(const std::string& content, const std::string& recipient = "bob@example.org") {
+    mail::Envelope envelope;
+    envelope.sender = "ann@example.com";
+    envelope.recipients.push_back({recipient, "", ""});
+    return drop::head(envelope, content.size()) + content;
+  }
+  std::string leave(const std::string& text = batch("text\r\n.\r\n")) {
+    drop::Writer writer(path);
+    writer.write(text);
+    writer.commit();
+    return drop::Folder(path).names(100).back();
+  }
+  // What somebody else left, under a name that could be a writer's.
+  fs::path fresh() const { return fs::path(path) / drop::make_name(wall_now()); }
+
+  void start() {
+    collector_ = std::make_unique<Collector>(accept::Surroundings{loop, workers_, log_, intake, penalties_},
+                                             drop::Folder(path), config_);
+    settle();
+  }
+  void stop() {
+    if (!collector_) return;
+    collector_->shut_down();
+    test::run_task(collector_->drained(), &loop);
+    collector_.reset();
+  }
+  // Until it waits for its time.
+  void settle() {
+    loop.run_until([this] {
+      loop.run();
+      return loop.has_timers();
+    });
+  }
+  void look() {
+    collector_->look();
+    settle();
+  }
+  void advance(Duration by) {
+    loop.advance(by);
+    settle();
+  }
+
+  std::vector<std::string> left() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(path)) names.push_back(entry.path().filename());
+    return names;
+  }
+
+  test::TemporaryDirectory parent_;
+  const std::string path = parent_.path() / "drop";
+  test::ManualLoop loop;
+  HookedIntake intake{loop};
+
+ private:
+  async::Workers workers_{loop, 1};
+  test::QuietLog log_;
+  accept::Penalties penalties_;
+  std::shared_ptr<config::Config> config_ = std::make_shared<config::Config>();
+  std::unique_ptr<Collector> collector_;
+};
+
+TEST_F(CollectorTest, WhatAWriterLeftIsTakenAndRemoved) {
+  leave();
+  leave(batch("..\r\n.\r\n", "root"));
+  start();
+  ASSERT_EQ(intake.taken.size(), 2u);
+  EXPECT_EQ(intake.taken[0].envelope.sender, "ann@example.com");
+  EXPECT_EQ(intake.taken[0].envelope.recipients.at(0).address, "bob@example.org");
+  EXPECT_EQ(intake.taken[0].content, "text\r\n");
+  EXPECT_EQ(intake.taken[0].facts.client, "uid:" + std::to_string(::getuid()));
+  EXPECT_EQ(intake.taken[1].content, ".\r\n");
+  EXPECT_THAT(left(), IsEmpty());
+}
+
+TEST_F(CollectorTest, ItLooksWhenItIsToldToAndNowAndThen) {
+  start();
+  leave();
+  look();
+  EXPECT_EQ(intake.taken.size(), 1u);
+  leave();
+  advance(seconds(9));
+  EXPECT_EQ(intake.taken.size(), 1u);
+  advance(seconds(1));
+  EXPECT_EQ(intake.taken.size(), 2u);
+}
+
+TEST_F(CollectorTest, AFolderOfThousandsIsEmptiedAtOnce) {
+  for (int i = 0; i < 1100; ++i) std::ofstream(fresh()) << batch("text\r\n.\r\n");
+  start();
+  EXPECT_EQ(intake.taken.size(), 1100u);
+  EXPECT_THAT(left(), IsEmpty());
+}
+
+TEST_F(CollectorTest, WhatIsNoMessageIsSetAsideOnce) {
+  const fs::path secret = parent_.path() / "secret";
+  std::ofstream(secret) << batch("secret\r\n.\r\n");
+  fs::create_symlink(secret, fresh());
+  fs::create_symlink(parent_.path() / "nothing", fresh());
+  fs::create_hard_link(secret, fresh());
+  fs::create_directory(fresh());
+  ASSERT_EQ(::mkfifo(fresh().c_str(), 0666), 0);
+  const fs::path device = fresh();
+  if (::mknod(device.c_str(), S_IFCHR | 0666, makedev(1, 5)) != 0) fs::create_symlink("/dev/zero", device);
+  for (const std::string& odd :
+       {"mail"s, "\n"s, "\xff\x1b[31m"s, "-rf"s, "refused"s, "new"s, std::string(255, 'x')})
+    std::ofstream(fs::path(path) / odd) << batch("text\r\n.\r\n");
+  const fs::path huge = fresh();
+  std::ofstream(huge) << batch("text\r\n.\r\n");
+  fs::resize_file(huge, std::uintmax_t{1} << 40);
+  start();
+  EXPECT_THAT(intake.taken, IsEmpty());
+  const std::vector<std::string> aside = left();
+  EXPECT_EQ(aside.size(), 14u);
+  EXPECT_THAT(aside, Each(StartsWith("refused-")));
+  look();
+  EXPECT_THAT(left(), UnorderedElementsAreArray(aside));
+}
+
+TEST_F(CollectorTest, ADamagedFileIsSetAsideOnce) {
+  const std::string good = batch("text\r\n.\r\n");
+  const std::vector<std::string> texts = {batch("no end\r\n"),     batch("no end\r\n.\r"),    good.substr(5),
+                                          good.substr(0, 30),      "what is this\r\n",        "",
+                                          batch("a\0b\r\n.\r\n"s), std::string(100'000, '\0')};
+  for (const std::string& text : texts) leave(text);
+  start();
+  EXPECT_THAT(intake.taken, IsEmpty());
+  const std::vector<std::string> aside = left();
+  EXPECT_EQ(aside.size(), texts.size());
+  EXPECT_THAT(aside, Each(StartsWith("refused-")));
+  look();
+  EXPECT_THAT(left(), UnorderedElementsAreArray(aside));
+}
+
+TEST_F(CollectorTest, WhatIsRefusedForGoodIsSetAside) {
+  intake.refusals["recipient"] = {550, {5, 7, 1}, "Not to him"};
+  leave();
+  leave();
+  start();
+  EXPECT_EQ(intake.taken.size(), 1u);
+  EXPECT_THAT(left(), ElementsAre(StartsWith("refused-")));
+}
+
+TEST_F(CollectorTest, WhatIsRefusedForNowWaitsWithTheRest) {
+  intake.refusals["commit"] = {452, {4, 3, 1}, "The disk is full"};
+  leave();
+  leave();
+  start();
+  EXPECT_EQ(left().size(), 2u);
+  leave();
+  look();  // news is no reason to ask a full disk again
+  advance(seconds(29));
+  EXPECT_THAT(intake.taken, IsEmpty());
+  advance(seconds(1));
+  EXPECT_EQ(intake.taken.size(), 3u);
+  EXPECT_THAT(left(), IsEmpty());
+}
+
+TEST_F(CollectorTest, WhatCannotBeRemovedIsNotTakenAgain) {
+  const fs::path file = fs::path(path) / leave();
+  intake.on_begin = [&] {
+    fs::remove(file);
+    fs::create_directory(file);
+  };
+  start();
+  EXPECT_EQ(intake.taken.size(), 1u);
+  intake.on_begin = nullptr;
+  fs::remove(file);
+  std::ofstream(file) << batch("text\r\n.\r\n");
+  advance(seconds(30));
+  EXPECT_EQ(intake.taken.size(), 1u);
+  EXPECT_THAT(left(), ElementsAre(file.filename()));
+}
+
+TEST_F(CollectorTest, AFileThatGrowsHasTheLimitOfAnyMessage) {
+  const fs::path file = fs::path(path) / leave(batch("text\r\n"));
+  intake.limit = 100_KiB;
+  intake.on_begin = [&] { std::ofstream(file, std::ios::app) << std::string(300'000, 'x') << "\r\n.\r\n"; };
+  start();
+  EXPECT_THAT(intake.taken, IsEmpty());
+  EXPECT_THAT(left(), ElementsAre(StartsWith("refused-")));
+}
+
+TEST_F(CollectorTest, WhatAWriterNeverFinishedGoesAfterADay) {
+  fs::create_directory(fs::path(path) / "new-directory");
+  const auto begin = [&](const std::string& name, Duration ago) {
+    std::ofstream(fs::path(path) / name) << "half";
+    const auto age = std::chrono::duration_cast<std::chrono::microseconds>(ago);
+    const timespec changed{(loop.wall_now() - age).time_since_epoch() / seconds(1), 0};
+    const timespec times[] = {changed, changed};
+    ASSERT_EQ(::utimensat(AT_FDCWD, (fs::path(path) / name).c_str(), times, 0), 0);
+  };
+  begin("new-old", hours(25));
+  begin("new-young", hours(23));
+  start();
+  EXPECT_THAT(left(), UnorderedElementsAre("new-young", "new-directory"));
+  advance(hours(2));
+  advance(seconds(10));  // a look that began before is over
+  EXPECT_THAT(left(), ElementsAre("new-directory"));
+}
+
+}  // namespace
+}  // namespace relayd

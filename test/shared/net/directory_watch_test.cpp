@@ -1,0 +1,48 @@
+#include "shared/net/directory_watch.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+#include "support/temporary_directory.hpp"
+
+namespace relayd::net {
+namespace {
+
+TEST(DirectoryWatch, TellsOfAFileThatIsMovedIn) {
+  const test::TemporaryDirectory directory;
+  AsioLoop loop;
+  unsigned arrivals = 0;
+  const auto move_in = [&](const std::string& name) {
+    std::ofstream(directory.path() / ("new-" + name)) << "text";
+    std::filesystem::rename(directory.path() / ("new-" + name), directory.path() / name);
+  };
+  const DirectoryWatch watch(loop, directory.path(), [&] {
+    if (++arrivals == 2) return loop.stop();
+    move_in("second");
+  });
+  loop.post([&] { move_in("first"); });
+  loop.run();
+  EXPECT_EQ(arrivals, 2u);
+}
+
+TEST(DirectoryWatch, IsSilentOnceItIsGone) {
+  const test::TemporaryDirectory directory;
+  AsioLoop loop;
+  auto watch = std::make_unique<DirectoryWatch>(loop, directory.path(), [] { ADD_FAILURE() << "a call"; });
+  std::ofstream(directory.path() / "new-one") << "text";
+  std::filesystem::rename(directory.path() / "new-one", directory.path() / "one");
+  watch.reset();
+  loop.post([&] { loop.post([&] { loop.stop(); }); });
+  loop.run();
+}
+
+TEST(DirectoryWatch, SaysWhatItCannotWatch) {
+  AsioLoop loop;
+  EXPECT_THROW(DirectoryWatch(loop, "/nonexistent/folder", [] {}), std::system_error);
+}
+
+}  // namespace
+}  // namespace relayd::net
