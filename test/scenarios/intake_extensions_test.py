@@ -120,6 +120,19 @@ def test_a_new_offer_is_noticed(relay, upstream):
     one.wait("delivered", 3)
 
 
+def test_after_a_reload_an_upstream_is_asked_anew(relay, upstream):
+    one = relay({"fake": upstream(accounts={}, extensions=WITHOUT["SMTPUTF8"]).config()})
+    with connect(one) as client:
+        assert send(client)[0] == 250
+        one.wait_event("delivered")
+        assert send(client, "SMTPUTF8")[0] == 550
+        one.config["upstreams"]["fake"] = upstream(accounts={}).config()
+        one.write()
+        one.reload()
+        assert send(client, "SMTPUTF8")[0] == 250
+    one.wait("delivered", 2)
+
+
 def test_a_smaller_size_is_known_once_it_was_announced(relay, upstream):
     fake = upstream(accounts={}, extensions=("PIPELINING", "SIZE 100000"))
     one = relay({"fake": fake.config()})
