@@ -33,8 +33,25 @@ bool lines_fit(std::string_view field, const std::vector<std::size_t>& places, s
   return true;
 }
 
+// At a glance, in a list without quotes, comments and groups, as most are: each mailbox has its '@', within
+// its brackets if it has any.
+bool surely_complete(std::string_view body) {
+  bool blank = true;
+  bool has_at = false;
+  for (const char c : body) {
+    if (c == '"' || c == '(' || c == ':' || c == ';') return false;
+    if ((c == '>' || (c == ',' && !blank)) && !has_at) return false;
+    if (c == ',') blank = true;
+    if (c == ',' || c == '<') has_at = false;
+    if (c == '@') has_at = true;
+    if (c > ' ' && c != ',') blank = false;
+  }
+  return blank || has_at;
+}
+
 std::vector<std::size_t> missing_in(std::string_view body) {
   std::vector<std::size_t> places;
+  if (surely_complete(body)) return places;
   for (const mail::Mailbox& mailbox : mail::mailboxes(body))
     if (!mailbox.address.empty() && mail::split(mailbox.address).domain.empty())
       places.push_back(mailbox.end);

@@ -33,6 +33,7 @@ TEST(Mailboxes, OneAddressInAllItsForms) {
                            "< a@b >",
                            "<a@b(comment)>",
                            "X:<a@b>",
+                           "(a (b) c@d) a@b",
                            "<a@b> X",
                            "X [y: <a@b>",
                            "a @ b",
