@@ -26,6 +26,7 @@ void reply(std::string_view input);
 void sasl(std::string_view input);
 void sendmail(std::string_view input);
 void session(std::string_view input);
+void transport(std::string_view input);
 void values(std::string_view input);
 void xtext(std::string_view input);
 
@@ -50,6 +51,7 @@ inline constexpr Target targets[] = {
     {"sasl", sasl},
     {"sendmail", sendmail},
     {"session", session},
+    {"transport", transport},
     {"values", values},
     {"xtext", xtext},
 };
