@@ -20,7 +20,7 @@ from support.composers import COMPOSERS
 from support.relayd import Relayd
 from support.submission import ClientFailed, Submission
 from support.waiting import free_port
-from support.wire import Sink, Tee, Transaction, stuffed, unstuffed
+from support.wire import Sink, Tee, Transaction
 
 LOGIN = ("webapp", "webapp-canary")
 PROGRAMS = {**CLIENTS, **COMPOSERS}
@@ -106,7 +106,7 @@ def files(tmp_path_factory):
 def sink():
     with Sink() as one:
         yield one
-        assert not one.waiting, f"nobody sent {list(one.waiting)}"
+        assert not one.waiting, f"more came than was sent: {list(one.waiting)}"
 
 
 @pytest.fixture(scope="module")
@@ -156,16 +156,16 @@ def test_what_a_client_sends_leaves_as_it_came(submit, sink, client, connection,
     recipients, sent = submit(client, connection, kind)
     arrived = sink.fetch(recipients[0])
     demand_envelope(arrived, recipients, client, kind)
-    relayed = demand_received(arrived.data, client, connection, kind)
+    relayed = demand_received(arrived.octets, client, connection, kind)
     if sent:
         assert (sent.sender, sent.recipients) == (arrived.sender, arrived.recipients)
         assert ("BODY=8BITMIME" in sent.parameters) is (kind in SAYS_8BITMIME.get(client, ()))
-        mail.demand_same(relayed, sent.data)
+        mail.demand_same(relayed, sent.octets)
     given = ALTERED.get((client, kind), bytes)(MESSAGES[kind])
     if client in CLIENTS:
-        mail.demand_same(relayed, stuffed(given))
+        mail.demand_same(relayed, mail.stuffed(given))
     else:
-        demand_content(unstuffed(relayed), given)
+        demand_content(mail.unstuffed(relayed), given)
 
 
 @pytest.mark.parametrize("client, connection, kind", REFUSED)
@@ -177,19 +177,19 @@ def test_what_a_client_cannot_send_is_refused_in_words(submit, client, connectio
 def demand_envelope(arrived: Transaction, recipients: list[str], client: str, kind: str):
     assert arrived.sender == (UTF8 if kind == "UTF-8 addresses" else ASCII)
     assert arrived.recipients == tuple(recipients)
-    wanted = {f"SIZE={len(unstuffed(arrived.data))}"}
-    if kind in SAYS_8BITMIME.get(client, ()) or not arrived.data.isascii():  # what nobody declared, the relay does
+    wanted = {f"SIZE={len(mail.unstuffed(arrived.octets))}"}
+    if kind in SAYS_8BITMIME.get(client, ()) or not arrived.octets.isascii():  # what nobody declared, the relay does
         wanted.add("BODY=8BITMIME")
     if kind == "UTF-8 addresses":
         wanted.add("SMTPUTF8")
     assert set(arrived.parameters) == wanted
 
 
-def demand_received(data: bytes, client: str, connection: str, kind: str) -> bytes:
+def demand_received(octets: bytes, client: str, connection: str, kind: str) -> bytes:
     """What is below our field, which must say how the message came."""
-    below = mail.without_field(data, b"Received")
-    field = data.removesuffix(below).decode()
-    assert f"\r\n\tby relay.test.example (relayd " in field
+    below = mail.without_field(octets, b"Received")
+    field = octets.removesuffix(below).decode()
+    assert "\r\n\tby relay.test.example (relayd " in field
     assert f") with {protocol(client, connection, kind)} id " in field
     return below
 

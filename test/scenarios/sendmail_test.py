@@ -20,7 +20,7 @@ from support.sendmail import Sendmail, demand_arrived
 from support.sendmail_callers import CALLERS, HIDDEN, RECIPIENT, SENDER
 from support.upstream import CUT, EXTENSIONS, FakeUpstream
 from support.waiting import PATIENCE, free_port
-from support.wire import transaction_of, unstuffed
+from support.wire import transaction_of
 
 OK, USAGE, BAD_DATA, NO_USER, UNAVAILABLE, TRY_AGAIN, FORBIDDEN, BAD_CONFIG = 0, 64, 65, 67, 69, 75, 77, 78
 NOBODY = 65534
@@ -75,8 +75,8 @@ def test_what_a_caller_writes_arrives(post, caller):
     if "-bs" in words:
         said = transaction_of(sendmail.message())
         assert (said.sender, said.recipients) == (arrived.sender, arrived.recipients)
-        assert b"from Symfony" in said.data and b"Bcc" not in said.data
-        mail.demand_same(mail.without_field(arrived.data, b"Received"), unstuffed(said.data))
+        assert b"from Symfony" in said.octets and b"Bcc" not in said.octets
+        mail.demand_same(mail.without_field(arrived.data, b"Received"), mail.unstuffed(said.octets))
     else:
         demand_arrived(arrived.data, sendmail.message(), "-t" in words)
 

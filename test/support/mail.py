@@ -36,6 +36,15 @@ def attachment(sender: str, subject: str = "attachment", size: int = 10 << 20) -
 KINDS = {"text": text, "eight-bit": eight_bit, "dots": dots, "attachment": attachment}
 
 
+def stuffed(message: bytes) -> bytes:
+    """As it goes over the wire behind DATA, with the final dot (RFC 5321 4.5.2)."""
+    return (b"\r\n" + message).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
+
+
+def unstuffed(octets: bytes) -> bytes:
+    return (b"\r\n" + octets.removesuffix(b".\r\n")).replace(b"\r\n.", b"\r\n")[2:]
+
+
 def without_field(data: bytes, name: bytes) -> bytes:
     """The message without its first header field, which must have that name."""
     first = FIELD.match(data)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.certificates import Certificate
+from support.mail import unstuffed
 from support.waiting import Record
 
 CUT = "cut"  # instead of a reply: close the connection
@@ -352,14 +353,17 @@ class Session:
         return line.decode()
 
     def _body(self) -> bytes:
-        """Up to the final dot, with dot-stuffing taken off (RFC 5321 4.5.2)."""
+        return unstuffed(self._octets())
+
+    def _octets(self) -> bytes:
+        """Up to the final dot and with it, as they are on the wire."""
         data = bytearray(b"\r\n" + self._buffer)
         searched = 0
         while (end := data.find(b"\r\n.\r\n", searched)) < 0:
             searched = max(0, len(data) - 4)
             data += self._receive()
         self._buffer = bytes(data[end + 5:])
-        return bytes(data[:end + 2]).replace(b"\r\n.", b"\r\n")[2:]
+        return bytes(data[2:end + 5])
 
 
 def _path(argument: str) -> str:

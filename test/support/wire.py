@@ -8,21 +8,19 @@ from dataclasses import dataclass, field
 from support.upstream import FakeUpstream, Session
 from support.waiting import PATIENCE
 
-END = b"\r\n.\r\n"
-
 
 @dataclass(frozen=True)
 class Transaction:
     sender: str
     parameters: tuple[str, ...]  # of MAIL
     recipients: tuple[str, ...]
-    data: bytes = field(repr=False)  # from behind the 354 to the final dot, which is in it, with the dots stuffed
+    octets: bytes = field(repr=False)  # behind the 354, with the final dot
 
     @staticmethod
-    def of(mail: str, rcpt: list[str], data: bytes) -> "Transaction":
+    def of(mail: str, rcpt: list[str], octets: bytes) -> "Transaction":
         """From the arguments of the commands."""
         path, parameters = _split(mail)
-        return Transaction(path, parameters, tuple(_split(one)[0] for one in rcpt), data)
+        return Transaction(path, parameters, tuple(_split(one)[0] for one in rcpt), octets)
 
 
 def transaction_of(said: bytes) -> Transaction:
@@ -30,22 +28,13 @@ def transaction_of(said: bytes) -> Transaction:
     commands, data = re.split(rb"(?i)(?<=\r\n)DATA\r\n", said, maxsplit=1)
     lines = commands.decode()
     mail, = re.findall(r"(?im)^MAIL (.*)\r$", lines)
-    end = (b"\r\n" + data).index(END) + len(END) - 2
+    end = (b"\r\n" + data).index(b"\r\n.\r\n") + 3
     return Transaction.of(mail, re.findall(r"(?im)^RCPT (.*)\r$", lines), data[:end])
 
 
 def _split(argument: str) -> tuple[str, tuple[str, ...]]:
     path, _, parameters = argument.partition("<")[2].rpartition(">")
     return path, tuple(parameters.upper().split())
-
-
-def stuffed(message: bytes) -> bytes:
-    """As it is to be sent behind DATA (RFC 5321 4.5.2)."""
-    return (b"\r\n" + message).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
-
-
-def unstuffed(data: bytes) -> bytes:
-    return (b"\r\n" + data.removesuffix(b".\r\n")).replace(b"\r\n.", b"\r\n")[2:]
 
 
 class Tee:
@@ -133,12 +122,3 @@ class _SinkSession(Session):
         self._upstream.put(Transaction.of(self._mail, self._rcpt, self._octets()))
         self._reset()
         self._send("250 2.0.0 Taken")
-
-    def _octets(self) -> bytes:
-        data = bytearray(b"\r\n" + self._buffer)
-        searched = 0
-        while (end := data.find(END, searched)) < 0:
-            searched = max(0, len(data) - 4)
-            data += self._receive()
-        self._buffer = bytes(data[end + 5:])
-        return bytes(data[2:end + 5])

@@ -14,7 +14,8 @@ parameters = ['BODY=8BITMIME']
 parameters << 'SMTPUTF8' unless addresses.all?(&:ascii_only?)
 sender = Net::SMTP::Address.new(job['sender'], *parameters)
 begin
-  smtp.start(helo: 'client.test.example', user: job['name'], secret: job['password'], authtype: job['name'] && :plain) do
+  login = job['name'] ? { user: job['name'], secret: job['password'], authtype: :plain } : {}
+  smtp.start(helo: 'client.test.example', **login) do
     smtp.send_message(File.binread(job['file']), sender, job['recipients'])
   end
 rescue Net::ProtocolError => failure
