@@ -4,6 +4,7 @@ from support.submission import SCRIPTS, Submission, run
 
 
 def mutt(job: Submission, program: str = "mutt", mechanism: str = "scram-sha-256"):
+    """Left to itself it logs in by SCRAM-SHA-256-PLUS, and then has no channel binding."""
     scheme = "smtps" if job.tls == "implicit" else "smtp"
     login = f"{job.login[0]}@" if job.login else ""
     settings = job.folder / "muttrc"
