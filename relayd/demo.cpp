@@ -129,7 +129,7 @@ class DemoMessage final : public send::Delivery {
 class Demo {
  public:
   explicit Demo(bool once) : once_(once) {
-    log_.on_pending([this] { loop_.post([this] { log_.flush(); }); });
+    log_.on_pending([this](Duration after) { loop_.call_at(loop_.now() + after, [this] { log_.flush(); }); });
   }
 
   int run() {

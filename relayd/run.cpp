@@ -17,7 +17,7 @@ class Daemon {
  public:
   Daemon(const Options& options, Setup setup)
       : options_(options), log_(make_log(setup.config->log)), relay_(loop_, log_, std::move(setup)) {
-    log_.on_pending([this] { loop_.post([this] { log_.flush(); }); });
+    log_.on_pending([this](Duration after) { loop_.call_at(loop_.now() + after, [this] { log_.flush(); }); });
   }
 
   int run() {
@@ -47,7 +47,7 @@ class Daemon {
     const queue::Totals totals = relay_.totals();
     log_.info("stopped",
               {{"waiting", totals.waiting + totals.ready}, {"held", totals.held}, {"failed", totals.failed}});
-    log_.flush();
+    log_.flush(std::chrono::seconds(1));
     if (!drained) std::_Exit(EX_OK);
     loop_.stop();
   }

@@ -4,9 +4,14 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <iterator>
+#include <utility>
+
+#include "shared/base/ascii.hpp"
+#include "shared/mail/utf8.hpp"
 
 namespace relayd::telemetry {
 
@@ -14,6 +19,10 @@ namespace {
 
 // A pipe that poll() calls writable takes this much without blocking (PIPE_BUF).
 constexpr std::size_t slice = 4096;
+
+// What may wait for a reader that does not keep up, and when it is tried again.
+constexpr std::size_t most_pending = 1 << 20;
+constexpr auto pause = std::chrono::milliseconds(100);
 
 std::string_view name(Level level) {
   switch (level) {
@@ -39,48 +48,29 @@ void append_time(std::string& out) {
                  utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now % 1'000'000);
 }
 
-// The length of the well-formed UTF-8 sequence at the front (RFC 3629 4), 0 if there is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(i < text.size() ? text[i] : 0); };
-  const unsigned char first = byte(0);
-  const std::size_t length = first < 0x80       ? 1
-                             : first >> 5 == 6  ? 2
-                             : first >> 4 == 14 ? 3
-                             : first >> 3 == 30 ? 4
-                                                : 0;
-  if (length == 0 || first == 0xc0 || first == 0xc1 || first > 0xf4) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) ||
-      (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f))
-    return 0;
-  return length;
+bool is_plain(char c) {
+  return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
 }
 
-// Quotes, backslashes and all that could move a terminal or break a line are escaped, C1 controls and bidi
-// marks too.
+// Quotes, backslashes and all that could move a terminal, break a line or turn its direction are escaped.
 void append_escaped(std::string& out, std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    const auto c = static_cast<unsigned char>(text[0]);
-    const bool hidden = text.starts_with("\xc2") ? static_cast<unsigned char>(text[length ? 1 : 0]) < 0xa0
-                        : text.starts_with("\xe2\x80") && length == 3
-                            ? static_cast<unsigned char>(text[2]) >= 0x8b
-                            : false;
-    if (length == 0) {
-      fmt::format_to(std::back_inserter(out), "\\u00{:02x}", c);
-      text.remove_prefix(1);
-      continue;
-    }
-    if (c == '"' || c == '\\')
-      (out += '\\') += static_cast<char>(c);
-    else if (c < 0x20 || c == 0x7f)
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
-    else if (hidden)
+  for (;;) {
+    const auto* const special = std::find_if_not(text.begin(), text.end(), is_plain);
+    out.append(text.begin(), special);
+    text.remove_prefix(static_cast<std::size_t>(special - text.begin()));
+    if (text.empty()) return;
+    const char c = text.front();
+    const auto point = mail::first_code_point(text);
+    const std::size_t octets = point ? point->octets : 1;
+    if (!point || ascii::is_control(c))
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
+    else if (octets == 1)
+      (out += '\\') += c;
+    else if (mail::is_invisible_control(point->value))
       out += "\\ufffd";
     else
-      out += text.substr(0, length);
-    text.remove_prefix(length);
+      out += text.substr(0, octets);
+    text.remove_prefix(octets);
   }
 }
 
@@ -104,12 +94,20 @@ Log::Log(int descriptor, Format format, Level level, Addresses addresses)
 
 void Log::write(Level level, std::string_view event, std::initializer_list<Field> fields) {
   if (level < level_) return;
-  const bool first = pending_.empty();
+  const std::size_t before = pending_.size();
   format_ == Format::json ? append_json(level, event, fields) : append_text(level, event, fields);
-  if (!arrange_)
+  if (pending_.size() > most_pending) {
+    pending_.resize(before);
+    ++dropped_;
+  }
+  if (arrange_)
+    arrange({});
+  else
     flush();
-  else if (first)
-    arrange_();
+}
+
+void Log::arrange(Duration after) {
+  if (arrange_ && !std::exchange(arranged_, true)) arrange_(after);
 }
 
 void Log::append_text(Level level, std::string_view event, std::initializer_list<Field> fields) {
@@ -158,22 +156,22 @@ void Log::append_json(Level level, std::string_view event, std::initializer_list
   pending_ += "}\n";
 }
 
-void Log::flush() {
+void Log::flush(std::chrono::milliseconds patience) {
+  arranged_ = false;
   std::string_view rest = pending_;
   while (!rest.empty()) {
     pollfd ready{descriptor_, POLLOUT, 0};
-    if (::poll(&ready, 1, 0) <= 0) {
-      for (const char c : rest) dropped_ += c == '\n' ? 1 : 0;
-      break;
-    }
+    if (::poll(&ready, 1, static_cast<int>(patience.count())) <= 0) break;
     const ssize_t written = ::write(descriptor_, rest.data(), std::min(rest.size(), slice));
+    if (written < 0 && errno == EAGAIN) break;
     if (written < 0 && errno != EINTR) {
-      for (const char c : rest) dropped_ += c == '\n' ? 1 : 0;
-      break;
+      dropped_ += static_cast<std::uint64_t>(std::count(rest.begin(), rest.end(), '\n'));
+      rest = {};
     }
     if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
   }
-  pending_.clear();
+  pending_.erase(0, pending_.size() - rest.size());
+  if (!pending_.empty()) arrange(pause);  // a line of it may be half written
 }
 
 }  // namespace relayd::telemetry

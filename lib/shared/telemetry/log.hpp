@@ -1,10 +1,12 @@
 // Log: one line an event, for a person on a terminal or for a machine as JSON.
 //
 // Every stage writes here through the relay; the log owns its descriptor's lines, not the descriptor. Mail
-// never waits for it: lines gather until flush(), and where the reader of a pipe does not keep up they are
-// dropped and counted. Values are escaped; secrets have no way in (a Secret does not convert).
+// never waits for it: lines gather until flush(). Where the reader of a pipe does not keep up they wait for a
+// later one, up to a megabyte; the lines after that are dropped, whole, and counted. Values are escaped;
+// secrets have no way in (a Secret does not convert).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -37,11 +39,11 @@ class Log {
   enum class Format { text, json };
   enum class Addresses { full, masked };
 
-  // `descriptor` stays the caller's. `on_first_line` is called when lines begin to wait; it arranges for
-  // flush().
+  // `descriptor` stays the caller's. `arrange` is called when something waits to be written; it arranges for
+  // flush() after that time.
   Log(int descriptor, Format format, Level level, Addresses addresses);
-  void on_pending(std::function<void()> arrange) { arrange_ = std::move(arrange); }
-  ~Log() { flush(); }
+  void on_pending(std::function<void(Duration after)> arrange) { arrange_ = std::move(arrange); }
+  ~Log() { flush(std::chrono::seconds(1)); }
 
   // Fields named from and to are addresses and obey `addresses`.
   void write(Level level, std::string_view event, std::initializer_list<Field> fields);
@@ -58,10 +60,12 @@ class Log {
     write(Level::error, event, fields);
   }
 
-  void flush();
+  // Writes what the reader takes now, or with little patience more; the rest is tried again later.
+  void flush(std::chrono::milliseconds patience = {});
   std::uint64_t dropped() const { return dropped_; }
 
  private:
+  void arrange(Duration after);
   void append_text(Level level, std::string_view event, std::initializer_list<Field> fields);
   void append_json(Level level, std::string_view event, std::initializer_list<Field> fields);
 
@@ -70,7 +74,8 @@ class Log {
   Level level_;
   Addresses addresses_;
   std::string pending_;
-  std::function<void()> arrange_;
+  std::function<void(Duration)> arrange_;
+  bool arranged_ = false;  // a flush() will come
   std::uint64_t dropped_ = 0;
 };
 

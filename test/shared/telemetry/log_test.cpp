@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <vector>
 
 namespace relayd::telemetry {
 namespace {
@@ -48,11 +49,12 @@ TEST(Log, TextQuotesWhatIsNoWord) {
 }
 
 TEST(Log, NothingAPeerSaysBreaksALineOrMovesATerminal) {
-  const std::string hostile = std::string("a\r\nb\x1b[2J\0c", 11) + "\xff\xc2\x9b\xe2\x80\xae" + "\xc3\xa4";
+  const std::string hostile =
+      std::string("a\r\nb\x1b[2J\0c", 11) + "\xff\xc2\x9b\xe2\x80\xae\xe2\x81\xa6" + "\xc3\xa4";
   for (const auto format : {Log::Format::json, Log::Format::text}) {
     const std::string text = line(format, Log::Addresses::full, {{"response", hostile}});
     EXPECT_EQ(text.find('\n'), text.size() - 1);
-    for (const char* bad : {"\x1b", "\r", "\xff", "\xc2\x9b", "\xe2\x80\xae"})
+    for (const char* bad : {"\x1b", "\r", "\xff", "\xc2\x9b", "\xe2\x80\xae", "\xe2\x81\xa6"})
       EXPECT_EQ(text.find(bad), std::string::npos) << text;
     EXPECT_NE(text.find("\xc3\xa4"), std::string::npos) << text;
   }
@@ -63,12 +65,62 @@ TEST(Log, MaskedAddressesKeepTheDomain) {
             " info delivered from=a***@example.com id=a@b\n");
 }
 
+TEST(Log, TypographyIsNotHidden) {
+  const std::string text = "“a’s…”";
+  EXPECT_NE(line(Log::Format::json, Log::Addresses::full, {{"to", text}}).find(text), std::string::npos);
+}
+
 TEST(Log, AReaderThatDoesNotReadCostsLinesAndNotMail) {
   Pipe pipe;
   Log log(pipe.ends[1], Log::Format::json, Level::info, Log::Addresses::full);
   const std::string long_text(3000, 'x');
-  for (int i = 0; i < 200; ++i) log.info("accepted", {{"response", long_text}});  // 600 KB into a pipe of 64
-  EXPECT_GT(log.dropped(), 100u);
+  for (int i = 0; i < 2000; ++i)
+    log.info("accepted", {{"response", long_text}});  // 6 MB, of which 1 MiB waits
+  EXPECT_GT(log.dropped(), 1000u);
+}
+
+// A line of which half was in the pipe lost its other half, and the next one began there.
+TEST(Log, NoLineIsTorn) {
+  Pipe pipe;
+  Log log(pipe.ends[1], Log::Format::json, Level::info, Log::Addresses::full);
+  std::string read;
+  for (int i = 0; i < 3000; ++i) {
+    log.info("accepted", {{"id", std::to_string(i)}, {"response", std::string(1000 + i, 'x')}});
+    if (i % 500 == 499) read += pipe.read();
+  }
+  std::size_t before = 0;
+  do {
+    before = read.size();
+    log.flush();
+    read += pipe.read();
+  } while (read.size() > before);
+  std::uint64_t lines = 0;
+  for (std::size_t at = 0; at < read.size(); ++lines) {
+    const std::size_t end = read.find('\n', at);
+    ASSERT_NE(end, std::string::npos);
+    EXPECT_EQ(read.compare(at, 8, "{\"time\":"), 0) << read.substr(at, 40);
+    EXPECT_EQ(read.rfind("{\"time\":", end), at);
+    at = end + 1;
+  }
+  EXPECT_EQ(lines + log.dropped(), 3000u);
+  EXPECT_GT(log.dropped(), 0u);
+}
+
+TEST(Log, WhatAReaderDoesNotTakeIsTriedAgain) {
+  Pipe pipe;
+  Log log(pipe.ends[1], Log::Format::json, Level::info, Log::Addresses::full);
+  std::vector<Duration> asked;
+  log.on_pending([&asked](Duration after) { asked.push_back(after); });
+  for (int i = 0; i < 100; ++i) log.info("accepted", {{"response", std::string(1000, 'x')}});
+  EXPECT_EQ(asked, std::vector<Duration>{Duration{}});
+  log.flush();
+  ASSERT_EQ(asked.size(), 2u);
+  EXPECT_GT(asked.back(), Duration{});
+  const std::string begin = pipe.read();
+  log.flush();
+  EXPECT_EQ(asked.size(), 2u);
+  EXPECT_TRUE((begin + pipe.read()).ends_with("}\n"));
+  EXPECT_EQ(log.dropped(), 0u);
 }
 
 TEST(Log, LinesBelowTheLevelAreNotWritten) {
