@@ -239,7 +239,9 @@ std::optional<smtp::Reply> Relay::check_route(const std::string& routing_sender,
   if (!route.reject.empty()) {
     smtp::ReplyParser parser;
     parser.feed(fmt::format("{}\r\n", route.reject));
-    if (parser.state() == smtp::ReplyParser::State::complete) return parser.take();
+    smtp::Reply reply = parser.take();
+    if (!reply.enhanced.given()) reply.enhanced = {static_cast<std::uint16_t>(reply.code / 100), 7, 1};
+    return reply;
   }
   if (route.choices.empty())
     return smtp::Reply{550, {5, 7, 1}, fmt::format("No rule says where mail from {} goes", routing_sender)};
