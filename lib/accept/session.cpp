@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "accept/rules.hpp"
 #include "shared/mail/address.hpp"
 
@@ -19,13 +21,21 @@ namespace {
 constexpr unsigned errors_until_close = 20;
 constexpr unsigned idle_commands_allowed = 100;
 
-// How a TLS handshake begins (RFC 8446 5.1), where a command is due.
+// From MAIL to DATA, however patient we are with each command (RFC 5321 4.5.3.2.7).
+constexpr auto transaction_limit = std::chrono::hours(1);
+
+// RFC 5321 4.5.3.1.10: a client may try more recipients than are taken. After so many each is an error.
+constexpr unsigned excess_recipients_allowed = 1000;
+
+// What other protocols begin with where a command is due, and whose line may never end: a TLS handshake
+// (RFC 8446 5.1), and the binary header of the PROXY protocol.
 constexpr std::string_view client_hello = "\x16";
+constexpr std::string_view proxy_header("\r\n\r\n\0", 5);
 
 // Verbs that no mail client says: something else is at the other end, perhaps a browser made to speak to us.
 bool is_foreign_protocol(std::string_view verb) {
   for (const std::string_view foreign :
-       {"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "HOST:", "PROXY"})
+       {"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "PRI", "HOST:", "PROXY"})
     if (verb == foreign) return true;
   return false;
 }
@@ -75,8 +85,8 @@ Task<std::optional<smtp::LineBuffer::Line>> Session::next_line(Deadline deadline
     const std::size_t count = co_await stream_->read_some(space, deadline);
     if (count == 0) co_return std::nullopt;
     input_.filled(count);
-    if (!greeted_ && input_.rest().starts_with(client_hello))
-      co_return smtp::LineBuffer::Line{client_hello, false};  // its line may never end
+    if (!greeted_ && (input_.rest().starts_with(client_hello) || input_.rest().starts_with(proxy_header)))
+      co_return smtp::LineBuffer::Line{client_hello, false};
   }
 }
 
@@ -125,7 +135,7 @@ Task<void> Session::converse() {
     reading_command_ = true;
     std::optional<smtp::LineBuffer::Line> line;
     try {
-      line = co_await next_line(around_.loop.now() + patience);
+      line = co_await next_line(std::min<Deadline>(around_.loop.now() + patience, transaction_end_));
     } catch (const IoError& error) {
       if (!leaving() || error.fault() != async::IoFault::cancelled) throw;
     }
@@ -134,7 +144,7 @@ Task<void> Session::converse() {
     if (stop) co_return answer(421, {4, 3, 2}, "relayd is shutting down");
     if (!line) co_return;
     if (line->text == client_hello)
-      co_return answer(421, {4, 7, 0}, "This is SMTP in clear; TLS begins with STARTTLS or on another port");
+      co_return answer(421, {4, 7, 0}, "This is SMTP; TLS begins with STARTTLS or on another port");
     After after = After::go_on;
     if (line->too_long) {
       after = answer_error({500, {5, 5, 6}, "Line too long"});
@@ -193,6 +203,13 @@ Task<Session::After> Session::handle(smtp::Command command) {
 }
 
 Session::After Session::unknown(const smtp::Unknown& command) {
+  if (command.verb == "BDAT") {
+    // Octets follow at once (RFC 3030 2) that are no commands; how many is not believed of who did not look
+    // whether CHUNKING is offered.
+    answer(502, {5, 5, 1}, "BDAT is not offered");
+    answer(421, {4, 7, 0}, "What follows cannot be read");
+    return After::close;
+  }
   if (!is_foreign_protocol(command.verb)) return answer_error({500, {5, 5, 1}, "Command not recognised"});
   answer(421, {4, 7, 0}, "This is SMTP");
   return After::close;
@@ -233,6 +250,7 @@ Session::After Session::mail(const smtp::Mail& command) {
     return answer_error(*refusal);
   }
   envelope_ = std::move(envelope);
+  transaction_end_ = around_.loop.now() + transaction_limit;
   answer(250, {2, 1, 0}, "Sender ok");
   return After::go_on;
 }
@@ -255,7 +273,8 @@ Session::After Session::rcpt(const smtp::Rcpt& command) {
     const Reply reply{
         452, {4, 5, 3}, fmt::format("At most {} recipients a message", config_->limits.recipients)};
     log_rejected(reply, envelope_->sender, recipient);
-    answer(reply);  // no error of the client's: RFC 5321 4.5.3.1.10 lets it try
+    if (++excess_recipients_ > excess_recipients_allowed) return answer_error(reply);
+    answer(reply);
     return After::go_on;
   }
   if (const std::optional<Reply> refusal = around_.intake.check_recipient(recipient)) {

@@ -82,7 +82,11 @@ class Session {
   async::Task<After> fail_login(const sasl::Server::Step& step, SteadyTime began);
 
   // The one way out of a transaction, however it ended.
-  void reset_transaction() { envelope_.reset(); }
+  void reset_transaction() {
+    envelope_.reset();
+    excess_recipients_ = 0;
+    transaction_end_ = Deadline::max();
+  }
   void log_rejected(const smtp::Reply& reply, std::string_view sender = {}, std::string_view recipient = {});
 
   Surroundings around_;
@@ -95,6 +99,8 @@ class Session {
   ClientFacts facts_;
   bool greeted_ = false;
   std::optional<mail::Envelope> envelope_;  // a transaction is open
+  unsigned excess_recipients_ = 0;          // of the transaction, over the limit
+  Deadline transaction_end_ = Deadline::max();
   unsigned errors_ = 0;
   unsigned idle_commands_ = 0;  // since the last message
   unsigned failed_logins_ = 0;

@@ -23,16 +23,17 @@ constexpr std::uint64_t octets_a_second = 1024;
 }  // namespace
 
 Task<Session::After> Session::data() {
-  if (!envelope_) co_return answer_error({503, {5, 5, 1}, "MAIL first"});
-  if (envelope_->recipients.empty()) co_return answer_error({554, {5, 5, 1}, "No valid recipients"});
   if (!input_.empty()) {
-    // RFC 2920 3.1: DATA is the last of a group. Had we refused it, the content would be read as commands.
+    // RFC 2920 3.1: DATA is the last of a group. What follows is content, and refusing DATA does not make it
+    // commands.
     const Reply too_early{554, {5, 5, 0}, "Wait for the reply to DATA"};
-    log_rejected(too_early, envelope_->sender);
+    log_rejected(too_early, envelope_ ? envelope_->sender : std::string());
     reset_transaction();
     answer(too_early);
     co_return After::close;
   }
+  if (!envelope_) co_return answer_error({503, {5, 5, 1}, "MAIL first"});
+  if (envelope_->recipients.empty()) co_return answer_error({554, {5, 5, 1}, "No valid recipients"});
   std::unique_ptr<Incoming> incoming;
   std::optional<Reply> refusal;
   try {

@@ -54,22 +54,46 @@ TEST(SessionAbuse, WhoTalksBeforeTheGreetingIsNotListenedTo) {
   expect_as_written(script_here);
 }
 
-// If DATA had been refused, the content would have been read as commands.
+// It would be content had DATA been taken; that it was refused makes no commands of it.
 TEST(SessionAbuse, ContentBehindDataIsNotReadAsCommands) {
-  Script script = client(R"(
-    S: 220 ...
-    C: HELO client.example.org
-    S: 250 ...
-    C: MAIL FROM:<ann@example.com>
-    S: 250 2.1.0 ...
-    C: RCPT TO:<bob@example.org>
-    S: 250 2.1.5 ...
-  )");
-  say(script, "DATA\r\nRSET\r\nMAIL FROM:<eve@example.net>\r\n.\r\n");
-  expect(script, "554 5.5.0 ...");
+  const std::string greeting = "S: 220 ...\n C: HELO client.example.org\n S: 250 ...\n";
+  const std::string sender = "C: MAIL FROM:<ann@example.com>\n S: 250 2.1.0 ...\n";
+  const std::string recipient = "C: RCPT TO:<bob@example.org>\n S: 250 2.1.5 ...\n";
+  for (const std::string& opening : {greeting, greeting + sender, greeting + sender + recipient}) {
+    Script script = client(opening);
+    say(script, "DATA\r\nRSET\r\nMAIL FROM:<eve@example.net>\r\n.\r\n");
+    expect(script, "554 5.5.0 ...");
+    SessionRun run(script);
+    expect_as_written(run);
+    EXPECT_TRUE(run.intake.taken.empty());
+  }
+}
+
+TEST(SessionAbuse, AChunkIsNotReadAsCommands) {
+  Script script = client("S: 220 ...\n C: HELO client.example.org\n S: 250 ...\n");
+  say(script, "BDAT 30\r\nMAIL FROM:<eve@example.net>\r\n");
+  expect(script, "502 5.5.1 ...");
+  expect(script, "421 4.7.0 ...");
   SessionRun run(script);
   expect_as_written(run);
-  EXPECT_TRUE(run.intake.taken.empty());
+}
+
+TEST(SessionAbuse, TheHeaderOfAProxyEndsItAtOnce) {
+  Script script = client("S: 220 ...");
+  say(script, std::string("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", 16));
+  expect(script, "421 4.7.0 ...");
+  SessionRun run(script);
+  expect_as_written(run);
+}
+
+TEST(SessionAbuse, RecipientsOverTheLimitAreNotForgivenForEver) {
+  std::string lines =
+      "S: 220 ...\n C: HELO client.example.org\n S: 250 ...\n C: MAIL FROM:<ann@example.com>\n";
+  lines += "S: 250 2.1.0 ...\n C: RCPT TO:<bob@example.org>\n S: 250 2.1.5 ...\n";
+  for (int i = 0; i < 1020; ++i) lines += "C: RCPT TO:<bob@example.org>\n S: 452 4.5.3 ...\n";
+  SessionRun run(client(lines + "S: 421 4.7.0 Too many errors\n"));
+  run.config->limits.recipients = 1;
+  expect_as_written(run);
 }
 
 TEST(SessionAbuse, HundredIdleCommandsAreEnough) {

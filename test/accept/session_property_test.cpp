@@ -145,7 +145,7 @@ class RandomClient final : public async::Stream {
                                                         {"RCPT TO:<b@c> NOTIFY=NEVER,DELAY", 501},
                                                         {"DATA now", 501},
                                                         {"RSET now", 501},
-                                                        {"BDAT 5 LAST", 500},
+                                                        {"EXPN staff", 500},
                                                         {"", 500},
                                                         {"NOOP\rQUIT", 500},
                                                         {"STARTTLS", 502},

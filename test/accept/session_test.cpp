@@ -279,6 +279,27 @@ TEST(Session, LeavesAnIdleClientAtTheDeadline) {
   EXPECT_TRUE(run.peer.closed());
 }
 
+// The deadline is that of the command, not of its next octet.
+TEST(Session, LeavesAClientThatTricklesACommand) {
+  std::string trickle;
+  for (int i = 0; i < 60; ++i) trickle += "C: x\\\n PAUSE 10s\n";
+  SessionRun run(script(trickle));
+  const SteadyTime start = run.loop.now();
+  run.run();
+  EXPECT_EQ(run.loop.now() - start, 300s);
+  EXPECT_TRUE(run.peer.closed());
+}
+
+TEST(Session, LeavesAClientThatTricklesRecipients) {
+  std::string trickle = "C: MAIL FROM:<ann@example.com>\n S: 250 2.1.0 ...\n";
+  for (int i = 0; i < 20; ++i) trickle += "PAUSE 290s\n C: RCPT TO:<bob@example.org>\n S: 250 2.1.5 ...\n";
+  SessionRun run(script(trickle));
+  const SteadyTime start = run.loop.now();
+  run.run();
+  EXPECT_EQ(run.loop.now() - start, 1h);
+  EXPECT_TRUE(run.peer.closed());
+}
+
 TEST(Session, LeavesAClientThatTricklesAMessage) {
   std::string trickle;
   for (int i = 0; i < 30; ++i) trickle += "C: x\\\n PAUSE 30s\n";
