@@ -19,6 +19,7 @@ void config(std::string_view input);
 void data(std::string_view input);
 void header(std::string_view input);
 void line_buffer(std::string_view input);
+void missing_domains(std::string_view input);
 void quotas(std::string_view input);
 void quoting(std::string_view input);
 void record(std::string_view input);
@@ -44,6 +45,7 @@ inline constexpr Target targets[] = {
     {"data", data},
     {"header", header},
     {"line_buffer", line_buffer},
+    {"missing_domains", missing_domains},
     {"quotas", quotas},
     {"quoting", quoting},
     {"record", record},

@@ -53,7 +53,8 @@ void patterns(std::string_view input) {
   const Result<std::string> pattern = config::parse_pattern(input);
   if (!pattern) return;
   const Result<std::string> again = config::parse_pattern(*pattern);
-  demand(again.ok() && *again == *pattern, "lower case stays as it is");
+  demand(again.ok() && *again == *pattern, "a pattern has one form");
+  demand(ascii::lower(*pattern) == *pattern, "and that is in lower case");
   route::Matcher matcher;
   demand(matcher.add(*pattern, 1) && !matcher.add(input, 2), "two ways to write a pattern are one");
   const bool one_address = *pattern != "*" && !pattern->starts_with('@');
