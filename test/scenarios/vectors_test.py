@@ -54,6 +54,15 @@ def test_one_line_has_one_answer(post, line):
             client.demand(line + b"\r\n", LINES[line])
 
 
+def test_quit_ends_a_session_in_any_state_and_what_follows_is_not_heard(post):
+    said, replies = b"", []
+    for line, reply in ((b"EHLO a\r\n", "250"), (BEGIN + b"\r\n", "250 2.1.0"), (b"RCPT TO:<u@c>\r\n", "250 2.1.5")):
+        with post.client(hello="") as client:
+            client.demand(said + b"quit \r\nNOOP\r\n", ", ".join([*replies, "221 2.0.0", CLOSED]))
+        said += line
+        replies.append(reply)
+
+
 # --- what is no SMTP at all ---
 
 def client_hello() -> bytes:
