@@ -277,7 +277,7 @@ bool Dispatcher::another_may_take(const Settlement& settlement) const {
   const send::Delivery& delivery = settlement.delivery;
   const auto choices = setup_.router->route(settlement.message.routing_sender).choices;
   return std::any_of(choices.begin(), choices.end(), [&](const route::Choice& choice) {
-    return &choice != settlement.entry.choice &&
+    return choice.id != settlement.entry.id &&
            !lanes_.refusal({&choice, 1}, delivery.envelope(), delivery.size());
   });
 }

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "send/sandbox.hpp"
 #include "send/smtp_transport.hpp"
 #include "shared/smtp/envelope_command.hpp"
@@ -123,7 +125,7 @@ void Lanes::use(std::shared_ptr<const route::Router> router) {
   for (const route::Upstream& upstream : router_->upstreams())
     if (const auto found = budgets_.find(upstream.name); found != budgets_.end())
       found->second->limit = upstream.limits.connections_total;
-  for (auto& [id, entry] : entries_) entry->configured = false;
+  for (auto& [id, entry] : entries_) entry->configured = entry->up_to_date = false;
   for (const std::vector<route::Choice>& choices : router_->choices())
     for (const route::Choice& choice : choices)
       if (const auto found = entries_.find(choice.id); found != entries_.end())
@@ -140,10 +142,10 @@ std::shared_ptr<send::Budget> Lanes::budget_for(const route::Upstream& upstream)
 LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   std::unique_ptr<LaneEntry>& entry = entries_[choice.id];
   if (!entry) entry = std::make_unique<LaneEntry>();
-  // A reload makes other choices; the lane's transport maker keeps the old one from being freed meanwhile.
-  if (entry->choice == &choice) return *entry;
+  // Choices of one id differ in their rule alone. After a reload, the transport maker keeps the old one alive.
+  if (std::exchange(entry->up_to_date, true)) return *entry;
   const route::Upstream& upstream = *choice.upstream;
-  entry->choice = &choice;
+  entry->id = choice.id;
   entry->upstream = upstream.name;
   entry->username = choice.username;
   entry->provider = upstream.provider;
@@ -207,7 +209,7 @@ const smtp::Capabilities* Lanes::offer_of(const route::Choice& choice) const {
   const auto found = entries_.find(choice.id);
   if (found == entries_.end()) return nullptr;
   const LaneEntry& entry = *found->second;
-  const bool holds = entry.choice == &choice && entry.offered && loop_.now() - entry.offered_at < offer_holds;
+  const bool holds = entry.up_to_date && entry.offered && loop_.now() - entry.offered_at < offer_holds;
   return holds ? &*entry.offered : nullptr;
 }
 

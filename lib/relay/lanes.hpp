@@ -27,7 +27,8 @@ namespace relayd {
 
 // A lane, how its next connection will be made, and what the operator wants to know of it.
 struct LaneEntry {
-  const route::Choice* choice = nullptr;  // what the rest was taken from
+  std::string id;           // route::Choice::id
+  bool up_to_date = false;  // the rest is what the present router says
   std::string upstream;
   std::string username;
   std::string provider;

@@ -256,6 +256,26 @@ TEST_F(SendingTest, NoMessageLeavesUnderAnotherAccount) {
     ASSERT_EQ(message.account + "@example.org", message.sender);
 }
 
+TEST_F(SendingTest, RulesWithOneAccountShareItsConnection) {
+  add_office();
+  give_account(add_rule("a@example.org", {"office"}), "shared");
+  give_account(add_rule("b@example.org", {"office"}), "shared");
+  int greetings = 0;
+  server.answer = [&](std::string_view command, const std::string&) {
+    if (command.empty()) ++greetings;
+    return "";
+  };
+  start(server);
+  for (int i = 0; i < 3; ++i) {
+    hand_in("a@example.org", 1);
+    run_until_quiet();
+    hand_in("b@example.org", 1);
+    run_until_quiet();
+  }
+  EXPECT_EQ(server.taken.size(), 6U);
+  EXPECT_EQ(greetings, 1);
+}
+
 // --- fairness ---
 
 TEST_F(SendingTest, ANewsletterDelaysNobodyElse) {
