@@ -1,6 +1,7 @@
 #include "queue/implementation.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -19,6 +20,9 @@ constexpr std::size_t few_segments = 4;
 constexpr std::size_t rewrite_count = 32;
 constexpr std::uint64_t rewrite_bytes = 1 << 20;
 constexpr auto rewrite_pause = std::chrono::minutes(1);  // after a failure
+
+// Messages from which on their memory is worth giving back: some ten MiB.
+constexpr std::size_t many_messages = 50'000;
 
 constexpr Bytes smallest_segment = 16_KiB;
 constexpr Bytes largest_segment = 1_GiB;  // offsets have 32 bits
@@ -148,7 +152,17 @@ void Queue::Implementation::take(Report& report) {
       submission.waiter->put(submission.where);
   }
   tidy();
+  shrink();
   arm();
+}
+
+// The allocator keeps what a great many messages needed. Once most of them have gone, others may have it.
+void Queue::Implementation::shrink() {
+  most_messages_ = std::max(most_messages_, index.size());
+  if (most_messages_ < many_messages || index.size() > most_messages_ / 8) return;
+  most_messages_ = index.size();
+  index.shrink();
+  malloc_trim(0);
 }
 
 void Queue::Implementation::written(Position where, std::size_t bytes) {

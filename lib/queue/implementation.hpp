@@ -65,6 +65,7 @@ class Queue::Implementation {
  private:
   void hand_out();
   void take(Report& report);
+  void shrink();
   void written(Position where, std::size_t bytes);
   void rewritten(Submission& submission);
   void compact();
@@ -72,6 +73,7 @@ class Queue::Implementation {
   async::Timer timer_;
   SteadyTime armed_for_;
   MessageId last_id_;
+  std::size_t most_messages_ = 0;    // since shrink() last did something
   std::size_t rewriting_ = 0;        // on their way to the head of the journal
   SteadyTime compact_after_{};       // a rewrite failed; until then there is no other
   std::uint64_t retired_below_ = 0;  // as told to the journal

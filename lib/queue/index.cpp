@@ -69,6 +69,12 @@ void Index::erase(Entry& entry) {
   entries_.erase(entry.id.value);
 }
 
+void Index::shrink() {
+  entries_.rehash(0);
+  texts_.rehash(0);
+  heap_.shrink_to_fit();
+}
+
 void Index::move(Entry& entry, Position where, std::uint32_t length) {
   unlink(entry);
   entry.where = where;

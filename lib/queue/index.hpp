@@ -108,6 +108,8 @@ class Index {
     for (auto& [id, entry] : entries_) visit(entry);
   }
   std::size_t size() const { return entries_.size(); }
+  // Lets go of the room that messages needed which have gone. Entries stay where they are.
+  void shrink();
   const Totals& totals() const { return totals_; }
 
   // --- segments ---

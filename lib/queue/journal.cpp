@@ -29,7 +29,7 @@ constexpr auto patience = std::chrono::milliseconds(2);
 // yet nearly every sync finds its blocks allocated.
 constexpr std::uint64_t smallest_step = 1 << 20;
 constexpr std::uint64_t largest_step = 8 << 20;
-constexpr std::size_t zeroes_at_once = 256 << 10;
+constexpr std::size_t zeroes_at_once = 64 << 10;
 // Octets of a batch: about as much as a second flush costs on a common disk.
 constexpr std::uint64_t grows_by_itself = 512 << 10;
 
