@@ -119,6 +119,18 @@ TEST_F(LanesTest, TheSizeThatAnUpstreamAnnouncesIsKnown) {
   EXPECT_EQ(refused({}, 1001), 552);
 }
 
+TEST_F(LanesTest, WhatIsKnownHoldsForEveryRuleThatLeadsThere) {
+  add_rule("c@example.org", {"office"});
+  start_with({"office"});
+  expect(1, nothing);
+  commit_eight_bit();
+  run_until_attempts(1);
+  const Lanes& lanes = dispatcher->lanes();
+  const auto refusal = lanes.refusal(lanes.router().route("c@example.org").choices, eight_bit(), 0);
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->code, 554);
+}
+
 TEST_F(LanesTest, OneUpstreamThatTakesItIsEnough) {
   start_with({"office", "backup"});
   expect(1, nothing);
