@@ -106,7 +106,7 @@ def sessions(measured: Measured) -> Iterator[dict]:
 
 
 def sizes(measured: Measured) -> Iterator[dict]:
-    for kib in measured.up_to(1, 4, 16, 64, 256, 1024, 4096, 10240):
+    for kib in measured.up_to(1, 4, 16, 64, 256, 1000, 4000, 10_000):
         yield {"x": kib, "series": "accept", **measured.accept(sessions=32, size=kib << 10)}
         yield {"x": kib, "series": "relay", **measured.relay(sessions=32, size=kib << 10)}
 

@@ -25,6 +25,7 @@ class Setup:
     accounts: int = 1  # one: everybody's; more: the senders s0@bench.example, s1@… have one each
     connections: int = 0  # to the upstream, in all; 0: as the system comes
     held: bool = False  # nothing is to leave
+    down: bool = False  # the upstream is, at first
 
 
 class Peer:
@@ -112,7 +113,9 @@ class Peer:
     def _await(self, handles: list[int]):
         stays = False
         for handle in handles:
-            ended, _, _ = select.select([handle], [], [], 0 if stays else PATIENCE)
+            poll = select.poll()  # select() knows no descriptor beyond 1023
+            poll.register(handle, select.POLLIN)
+            ended = poll.poll(0 if stays else 1000 * PATIENCE)
             os.close(handle)
             stays = stays or not ended
         if stays:

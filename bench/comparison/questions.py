@@ -104,7 +104,7 @@ def crash(messages: int) -> Callable[[Bench], dict]:
     """The upstream is down while messages come; kill -9; the upstream is there; restart; all are to arrive."""
     def ask(bench: Bench) -> dict:
         upstream = free_port()
-        with bench.peer(upstream) as peer:
+        with bench.peer(upstream, down=True) as peer:
             report = bench.kit.load(peer.port, sessions=32, messages=messages)
             peer.kill()
             with bench.kit.sink(port=upstream) as sink:

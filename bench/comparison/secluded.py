@@ -29,6 +29,10 @@ class Secluded(Peer):
     def find(self) -> int:
         return int(Path(f"/proc/{self._outside.pid}/task/{self._outside.pid}/children").read_text())
 
+    def _handles(self) -> list[int]:
+        """Its first process: all others end with it."""
+        return super()._handles()[:1]
+
     def reap(self):
         self._outside.wait(PATIENCE)
 
