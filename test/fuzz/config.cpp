@@ -16,7 +16,12 @@ constexpr std::string_view first_line = "hostname: relay.example.com\n";
 // Of each line, how many octets it has.
 std::vector<std::size_t> line_sizes(std::string_view text) {
   std::vector<std::size_t> sizes(1);
-  for (const char c : text) c == '\n' ? sizes.push_back(0), void() : void(++sizes.back());
+  for (const char c : text) {
+    if (c == '\n')
+      sizes.push_back(0);
+    else
+      ++sizes.back();
+  }
   return sizes;
 }
 

@@ -25,7 +25,7 @@ std::string_view take_line(std::string_view& input) {
 
 std::string with_nonce(std::string_view line, const std::string& nonce) {
   std::string text;
-  for (const char c : line) c == nonce_mark ? text += nonce : text += c;
+  for (const char c : line) text += c == nonce_mark ? nonce : std::string(1, c);
   return text;
 }
 
