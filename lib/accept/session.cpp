@@ -93,13 +93,13 @@ Task<std::optional<smtp::LineBuffer::Line>> Session::next_line(Deadline deadline
 // Replies of a pipelined group leave together (RFC 2920 3.2): when nothing more has come.
 Task<void> Session::send() {
   if (output_.empty()) co_return;
-  const std::string bytes = std::move(output_);
-  output_.clear();
-  co_await stream_->write(bytes, around_.loop.now() + config_->limits.command_timeout);
+  sending_.clear();
+  std::swap(sending_, output_);
+  co_await stream_->write(sending_, around_.loop.now() + config_->limits.command_timeout);
 }
 
-void Session::answer(const Reply& reply) {
-  output_ += smtp::format_reply(reply);
+void Session::answer(int code, smtp::EnhancedCode enhanced, std::string_view text) {
+  smtp::append_reply(output_, code, enhanced, text);
 }
 
 Session::After Session::answer_error(const Reply& reply) {

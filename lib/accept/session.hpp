@@ -52,10 +52,8 @@ class Session {
   // It waits for a command, outside of a transaction, and is to stop.
   bool leaving() const { return stopping_ && reading_command_ && !envelope_; }
 
-  void answer(const smtp::Reply& reply);
-  void answer(int code, smtp::EnhancedCode enhanced, std::string_view text) {
-    answer(smtp::Reply{code, enhanced, std::string(text)});
-  }
+  void answer(int code, smtp::EnhancedCode enhanced, std::string_view text);
+  void answer(const smtp::Reply& reply) { answer(reply.code, reply.enhanced, reply.text); }
   After answer_error(const smtp::Reply& reply);
   // A command that brings no message nearer: many of them are an error each.
   After answer_idle(const smtp::Reply& reply);
@@ -95,7 +93,8 @@ class Session {
   std::unique_ptr<async::Stream> stream_;
 
   smtp::LineBuffer input_;
-  std::string output_;
+  std::string output_;   // replies that wait for each other
+  std::string sending_;  // those that leave now
   ClientFacts facts_;
   bool greeted_ = false;
   std::optional<mail::Envelope> envelope_;  // a transaction is open

@@ -29,7 +29,7 @@ void check(const smtp::Reply& reply) {
   for (const char c : line) demand(!ascii::is_control(c), "one line is one line");
   smtp::ReplyParser parser;
   Read again;
-  feed(parser, smtp::format_reply(reply), again);
+  feed(parser, smtp::format_reply(reply.code, reply.enhanced, reply.text), again);
   demand(again.replies.size() == 1 && again.replies[0].code == reply.code && !again.malformed,
          "what we write is one reply");
 }

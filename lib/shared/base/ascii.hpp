@@ -4,6 +4,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -54,7 +56,13 @@ constexpr bool contains_ignoring_case(std::string_view text, std::string_view pa
   return std::search(text.begin(), text.end(), part.begin(), part.end(),
                      [](char x, char y) { return lower(x) == lower(y); }) != text.end();
 }
-constexpr bool all_ascii(std::string_view text) {
+// Eight octets at a time: it is asked of whole messages.
+inline bool all_ascii(std::string_view text) {
+  constexpr std::uint64_t high_bits = 0x8080808080808080;
+  for (std::uint64_t octets = 0; text.size() >= sizeof octets; text.remove_prefix(sizeof octets)) {
+    std::memcpy(&octets, text.data(), sizeof octets);
+    if ((octets & high_bits) != 0) return false;
+  }
   return std::all_of(text.begin(), text.end(), is_ascii);
 }
 

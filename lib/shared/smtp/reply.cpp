@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -69,6 +70,21 @@ bool is_plain(char c) {
   return c >= ' ' && c < 0x7f;
 }
 
+void append_escaped(std::string& result, std::string_view text, std::size_t limit) {
+  const std::size_t most = result.size() + limit;
+  while (!text.empty()) {
+    const auto end = std::find_if_not(text.begin(), text.end(), is_plain);
+    const auto plain = static_cast<std::size_t>(end - text.begin());
+    result.append(text.substr(0, std::min(plain, most - result.size())));
+    text.remove_prefix(plain);
+    if (text.empty() || result.size() == most) break;
+    const auto [character, octets] = shown(text);
+    if (result.size() + character.size() > most) break;
+    result += character;
+    text.remove_prefix(octets);
+  }
+}
+
 }  // namespace
 
 std::string to_string(EnhancedCode code) {
@@ -77,17 +93,7 @@ std::string to_string(EnhancedCode code) {
 
 std::string escape(std::string_view text, std::size_t limit) {
   std::string result;
-  while (!text.empty()) {
-    const auto end = std::find_if_not(text.begin(), text.end(), is_plain);
-    const auto plain = static_cast<std::size_t>(end - text.begin());
-    result.append(text.substr(0, std::min(plain, limit - result.size())));
-    text.remove_prefix(plain);
-    if (text.empty() || result.size() == limit) break;
-    const auto [character, octets] = shown(text);
-    if (result.size() + character.size() > limit) break;
-    result += character;
-    text.remove_prefix(octets);
-  }
+  append_escaped(result, text, limit);
   return result;
 }
 
@@ -105,22 +111,25 @@ std::string one_line(const Reply& reply, std::size_t limit) {
   return text.empty() ? fmt::format("{}", reply.code) : fmt::format("{} {}", reply.code, text);
 }
 
-std::string format_reply(const Reply& reply) {
-  return format_reply(reply.code, reply.enhanced, reply.text);
+std::string format_reply(int code, EnhancedCode enhanced, std::string_view text) {
+  std::string result;
+  append_reply(result, code, enhanced, text);
+  return result;
 }
 
-std::string format_reply(int code, EnhancedCode enhanced, std::string_view text) {
-  const std::string prefix = enhanced.given() ? to_string(enhanced) + ' ' : std::string();
-  const std::size_t room = max_sent_line - 4 - prefix.size() - 2;
-  std::string result;
+void append_reply(std::string& output, int code, EnhancedCode enhanced, std::string_view text) {
   for (bool last = false; !last;) {
     const std::size_t end = text.find('\n');
     last = end == std::string_view::npos;
-    result +=
-        fmt::format("{:03}{}{}{}\r\n", code, last ? ' ' : '-', prefix, escape(text.substr(0, end), room));
+    const std::size_t begin = output.size();
+    fmt::format_to(std::back_inserter(output), "{:03}{}", code, last ? ' ' : '-');
+    if (enhanced.given())
+      fmt::format_to(std::back_inserter(output), "{}.{}.{} ", enhanced.status_class, enhanced.subject,
+                     enhanced.detail);
+    append_escaped(output, text.substr(0, end), max_sent_line - (output.size() - begin) - 2);
+    output += "\r\n";
     if (!last) text.remove_prefix(end + 1);
   }
-  return result;
 }
 
 std::size_t ReplyParser::feed(std::string_view bytes) {

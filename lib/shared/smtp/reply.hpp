@@ -46,7 +46,7 @@ std::string one_line(const Reply& reply, std::size_t limit = 512);
 // A reply as a server sends it, with CR LF: one line for each '\n' in the text, the enhanced code on each
 // (RFC 2034 4), no line over 512 octets (RFC 5321 4.5.3.1.5). Whatever is in the text, no other CR or LF goes
 // out.
-std::string format_reply(const Reply& reply);
+void append_reply(std::string& output, int code, EnhancedCode enhanced, std::string_view text);
 std::string format_reply(int code, EnhancedCode enhanced, std::string_view text);
 
 // Reads one reply after another, whatever pieces they come in. Takes a bare LF for a line end, as servers
