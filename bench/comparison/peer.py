@@ -51,7 +51,7 @@ class Peer:
         """Starts it, waits until it greets a client, and notes how many seconds that took."""
         begun = time.monotonic()
         self.launch()
-        while not self._greets():
+        while (greeted := self._greeted()) is None:
             if self.ended():
                 raise ChildProcessError(f"ends at its start: {self.last_words()}")
             if time.monotonic() > begun + PATIENCE:
@@ -59,7 +59,7 @@ class Peer:
                 self.kill()
                 raise TimeoutError(f"does not greet: {self.last_words()}")
             time.sleep(0.001)
-        self.start_seconds = time.monotonic() - begun
+        self.start_seconds = greeted - begun
         self.pid = self.find()
 
     def ended(self) -> bool:
@@ -71,15 +71,16 @@ class Peer:
         logs = (file for file in self.directory.glob("*log*") if file.is_file())
         return " | ".join(file.read_text(errors="replace")[-200:].strip() for file in logs)
 
-    def _greets(self) -> bool:
+    def _greeted(self) -> float | None:
+        """When it said 220; None if it does not yet."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as client:
-                greeted = client.recv(512).startswith(b"220 ")
+                greeted = time.monotonic() if client.recv(512).startswith(b"220 ") else None
                 client.sendall(b"QUIT\r\n")
                 client.recv(512)
                 return greeted
         except OSError:
-            return False
+            return None
 
     def stop(self):
         handles = self._handles()
