@@ -19,7 +19,7 @@ from support.relayd import BINARY
 from support.sendmail import Sendmail, demand_arrived
 from support.sendmail_callers import CALLERS, HIDDEN, RECIPIENT, SENDER
 from support.upstream import CUT, EXTENSIONS, FakeUpstream
-from support.waiting import PATIENCE, free_port
+from support.waiting import PATIENCE, free_port, poll
 from support.wire import transaction_of
 
 OK, USAGE, BAD_DATA, NO_USER, UNAVAILABLE, TRY_AGAIN, FORBIDDEN, BAD_CONFIG = 0, 64, 65, 67, 69, 75, 77, 78
@@ -174,6 +174,7 @@ def test_mailq_lists_what_waits_as_postfix_does(post):
     upstream.answer("mail", "451 4.3.0 Later", times=1)
     id = relay.submit(SENDER, RECIPIENT, mail.text(SENDER))
     relay.wait_event("deferred", id=id)
+    poll(lambda: b"Later" in sendmail.run(program="mailq").stdout)  # the reason is read back from the disk
     for ended in (sendmail.run(program="mailq"), sendmail.run("-bp")):
         lines = ended.stdout.decode().splitlines()
         assert ended.returncode == OK

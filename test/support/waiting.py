@@ -50,6 +50,13 @@ class Record:
                 self._changed.wait(left)
 
 
+def poll(holds, timeout: float = PATIENCE):
+    """Asks until it holds, where nothing can be waited on. Asking takes its time: a program runs, or a socket answers."""
+    deadline = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < deadline, "it does not come to hold"
+
+
 def free_port() -> int:
     """A loopback port for a server that is started later, perhaps more than once.
 
