@@ -14,9 +14,9 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// One sync: enough to make it cheap for each, short enough that the first does not wait for long. The count
-// stays below the kernel's limit of pieces a write.
-constexpr std::uint64_t batch_bytes = 8 << 20;
+// One sync: enough to make it cheap for each, little enough that the next messages come in meanwhile and that the
+// first does not wait for long. The count stays below the kernel's limit of pieces a write.
+constexpr std::uint64_t batch_bytes = 2 << 20;
 constexpr std::size_t batch_count = 1000;
 
 // So much of a turn is worth waking the writer for before the turn is over.
