@@ -4,6 +4,7 @@ Each gives its points one by one: `x`, the series it belongs to, messages a seco
 message, and whatever else explains them.
 """
 
+import os
 import shutil
 import signal
 import time
@@ -126,6 +127,7 @@ def depth(measured: Measured) -> Iterator[dict]:
                     measured.kit.load(relay.port, PREFILLED, sessions=64, size=1024, sender="waiting",
                                       messages=number - waiting)
                     waiting = number
+                    os.sync()  # what was handed in is not to be written while the next load is measured
                 idle = pss_mib(relay.pid)
                 point = measured.carried(relay, sink, arrived, sessions=32)
                 arrived += point["messages"]
