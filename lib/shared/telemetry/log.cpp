@@ -24,6 +24,9 @@ constexpr std::size_t slice = 4096;
 constexpr std::size_t most_pending = 1 << 20;
 constexpr auto pause = std::chrono::milliseconds(100);
 
+// Lines of so long leave together: a write for each would delay the replies behind it.
+constexpr auto gathering = std::chrono::milliseconds(5);
+
 std::string_view name(Level level) {
   switch (level) {
     case Level::debug:
@@ -101,7 +104,7 @@ void Log::write(Level level, std::string_view event, std::initializer_list<Field
     ++dropped_;
   }
   if (arrange_)
-    arrange({});
+    arrange(gathering);
   else
     flush();
 }

@@ -112,10 +112,10 @@ TEST(Log, WhatAReaderDoesNotTakeIsTriedAgain) {
   std::vector<Duration> asked;
   log.on_pending([&asked](Duration after) { asked.push_back(after); });
   for (int i = 0; i < 100; ++i) log.info("accepted", {{"response", std::string(1000, 'x')}});
-  EXPECT_EQ(asked, std::vector<Duration>{Duration{}});
+  ASSERT_EQ(asked.size(), 1u) << "one flush for all that is written in its time";
   log.flush();
   ASSERT_EQ(asked.size(), 2u);
-  EXPECT_GT(asked.back(), Duration{});
+  EXPECT_GT(asked.back(), asked.front());
   const std::string begin = pipe.read();
   log.flush();
   EXPECT_EQ(asked.size(), 2u);
