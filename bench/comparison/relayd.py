@@ -22,7 +22,8 @@ class Relayd(Peer):
         if self.setup.accounts > 1:
             senders = [{"match": f"s{number}@bench.example", "upstream": "sink", "username": f"s{number}",
                         "password": "secret"} for number in range(self.setup.accounts)]
-        return {"hostname": "relay.bench.example",
+        access = {"access": {"senders": {"*": "hold"}}} if self.setup.held else {}
+        return {"hostname": "relay.bench.example", **access,
                 "listen": [{"address": f"127.0.0.1:{self.port}"}],
                 "queue": {"directory": str(self.directory / "queue")},
                 "upstreams": {"sink": self.upstream()}, "senders": senders, "log": {"format": "json"}}
