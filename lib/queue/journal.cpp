@@ -14,8 +14,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// One sync: enough to make it cheap for each, little enough that the next messages come in meanwhile and that the
-// first does not wait for long. The count stays below the kernel's limit of pieces a write.
+// One sync: enough to make it cheap for each, little enough that the next messages come in meanwhile and that
+// the first does not wait for long. The count stays below the kernel's limit of pieces a write.
 constexpr std::uint64_t batch_bytes = 2 << 20;
 constexpr std::size_t batch_count = 1000;
 
@@ -32,6 +32,9 @@ constexpr std::uint64_t largest_step = 8 << 20;
 constexpr std::size_t zeroes_at_once = 64 << 10;
 // Octets of a batch: about as much as a second flush costs on a common disk.
 constexpr std::uint64_t grows_by_itself = 512 << 10;
+// Behind a large batch, so many small ones do as well: a few of them between large ones are not worth the
+// zeroes.
+constexpr unsigned grow_as_well = 16;
 
 constexpr auto space_check_interval = std::chrono::seconds(1);
 constexpr auto shortest_pause = std::chrono::milliseconds(10);
@@ -235,8 +238,12 @@ void Journal::sync() {
 // batch costs more to write twice than its sync costs with them.
 void Journal::fill_ahead() {
   const std::uint64_t end = written_;
+  if (end - end_.offset >= grows_by_itself)
+    grow_themselves_ = grow_as_well + 1;
+  else if (grow_themselves_ > 0)
+    --grow_themselves_;
   if (end <= allocated_) return;
-  if (end - end_.offset >= grows_by_itself) {
+  if (grow_themselves_ > 0) {
     allocated_ = end;
     return;
   }

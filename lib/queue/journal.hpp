@@ -117,6 +117,7 @@ class Journal {
   Position end_;                            // of what is durable, in the current segment or the one before
   std::uint64_t written_ = 0;               // end of what the batch wrote so far; end_ between batches
   std::uint64_t allocated_ = 0;             // size of the current file
+  unsigned grow_themselves_ = 0;            // batches to come for which no zeroes go ahead
   unsigned failures_ = 0;                   // batches in a row
   bool space_low_ = false;
   std::chrono::steady_clock::time_point next_space_check_{};
