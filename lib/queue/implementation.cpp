@@ -156,10 +156,11 @@ void Queue::Implementation::take(Report& report) {
   arm();
 }
 
-// The allocator keeps what a great many messages needed. Once most of them have gone, others may have it.
+// The allocator keeps what a great many messages needed. Once most of them have gone, and their outcomes are on disk,
+// others may have it.
 void Queue::Implementation::shrink() {
   most_messages_ = std::max(most_messages_, index.size());
-  if (most_messages_ < many_messages || index.size() > most_messages_ / 8) return;
+  if (most_messages_ < many_messages || index.size() + journal->in_line() > most_messages_ / 8) return;
   most_messages_ = index.size();
   index.shrink();
   malloc_trim(0);

@@ -77,6 +77,7 @@ Journal::~Journal() {
 // would have a sync for itself, and the others would wait for the next: twice the syncs for the same
 // messages. Written it is at once, where that is worth it, while the loop prepares the next.
 void Journal::submit(Submission submission) {
+  ++in_line_;
   gathered_bytes_ += submission.bytes.size();
   gathered_.push_back(std::move(submission));
   if (gathered_bytes_ >= early_bytes) hand_over(false);
@@ -372,7 +373,9 @@ void Journal::report() {
   troubles_.clear();
   if (report->done.empty() && report->troubles.empty()) return;
   loop_.post([this, alive = std::weak_ptr(alive_), report] {
-    if (!alive.expired()) on_report_(*report);
+    if (alive.expired()) return;
+    in_line_ -= report->done.size();
+    on_report_(*report);
   });
 }
 

@@ -71,6 +71,8 @@ class Journal {
   // What is submitted in one turn of the loop is synced together. A fact for which nobody waits may lie some
   // 2 ms, for company.
   void submit(Submission submission);
+  // Submissions that were not reported yet.
+  std::size_t in_line() const { return in_line_; }
   // Why a message would be refused now; nothing while the disk works.
   std::optional<QueueError> refusal() const;
 
@@ -109,6 +111,7 @@ class Journal {
   // The loop's own.
   std::vector<Submission> gathered_;  // in this turn, and not handed over yet
   std::size_t gathered_bytes_ = 0;
+  std::size_t in_line_ = 0;
   bool in_turn_ = false;
 
   // The writer's own.
