@@ -156,8 +156,8 @@ void Queue::Implementation::take(Report& report) {
   arm();
 }
 
-// The allocator keeps what a great many messages needed. Once most of them have gone, and their outcomes are on disk,
-// others may have it.
+// The allocator keeps what a great many messages needed. Once most of them have gone, and their outcomes are
+// on disk, others may have it.
 void Queue::Implementation::shrink() {
   most_messages_ = std::max(most_messages_, index.size());
   if (most_messages_ < many_messages || index.size() + journal->in_line() > most_messages_ / 8) return;

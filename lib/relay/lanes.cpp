@@ -142,7 +142,8 @@ std::shared_ptr<send::Budget> Lanes::budget_for(const route::Upstream& upstream)
 LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   std::unique_ptr<LaneEntry>& entry = entries_[choice.id];
   if (!entry) entry = std::make_unique<LaneEntry>();
-  // Choices of one id differ in their rule alone. After a reload, the transport maker keeps the old one alive.
+  // Choices of one id differ in their rule alone. After a reload, the transport maker keeps the old one
+  // alive.
   if (std::exchange(entry->up_to_date, true)) return *entry;
   const route::Upstream& upstream = *choice.upstream;
   entry->id = choice.id;

@@ -8,8 +8,8 @@ using async::Task;
 using namespace std::chrono_literals;
 
 namespace {
-// What a connection carries before it makes room for a lane that has none: so many messages, and for so many times
-// as long as opening it took, because far away a handshake costs as much as many messages.
+// What a connection carries before it makes room for a lane that has none: so many messages, and for so many
+// times as long as opening it took, because far away a handshake costs as much as many messages.
 constexpr std::uint32_t turn_length = 20;
 constexpr int turn_openings = 5;
 constexpr Duration longest_turn = 10s;  // of the time that opening it earned
