@@ -10,6 +10,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "shared/base/ascii.hpp"
+
 namespace relayd::config {
 namespace {
 
@@ -172,10 +174,25 @@ class TreeBuilder final : public YAML::EventHandler {
   int documents_ = 0;
 };
 
+// Where a character stands that no YAML text has (YAML 1.2, 5.1). yaml-cpp takes a NUL for the end of the
+// text, and counts on.
+std::optional<Location> find_control(std::string_view text) {
+  Location where{1, 1};
+  for (const char c : text) {
+    if (ascii::is_control(c) && c != '\t' && c != '\n' && c != '\r') return where;
+    where = c == '\n' ? Location{where.line + 1, 1} : Location{where.line, where.column + 1};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Node> parse_yaml(std::string_view text, const std::string& file,
                                std::vector<Diagnostic>& errors) {
+  if (const std::optional<Location> control = find_control(text)) {
+    errors.push_back({file, *control, "a control character: a configuration is text in UTF-8"});
+    return {};
+  }
   std::istringstream stream{std::string(text)};
   TreeBuilder builder(file, errors);
   try {
