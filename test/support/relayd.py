@@ -124,13 +124,23 @@ class Relayd:
     # --- mail ---
 
     def submit(self, sender: str, recipients, message: bytes) -> str:
-        """Hands a message over by SMTP; the id that the log gave it."""
+        """Hands a message over by SMTP; the id that the reply gave it, once the log has it too."""
         recipients = [recipients] if isinstance(recipients, str) else recipients
-        already = len(self.logged("accepted"))
-        with smtplib.SMTP("127.0.0.1", self.port, timeout=PATIENCE) as client:
+        with Client("127.0.0.1", self.port, timeout=PATIENCE) as client:
             refused = client.sendmail(sender, recipients, message)
         assert not refused, refused
-        return self.wait("accepted", already + 1)[-1]["id"]
+        return self.wait_event("accepted", id=client.reply.split()[-1])["id"]
+
+
+class Client(smtplib.SMTP):
+    """Remembers what was said to the content."""
+
+    reply = ""
+
+    def data(self, message):
+        code, text = super().data(message)
+        self.reply = text.decode()
+        return code, text
 
 
 def _is(line: dict, event: str, fields: dict) -> bool:
