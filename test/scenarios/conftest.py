@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.certificates import Authority  # noqa: E402
+from support.post_office import PostOffice  # noqa: E402
 from support.provider import Provider  # noqa: E402
 from support.relayd import Relayd  # noqa: E402
 from support.upstream import FakeUpstream  # noqa: E402
@@ -81,3 +82,11 @@ def provider(certificate):
     accounts = {name: (password, f"{name}@{name}.example") for name, password in ACCOUNTS.items()}
     with Provider(certificate, accounts) as one:
         yield one
+
+
+@pytest.fixture(scope="module")
+def post_office(tmp_path_factory, certificate):
+    """Relays with every kind of listener and one sink; at the end it demands what must hold whatever was said."""
+    office = PostOffice(tmp_path_factory.mktemp("post_office"), certificate)
+    yield office
+    office.close()

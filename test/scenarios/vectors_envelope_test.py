@@ -3,19 +3,9 @@ refused alone, with the transaction as it was."""
 
 import pytest
 
-from support.post_office import PostOffice
 from support.raw_client import TRANSACTION_OPEN
 
 BEGIN = b"MAIL FROM:<eve@example.com>"
-
-
-@pytest.fixture(scope="module")
-def post(tmp_path_factory, certificate):
-    office = PostOffice(tmp_path_factory.mktemp("vectors"), certificate)
-    yield office
-    office.close()
-
-
 DOMAIN = b".".join([b"d" * 63] * 4)  # 255 octets
 TAKEN = {  # a recipient, and what the next server gets
     b"<@a,@b:u@c>": b"u@c", b"<@[192.0.2.1]:v@c>": b"v@c", b"<postmaster>": b"postmaster@test.example",
@@ -57,38 +47,38 @@ RCPT_PARAMETERS = {
 }
 
 
-def test_recipients_are_kept_to_the_octet(post):
-    sender = post.sender()
-    with post.at_data(sender, rcpt=[b"RCPT TO:" + path for path in TAKEN]) as client:
+def test_recipients_are_kept_to_the_octet(post_office):
+    sender = post_office.sender()
+    with post_office.at_data(sender, rcpt=[b"RCPT TO:" + path for path in TAKEN]) as client:
         client.say(b"Subject: kept\r\n\r\n.\r\n")
         client.expect("250 2.0.0")
-    assert [one.encode() for one in post.arrived(sender).recipients] == list(TAKEN.values())
+    assert [one.encode() for one in post_office.arrived(sender).recipients] == list(TAKEN.values())
 
 
 @pytest.mark.parametrize("path", NO_PATHS, ids=repr)
-def test_what_is_no_path_changes_nothing(post, path):
-    with post.client() as client:
+def test_what_is_no_path_changes_nothing(post_office, path):
+    with post_office.client() as client:
         client.demand(b"MAIL FROM:" + path + b"\r\n", NO_PATHS[path])
-    with post.client() as client:
+    with post_office.client() as client:
         client.say(BEGIN + b"\r\n")
         client.expect("250 2.1.0")
         client.demand(b"RCPT TO:" + path + b"\r\n", NO_PATHS[path], TRANSACTION_OPEN)
 
 
 @pytest.mark.parametrize("octets", BAD_UTF8, ids=repr)
-def test_bad_unicode_is_refused_though_utf8_is_announced(post, octets):
+def test_bad_unicode_is_refused_though_utf8_is_announced(post_office, octets):
     path = b"<u" + octets + b"@c>"
-    with post.client() as client:
+    with post_office.client() as client:
         client.demand(b"MAIL FROM:" + path + b" SMTPUTF8\r\n", "553 5.6.7")
-    with post.client() as client:
+    with post_office.client() as client:
         client.say(BEGIN + b" SMTPUTF8\r\n")
         client.expect("250 2.1.0")
         client.demand(b"RCPT TO:" + path + b"\r\n", "553 5.6.7", TRANSACTION_OPEN)
 
 
 @pytest.mark.parametrize("parameters", [*MAIL_PARAMETERS, *RCPT_PARAMETERS], ids=lambda text: text[:40])
-def test_a_parameter_that_is_wrong_is_not_guessed_at(post, parameters):
-    with post.client() as client:
+def test_a_parameter_that_is_wrong_is_not_guessed_at(post_office, parameters):
+    with post_office.client() as client:
         if parameters in MAIL_PARAMETERS:
             client.demand(BEGIN + f" {parameters}\r\n".encode(), MAIL_PARAMETERS[parameters])
             return

@@ -11,18 +11,11 @@ import threading
 
 import pytest
 
-from support.post_office import LOGIN, MOST_GROWTH, PostOffice, peak
+from support.post_office import LOGIN, MOST_GROWTH, peak
 from support.raw_client import CLEAR, CLOSED, IMPLICIT, STARTTLS
 from support.waiting import PATIENCE
 
 BEGIN = b"MAIL FROM:<eve@example.com>"
-
-
-@pytest.fixture(scope="module")
-def post(tmp_path_factory, certificate):
-    office = PostOffice(tmp_path_factory.mktemp("vectors"), certificate)
-    yield office
-    office.close()
 
 
 # --- lines that are no command (RFC 5321 2.3.8, 4.1.1) ---
@@ -48,16 +41,16 @@ LINES = {
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: repr(line[:24]))
-def test_one_line_has_one_answer(post, line):
+def test_one_line_has_one_answer(post_office, line):
     for kind in (CLEAR, IMPLICIT):
-        with post.client(kind) as client:
+        with post_office.client(kind) as client:
             client.demand(line + b"\r\n", LINES[line])
 
 
-def test_quit_ends_a_session_in_any_state_and_what_follows_is_not_heard(post):
+def test_quit_ends_a_session_in_any_state_and_what_follows_is_not_heard(post_office):
     said, replies = b"", []
     for line, reply in ((b"EHLO a\r\n", "250"), (BEGIN + b"\r\n", "250 2.1.0"), (b"RCPT TO:<u@c>\r\n", "250 2.1.5")):
-        with post.client(hello="") as client:
+        with post_office.client(hello="") as client:
             client.demand(said + b"quit \r\nNOOP\r\n", ", ".join([*replies, "221 2.0.0", CLOSED]))
         said += line
         replies.append(reply)
@@ -82,14 +75,14 @@ STRANGERS = {
 
 
 @pytest.mark.parametrize("what", STRANGERS)
-def test_another_protocol_ends_the_session_at_once(post, what):
-    with post.client(hello="") as client:
+def test_another_protocol_ends_the_session_at_once(post_office, what):
+    with post_office.client(hello="") as client:
         client.demand(STRANGERS[what] + SMUGGLED, "421 4.7.0, closed")
 
 
-def test_clear_octets_on_a_tls_port_are_no_commands(post):
+def test_clear_octets_on_a_tls_port_are_no_commands(post_office):
     for octets in (SMUGGLED, b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x00", bytes(1000), b""):
-        with socket.create_connection(("127.0.0.1", post.relays["normalise"].ports[IMPLICIT]), PATIENCE) as one:
+        with socket.create_connection(("127.0.0.1", post_office.relays["normalise"].ports[IMPLICIT]), PATIENCE) as one:
             one.sendall(octets)
             one.shutdown(socket.SHUT_WR)
             with contextlib.suppress(ConnectionResetError):
@@ -101,8 +94,8 @@ BDAT = ("18446744073709551616", "-1", "0x10", "5 LAST LAST", "", "5", "5 LAST", 
 
 @pytest.mark.parametrize("count", BDAT)
 @pytest.mark.parametrize("opening", [b"", b"MAIL FROM:<eve@example.com>\r\n"], ids=["first", "in a transaction"])
-def test_bdat_is_not_offered_and_its_octets_are_no_commands(post, count, opening):
-    with post.client() as client:
+def test_bdat_is_not_offered_and_its_octets_are_no_commands(post_office, count, opening):
+    with post_office.client() as client:
         client.say(opening)
         client.expect(*["250 2.1.0"] * bool(opening))
         client.demand(f"BDAT {count}\r\n".encode() + SMUGGLED, "502 5.5.1, 421 4.7.0, closed")
@@ -113,8 +106,8 @@ def test_bdat_is_not_offered_and_its_octets_are_no_commands(post, count, opening
 @pytest.mark.parametrize("opening", [b"", b"MAIL FROM:<eve@example.com>\r\n",
                                      b"MAIL FROM:<eve@example.com>\r\nRCPT TO:<b@rcpt.example>\r\n"],
                          ids=["no transaction", "no recipient", "one recipient"])
-def test_content_that_did_not_wait_for_the_reply_to_data_is_neither_content_nor_commands(post, opening):
-    with post.client() as client:
+def test_content_that_did_not_wait_for_the_reply_to_data_is_neither_content_nor_commands(post_office, opening):
+    with post_office.client() as client:
         client.say(opening)
         client.expect(*["250 2.1."] * opening.count(b"\r\n"))
         client.demand(b"DATA\r\nRSET\r\nMAIL FROM:<eve@example.com>\r\nRCPT TO:<b@rcpt.example>\r\n.\r\n",
@@ -122,11 +115,11 @@ def test_content_that_did_not_wait_for_the_reply_to_data_is_neither_content_nor_
 
 
 @pytest.mark.parametrize("behind", [b"EHLO x\r\n", b"NOOP\r\n", b"MAIL FROM:<eve@b>\r\n", b"N"], ids=repr)
-def test_nothing_said_behind_starttls_is_heard_inside_tls(post, behind):
+def test_nothing_said_behind_starttls_is_heard_inside_tls(post_office, behind):
     """However it is cut into segments: an injected command is never answered, neither in clear nor inside TLS."""
     octets = b"STARTTLS\r\n" + behind
     for split in range(1, len(octets) + 1):  # the whole in one piece, too
-        with post.client_before_tls() as client:
+        with post_office.client_before_tls() as client:
             client.say(*filter(None, (octets[:split], octets[split:])))
             reply = client.reply()
             assert reply[:9] in ("554 5.5.0", "220 2.0.0"), reply
@@ -138,11 +131,11 @@ def test_nothing_said_behind_starttls_is_heard_inside_tls(post, behind):
             assert re.fullmatch(rb"(\x15\x03.*)?", client.rest(), re.DOTALL)
 
 
-def test_when_tls_has_ended_nothing_more_is_read(post):
+def test_when_tls_has_ended_nothing_more_is_read(post_office):
     """A close_notify in the middle of a message, then its end in clear (the class of CVE-2026-45185)."""
     for kind in (STARTTLS, IMPLICIT):
-        sender = post.sender()
-        with post.client(kind) as client:
+        sender = post_office.sender()
+        with post_office.client(kind) as client:
             client.say(f"MAIL FROM:<{sender}>\r\nRCPT TO:<b@rcpt.example>\r\nDATA\r\n".encode())
             client.expect("250 2.1.0", "250 2.1.5", "354")
             client.say(b"Subject: x\r\n\r\nhalf")
@@ -150,7 +143,7 @@ def test_when_tls_has_ended_nothing_more_is_read(post):
                 clear.sendall(b"\r\n.\r\nMAIL FROM:<eve@example.com>\r\n")
                 while octets := clear.recv(1000):
                     assert octets[:1] == b"\x15" or octets[:1] == b"\x17", octets  # records of TLS
-        post.refused(sender)
+        post_office.refused(sender)
 
 
 # --- AUTH (RFC 4954 4) ---
@@ -172,8 +165,8 @@ AUTH = {
 
 
 @pytest.mark.parametrize("lines", AUTH, ids=lambda lines: repr(lines[:40]))
-def test_auth_goes_by_its_rules(post, lines):
-    with post.client() as client:
+def test_auth_goes_by_its_rules(post_office, lines):
+    with post_office.client() as client:
         client.demand(lines + b"\r\n", AUTH[lines])
 
 
@@ -181,19 +174,19 @@ def test_auth_goes_by_its_rules(post, lines):
 
 # As many as are answered: what stands unread behind the end would take the last replies with it (a TCP reset).
 
-def test_nobody_errs_or_idles_for_ever(post):
-    with post.client() as client:
+def test_nobody_errs_or_idles_for_ever(post_office):
+    with post_office.client() as client:
         client.demand(b"NONSENSE\r\n" * 20, ", ".join(["500 5.5.1"] * 20 + ["421 4.7.0", CLOSED]))
-    with post.client() as client:
+    with post_office.client() as client:
         client.demand(b"NOOP\r\n" * 119, ", ".join(["250 2.0.0"] * 119 + ["421 4.7.0", CLOSED]))
-    with post.client() as client:
+    with post_office.client() as client:
         client.say(b"NOOP\r\n" * 1_000_000)
         assert client.rest().count(b"250 2.0.0 ") <= 120
 
 
-def test_recipients_beyond_the_limit_are_put_off_and_then_sent_away(post):
+def test_recipients_beyond_the_limit_are_put_off_and_then_sent_away(post_office):
     """RFC 5321 4.5.3.1.10: 452; a thousand of them are still no error."""
-    with post.client() as client:
+    with post_office.client() as client:
         client.say(BEGIN + b"\r\n")
         client.expect("250 2.1.0")
         client.demand(b"RCPT TO:<u@c>\r\n" * 2020,
