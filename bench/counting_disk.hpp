@@ -20,7 +20,7 @@ namespace relayd::bench {
 struct DiskCounts {
   std::atomic<std::uint64_t> syncs = 0;  // of data and of directories
   std::atomic<std::uint64_t> bytes = 0;  // written, zeroes ahead of the records included
-  std::array<std::atomic<std::uint64_t>, 8> records{};
+  std::array<std::atomic<std::uint64_t>, 16> records{};
 
   std::uint64_t of(queue::RecordType type) const { return records[static_cast<std::size_t>(type)]; }
   std::uint64_t all_records() const;

@@ -175,7 +175,7 @@ async::Task<void> cycle_many(Client client, Handover& handover, bool with_doubt)
     async::Slot<queue::Message*> due;
     handover.expect(id, due);
     queue::Message* const message = co_await due;
-    if (with_doubt) co_await rig.queue->mark_in_doubt(*message, "mailgun");
+    if (with_doubt) co_await rig.queue->mark_in_doubt(*message, "mailgun", {}, rig.loop.wall_now());
     rig.queue->settle(*message, rig.outcome(delivered));
     client.latencies.push_back(SteadyClock::now() - begun);
   }

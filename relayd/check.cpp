@@ -7,6 +7,7 @@
 #include "commands.hpp"
 #include "queue/inspect.hpp"
 #include "shared/disk/posix_disk.hpp"
+#include "shared/smtp/reply.hpp"
 
 namespace relayd::command {
 namespace {
@@ -14,7 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 
 void warn(const fs::path& where, const std::string& text) {
-  fmt::print(stderr, "{}: warning: {}\n", where.string(), text);
+  fmt::print(stderr, "{}: warning: {}\n", smtp::escape(where.string(), longest_line),
+             smtp::escape(text, longest_line));
 }
 
 void list_quarantine(const fs::path& queue) {
@@ -30,12 +32,12 @@ void inspect_queue(const fs::path& queue) {
   if (!fs::exists(queue / "lock", absent)) return;
   try {
     disk::PosixDisk disk;
-    const std::optional<queue::Recovery> found = queue::inspect(disk, queue.string());
-    if (!found) return warn(queue, "in use by another process, not examined");
-    for (const std::string& line : found->set_aside)
+    const queue::Inspection inspection(disk, queue.string());
+    for (const std::string& line : inspection.found().set_aside)
       warn(queue, fmt::format("the next start will set aside or report {}", line));
   } catch (const queue::QueueError& error) {
-    warn(queue, error.what());
+    const bool in_use = error.kind() == queue::QueueError::Kind::locked;
+    warn(queue, in_use ? "in use by another process, not examined" : error.what());
   } catch (const disk::DiskError& error) {
     warn(queue, fmt::format("cannot be examined: {}", error.what()));
   }
@@ -50,8 +52,8 @@ int check(const Options& options) {
   const config::Config& config = *result.setup->config;
   list_quarantine(config.queue.directory);
   inspect_queue(config.queue.directory);
-  fmt::print("{}: ok, {} upstreams, {} sender rules\n", config.file, config.upstreams.size(),
-             config.senders.size());
+  fmt::print("{}: ok, {} upstreams, {} sender rules\n", smtp::escape(config.file, longest_line),
+             config.upstreams.size(), config.senders.size());
   return EX_OK;
 }
 

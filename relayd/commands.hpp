@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -14,6 +15,9 @@
 
 namespace relayd::command {
 
+// Of what is escaped for a terminal.
+inline constexpr std::size_t longest_line = 16 * 1024;
+
 inline constexpr const char* default_config = "/etc/relayd/relayd.yaml";
 
 struct Options {
@@ -23,6 +27,8 @@ struct Options {
   std::chrono::milliseconds grace{20'000};  // run: what is under way gets so long after SIGTERM
   watch::Request queue;                     // queue
   bool json = false;                        // queue, status: the daemon's lines as they are
+  std::string directory;                    // queue check, queue export: empty: that of the configuration
+  std::string to = "relayd-export";         // queue export
 };
 
 int run(const Options& options);
@@ -32,6 +38,8 @@ int demo(const Options& options);
 int hash_password();
 int healthcheck(const Options& options);
 int queue(const Options& options);
+int queue_check(const Options& options);
+int queue_export(const Options& options);
 int status(const Options& options);
 int version();
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "commands.hpp"
+#include "shared/smtp/reply.hpp"
 
 namespace relayd::command {
 
@@ -18,13 +19,22 @@ std::optional<std::filesystem::path> config_file(const Options& options) {
   return default_config;  // its absence is then said in words
 }
 
+namespace {
+
+// The name of a file, too, may hold what a terminal would obey.
+void print_escaped(const config::Diagnostic& diagnostic) {
+  fmt::print(stderr, "{}\n", smtp::escape(config::to_string(diagnostic), longest_line));
+}
+
+}  // namespace
+
 void print(const SetupResult& result) {
   for (const config::Diagnostic& warning : result.warnings) {
     config::Diagnostic marked = warning;
     marked.text = "warning: " + marked.text;
-    fmt::print(stderr, "{}\n", config::to_string(marked));
+    print_escaped(marked);
   }
-  for (const config::Diagnostic& error : result.errors) fmt::print(stderr, "{}\n", config::to_string(error));
+  for (const config::Diagnostic& error : result.errors) print_escaped(error);
 }
 
 telemetry::Log make_log(const config::Log& settings) {

@@ -117,7 +117,7 @@ class DemoMessage final : public send::Delivery {
   const std::vector<std::uint32_t>& recipients() const override { return recipients_; }
   std::uint64_t size() const override { return text_.size(); }
   Task<std::string_view> next() override { co_return std::exchange(rest_, {}); }
-  Task<void> before_final_dot() override { co_return; }
+  Task<void> before_final_dot(std::span<const std::uint32_t>) override { co_return; }
 
  private:
   mail::Envelope envelope_;
@@ -142,7 +142,6 @@ class Demo {
       fmt::print("Not everything arrived within 30 seconds.\n");
       if (once_) scope_.spawn(stop());
     });
-    scope_.spawn(hand_in());
     loop_.run();
     return status_;
   }
@@ -163,8 +162,13 @@ class Demo {
     print(result);
     if (!result.setup) throw std::runtime_error("the demo's configuration is refused");
     auto relay = std::make_unique<Relay>(loop_, log_, std::move(*result.setup));
-    relay->start();
+    relay->start([this](const std::string& failure) { opened(failure); });
     return relay;
+  }
+
+  void opened(const std::string& failure) {
+    if (!failure.empty()) throw std::runtime_error(failure);
+    if (++opened_ == 3) scope_.spawn(hand_in());
   }
 
   static std::string port_of(const Relay& relay) {
@@ -306,6 +310,7 @@ class Demo {
   std::unique_ptr<Relay> beta_;
   std::unique_ptr<Relay> relay_;
   async::Scope scope_;
+  std::size_t opened_ = 0;  // relays
   std::size_t seen_ = 0;
   bool checked_ = false;
   bool stopping_ = false;

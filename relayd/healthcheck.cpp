@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "commands.hpp"
 #include "local_connection.hpp"
@@ -11,11 +12,32 @@ namespace relayd::command {
 
 namespace {
 
+constexpr int well = 0, dead = 1, starting = 2;
 constexpr std::chrono::seconds patience{5};
+constexpr std::size_t longest_answer = 4096;
 
 int failed(const std::string& address, const char* why) {
   fmt::print(stderr, "{}: {}\n", address, why);
-  return 1;
+  return dead;
+}
+
+// What the daemon says in its window. Who may not ask there sees less.
+bool is_starting(const std::string& socket) {
+  config::Listener window;
+  window.unix_path = socket;
+  std::optional<LocalConnection> connection = LocalConnection::to(window, patience);
+  watch::Request request;
+  request.command = "health";
+  if (!connection || !connection->send(watch::to_line(request))) return false;
+  std::string answer;
+  char buffer[256];
+  while (answer.size() < longest_answer && answer.find('\n') == std::string::npos) {
+    const std::size_t count = connection->receive(buffer);
+    if (count == 0) break;
+    answer.append(buffer, count);
+  }
+  const nlohmann::json object = nlohmann::json::parse(answer, nullptr, false);
+  return object.is_object() && object.value("health", "") == "starting";
 }
 
 bool is_greeted(LocalConnection& connection) {
@@ -35,7 +57,7 @@ int healthcheck(const Options& options) {
   const SetupResult result = make_setup(config_file(options));
   if (!result.setup) {
     print(result);
-    return 1;
+    return dead;
   }
   const std::vector<config::Listener>& listeners = result.setup->config->listeners;
   const auto known = std::ranges::find(listeners, "", &config::Listener::inherited);
@@ -45,10 +67,13 @@ int healthcheck(const Options& options) {
   std::optional<LocalConnection> connection = LocalConnection::to(listener, patience);
   if (!connection) return failed(listener.address, "nobody answers");
   // A listener with implicit TLS speaks second: that it accepted is all that can be seen without a handshake.
-  if (listener.tls == config::TlsMode::implicit) return 0;
-  if (!is_greeted(*connection)) return failed(listener.address, "the greeting is not 220");
-  connection->send("QUIT\r\n");
-  return 0;
+  if (listener.tls != config::TlsMode::implicit) {
+    if (!is_greeted(*connection)) return failed(listener.address, "the greeting is not 220");
+    connection->send("QUIT\r\n");
+  }
+  if (!is_starting(result.setup->config->admin_socket())) return well;
+  fmt::print(stderr, "{}: starting, the queue is being read\n", listener.address);
+  return starting;
 }
 
 }  // namespace relayd::command

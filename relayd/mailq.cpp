@@ -61,7 +61,8 @@ void print_message(const json& message) {
   fmt::print("{:<12}{} {:>8} {} {}\n", text(message, "id"), mark, text(message, "size"),
              arrival(text(message, "accepted")), sender.empty() ? "MAILER-DAEMON" : sender);
   for (const json& recipient : message.value("recipients", json::array())) {
-    if (text(recipient, "state") != "pending") continue;
+    const std::string fate = text(recipient, "state");
+    if (fate != "pending" && fate != "doubtful") continue;
     const std::string address = text(recipient, "to");
     const std::string why = reason(message, address);
     if (!why.empty()) fmt::print("{:>42}\n", "(" + why + ")");

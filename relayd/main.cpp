@@ -40,6 +40,9 @@ void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
     action->add_option("-c,--config", options.config, "Configuration file of the daemon");
     action->add_option("id", request.ids, "Messages; none: all that the filters let through");
     action->add_flag("--json", options.json, "Lines of JSON, for scripts");
+    if (std::string_view(name) == "retry")
+      action->add_flag("--not-taken", request.not_taken,
+                       "The upstream has not taken what is in doubt: it may go anywhere. With ids only");
     if (std::string_view(name) == "show") {
       action->add_flag("--body", request.body, "The whole message");
     } else {
@@ -55,6 +58,23 @@ void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
       status = relayd::command::queue(options);
     });
   }
+}
+
+// relayd queue check|export
+void add_queue_files(CLI::App& app, relayd::command::Options& options, int& status) {
+  CLI::App* const queue = app.get_subcommand("queue");
+  const auto add = [&](const char* name, const char* help, int (*run)(const relayd::command::Options&)) {
+    CLI::App* action = queue->add_subcommand(name, help);
+    action->add_option("-c,--config", options.config, "Configuration file of the daemon");
+    action->add_option("directory", options.directory, "A queue, or a copy of one; default: the daemon's");
+    action->callback([&options, &status, run] { status = run(options); });
+    return action;
+  };
+  add("check", "Read a queue that no daemon has, change nothing, and say what of it is not sound",
+      relayd::command::queue_check);
+  add("export", "Write the messages of a queue that no daemon has as .eml and .json files",
+      relayd::command::queue_export)
+      ->add_option("--to", options.to, "The folder to write to, which must not be there yet");
 }
 
 // The words from `first` on.
@@ -124,7 +144,9 @@ int main(int argc, char** argv) {
   demo->add_flag("--once", options.once, "Send, show the table, and end");
   demo->callback([&] { status = command::demo(options); });
 
-  with_config(app.add_subcommand("healthcheck", "Exit 0 if the daemon of this configuration answers"))
+  with_config(
+      app.add_subcommand("healthcheck",
+                         "Exit 0 if the daemon of this configuration answers, 1 if not, 2 while it starts"))
       ->callback([&] { status = command::healthcheck(options); });
 
   app.add_subcommand("hash-password",
@@ -132,6 +154,7 @@ int main(int argc, char** argv) {
       ->callback([&] { status = command::hash_password(); });
 
   add_queue(app, options, status);
+  add_queue_files(app, options, status);
   add_mail_programs(app, argc, argv, status);
 
   CLI::App* show_status = with_config(app.add_subcommand(

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "commands.hpp"
+#include "shared/smtp/reply.hpp"
 #include "window.hpp"
 
 namespace relayd::command {
@@ -18,9 +19,12 @@ void print_row(const json& row) {
   std::string state = text(row, "state");
   if (row.contains("in_doubt")) state += "?";  // may already have been taken
   const std::string due = row.contains("due_in") ? text(row, "due_in") + " s" : "-";
-  fmt::print("{:<12} {:<8} {:>9} {:<20} {:>3} {:>8}  {} ({} to go)\n", text(row, "id"), state,
+  const std::string doubt = row.contains("doubted") ? fmt::format(", {} in doubt at {}",
+                                                                  text(row, "doubtful"), text(row, "doubted"))
+                                                    : "";
+  fmt::print("{:<12} {:<8} {:>9} {:<20} {:>3} {:>8}  {} ({} to go{})\n", text(row, "id"), state,
              text(row, "size"), text(row, "accepted"), text(row, "attempts"), due, text(row, "from"),
-             text(row, "pending"));
+             text(row, "pending"), doubt);
 }
 
 void print_recipients(const json& list, const char* indent) {
@@ -33,8 +37,10 @@ void print_recipients(const json& list, const char* indent) {
 }
 
 void print_message(const json& message) {
-  fmt::print("message    {}  {}{}\n", text(message, "id"), text(message, "state"),
-             message.contains("in_doubt") ? ", may already have been taken" : "");
+  fmt::print("message    {}  {}\n", text(message, "id"), text(message, "state"));
+  if (message.contains("in_doubt"))
+    fmt::print("in doubt   {} may already have taken it for those who are `doubtful`\n",
+               text(message, "doubted"));
   fmt::print("accepted   {} from {}{}\n", text(message, "accepted"), text(message, "client"),
              text(message, "account").empty() ? "" : " as " + text(message, "account"));
   fmt::print("sender     <{}>\n", text(message, "sender"));
@@ -55,8 +61,8 @@ void print_message(const json& message) {
 // One line of the answer. False: it was an error.
 bool print_line(const Options& options, const json& object) {
   if (object.contains("error")) {
-    fmt::print(stderr, "{}{}{}\n", text(object, "id"), object.contains("id") ? ": " : "",
-               text(object, "error"));
+    fmt::print(stderr, "{}{}{}\n", smtp::escape(text(object, "id")), object.contains("id") ? ": " : "",
+               smtp::escape(text(object, "error")));
     return false;
   }
   if (object.contains("end")) {

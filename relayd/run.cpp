@@ -5,6 +5,8 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <optional>
+#include <utility>
 
 #include "commands.hpp"
 #include "relay/relay.hpp"
@@ -21,11 +23,13 @@ class Daemon {
   }
 
   int run() {
-    relay_.start();
+    relay_.start([this](const std::string& failure) {
+      if (!failure.empty()) fail(failure);
+    });
     loop_.on_signal({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
     loop_.run();
     log_.flush();
-    return EX_OK;
+    return status_;
   }
 
   telemetry::Log& log() { return log_; }
@@ -42,13 +46,30 @@ class Daemon {
     }
   }
 
+  // The queue cannot be read.
+  void fail(const std::string& reason) {
+    log_.error("stopped", {{"reason", reason}});
+    status_ = EX_OSERR;
+    if (std::exchange(stopping_, true)) return;
+    scope_.spawn(end(loop_.now()));
+  }
+
   async::Task<void> stop() {
-    const bool drained = co_await relay_.shut_down(loop_.now() + options_.grace);
-    const queue::Totals totals = relay_.totals();
-    log_.info("stopped",
-              {{"waiting", totals.waiting + totals.ready}, {"held", totals.held}, {"failed", totals.failed}});
+    const SteadyTime deadline = relay_.totals() ? loop_.now() + options_.grace : loop_.now();
+    co_await end(deadline);
+  }
+
+  async::Task<void> end(Deadline deadline) {
+    const bool drained = co_await relay_.shut_down(deadline);
+    const std::optional<queue::Totals> totals = relay_.totals();
+    if (totals)
+      log_.info(
+          "stopped",
+          {{"waiting", totals->waiting + totals->ready}, {"held", totals->held}, {"failed", totals->failed}});
+    else if (status_ == EX_OK)
+      log_.info("stopped", {{"reason", "before the queue was read"}});
     log_.flush(std::chrono::seconds(1));
-    if (!drained) std::_Exit(EX_OK);
+    if (!drained) std::_Exit(status_);
     loop_.stop();
   }
 
@@ -69,6 +90,7 @@ class Daemon {
   Relay relay_;
   async::Scope scope_;
   bool stopping_ = false;
+  int status_ = EX_OK;
 };
 
 // Each connection and each journal segment has a descriptor.

@@ -102,6 +102,14 @@ void print_lane(const json& lane, const std::string& now) {
 
 void print_status(const json& status) {
   const std::string now = text(status, "time");
+  if (status.contains("starting")) {
+    const json& starting = status["starting"];
+    fmt::print(
+        "relayd {}, starting for {}: the queue is being read, {} messages and {} of {} octets so far\n",
+        text(status, "version"), span(status, "uptime"), text(starting, "messages"), text(starting, "octets"),
+        text(starting, "total"));
+    return;
+  }
   fmt::print("relayd {}, up {}\n", text(status, "version"), span(status, "uptime"));
   print_queue(status);
   for (const json& lane : status.at("lanes")) print_lane(lane, now);

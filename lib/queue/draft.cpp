@@ -6,31 +6,21 @@
 
 namespace relayd::queue {
 
-Draft::State::State(disk::Disk& queue_disk, Journal& queue_journal, async::Workers& helpers,
-                    Alarm& queue_alarm, const Options& queue_options, std::string buffer, MessageId new_id)
-    : disk(queue_disk),
-      journal(queue_journal),
-      workers(helpers),
-      alarm(queue_alarm),
-      options(queue_options),
-      id(new_id),
-      record(begin_message(std::move(buffer))) {}
+Draft::State::State(Store& queue_store, async::Workers& helpers, std::string buffer, MessageId new_id)
+    : store(queue_store), workers(helpers), id(new_id), record(begin_message(std::move(buffer))) {}
 
 Draft::State::~State() {
-  if (!file) return;
-  Submission removal;
-  removal.unlink = large_path();
-  journal.submit(std::move(removal));
+  if (file) store.remove_large(id);
 }
 
 void Draft::State::spill() {
-  if (disk.free_space() < options.reserve)
-    throw QueueError(QueueError::Kind::full, "free space is below the reserve");
+  if (store.ground.is_low()) throw QueueError(QueueError::Kind::full, "free space is below the reserve");
+  const std::string_view body = std::string_view(record).substr(message_head);
+  const Ground::Claim claim(store.ground, body.size());
   if (!file) {
-    file = disk.create(large_path());
+    file = store.disk.create(large_path());
     file_checksum.emplace();
   }
-  const std::string_view body = std::string_view(record).substr(message_head);
   file->write_at(size - body.size(), body);
   file_checksum->add(body);
   record.resize(message_head);
@@ -39,7 +29,7 @@ void Draft::State::spill() {
 void Draft::State::finish_large() {
   spill();
   file->sync_data();
-  disk.sync_directory("large");
+  store.disk.sync_directory("large");
 }
 
 MessageFacts Draft::State::facts(WallTime accepted) const {
@@ -76,7 +66,7 @@ std::uint64_t Draft::size() const {
 bool Draft::append(std::string_view bytes) {
   state_->record += bytes;
   state_->size += bytes.size();
-  return state_->buffered() > state_->options.inline_limit.count;
+  return state_->buffered() > state_->store.options.inline_limit.count;
 }
 
 }  // namespace relayd::queue

@@ -9,18 +9,17 @@
 #include <string>
 #include <string_view>
 
-#include "queue/alarm.hpp"
 #include "queue/checksum.hpp"
-#include "queue/journal.hpp"
 #include "queue/queue.hpp"
+#include "queue/store.hpp"
+#include "shared/async/workers.hpp"
 #include "shared/disk/disk.hpp"
 
 namespace relayd::queue {
 
 struct Draft::State {
-  State(disk::Disk& queue_disk, Journal& queue_journal, async::Workers& helpers, Alarm& queue_alarm,
-        const Options& queue_options, std::string buffer, MessageId new_id);
-  ~State();  // an unfinished body in a file is removed by the writer
+  State(Store& queue_store, async::Workers& helpers, std::string buffer, MessageId new_id);
+  ~State();  // an unfinished body in a file is removed
 
   // Both block: for a worker. Throw DiskError, or QueueError{full} below the reserve.
   void spill();         // moves what is in memory to the file
@@ -35,11 +34,8 @@ struct Draft::State {
   std::string large_path() const;
   std::uint64_t buffered() const { return record.size() - message_head; }
 
-  disk::Disk& disk;
-  Journal& journal;
+  Store& store;
   async::Workers& workers;
-  Alarm& alarm;
-  const Options& options;
   MessageId id;
   std::uint64_t size = 0;
   std::string record;

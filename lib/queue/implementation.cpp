@@ -7,25 +7,34 @@
 #include <chrono>
 #include <utility>
 
-#include "queue/replay.hpp"
+#include "queue/draft.hpp"
 
 namespace relayd::queue {
 namespace {
 
 constexpr std::size_t handed_out_at_once = 256;  // then others have a turn on the loop
-
-// Rewriting starts when more than half of the journal is dead, and goes in steps that delay a commit only by
-// as much as another client's batch would.
-constexpr std::size_t few_segments = 4;
-constexpr std::size_t rewrite_count = 32;
-constexpr std::uint64_t rewrite_bytes = 1 << 20;
-constexpr auto rewrite_pause = std::chrono::minutes(1);  // after a failure
+constexpr std::size_t most_in_line = 4096;       // records that wait to be written: no more is begun above it
+constexpr auto look_again = std::chrono::milliseconds(10);
 
 // Messages from which on their memory is worth giving back: some ten MiB.
 constexpr std::size_t many_messages = 50'000;
 
 constexpr Bytes smallest_segment = 16_KiB;
 constexpr Bytes largest_segment = 1_GiB;  // offsets have 32 bits
+
+constexpr std::size_t largest_sector = 4096;
+
+// What a queue begins with; more is made as soon as it has begun.
+constexpr std::uint64_t first_message_file = 4 << 20;
+constexpr std::uint64_t first_state_file = 1 << 20;
+constexpr std::size_t fewest_state_files = 2;  // one is written while the other is let go of
+
+// Room for a message that is not counted yet.
+struct Promise {
+  Upkeep& upkeep;
+  std::uint64_t octets;
+  ~Promise() { upkeep.let_go(octets); }
+};
 
 Options checked(Options options) {
   options.segment_size = std::clamp(options.segment_size, smallest_segment, largest_segment);
@@ -38,62 +47,114 @@ Queue::Implementation::Implementation(async::Loop& event_loop, async::Workers& h
                                       disk::Disk& queue_disk, Options wanted)
     : loop(event_loop),
       workers(helpers),
-      disk(queue_disk),
       options(checked(std::move(wanted))),
+      store(event_loop, queue_disk, options, alarm),
       timer_(event_loop) {}
 
-Recovery Queue::Implementation::open() {
-  const auto begun = std::chrono::steady_clock::now();
-  if (!disk.hold(options.directory))
+// What the checkpoint says is proved by the record behind it: nothing hangs on the end of a log.
+Queue::Implementation::~Implementation() {
+  store.keeper.stop();
+  if (!store.journal) return;
+  const bool all_known = store.journal->in_line() == 0;
+  store.journal->close({});
+  std::vector<std::string> last;
+  const Checkpoint checkpoint = upkeep_->checkpoint(store.journal->end(), all_known);
+  if (!upkeep_->is_migrating()) last.push_back(encode_checkpoint(checkpoint));
+  if (!last.empty() && store.journal->goes_on()) {
+    // The last one has a sector for itself: when another is lost, it proves that there was something.
+    last.push_back(encode_closed(largest_sector));
+    last.push_back(encode_closed());
+  }
+  store.facts->close(std::move(last));
+}
+
+void Queue::Implementation::load(const std::function<void(const Progress&)>& progress) {
+  load_began_ = std::chrono::steady_clock::now();
+  if (!store.disk.hold(options.directory))
     throw QueueError(QueueError::Kind::locked,
                      fmt::format("{} is in use by another process", options.directory));
-  for (const char* name : {"journal", "large", "quarantine"}) disk.make_directory(name);
-  disk.sync_directory(".");
-  Replay replay(disk, index, segments, options.keep_failed, clock());
-  JournalStart start = replay.run();
-  journal = std::make_unique<Journal>(loop, disk, options, segments, std::move(start),
-                                      [this](Report& report) { take(report); });
-  last_id_ = replay.last_id();
+  const std::vector<std::string> there = store.disk.list(".");
+  for (const char* name : {"journal", "state", "large", "quarantine"})
+    if (std::find(there.begin(), there.end(), name) == there.end()) store.disk.make_directory(name);
+  if (there.size() < 5) store.disk.sync_directory(".");
+  replay_ = std::make_unique<Replay>(
+      Replay::Parts{store.disk, store.ground, store.index, store.messages, store.states}, options.keep_failed,
+      clock(), progress);
+  replay_->run();
+  try {
+    if (!replay_->messages_start.current && store.ground.free_count(Ground::Log::messages) == 0)
+      store.ground.make(Ground::Log::messages, store.ground.fitting(first_message_file));
+    while (store.states.size() + store.ground.free_count(Ground::Log::state) < fewest_state_files)
+      store.ground.make(Ground::Log::state, store.ground.fitting(first_state_file));
+  } catch (const disk::DiskError&) {
+    // What waits can be sent all the same. Mail that comes is refused until there is room.
+  }
+}
+
+Recovery Queue::Implementation::begin() {
+  const Replay& replay = *replay_;
+  store.last_message_sequence = replay.last_message_sequence;
+  store.last_state_sequence = replay.last_state_sequence;
+  store.intake_end = replay.messages_start.end;
+  store.intake_open = replay.messages_start.current != nullptr;
+  store.state_end = replay.states_start.end;
+  store.journal = std::make_unique<Journal>(Journal::Log::messages, loop, store.ground, store.messages,
+                                            store.last_message_sequence, replay.messages_start,
+                                            [this](Report& report) { take_messages(report); });
+  store.facts = std::make_unique<Journal>(Journal::Log::facts, loop, store.ground, store.states,
+                                          store.last_state_sequence, replay.states_start,
+                                          [this](Report& report) { take_facts(report); });
+  upkeep_ = std::make_unique<Upkeep>(store);
+  upkeep_->begin(replay.scanned_from, replay.last_intake_sequence, replay.states_from, replay.migrating);
+  upkeep_->summaries().inherit(std::move(replay_->inherited));
+  store.last_id = replay.last_id;
 
   Recovery recovery;
-  recovery.messages = index.size();
-  recovery.in_doubt = found_in_doubt = replay.in_doubt();
-  recovery.segments = replay.segments();
-  recovery.read = replay.read();
-  recovery.set_aside = std::move(replay).set_aside();
-  recovery.persistent = disk.persistent();
-  tidy();
+  recovery.messages = store.index.size();
+  recovery.in_doubt = found_in_doubt = replay.in_doubt;
+  recovery.segments = replay.segments;
+  recovery.read = {replay.read};
+  recovery.set_aside = std::move(replay_->set_aside);
+  recovery.persistent = store.disk.persistent();
+  recovery.took = std::chrono::steady_clock::now() - load_began_;
+  replay_.reset();
+  upkeep_->tend();
   arm();
-  recovery.took = std::chrono::steady_clock::now() - begun;
   return recovery;
 }
 
 MessageId Queue::Implementation::next_id() {
   const auto now = static_cast<std::uint64_t>(loop.wall_now().time_since_epoch().count());
-  last_id_.value = std::max(now, last_id_.value + 1);
-  return last_id_;
+  store.last_id.value = std::max(now, store.last_id.value + 1);
+  return store.last_id;
 }
 
 // --- times ---
 
 void Queue::Implementation::arm() {
-  const Entry* const next = index.next();
+  const Entry* const next = store.index.next();
   if (!next) return timer_.cancel();
   if (timer_.armed() && armed_for_ <= next->due) return;
   armed_for_ = next->due;
   timer_.at(next->due, [this] { hand_out(); });
 }
 
+// Nothing new is begun while what was begun waits for the disk.
 void Queue::Implementation::hand_out() {
   for (std::size_t i = 0; i < handed_out_at_once; ++i) {
-    Entry* const next = index.next();
+    Entry* const next = store.index.next();
     if (!next || next->due > loop.now()) break;
+    if (store.facts->in_line() >= most_in_line || upkeep_->is_short_of_room()) {
+      armed_for_ = loop.now() + look_again;
+      return timer_.at(armed_for_, [this] { hand_out(); });
+    }
     if (next->state == MessageState::failed) {
       remove(*next);
       continue;
     }
     if (!on_due) return;
-    index.set_timeless(*next, MessageState::ready);
+    store.index.set_timeless(*next, MessageState::ready);
+    next->counted = false;
     on_due(*next);
   }
   arm();
@@ -101,57 +162,94 @@ void Queue::Implementation::hand_out() {
 
 // --- records ---
 
-void Queue::Implementation::submit_event(RecordType type, const Entry& entry) {
+void Queue::Implementation::record(const Entry& entry, std::string bytes) {
   Submission fact;
   fact.id = entry.id;
-  fact.bytes = encode_event(type, entry.id, entry.last, loop.wall_now());
-  journal->submit(std::move(fact));
+  fact.bytes = std::move(bytes);
+  store.facts->submit(std::move(fact));
 }
 
-void Queue::Implementation::erase(Entry& entry, Submission fact) {
-  if (entry.by_reference) fact.unlink = "large/" + to_string(entry.id);
-  index.erase(entry);
-  journal->submit(std::move(fact));
-  tidy();
+void Queue::Implementation::record_event(RecordType type, const Entry& entry) {
+  record(entry, encode_event(type, entry.id, entry.last, loop.wall_now()));
+}
+
+void Queue::Implementation::erase(Entry& entry, std::string last_record) {
+  Submission fact;
+  fact.id = entry.id;
+  fact.bytes = std::move(last_record);
+  fact.releases = entry.where.segment;
+  fact.unlinks = entry.by_reference;
+  store.index.leaving(entry.where.segment);
+  store.index.erase(entry);
+  store.facts->submit(std::move(fact));
+}
+
+void Queue::Implementation::erase_doomed(Entry& entry) {
+  erase(entry, encode_event(RecordType::removed, entry.id, entry.last, loop.wall_now()));
 }
 
 void Queue::Implementation::remove(Entry& entry) {
-  if (entry.state == MessageState::ready) {
-    if (!std::exchange(entry.doomed, true)) submit_event(RecordType::removed, entry);
-    return;
-  }
-  Submission fact;
-  fact.id = entry.id;
-  fact.bytes = encode_event(RecordType::removed, entry.id, entry.last, loop.wall_now());
-  erase(entry, std::move(fact));
+  if (entry.state != MessageState::ready) return erase_doomed(entry);
+  if (entry.doomed) return;
+  record_event(RecordType::removed, entry);
+  store.index.doom(entry);
+}
+
+void Queue::Implementation::give_back(Entry& entry, SteadyTime when) {
+  if (entry.doomed) return erase_doomed(entry);
+  if (std::exchange(entry.hold_asked, false)) return store.index.set_timeless(entry, MessageState::held);
+  store.index.set_waiting(entry, when);
+  arm();
 }
 
 void Queue::Implementation::hold(Entry& entry) {
   if (entry.state == MessageState::failed || entry.state == MessageState::held || entry.hold_asked) return;
-  submit_event(RecordType::hold, entry);
+  record_event(RecordType::hold, entry);
   if (entry.state == MessageState::ready)
     entry.hold_asked = true;
   else
-    index.set_timeless(entry, MessageState::held);
+    store.index.set_timeless(entry, MessageState::held);
 }
 
-void Queue::Implementation::take(Report& report) {
+// --- what was written ---
+
+void Queue::Implementation::take_messages(Report& report) {
   for (const std::string& text : report.troubles) alarm.say_cause(text);
   for (Submission& submission : report.done) {
-    if (!submission.failure && !submission.bytes.empty()) written(submission.where, submission.bytes.size());
-    if (submission.order) {
-      rewritten(submission);
-    } else if (submission.kind == Submission::Kind::fact && !submission.bytes.empty()) {
-      if (Entry* entry = index.find(submission.id)) entry->last = submission.where;
+    if (!submission.failure) {
+      store.index.written(submission.where.segment, submission.bytes.size());
+      upkeep_->taken(submission.bytes.size());
     }
-    if (submission.kind == Submission::Kind::message) buffers.give_back(std::move(submission.bytes));
-    if (!submission.waiter) continue;
+    buffers.give_back(std::move(submission.bytes));
     if (submission.failure)
       submission.waiter->fail(std::make_exception_ptr(*submission.failure));
     else
       submission.waiter->put(submission.where);
   }
-  tidy();
+  store.intake_end = report.end;
+  store.intake_open = report.open;
+  after_report();
+}
+
+void Queue::Implementation::take_facts(Report& report) {
+  for (const std::string& text : report.troubles) alarm.say_cause(text);
+  store.state_end = report.end;
+  for (Submission& submission : report.done) {
+    if (Entry* const entry = store.index.find(submission.id)) {
+      if (submission.is_summary)
+        store.index.set_base(*entry, submission.where);
+      else
+        entry->last = submission.where;
+    }
+    if (submission.releases != 0) store.index.left(submission.releases);
+    if (submission.unlinks) store.remove_large(submission.id);
+    if (submission.waiter) submission.waiter->put(submission.where);
+  }
+  after_report();
+}
+
+void Queue::Implementation::after_report() {
+  upkeep_->tend();
   shrink();
   arm();
 }
@@ -159,77 +257,44 @@ void Queue::Implementation::take(Report& report) {
 // The allocator keeps what a great many messages needed. Once most of them have gone, and their outcomes are
 // on disk, others may have it.
 void Queue::Implementation::shrink() {
-  most_messages_ = std::max(most_messages_, index.size());
-  if (most_messages_ < many_messages || index.size() + journal->in_line() > most_messages_ / 8) return;
-  most_messages_ = index.size();
-  index.shrink();
+  most_messages_ = std::max(most_messages_, store.index.size());
+  if (most_messages_ < many_messages) return;
+  if (store.index.size() + store.facts->in_line() > most_messages_ / 8) return;
+  most_messages_ = store.index.size();
+  store.index.shrink();
   malloc_trim(0);
 }
 
-void Queue::Implementation::written(Position where, std::size_t bytes) {
-  if (!index.segments().contains(where.segment)) index.written(where.segment, segment_start);
-  index.written(where.segment, bytes);
+// --- accept ---
+
+async::Task<MessageId> Queue::Implementation::commit(Draft::State& state, Envelope envelope, bool held) {
+  if (const std::optional<QueueError> refusal = store.journal->refusal()) throw *refusal;
+  const std::uint64_t need = Index::state_need(envelope.routing_sender.size(), envelope.recipients.size());
+  co_await upkeep_->promise(need);
+  const Promise kept{*upkeep_, need};
+  const MessageId id = co_await submit(state, envelope, held);
+  co_return id;
 }
 
-// --- retirement ---
+async::Task<MessageId> Queue::Implementation::submit(Draft::State& state, const Envelope& envelope,
+                                                     bool held) {
+  if (state.file || state.buffered() > options.inline_limit.count)
+    co_await workers.run([&state] { state.finish_large(); });
+  MessageFacts facts = state.facts(loop.wall_now());
+  facts.held = held;
 
-void Queue::Implementation::tidy() {
-  const std::uint64_t oldest = index.drop_dead_segments();
-  if (oldest > retired_below_) {
-    retired_below_ = oldest;
-    Submission retirement;
-    retirement.retire_below = oldest;
-    journal->submit(std::move(retirement));
-  }
-  compact();
-}
-
-// Rewrites some living messages of the oldest segment at the head of the journal. They follow in the line of
-// submissions, so whatever happens to them later stands behind their new record.
-void Queue::Implementation::compact() {
-  if (rewriting_ > 0 || index.segments().size() <= few_segments) return;
-  if (index.living_bytes() * 2 >= index.bytes() || loop.now() < compact_after_) return;
-  const Clock now = clock();
-  std::uint64_t bytes = 0;
-  for (const Entry* entry = index.segments().begin()->second.first; entry; entry = entry->segment_next) {
-    if (rewriting_ == rewrite_count || bytes >= rewrite_bytes) break;
-    auto order = std::make_unique<RewriteOrder>();
-    order->source = entry->where;
-    order->length = entry->length;
-    order->last = entry->last;
-    order->attempts = entry->attempts;
-    order->doubted = entry->doubted;
-    order->held = entry->hold_asked || entry->state == MessageState::held;
-    order->states = entry->states.unpacked();
-    order->now = now.wall;
-    order->next_attempt = now.wall + std::chrono::duration_cast<WallTime::duration>(
-                                         std::max(entry->due - now.now, Duration::zero()));
-    Submission submission;
-    submission.kind = Submission::Kind::rewrite;
-    submission.id = entry->id;
-    submission.order = std::move(order);
-    journal->submit(std::move(submission));
-    ++rewriting_;
-    bytes += entry->length;
-  }
-}
-
-void Queue::Implementation::rewritten(Submission& submission) {
-  --rewriting_;
-  Entry* const entry = index.find(submission.id);
-  if (!entry || entry->where != submission.order->source) return;
-  if (!submission.failure) {
-    index.move(*entry, submission.where, static_cast<std::uint32_t>(submission.bytes.size()));
-    if (entry->last == submission.order->last) entry->last = {};  // the new record tells it all
-  } else if (submission.failure->kind() == QueueError::Kind::broken) {
-    alarm.say(
-        fmt::format("{}: its record is damaged; what is left of it is in quarantine", to_string(entry->id)));
-    remove(*entry);
-  } else {
-    compact_after_ = loop.now() + rewrite_pause;
-    alarm.say(
-        fmt::format("{}: cannot be written again: {}", to_string(entry->id), submission.failure->what()));
-  }
+  async::Slot<Position> durable;
+  Submission submission;
+  submission.id = state.id;
+  submission.bytes = state.finish(facts, envelope);
+  submission.waiter = &durable;
+  const auto length = static_cast<std::uint32_t>(submission.bytes.size());
+  store.journal->submit(std::move(submission));
+  const Position where = co_await durable;
+  state.keep_file();
+  store.index.add(state.id, facts, envelope, where, length, clock());
+  arm();
+  co_return state.id;
 }
 
 }  // namespace relayd::queue

@@ -1,82 +1,93 @@
 // Queue::Implementation: the parts of the queue and what they do for each other.
 //
-// Private to the queue. On the loop's thread; the journal's thread reports to it through the loop.
+// Private to the queue. On the loop's thread; the writers of both logs report to it through the loop.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "queue/alarm.hpp"
 #include "queue/buffers.hpp"
-#include "queue/history.hpp"
-#include "queue/index.hpp"
-#include "queue/journal.hpp"
 #include "queue/queue.hpp"
+#include "queue/replay.hpp"
+#include "queue/store.hpp"
+#include "queue/upkeep.hpp"
+#include "shared/async/workers.hpp"
 
 namespace relayd::queue {
 
 class Queue::Implementation {
  public:
   Implementation(async::Loop& event_loop, async::Workers& helpers, disk::Disk& queue_disk, Options wanted);
+  ~Implementation();
 
-  Recovery open();
+  void load(const std::function<void(const Progress&)>& progress);
+  Recovery begin();
 
-  Clock clock() const { return {loop.now(), loop.wall_now()}; }
+  Clock clock() const { return store.clock(); }
   MessageId next_id();
 
   // Sees to it that the earliest message is handed out in its time. After every change of times.
   void arm();
-  // Lets go of what is dead on disk. After every removal.
-  void tidy();
 
-  void submit_event(RecordType type, const Entry& entry);
-  // Takes a message out of the index, and its body off the disk once `fact` is durable.
-  void erase(Entry& entry, Submission fact);
+  // Records what happens to a message that goes on living.
+  void record(const Entry& entry, std::string bytes);
+  void record_event(RecordType type, const Entry& entry);
+  // Takes a message out of the index, and all that is left of it off the disk once the record is durable.
+  void erase(Entry& entry, std::string last_record);
+  // The same of a message whose end was recorded while somebody had it.
+  void erase_doomed(Entry& entry);
+  // There is no room for the texts of replies.
+  bool is_brief() const { return upkeep_->summaries().brief(); }
   void remove(Entry& entry);
+  // A ready message is due again then, unless it was held or removed meanwhile.
+  void give_back(Entry& entry, SteadyTime when);
   void hold(Entry& entry);
 
   // Throws QueueError and DiskError; nothing of the message is kept then.
   async::Task<MessageId> commit(Draft::State& state, Envelope envelope, bool held);
-  // The same, for what cannot be read.
-  async::Task<Content> read(MessageId id);
-  async::Task<std::string> fetch(std::shared_ptr<const Segment> segment, Position where,
-                                 std::uint32_t length);
-  async::Task<Content> open_large(MessageId id, std::uint64_t size, std::uint64_t expected);
-  // Holds a message that is damaged, keeps what was read of it, and throws.
-  async::Task<void> give_up(MessageId id, std::string bytes, std::string reason);
+  // Throws QueueError when it cannot be had, once nothing else is to be tried.
+  // `ours`: the message is the caller's, so what cannot be read has consequences for it.
+  async::Task<Content> read(MessageId id, bool ours);
 
   async::Loop& loop;
   async::Workers& workers;
-  disk::Disk& disk;
   const Options options;
   std::function<void(Message&)> on_due;
   std::function<void(const std::string&)> on_trouble;
   Alarm alarm{loop, on_trouble};
-  std::size_t found_in_doubt = 0;  // by open()
-
+  std::size_t found_in_doubt = 0;  // by load()
   Buffers buffers;
-  Index index;
-  SegmentTable segments;
-  std::unique_ptr<Journal> journal;  // ends before the parts above
+  Store store;
 
  private:
+  async::Task<MessageId> submit(Draft::State& state, const Envelope& envelope, bool held);
   void hand_out();
-  void take(Report& report);
+  void take_messages(Report& report);
+  void take_facts(Report& report);
+  void after_report();
   void shrink();
-  void written(Position where, std::size_t bytes);
-  void rewritten(Submission& submission);
-  void compact();
 
+  async::Task<std::string> fetch(std::shared_ptr<const Segment> segment, Position where,
+                                 std::uint32_t length);
+  async::Task<Content> content_of(MessageId id, StoredMessage stored, bool ours);
+  async::Task<Content> open_large(MessageId id, std::uint64_t size, std::uint64_t expected, bool ours);
+  bool wait_for_disk(MessageId id);
+  // Holds a message that cannot be had, keeps what is left of it, and throws.
+  async::Task<void> give_up(MessageId id, std::shared_ptr<const Segment> segment, Position where,
+                            std::uint32_t length, std::string reason);
+
+  std::unique_ptr<Upkeep> upkeep_;
+  std::unique_ptr<Replay> replay_;  // between load() and begin()
+  std::chrono::steady_clock::time_point load_began_;
   async::Timer timer_;
   SteadyTime armed_for_;
-  MessageId last_id_;
-  std::size_t most_messages_ = 0;    // since shrink() last did something
-  std::size_t rewriting_ = 0;        // on their way to the head of the journal
-  SteadyTime compact_after_{};       // a rewrite failed; until then there is no other
-  std::uint64_t retired_below_ = 0;  // as told to the journal
+  std::size_t most_messages_ = 0;                 // since shrink() last did something
+  std::map<std::uint64_t, unsigned> unreadable_;  // messages, and how often the disk failed to give them
 };
 
 }  // namespace relayd::queue

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace relayd::queue {
 
@@ -36,23 +37,68 @@ SteadyTime due_time(WallTime when, WallTime moment, Clock clock) {
   return clock.now + std::clamp(moment - clock.wall, WallTime::duration::zero(), longest);
 }
 
-Entry& Index::add(MessageId id, const StoredMessage& message, Position where, std::uint32_t length,
-                  Clock clock) {
+Entry& Index::add(MessageId id, const MessageFacts& facts, const Envelope& envelope, Position where,
+                  std::uint32_t length, Clock clock) {
   if (Entry* old = find(id)) erase(*old);
   Entry& entry = entries_[id.value];
   entry.id = id;
-  entry.size = message.size;
-  entry.accepted = message.accepted;
-  entry.routing_sender = intern(message.envelope.routing_sender);
-  entry.by_reference = message.by_reference;
-  entry.states = RecipientStates(static_cast<std::uint32_t>(message.envelope.recipients.size()));
+  entry.size = facts.size;
+  entry.accepted = entry.lives_from = facts.accepted;
+  entry.routing_sender = intern(envelope.routing_sender);
+  entry.by_reference = facts.by_reference;
+  entry.states = RecipientStates(static_cast<std::uint32_t>(envelope.recipients.size()));
   entry.pending = entry.states.size();
   entry.where = where;
   entry.length = length;
+  state_need_ += state_need(entry.routing_sender.size(), entry.states.size());
   link(entry);
   count(entry.state, +1);
-  set_waiting(entry, clock.now);
+  if (facts.held)
+    set_timeless(entry, MessageState::held);
+  else
+    set_waiting(entry, clock.now);
   return entry;
+}
+
+Entry& Index::add(MessageId id, const Summary& summary, Position place, Clock clock) {
+  if (Entry* old = find(id)) erase(*old);
+  Entry& entry = entries_[id.value];
+  entry.id = id;
+  entry.size = summary.size;
+  entry.accepted = summary.accepted;
+  entry.lives_from = summary.lives_from;
+  entry.routing_sender = intern(summary.routing_sender);
+  entry.by_reference = summary.by_reference;
+  entry.attempts = summary.attempts;
+  entry.states = RecipientStates(static_cast<std::uint32_t>(summary.states.size()));
+  for (std::uint32_t i = 0; i < summary.states.size(); ++i) entry.states.set(i, summary.states[i]);
+  entry.where = summary.where;
+  entry.length = summary.length;
+  state_need_ += state_need(entry.routing_sender.size(), entry.states.size());
+  link(entry);
+  set_base(entry, place);
+  count(entry.state, +1);
+  recount(entry);
+  if (entry.in_doubt) set_doubt(entry, summary.doubted, summary.doubts);
+  if (summary.state == MessageState::held)
+    set_timeless(entry, MessageState::held);
+  else if (summary.state == MessageState::failed)
+    set_failed(entry, due_time(summary.when, summary.next, clock));
+  else
+    set_waiting(entry, due_time(summary.when, summary.next, clock));
+  return entry;
+}
+
+void Index::set_base(Entry& entry, Position place) {
+  if (entry.base == 0 && !entry.doomed) count_base(entry, true);
+  entry.base = place.segment;
+  entry.last = place;
+}
+
+void Index::doom(Entry& entry) {
+  if (entry.base != 0) count_base(entry, false);
+  entry.doomed = true;
+  ++doomed_;
 }
 
 Entry* Index::find(MessageId id) {
@@ -63,9 +109,12 @@ Entry* Index::find(MessageId id) {
 void Index::erase(Entry& entry) {
   clear_time(entry);
   count(entry.state, -1);
+  state_need_ -= state_need(entry.routing_sender.size(), entry.states.size());
   unlink(entry);
   forget(entry.routing_sender);
   forget(entry.doubted);
+  earlier_doubts_.erase(entry.id.value);
+  if (entry.doomed) --doomed_;
   entries_.erase(entry.id.value);
 }
 
@@ -82,13 +131,26 @@ void Index::move(Entry& entry, Position where, std::uint32_t length) {
   link(entry);
 }
 
-bool Index::apply(Entry& entry, const Outcome& outcome, Duration keep_failed, Clock clock) {
-  for (const RecipientOutcome& recipient : outcome.recipients)
-    if (recipient.recipient < entry.states.size()) entry.states.set(recipient.recipient, recipient.state);
-  entry.pending = entry.states.count(RecipientState::pending);
-  set_doubt(entry, outcome.in_doubt ? std::string_view(outcome.upstream) : std::string_view());
+bool Index::apply(Entry& entry, const Outcome& outcome, bool counted, Duration keep_failed, Clock clock) {
+  bool is_new = false;  // the doubt: this attempt's own
+  for (const RecipientOutcome& recipient : outcome.recipients) {
+    if (recipient.recipient >= entry.states.size()) continue;
+    entry.states.set(recipient.recipient, recipient.state);
+    is_new |= recipient.state == RecipientState::doubtful;
+  }
+  recount(entry);
+  const auto earlier = earlier_doubts_.find(entry.id.value);
+  if (!entry.in_doubt) {
+    set_doubt(entry, {}, 0);
+  } else if (entry.doubted.empty()) {
+    set_doubt(entry, outcome.upstream, 1);
+  } else if (earlier != earlier_doubts_.end() && !is_new) {
+    set_doubt(entry, earlier->second.upstream, earlier->second.doubts);
+  }
+  if (earlier != earlier_doubts_.end()) earlier_doubts_.erase(earlier);
   entry.route_step = 0;
-  ++entry.attempts;
+  entry.counted = false;
+  if (!counted) ++entry.attempts;
   if (entry.pending > 0) {
     if (entry.hold_asked || entry.state == MessageState::held)
       set_timeless(entry, MessageState::held);
@@ -102,18 +164,52 @@ bool Index::apply(Entry& entry, const Outcome& outcome, Duration keep_failed, Cl
   return true;
 }
 
+void Index::apply(Entry& entry, const Doubt& doubt) {
+  const bool all = doubt.recipients.empty();
+  const auto doubtful = [&entry](std::uint32_t recipient) {
+    if (recipient < entry.states.size() && entry.states.get(recipient) == RecipientState::pending)
+      entry.states.set(recipient, RecipientState::doubtful);
+  };
+  for (std::uint32_t i = 0; all && i < entry.states.size(); ++i) doubtful(i);
+  for (const std::uint32_t recipient : doubt.recipients) doubtful(recipient);
+  const bool again = entry.doubted == doubt.upstream;
+  // Others of its recipients may be in doubt elsewhere: that comes back when this attempt leaves no doubt.
+  if (!again && !entry.doubted.empty())
+    earlier_doubts_[entry.id.value] = {std::string(entry.doubted), entry.doubts};
+  recount(entry);
+  set_doubt(entry, doubt.upstream, static_cast<std::uint8_t>(again ? std::min(entry.doubts + 1, 255) : 1));
+  entry.counted = true;
+  ++entry.attempts;
+}
+
+void Index::not_taken(Entry& entry, Clock clock) {
+  for (std::uint32_t i = 0; i < entry.states.size(); ++i)
+    if (entry.states.get(i) == RecipientState::doubtful) entry.states.set(i, RecipientState::pending);
+  recount(entry);
+  set_doubt(entry, {}, 0);
+  if (entry.state != MessageState::failed) set_waiting(entry, clock.now);
+}
+
+// What follows from the states of the recipients.
+void Index::recount(Entry& entry) {
+  entry.pending = entry.states.unsent();
+  entry.doubtful = entry.states.count(RecipientState::doubtful);
+  entry.in_doubt = entry.doubtful > 0;
+}
+
 void Index::retry(Entry& entry, Clock clock) {
   const bool again = entry.state == MessageState::failed;
   for (std::uint32_t i = 0; again && i < entry.states.size(); ++i)
     if (entry.states.get(i) == RecipientState::failed) entry.states.set(i, RecipientState::pending);
-  entry.pending = entry.states.count(RecipientState::pending);
+  if (again) entry.lives_from = clock.wall;
+  recount(entry);
   set_waiting(entry, clock.now);
 }
 
-void Index::set_doubt(Entry& entry, std::string_view upstream) {
+void Index::set_doubt(Entry& entry, std::string_view upstream, std::uint8_t doubts) {
   const std::string_view before = entry.doubted;
   entry.doubted = intern(upstream);
-  entry.in_doubt = !upstream.empty();
+  entry.doubts = doubts;
   forget(before);
 }
 
@@ -140,52 +236,72 @@ std::vector<Entry*> Index::by_id() {
   return all;
 }
 
-bool Index::go_on(OldestSearch& search) const {
-  constexpr std::size_t step = 4096;
-  const std::size_t buckets = entries_.bucket_count();
-  if (search.buckets != buckets) search = {buckets, 0, std::nullopt};
-  const std::size_t end = std::min(buckets, search.next + step);
-  for (; search.next < end; ++search.next) {
-    for (auto place = entries_.begin(search.next); place != entries_.end(search.next); ++place) {
-      const Entry& entry = place->second;
-      const bool is_over = entry.state == MessageState::failed;
-      if (!is_over && (!search.found || entry.id < *search.found)) search.found = entry.id;
-    }
-  }
-  return search.next < buckets;
-}
-
 // --- segments ---
 
 void Index::written(std::uint64_t segment, std::uint64_t bytes) {
   segments_[segment].bytes += bytes;
-  bytes_ += bytes;
 }
 
-std::uint64_t Index::drop_dead_segments() {
-  while (segments_.size() > 1 && !segments_.begin()->second.first) {
-    bytes_ -= segments_.begin()->second.bytes;
-    segments_.erase(segments_.begin());
-  }
-  return segments_.empty() ? 0 : segments_.begin()->first;
+void Index::left(std::uint64_t segment) {
+  const auto found = segments_.find(segment);
+  if (found != segments_.end() && found->second.leaving > 0) --found->second.leaving;
+}
+
+void Index::forget(std::uint64_t segment) {
+  segments_.erase(segment);
 }
 
 void Index::link(Entry& entry) {
   SegmentUse& use = segments_[entry.where.segment];
-  entry.segment_previous = nullptr;
-  entry.segment_next = use.first;
-  if (use.first) use.first->segment_previous = &entry;
-  use.first = &entry;
   use.living += entry.length;
+  ++use.count;
   living_ += entry.length;
+  if (entry.base != 0 && !entry.doomed) count_base(entry, true);
 }
 
 void Index::unlink(Entry& entry) {
+  if (entry.base != 0 && !entry.doomed) count_base(entry, false);
   SegmentUse& use = segments_[entry.where.segment];
-  (entry.segment_previous ? entry.segment_previous->segment_next : use.first) = entry.segment_next;
-  if (entry.segment_next) entry.segment_next->segment_previous = entry.segment_previous;
   use.living -= entry.length;
+  --use.count;
   living_ -= entry.length;
+}
+
+void Index::count_base(Entry& entry, bool there) {
+  SegmentUse& use = segments_[entry.where.segment];
+  there ? ++use.based : --use.based;
+  there ? ++based_ : --based_;
+  use.based_ids ^= entry.id.value;
+}
+
+Summary summary_of(const Entry& entry, Clock clock) {
+  Summary summary;
+  summary.where = entry.where;
+  summary.length = entry.length;
+  const bool held = entry.hold_asked || entry.state == MessageState::held;
+  summary.state = held                                  ? MessageState::held
+                  : entry.state == MessageState::failed ? MessageState::failed
+                                                        : MessageState::waiting;
+  summary.by_reference = entry.by_reference;
+  summary.doubts = entry.doubts;
+  summary.attempts = entry.attempts;
+  summary.size = entry.size;
+  summary.accepted = entry.accepted;
+  summary.lives_from = entry.lives_from;
+  summary.when = summary.next = clock.wall;
+  // While somebody has it, its time matters only if nothing is heard of that attempt.
+  if (entry.state == MessageState::waiting || entry.state == MessageState::failed || entry.counted)
+    summary.next +=
+        std::chrono::duration_cast<WallTime::duration>(std::max(entry.due - clock.now, Duration::zero()));
+  summary.routing_sender = entry.routing_sender;
+  summary.doubted = entry.doubted;
+  summary.states = entry.states.unpacked();
+  return summary;
+}
+
+std::uint64_t Index::state_need(std::size_t sender, std::size_t recipients) {
+  constexpr std::uint64_t fixed = 448, of_recipient = 32;
+  return fixed + 2 * sender + of_recipient * recipients;
 }
 
 // --- senders, totals ---

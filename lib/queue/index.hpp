@@ -4,6 +4,7 @@
 // message costs about 200 bytes; addresses and reply texts stay on disk.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -27,6 +28,7 @@ class RecipientStates {
   RecipientState get(std::uint32_t recipient) const;
   void set(std::uint32_t recipient, RecipientState state);
   std::uint32_t count(RecipientState state) const;
+  std::uint32_t unsent() const { return count(RecipientState::pending) + count(RecipientState::doubtful); }
   std::vector<RecipientState> unpacked() const;
 
  private:
@@ -41,15 +43,15 @@ class RecipientStates {
 
 struct Entry : Message {
   Position where;            // of the message's own record
-  Position last;             // of the newest record about it that is durable; segment 0: none
+  Position last;             // of the newest durable record about it in the state log; segment 0: none
+  std::uint64_t base = 0;    // the state segment of its newest summary; 0: none yet
   std::uint32_t length = 0;  // of its own record
   bool by_reference = false;
   bool hold_asked = false;  // held as soon as it is given back; while waiting: never set
   bool doomed = false;      // removed on disk, gone as soon as it is given back
+  bool counted = false;     // the attempt that is under way was counted already, by its doubt
   RecipientStates states;
-  std::size_t heap_slot = 0;      // 1 + index in the heap of times; 0: not in it
-  Entry* segment_next = nullptr;  // messages whose record is in the same segment
-  Entry* segment_previous = nullptr;
+  std::size_t heap_slot = 0;  // 1 + index in the heap of times; 0: not in it
 };
 
 // A pair of readings, taken together.
@@ -58,40 +60,58 @@ struct Clock {
   WallTime wall;
 };
 
+// What a start would have to know of the entry, but for the replies there were.
+Summary summary_of(const Entry& entry, Clock clock);
+
 // When a moment noted at `when` comes for us: never later than it then was away, however the clock was set.
 SteadyTime due_time(WallTime when, WallTime moment, Clock clock);
 
-// The messages of one segment.
+// What the index knows of a message segment.
 struct SegmentUse {
-  std::uint64_t bytes = 0;   // written into it
-  std::uint64_t living = 0;  // of these, records of living messages
-  Entry* first = nullptr;    // its living messages
+  std::uint64_t bytes = 0;      // written into it
+  std::uint64_t living = 0;     // of these, records of living messages
+  std::uint32_t count = 0;      // of living messages
+  std::uint32_t leaving = 0;    // messages that have left it by a record which is not durable yet
+  std::uint32_t based = 0;      // of living messages that have a summary,
+  std::uint64_t based_ids = 0;  // and the exclusive or of their ids
 };
 
-// A search for the oldest message still to be sent, in steps: no order of age is kept for it.
-struct OldestSearch {
+// A walk over all entries in steps, while messages come and go between them. Whoever is there from its
+// beginning to its end is met, perhaps more than once.
+struct Walk {
   std::size_t buckets = 0;  // of the index; it begins anew when they have changed
   std::size_t next = 0;
-  std::optional<MessageId> found;
 };
 
 class Index {
  public:
-  // A message that waits and is due at once; replaces an entry of the same id. The record is at `where`.
-  Entry& add(MessageId id, const StoredMessage& message, Position where, std::uint32_t length, Clock clock);
+  // A message that waits and is due at once, or is held; replaces an entry of the same id. Its record is at
+  // `where`.
+  Entry& add(MessageId id, const MessageFacts& facts, const Envelope& envelope, Position where,
+             std::uint32_t length, Clock clock);
+  // The same of a message that a summary tells of, which stands at `place`.
+  Entry& add(MessageId id, const Summary& summary, Position place, Clock clock);
+  // A summary of the entry as it is now has become durable at `place`.
+  void set_base(Entry& entry, Position place);
   Entry* find(MessageId id);
   void erase(Entry& entry);
   // Its record was written again, elsewhere.
   void move(Entry& entry, Position where, std::uint32_t length);
 
-  // What an attempt did, in the entry: recipients, attempts, doubt. False: every recipient is delivered, the
-  // entry is to be erased. Otherwise it is waiting, held, or failed and due for removal after `keep_failed`.
-  bool apply(Entry& entry, const Outcome& outcome, Duration keep_failed, Clock clock);
+  // The message is gone on disk, though whoever has it may still look at it.
+  void doom(Entry& entry);
+
+  // What an attempt did, in the entry: recipients, attempts (unless it was counted), doubt. False: every
+  // recipient is delivered, the entry is to be erased. Otherwise it is waiting, held, or failed and due for
+  // removal after `keep_failed`.
+  bool apply(Entry& entry, const Outcome& outcome, bool counted, Duration keep_failed, Clock clock);
+  // An attempt that may end without a word has begun: it counts, and these recipients are doubtful from here.
+  void apply(Entry& entry, const Doubt& doubt);
+  // Nobody has taken it: doubtful recipients are pending again, and it is due at once.
+  void not_taken(Entry& entry, Clock clock);
   // The message waits and is due at once; the failed recipients of a failed one are pending again.
   void retry(Entry& entry, Clock clock);
 
-  // `upstream` may have taken the message; empty: nobody has.
-  void set_doubt(Entry& entry, std::string_view upstream);
   void set_waiting(Entry& entry, SteadyTime due);
   void set_failed(Entry& entry, SteadyTime until);
   // Ready or held: no time matters.
@@ -101,8 +121,9 @@ class Index {
   Entry* next() const { return heap_.empty() ? nullptr : heap_.front(); }
 
   std::vector<Entry*> by_id();
-  // A step of about a millisecond. False: it is over.
-  bool go_on(OldestSearch& search) const;
+  // A step of a walk, of about a millisecond; `visit` may not add or erase. False: it is over.
+  template <class Visit>
+  bool go_on(Walk& walk, Visit visit);
   template <class Visit>
   void for_each(Visit visit) {
     for (auto& [id, entry] : entries_) visit(entry);
@@ -115,11 +136,20 @@ class Index {
   // --- segments ---
   // `bytes` more were written into a segment.
   void written(std::uint64_t segment, std::uint64_t bytes);
-  // Forgets the oldest segments that hold nothing living, but never the newest; returns the oldest kept.
-  std::uint64_t drop_dead_segments();
+  // A message has left the segment by a record that is not durable yet; then it is.
+  void leaving(std::uint64_t segment) { ++segments_[segment].leaving; }
+  void left(std::uint64_t segment);
+  // A segment that is retired.
+  void forget(std::uint64_t segment);
   const std::map<std::uint64_t, SegmentUse>& segments() const { return segments_; }
-  std::uint64_t bytes() const { return bytes_; }
   std::uint64_t living_bytes() const { return living_; }
+  std::size_t based() const { return based_; }    // messages that have a summary
+  std::size_t doomed() const { return doomed_; }  // and those that will never need one
+
+  // Octets that the state log needs, at least, for what may happen to the living messages: their summaries,
+  // twice, and a doubt and an outcome without its texts for each.
+  std::uint64_t state_need() const { return state_need_; }
+  static std::uint64_t state_need(std::size_t sender, std::size_t recipients);
 
  private:
   struct TextHash : std::hash<std::string_view> {
@@ -131,20 +161,43 @@ class Index {
   void count(MessageState state, std::ptrdiff_t change);
   void link(Entry& entry);
   void unlink(Entry& entry);
+  void count_base(Entry& entry, bool there);
+  void set_doubt(Entry& entry, std::string_view upstream, std::uint8_t doubts);
+  void recount(Entry& entry);
   void set_state(Entry& entry, MessageState state);
   void set_time(Entry& entry, SteadyTime due);
   void clear_time(Entry& entry);
   void sift(std::size_t slot);
   void place(std::size_t index, Entry* entry);
 
+  struct EarlierDoubt {
+    std::string upstream;
+    std::uint8_t doubts = 0;
+  };
+
   std::unordered_map<std::uint64_t, Entry> entries_;
+  std::unordered_map<std::uint64_t, EarlierDoubt> earlier_doubts_;  // while an attempt elsewhere is open
   std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>>
       texts_;                 // senders and upstreams, with use counts
   std::vector<Entry*> heap_;  // binary, earliest first, equal times by id
   std::map<std::uint64_t, SegmentUse> segments_;
-  std::uint64_t bytes_ = 0;
   std::uint64_t living_ = 0;
+  std::uint64_t state_need_ = 0;
+  std::size_t based_ = 0;
+  std::size_t doomed_ = 0;
   Totals totals_;
 };
+
+template <class Visit>
+bool Index::go_on(Walk& walk, Visit visit) {
+  constexpr std::size_t step = 4096;
+  const std::size_t buckets = entries_.bucket_count();
+  if (walk.buckets != buckets) walk = {buckets, 0};
+  const std::size_t end = std::min(buckets, walk.next + step);
+  for (; walk.next < end; ++walk.next)
+    for (auto place = entries_.begin(walk.next); place != entries_.end(walk.next); ++place)
+      visit(place->second);
+  return walk.next < buckets;
+}
 
 }  // namespace relayd::queue

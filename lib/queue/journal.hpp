@@ -1,14 +1,18 @@
-// Journal: the writer thread. It makes what the loop hands it durable, many records with one sync, and says
-// so with one post.
+// Journal: the writer thread of one of the two logs. It makes what the loop hands it durable, many records
+// with one sync, and says so with one post.
 //
-// Owned by the queue. The loop submits and is told; nobody waits on a lock while something is written. It
-// knows records as bytes, and of messages only what a rewrite needs.
+// Owned by the queue, which has one for messages and one for facts. The loop submits and is told; nobody
+// waits on a lock while something is written. It knows records as bytes. It never reads, never removes
+// anything and syncs no directory, unless its ground has no file left for it.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,54 +21,54 @@
 #include <thread>
 #include <vector>
 
-#include "queue/history.hpp"
+#include "queue/ground.hpp"
 #include "queue/queue.hpp"
 #include "queue/record.hpp"
 #include "queue/segment.hpp"
 #include "shared/async/event.hpp"
 #include "shared/async/loop.hpp"
-#include "shared/disk/disk.hpp"
 
 namespace relayd::queue {
 
-// Something to be made durable. Submissions take effect in the order they were made.
+// A record to be made durable. Submissions become durable in the order they were made.
 struct Submission {
-  enum class Kind {
-    message,  // given up when it cannot be written: its client is told
-    rewrite,  // given up as well: the original is still there
-    fact,     // happened; written again until it is durable
-  };
-  Kind kind = Kind::fact;
   MessageId id;
-  std::string bytes;                        // the record; empty: only the rest counts
-  std::unique_ptr<RewriteOrder> order;      // of a rewrite; makes the bytes
-  std::string unlink;                       // path of a file to remove once this is durable
-  std::uint64_t retire_below = 0;           // segments older than this one are dead
+  std::string bytes;
   async::Slot<Position>* waiter = nullptr;  // told on the loop
-  Position where;                           // result
-  std::optional<QueueError> failure;        // result; kind broken: the source of a rewrite is damaged
+  std::uint64_t releases = 0;  // a message segment that holds one record less once this is durable
+  bool unlinks = false;        // the message's body in large/ is of no use then
+  bool is_summary = false;
+  Position where;                     // result
+  std::optional<QueueError> failure;  // result
 };
 
 struct Report {
   std::vector<Submission> done;       // in order
   std::vector<std::string> troubles;  // a line each, for the log
+  Position end;                       // of what is durable
+  bool open = false;                  // its segment is gone on with
 };
 
-// Where the journal goes on.
+// Where a log goes on.
 struct JournalStart {
-  std::uint64_t last_sequence = 0;  // highest number in use; 0: none
-  Position end;                     // of the last durable record
-  std::vector<std::string> free;    // names of free segment files
+  std::shared_ptr<const Segment>
+      current;        // to be gone on with; null: a fresh one is opened when it is needed
+  Position end;       // of the last durable record
+  bool torn = false;  // there are holes before that which never were durable
 };
 
 class Journal {
  public:
   using OnReport = std::function<void(Report&)>;
+  enum class Log {
+    messages,  // a record that cannot be written is given up: its client is told
+    facts,     // they happened: they are written again until they are durable
+  };
 
-  // Opens a fresh segment (throws DiskError) and starts the thread. Segments that still hold records are in
-  // the table already. `on_report` is called on the loop, never after the Journal has gone.
-  Journal(async::Loop& loop, disk::Disk& disk, const Options& options, SegmentTable& segments,
-          JournalStart start, OnReport on_report);
+  // Starts the thread. `last_sequence` is that of the newest segment of this log; other writers may take
+  // numbers, too. `on_report` is called on the loop, never after the Journal has gone.
+  Journal(Log log, async::Loop& loop, Ground& ground, SegmentTable& segments,
+          std::atomic<std::uint64_t>& last_sequence, JournalStart start, OnReport on_report);
   // Writes what was submitted, once more if that fails, and joins.
   ~Journal();
 
@@ -72,55 +76,65 @@ class Journal {
   // 2 ms, for company.
   void submit(Submission submission);
   // Submissions that were not reported yet.
-  std::size_t in_line() const { return in_line_; }
+  std::size_t in_line() const { return submitted_ - reported_; }
+  // Returns when all that was submitted until now was reported.
+  async::Task<void> flush();
   // Why a message would be refused now; nothing while the disk works.
   std::optional<QueueError> refusal() const;
+
+  // Writes all that was submitted, then each of these records with a sync of its own; nothing may be
+  // submitted afterwards, and nothing is reported. Joins the thread.
+  void close(std::vector<std::string> last);
+  // Where the log ends. Once it is closed.
+  Position end() const { return end_; }
+  // Nothing stands behind that which a start would have to tell from records.
+  bool goes_on() const { return current_ || end_.segment == 0; }
 
  private:
   using Batch = std::vector<Submission>;
 
   void hand_over(bool turn_is_over);
   void serve();
+  void leave_torn_segment();
   bool wait_for_work(std::unique_lock<std::mutex>& lock);
   bool has_urgent() const;
   void write_batch();
   std::span<Submission> take_more();
-  void prepare(std::span<Submission> part);
-  void prepare_rewrite(Submission& submission);
+  void refuse_below_the_reserve(std::span<Submission> part);
   bool space_is_low();
   void write(std::span<Submission> part);
   void sync();
-  void fill_ahead();
-  void enter_segment();
+  void enter_segment(std::uint64_t least);
   void leave_segment();
   void abandon_segment();
-  void finish_batch();
-  void retire_segments(std::uint64_t below);
   void fail_batch(const QueueError& error);
   void back_off(bool reopened);
   void report();
+  Ground::Log ground_log() const {
+    return log_ == Log::messages ? Ground::Log::messages : Ground::Log::state;
+  }
 
+  const Log log_;
   async::Loop& loop_;
-  disk::Disk& disk_;
-  const std::uint64_t segment_size_;
-  const Bytes reserve_;
+  Ground& ground_;
   SegmentTable& segments_;
+  std::atomic<std::uint64_t>& last_sequence_;
   const OnReport on_report_;
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);  // until we go, on the loop
 
   // The loop's own.
   std::vector<Submission> gathered_;  // in this turn, and not handed over yet
   std::size_t gathered_bytes_ = 0;
-  std::size_t in_line_ = 0;
+  std::size_t submitted_ = 0;
+  std::size_t reported_ = 0;
+  std::multimap<std::size_t, async::Event*> flushes_;  // by the number that has to be reported
   bool in_turn_ = false;
 
   // The writer's own.
-  SegmentStore store_;
   std::shared_ptr<const Segment> current_;  // null: a fresh one must be opened before anything is written
+  bool torn_ = false;                       // so is the segment of `end_`, and it is not gone on with
   Position end_;                            // of what is durable, in the current segment or the one before
   std::uint64_t written_ = 0;               // end of what the batch wrote so far; end_ between batches
-  std::uint64_t allocated_ = 0;             // size of the current file
-  unsigned grow_themselves_ = 0;            // batches to come for which no zeroes go ahead
   unsigned failures_ = 0;                   // batches in a row
   bool space_low_ = false;
   std::chrono::steady_clock::time_point next_space_check_{};
@@ -131,6 +145,7 @@ class Journal {
   std::condition_variable wake_;
   std::deque<Submission> ready_;
   bool more_to_come_ = false;                                      // in this turn of the loop
+  bool somebody_waits_ = false;                                    // for all that is ready
   std::optional<std::chrono::steady_clock::time_point> retry_at_;  // the disk failed; until then nobody tries
   std::string refusal_;
   QueueError::Kind refusal_kind_ = QueueError::Kind::failed;
@@ -141,5 +156,8 @@ class Journal {
 
 // The QueueError that a failed disk operation is for a client.
 QueueError to_queue_error(const std::exception& error);
+
+// A generation for a segment: random, so that nobody who sends mail can guess it.
+std::uint64_t random_generation();
 
 }  // namespace relayd::queue

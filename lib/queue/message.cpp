@@ -34,7 +34,8 @@ Result<MessageId> parse_message_id(std::string_view text) {
 }
 
 std::string_view to_string(HistoryEvent::Kind kind) {
-  constexpr std::string_view names[] = {"earlier", "attempt", "in_doubt", "held", "retried", "removed"};
+  constexpr std::string_view names[] = {"earlier", "attempt", "in_doubt",  "held",
+                                        "retried", "removed", "not_taken", "renewed"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -44,7 +45,7 @@ std::string_view to_string(MessageState state) {
 }
 
 std::string_view to_string(RecipientState state) {
-  constexpr std::string_view names[] = {"pending", "delivered", "failed"};
+  constexpr std::string_view names[] = {"pending", "delivered", "failed", "doubtful"};
   return names[static_cast<std::size_t>(state)];
 }
 

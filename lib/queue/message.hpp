@@ -27,7 +27,12 @@ Result<MessageId> parse_message_id(std::string_view text);
 using mail::Envelope;
 using mail::Recipient;
 
-enum class RecipientState : std::uint8_t { pending, delivered, failed };
+enum class RecipientState : std::uint8_t {
+  pending,
+  delivered,
+  failed,
+  doubtful,  // still to be sent, and the upstream in doubt (Message::doubted) may already have taken it
+};
 
 enum class MessageState : std::uint8_t {
   waiting,  // for its next attempt
@@ -51,20 +56,20 @@ struct Outcome {
   std::string username;
   std::string host;  // the peer that was talked to, "mx.example.net:587"; empty: none was reached
   std::vector<RecipientOutcome> recipients;
-  WallTime next_attempt;  // meaningful while a recipient is pending
-  bool in_doubt = false;  // the final dot left and no reply came: `upstream` may have taken it
+  WallTime next_attempt;  // meaningful while a recipient is still to be sent
 };
 
 // One thing that happened to a message after it was accepted.
 struct HistoryEvent {
   enum class Kind : std::uint8_t {
-    earlier,  // the attempts up to then, with each recipient's newest reply, as a rewrite of the journal kept
-              // them
-    attempt,  // `outcome` holds
+    earlier,   // the attempts up to then, with each recipient's newest reply, as a summary kept them
+    attempt,   // `outcome` holds
     in_doubt,  // the final dot was about to leave
     held,
     retried,
     removed,
+    not_taken,  // the operator knew that it had not been taken
+    renewed,    // its lifetime counts from here
   };
   Kind kind = Kind::attempt;
   WallTime when;

@@ -7,12 +7,16 @@
 #include <utility>
 
 #include "queue/draft.hpp"
+#include "queue/history.hpp"
 #include "queue/implementation.hpp"
 
 namespace relayd::queue {
 namespace {
 
-constexpr auto reading_pause = std::chrono::seconds(10);
+Outcome without_texts(Outcome outcome) {
+  for (RecipientOutcome& recipient : outcome.recipients) recipient.text.clear();
+  return outcome;
+}
 
 Entry& entry_of(Message& message) {
   return static_cast<Entry&>(message);  // the index makes no other
@@ -25,13 +29,17 @@ Queue::Queue(async::Loop& loop, async::Workers& workers, disk::Disk& disk, Optio
 
 Queue::~Queue() = default;
 
-Recovery Queue::open() {
+void Queue::load(const std::function<void(const Progress&)>& progress) {
   try {
-    return implementation_->open();
+    implementation_->load(progress);
   } catch (const disk::DiskError& error) {
     throw QueueError(QueueError::Kind::broken, fmt::format("cannot open the queue {}: {}",
                                                            implementation_->options.directory, error.what()));
   }
+}
+
+Recovery Queue::begin() {
+  return implementation_->begin();
 }
 
 void Queue::on_due(std::function<void(Message&)> callback) {
@@ -47,8 +55,7 @@ void Queue::on_trouble(std::function<void(const std::string&)> callback) {
 
 Draft Queue::draft() {
   Implementation& q = *implementation_;
-  return Draft(std::make_unique<Draft::State>(q.disk, *q.journal, q.workers, q.alarm, q.options,
-                                              q.buffers.take(), q.next_id()));
+  return Draft(std::make_unique<Draft::State>(q.store, q.workers, q.buffers.take(), q.next_id()));
 }
 
 async::Task<void> Draft::flush() {
@@ -56,7 +63,7 @@ async::Task<void> Draft::flush() {
   try {
     co_await state.workers.run([&state] { state.spill(); });
   } catch (const std::exception& error) {
-    state.alarm.refuse(error);
+    state.store.alarm.refuse(error);
   }
 }
 
@@ -70,111 +77,56 @@ async::Task<MessageId> Queue::commit(Draft draft, Envelope envelope, bool held) 
   }
 }
 
-async::Task<MessageId> Queue::Implementation::commit(Draft::State& state, Envelope envelope, bool held) {
-  if (const std::optional<QueueError> refusal = journal->refusal()) throw *refusal;
-  if (state.file || state.buffered() > options.inline_limit.count)
-    co_await workers.run([&state] { state.finish_large(); });
-  StoredMessage message;
-  static_cast<MessageFacts&>(message) = state.facts(loop.wall_now());
-  message.envelope = std::move(envelope);
-  message.held = held;
-
-  async::Slot<Position> durable;
-  Submission submission;
-  submission.kind = Submission::Kind::message;
-  submission.id = state.id;
-  submission.bytes = state.finish(message, message.envelope);
-  submission.waiter = &durable;
-  const auto length = static_cast<std::uint32_t>(submission.bytes.size());
-  journal->submit(std::move(submission));
-  const Position where = co_await durable;
-  state.keep_file();
-  Entry& entry = index.add(state.id, message, where, length, clock());
-  if (held) index.set_timeless(entry, MessageState::held);
-  arm();
-  co_return state.id;
-}
-
 // --- send ---
 
 async::Task<Content> Queue::read(Message& message) {
-  const MessageId id = message.id;
-  try {
-    Content content = co_await implementation_->read(id);
-    co_return content;
-  } catch (const disk::DiskError& error) {
-    // What cannot be read now may well be later.
-    if (Message* found = find(id); found && found->state == MessageState::ready)
-      release(*found, implementation_->loop.now() + reading_pause);
-    throw QueueError(QueueError::Kind::failed, fmt::format("{} waits: {}", to_string(id), error.what()));
-  }
+  Content content = co_await implementation_->read(message.id, true);
+  co_return content;
 }
 
-async::Task<Content> Queue::Implementation::read(MessageId id) {
-  for (;;) {
-    const Entry* const entry = index.find(id);
-    if (!entry) throw QueueError(QueueError::Kind::failed, "the message was removed meanwhile");
-    const Position where = entry->where;
-    const std::shared_ptr<const Segment> segment = segments.find(where.segment);
-    std::string bytes = co_await fetch(segment, where, entry->length);
-    std::optional<StoredMessage> stored;
-    if (segment)
-      if (const auto record = parse_record(bytes, segment->header.generation))
-        stored = decode_message(*record);
-
-    Entry* const now = index.find(id);
-    if (now && stored) {
-      Content content;
-      if (stored->by_reference) {
-        content = co_await open_large(id, stored->size, stored->body_checksum);
-      } else {
-        content.body = stored->body;
-        content.size = stored->size;
-      }
-      content.envelope = std::move(stored->envelope);
-      content.states = now->states.unpacked();
-      co_return content;
-    }
-    // Unless it was rewritten meanwhile, and its old segment is in use for something else, it is damaged.
-    if (now && now->where == where) co_await give_up(id, std::move(bytes), "its record is damaged");
-  }
+async::Task<Content> Queue::look(Message& message) {
+  Content content = co_await implementation_->read(message.id, false);
+  co_return content;
 }
 
-async::Task<void> Queue::mark_in_doubt(Message& message, std::string_view upstream) {
+async::Task<void> Queue::mark_in_doubt(Message& message, std::string_view upstream,
+                                       std::span<const std::uint32_t> recipients, WallTime next_attempt) {
   Implementation& q = *implementation_;
   Entry& entry = entry_of(message);
+  const WallTime now = q.loop.wall_now();
+  Doubt doubt{std::string(upstream), {}, next_attempt};
+  if (recipients.size() < entry.pending) doubt.recipients.assign(recipients.begin(), recipients.end());
   async::Slot<Position> durable;
   Submission fact;
   fact.id = entry.id;
-  fact.bytes = encode_event(RecordType::in_doubt, entry.id, entry.last, q.loop.wall_now(), upstream);
+  fact.bytes = encode_doubt(entry.id, entry.last, now, doubt);
   fact.waiter = &durable;
-  q.index.set_doubt(entry, upstream);
-  q.journal->submit(std::move(fact));
+  q.store.index.apply(entry, doubt);
+  entry.due = due_time(now, next_attempt, q.clock());
+  q.store.facts->submit(std::move(fact));
   co_await durable;
 }
 
 void Queue::settle(Message& message, const Outcome& outcome) {
   Implementation& q = *implementation_;
   Entry& entry = entry_of(message);
-  if (entry.doomed) return q.erase(entry, {});
-  const Position previous = entry.last;
-  const bool living = q.index.apply(entry, outcome, q.options.keep_failed, q.clock());
-  Submission fact;
-  fact.id = entry.id;
-  fact.bytes = encode_outcome(entry.id, previous, outcome, !living);
-  if (!living) return q.erase(entry, std::move(fact));
+  if (entry.doomed) return q.erase_doomed(entry);
+  const bool counted = entry.counted;
+  const bool living = q.store.index.apply(entry, outcome, counted, q.options.keep_failed, q.clock());
+  // With little room the texts of replies are left out.
+  std::string record = q.is_brief()
+                           ? encode_outcome(entry.id, entry.last, without_texts(outcome), counted, !living)
+                           : encode_outcome(entry.id, entry.last, outcome, counted, !living);
+  if (!living) return q.erase(entry, std::move(record));
   entry.hold_asked = false;
-  q.journal->submit(std::move(fact));
+  q.record(entry, std::move(record));
   q.arm();
 }
 
 void Queue::release(Message& message, SteadyTime when) {
   Implementation& q = *implementation_;
   Entry& entry = entry_of(message);
-  if (entry.doomed) return q.erase(entry, {});
-  if (std::exchange(entry.hold_asked, false)) return q.index.set_timeless(entry, MessageState::held);
-  q.index.set_waiting(entry, when);
-  q.arm();
+  q.give_back(entry, when);
 }
 
 // --- operator ---
@@ -187,11 +139,30 @@ void Queue::retry(Message& message) {
   Implementation& q = *implementation_;
   Entry& entry = entry_of(message);
   if (entry.doomed) return;
-  q.submit_event(RecordType::retry, entry);
+  q.record_event(RecordType::retry, entry);
   entry.hold_asked = false;
   if (entry.state == MessageState::ready) return;
-  q.index.retry(entry, q.clock());
+  q.store.index.retry(entry, q.clock());
   q.arm();
+}
+
+void Queue::not_taken(Message& message) {
+  Implementation& q = *implementation_;
+  Entry& entry = entry_of(message);
+  if (entry.doomed || !entry.in_doubt) return;
+  // Whoever has it now will say what became of this attempt.
+  if (entry.state == MessageState::ready) return;
+  q.record_event(RecordType::not_taken, entry);
+  q.store.index.not_taken(entry, q.clock());
+  q.arm();
+}
+
+void Queue::renew(Message& message) {
+  Implementation& q = *implementation_;
+  Entry& entry = entry_of(message);
+  if (entry.doomed) return;
+  q.record_event(RecordType::renewed, entry);
+  entry.lives_from = q.loop.wall_now();
 }
 
 void Queue::remove(Message& message) {
@@ -200,56 +171,55 @@ void Queue::remove(Message& message) {
 
 async::Task<std::vector<HistoryEvent>> Queue::history(Message& message) {
   Implementation& q = *implementation_;
-  const Entry& entry = entry_of(message);
-  const Position source = entry.where, last = entry.last;
-  const std::uint32_t length = entry.length;
-  try {
-    std::vector<HistoryEvent> events =
-        co_await q.workers.run([&] { return read_history(q.segments, source, length, last); });
-    co_return events;
-  } catch (const disk::DiskError& error) {
-    throw to_queue_error(error);
-  }
+  const Position last = entry_of(message).last;
+  std::vector<HistoryEvent> events =
+      co_await q.workers.run([&] { return read_history(q.store.states, last); });
+  co_return events;
 }
 
 Message* Queue::find(MessageId id) {
-  return implementation_->index.find(id);
+  return implementation_->store.index.find(id);
 }
 
 async::Task<Message*> Queue::oldest() {
   Implementation& q = *implementation_;
-  OldestSearch search;
-  while (q.index.go_on(search)) co_await async::sleep_until(q.loop, q.loop.now());
-  co_return search.found ? q.index.find(*search.found) : nullptr;
+  std::optional<MessageId> oldest;
+  Walk walk;
+  bool more = true;
+  while (more) {
+    more = q.store.index.go_on(walk, [&oldest](const Entry& entry) {
+      if (entry.state != MessageState::failed && (!oldest || entry.id < *oldest)) oldest = entry.id;
+    });
+    if (more) co_await async::sleep_until(q.loop, q.loop.now());
+  }
+  co_return oldest ? q.store.index.find(*oldest) : nullptr;
 }
 
 void Queue::for_each(const std::function<void(Message&)>& visit) {
   std::vector<MessageId> ids;
-  for (const Entry* entry : implementation_->index.by_id()) ids.push_back(entry->id);
+  for (const Entry* entry : implementation_->store.index.by_id()) ids.push_back(entry->id);
   for (const MessageId id : ids)
-    if (Entry* entry = implementation_->index.find(id)) visit(*entry);
+    if (Entry* entry = implementation_->store.index.find(id)) visit(*entry);
 }
 
 std::vector<MessageId> Queue::ids() const {
   std::vector<MessageId> ids;
-  ids.reserve(implementation_->index.size());
-  implementation_->index.for_each([&ids](const Entry& entry) { ids.push_back(entry.id); });
+  ids.reserve(implementation_->store.index.size());
+  implementation_->store.index.for_each([&ids](const Entry& entry) { ids.push_back(entry.id); });
   return ids;
 }
 
 Totals Queue::totals() const {
-  Totals totals = implementation_->index.totals();
+  Totals totals = implementation_->store.index.totals();
   totals.in_doubt = implementation_->found_in_doubt;
   totals.troubles = implementation_->alarm.count();
   return totals;
 }
 
 async::Task<void> Queue::flush() {
-  async::Slot<Position> durable;
-  Submission barrier;
-  barrier.waiter = &durable;
-  implementation_->journal->submit(std::move(barrier));
-  co_await durable;
+  Store& store = implementation_->store;
+  co_await store.facts->flush();
+  co_await store.keeper.run([] {});  // what the facts let go of has gone
 }
 
 // --- content ---

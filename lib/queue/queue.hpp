@@ -1,8 +1,8 @@
 // Queue: every message is on disk before its 250, waits here for its time, and leaves with its outcome on
 // disk.
 //
-// Second stage of the path. Owns the queue directory, the journal and its writer thread, and the index in
-// memory. Belongs to the loop's thread. It knows nothing of SMTP, routes or upstreams. The bytes and the
+// Second stage of the path. Owns the queue directory, its two logs with a writer thread each, and the index
+// in memory. Belongs to the loop's thread. It knows nothing of SMTP, routes or upstreams. The bytes and the
 // argument for every crash are in FORMAT.md.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -52,11 +53,18 @@ class QueueError : public std::runtime_error {
 struct Recovery {
   std::size_t messages = 0;  // living, failed ones included
   std::size_t in_doubt = 0;  // may already have been taken by an upstream
-  std::size_t segments = 0;
+  std::size_t segments = 0;  // in use, of both logs
   Bytes read;
   Duration took{};
   std::vector<std::string> set_aside;  // a line each: what was not sound, where it is now, why
   bool persistent = true;              // false: tmpfs or an overlay, gone with the container
+};
+
+// How far load() has come.
+struct Progress {
+  Bytes read;
+  Bytes total;
+  std::size_t messages = 0;
 };
 
 // The index entry of a living message. Its address is stable until the message is removed. Changed by the
@@ -64,17 +72,18 @@ struct Recovery {
 struct Message {
   MessageId id;
   MessageState state = MessageState::waiting;
-  bool in_doubt = false;
-  std::string_view
-      doubted;  // the upstream that may already have taken it, while in doubt; owned by the index
+  bool in_doubt = false;     // of a recipient at least
+  std::uint8_t doubts = 0;   // how often in a row `doubted` may have taken it and nothing was heard
+  std::string_view doubted;  // the upstream that may have it, while in doubt; owned by the index
   std::uint16_t attempts = 0;
-  std::uint32_t pending = 0;  // recipients still to be sent
-  std::uint64_t size = 0;     // octets of header and body, as stored
+  std::uint32_t pending = 0;   // recipients still to be sent, doubtful ones included
+  std::uint32_t doubtful = 0;  // of these
+  std::uint64_t size = 0;      // octets of header and body, as stored
   WallTime accepted;
-  SteadyTime due;                   // while waiting
+  WallTime lives_from;  // its lifetime counts from here: `accepted`, or later by retry() or renew()
+  SteadyTime due;       // while waiting
   std::string_view routing_sender;  // owned by the index
   std::uint8_t route_step = 0;      // the relay's: which upstream of the route is next; not on disk
-  Message* lane_next = nullptr;     // the relay's: link in a lane's line
   // The queue keeps its own positions behind these.
 };
 
@@ -130,8 +139,15 @@ class Queue {
   Queue(async::Loop& loop, async::Workers& workers, disk::Disk& disk, Options options);
   ~Queue();  // writes what is pending, then joins the writer
 
-  // Takes the lock, replays the journal, opens a fresh segment. Blocks (start-up only). Throws QueueError.
-  Recovery open();
+  // Takes the lock, reads both logs, goes on where they end. Blocks (start-up only). Throws QueueError.
+  Recovery open() {
+    load({});
+    return begin();
+  }
+  // The same in two parts: load() reads, on any thread, while nothing else of the queue is used, and calls
+  // `progress` now and then; begin() takes up work, on the loop's thread.
+  void load(const std::function<void(const Progress&)>& progress);
+  Recovery begin();
 
   // Called for every message whose time has come, oldest first; it is then `ready`. Set before open()'s
   // messages can be due (nothing is called before the loop runs).
@@ -148,12 +164,16 @@ class Queue {
   async::Task<MessageId> commit(Draft draft, Envelope envelope, bool held = false);
 
   // --- send ---
-  // Throws QueueError{failed} when the bytes cannot be read (the message then waits for ten seconds), or are
-  // missing or fail their checksum (it is then held and set aside).
+  // Throws QueueError{failed} when the disk cannot give the bytes (the message then waits for ten seconds;
+  // the third time it is held), or they are missing or damaged (it is then held, and what is left of it set
+  // aside).
   async::Task<Content> read(Message& message);
-  // Durable before it returns: from here a crash leaves the message in doubt. Call before the final dot
-  // leaves. While the disk fails it waits.
-  async::Task<void> mark_in_doubt(Message& message, std::string_view upstream);
+  // The same for somebody who has not got the message: whatever comes of it, its state stays.
+  async::Task<Content> look(Message& message);
+  // Durable before it returns: from here a crash leaves these recipients doubtful, counts as an attempt, and
+  // the message is due at `next_attempt`. Call before the final dot leaves. While the disk fails it waits.
+  async::Task<void> mark_in_doubt(Message& message, std::string_view upstream,
+                                  std::span<const std::uint32_t> recipients, WallTime next_attempt);
   // Records an outcome; the message goes back to waiting, becomes failed, or is removed. Its effect in memory
   // is at once; it is written with the next batch and retried until it is durable.
   void settle(Message& message, const Outcome& outcome);
@@ -163,10 +183,15 @@ class Queue {
   // --- operator ---
   // A message that is ready is held, or removed, when it is given back. A failed one cannot be held.
   void hold(Message& message);
-  void retry(Message& message);  // due now; a failed message gets its failed recipients back as pending
+  // Due now. A failed message gets its failed recipients back as pending, and its lifetime anew.
+  void retry(Message& message);
+  // The operator knows that the upstream in doubt has not taken it: due now, wherever its route leads.
+  void not_taken(Message& message);
   void remove(Message& message);
+  // Its lifetime counts from now.
+  void renew(Message& message);
 
-  // What happened to a message so far, oldest first. Throws QueueError{failed} when the disk cannot be read.
+  // What happened to a message so far, oldest first, as far as it is kept and can be read.
   async::Task<std::vector<HistoryEvent>> history(Message& message);
 
   Message* find(MessageId id);

@@ -1,4 +1,5 @@
-// How bytes of a message come back from the disk: from the page cache on the loop, else through a worker.
+// How a message comes back from the disk: from the page cache on the loop, else through a worker; and what
+// becomes of one that does not.
 #include <fcntl.h>
 #include <fmt/format.h>
 
@@ -7,11 +8,14 @@
 
 #include "queue/checksum.hpp"
 #include "queue/implementation.hpp"
+#include "queue/quarantine.hpp"
 
 namespace relayd::queue {
 namespace {
 
 constexpr std::size_t piece = 256 << 10;
+constexpr auto reading_pause = std::chrono::seconds(10);
+constexpr unsigned most_failures = 3;  // of the disk, at one message: then it is held
 
 // Blocks. True when the whole file is there and as it was written.
 bool is_sound(disk::File& file, std::uint64_t size, std::uint64_t expected) {
@@ -27,6 +31,39 @@ bool is_sound(disk::File& file, std::uint64_t size, std::uint64_t expected) {
 
 }  // namespace
 
+async::Task<Content> Queue::Implementation::read(MessageId id, bool ours) {
+  for (;;) {
+    const Entry* const entry = store.index.find(id);
+    if (!entry) throw QueueError(QueueError::Kind::failed, "the message was removed meanwhile");
+    const Position where = entry->where;
+    const std::uint32_t length = entry->length;
+    const std::shared_ptr<const Segment> segment = store.messages.find(where.segment);
+    std::string failure;
+    std::string bytes;
+    std::optional<StoredMessage> stored;
+    try {
+      bytes = co_await fetch(segment, where, length);
+      const auto record = segment ? parse_record(bytes, segment->header.generation) : std::nullopt;
+      if (record && record->id == id) stored = decode_message(*record);
+      if (stored) {
+        Content content = co_await content_of(id, std::move(*stored), ours);
+        co_return content;
+      }
+    } catch (const disk::DiskError& error) {
+      failure = error.what();
+    }
+    if (!failure.empty() && (!ours || wait_for_disk(id)))
+      throw QueueError(QueueError::Kind::failed, fmt::format("{} waits: {}", to_string(id), failure));
+    Entry* const now = store.index.find(id);
+    // Unless it moved meanwhile, and its old segment is in use for something else, it is damaged.
+    if (!now || now->where != where) continue;
+    if (failure.empty())
+      failure = segment ? "its record is damaged" : "the segment that it stood in is missing";
+    if (!ours) throw QueueError(QueueError::Kind::failed, failure);
+    co_await give_up(id, segment, where, length, failure);
+  }
+}
+
 async::Task<std::string> Queue::Implementation::fetch(std::shared_ptr<const Segment> segment, Position where,
                                                       std::uint32_t length) {
   if (!segment) co_return std::string();
@@ -37,14 +74,30 @@ async::Task<std::string> Queue::Implementation::fetch(std::shared_ptr<const Segm
   co_return bytes;
 }
 
+async::Task<Content> Queue::Implementation::content_of(MessageId id, StoredMessage stored, bool ours) {
+  Content content;
+  if (stored.by_reference) {
+    content = co_await open_large(id, stored.size, stored.body_checksum, ours);
+  } else {
+    content.body = stored.body;
+    content.size = stored.size;
+  }
+  const Entry* const entry = store.index.find(id);
+  if (!entry) throw QueueError(QueueError::Kind::failed, "the message was removed meanwhile");
+  unreadable_.erase(id.value);
+  content.envelope = std::move(stored.envelope);
+  content.states = entry->states.unpacked();
+  co_return content;
+}
+
 async::Task<Content> Queue::Implementation::open_large(MessageId id, std::uint64_t size,
-                                                       std::uint64_t expected) {
+                                                       std::uint64_t expected, bool ours) {
   Content content;
   content.size = size;
   std::string reason;
   try {
     co_await workers.run([&] {
-      const std::unique_ptr<disk::File> file = disk.open("large/" + to_string(id));
+      const std::unique_ptr<disk::File> file = store.disk.open("large/" + to_string(id));
       if (!is_sound(*file, size, expected)) {
         reason = "its body is damaged";
       } else if (file->descriptor() >= 0) {
@@ -60,20 +113,40 @@ async::Task<Content> Queue::Implementation::open_large(MessageId id, std::uint64
     if (error.code() != std::errc::no_such_file_or_directory) throw;
     reason = error.what();
   }
-  if (!reason.empty()) co_await give_up(id, {}, std::move(reason));
+  if (!reason.empty() && !ours) throw QueueError(QueueError::Kind::failed, reason);
+  if (!reason.empty()) co_await give_up(id, nullptr, {}, 0, std::move(reason));
   co_return content;
 }
 
-async::Task<void> Queue::Implementation::give_up(MessageId id, std::string bytes, std::string reason) {
+// True: the message waits, as what cannot be read now may well be later. It may not wait for ever, though: a
+// sector that is gone is damage.
+bool Queue::Implementation::wait_for_disk(MessageId id) {
+  Entry* const entry = store.index.find(id);
+  if (!entry || ++unreadable_[id.value] >= most_failures) return false;
+  if (entry->state == MessageState::ready) give_back(*entry, loop.now() + reading_pause);
+  return true;
+}
+
+async::Task<void> Queue::Implementation::give_up(MessageId id, std::shared_ptr<const Segment> segment,
+                                                 Position where, std::uint32_t length, std::string reason) {
+  unreadable_.erase(id.value);
   const std::string text = fmt::format("{} is held: {}", to_string(id), reason);
-  if (Entry* entry = index.find(id)) {
-    submit_event(RecordType::hold, *entry);
-    index.set_timeless(*entry, MessageState::held);
+  Entry* const entry = store.index.find(id);
+  if (entry && entry->doomed) {
+    erase_doomed(*entry);
+  } else if (entry && entry->state != MessageState::held && entry->state != MessageState::failed) {
+    record_event(RecordType::hold, *entry);
+    entry->hold_asked = false;
+    store.index.set_timeless(*entry, MessageState::held);
   }
   alarm.say(text);
-  if (!bytes.empty()) {
+  if (segment) {
     try {
-      co_await workers.run([&] { set_aside(disk, to_string(id) + "-message", bytes); });
+      co_await workers.run([&] {
+        std::uint64_t unreadable = 0;
+        set_aside(store.disk, to_string(id) + "-message",
+                  read_what_can_be_read(*segment->file, where.offset, length, unreadable));
+      });
     } catch (const disk::DiskError& error) {
       alarm.say(fmt::format("cannot copy it to quarantine: {}", error.what()));
     }

@@ -14,7 +14,8 @@ constexpr std::size_t mark_at = 0, length_at = 4, checksum_at = 8, id_at = 16, b
 constexpr std::size_t size_at = 32, body_checksum_at = 40, accepted_at = 48, envelope_length_at = 56,
                       progress_length_at = 60;
 
-constexpr std::uint8_t flag_by_reference = 1, flag_in_doubt = 2, flag_held = 4, flag_final = 8;
+constexpr std::uint8_t flag_by_reference = 1, flag_in_doubt = 2, flag_held = 4, flag_final = 8,
+                       flag_counted = 16;
 
 constexpr std::uint8_t flag_eight_bit = 1, flag_smtp_utf8 = 2, flag_require_tls = 4;  // of an envelope
 
@@ -114,7 +115,7 @@ std::optional<Outcome> take_outcome(Reader& reader) {
     RecipientOutcome& recipient = outcome.recipients.emplace_back();
     recipient.recipient = reader.take<std::uint32_t>();
     const auto state = reader.take<std::uint8_t>();
-    if (state > static_cast<std::uint8_t>(RecipientState::failed)) return std::nullopt;
+    if (state > static_cast<std::uint8_t>(RecipientState::doubtful)) return std::nullopt;
     recipient.state = static_cast<RecipientState>(state);
     recipient.code = reader.take<std::uint16_t>();
     recipient.text = reader.take_string();
@@ -139,6 +140,12 @@ Position take_position(Reader& reader) {
 
 bool may_be_record(std::string_view bytes, std::uint64_t generation) {
   return bytes.size() >= record_header && load<std::uint32_t>(&bytes[mark_at]) == mark(generation);
+}
+
+std::optional<MessageId> claimed_id(std::string_view bytes, std::uint64_t generation) {
+  if (!may_be_record(bytes, generation)) return std::nullopt;
+  const MessageId id{load<std::uint64_t>(&bytes[id_at])};
+  return id.value == 0 ? std::nullopt : std::optional(id);
 }
 
 std::uint32_t record_length(std::string_view bytes) {
@@ -183,24 +190,8 @@ void finish_message(std::string& record, MessageId id, const MessageFacts& facts
   store(&record[accepted_at], to_number(facts.accepted));
   store(&record[id_at], id.value);
   record[type_at] = static_cast<char>(RecordType::message);
-  record[flags_at] = static_cast<char>((facts.by_reference ? flag_by_reference : 0) |
-                                       (facts.in_doubt ? flag_in_doubt : 0) | (facts.held ? flag_held : 0));
-  pad(record);
-}
-
-void rewrite_message(std::string& record, const std::optional<Progress>& progress, bool in_doubt, bool held) {
-  const auto old_flags = static_cast<std::uint8_t>(record[flags_at]);
-  const bool by_reference = old_flags & flag_by_reference;
-  const std::uint64_t body = by_reference ? 0 : load<std::uint64_t>(&record[size_at]);
-  record.resize(message_head + body + load<std::uint32_t>(&record[envelope_length_at]));
-  const std::size_t envelope_end = record.size();
-  if (progress) {
-    put(record, progress->attempts);
-    put_outcome(record, progress->merged);
-  }
-  store(&record[progress_length_at], static_cast<std::uint32_t>(record.size() - envelope_end));
-  record[flags_at] = static_cast<char>((by_reference ? flag_by_reference : 0) |
-                                       (in_doubt ? flag_in_doubt : 0) | (held ? flag_held : 0));
+  record[flags_at] =
+      static_cast<char>((facts.by_reference ? flag_by_reference : 0) | (facts.held ? flag_held : 0));
   pad(record);
 }
 
@@ -214,7 +205,6 @@ std::optional<StoredMessage> decode_message(const Record& record) {
   const auto envelope_length = reader.take<std::uint32_t>();
   const auto progress_length = reader.take<std::uint32_t>();
   message.by_reference = record.flags & flag_by_reference;
-  message.in_doubt = record.flags & flag_in_doubt;
   message.held = record.flags & flag_held;
   if (!message.by_reference) message.body = reader.take_bytes(message.size);
   Reader envelope(reader.take_bytes(envelope_length));
@@ -225,14 +215,15 @@ std::optional<StoredMessage> decode_message(const Record& record) {
   const auto attempts = progress.take<std::uint16_t>();
   std::optional<Outcome> merged = take_outcome(progress);
   if (!reader.sound() || !merged) return std::nullopt;
-  merged->in_doubt = message.in_doubt;
-  message.progress = Progress{attempts, std::move(*merged)};
+  message.progress = LegacyProgress{attempts, (record.flags & flag_in_doubt) != 0, std::move(*merged)};
   return message;
 }
 
-std::string encode_outcome(MessageId id, Position previous, const Outcome& outcome, bool final) {
-  std::string record = begin_record(RecordType::outcome, id,
-                                    (final ? flag_final : 0) | (outcome.in_doubt ? flag_in_doubt : 0));
+std::string encode_outcome(MessageId id, Position previous, const Outcome& outcome, bool counted,
+                           bool final) {
+  std::string record =
+      begin_record(RecordType::outcome, id,
+                   static_cast<std::uint8_t>((final ? flag_final : 0) | (counted ? flag_counted : 0)));
   put_position(record, previous);
   put_outcome(record, outcome);
   pad(record);
@@ -245,32 +236,219 @@ std::optional<StoredOutcome> decode_outcome(const Record& record) {
   const Position previous = take_position(reader);
   std::optional<Outcome> outcome = take_outcome(reader);
   if (!outcome) return std::nullopt;
-  outcome->in_doubt = record.flags & flag_in_doubt;
-  return StoredOutcome{previous, std::move(*outcome)};
+  return StoredOutcome{previous, std::move(*outcome), (record.flags & flag_counted) != 0,
+                       (record.flags & flag_in_doubt) != 0};
 }
 
 bool is_final(const Record& record) {
-  return record.type == RecordType::outcome && (record.flags & flag_final);
+  return record.type == RecordType::removed ||
+         (record.type == RecordType::outcome && (record.flags & flag_final));
 }
 
-std::string encode_event(RecordType type, MessageId id, Position previous, WallTime when,
-                         std::string_view upstream) {
+namespace {
+
+std::string begin_event(RecordType type, MessageId id, Position previous, WallTime when) {
   std::string record = begin_record(type, id);
   put_position(record, previous);
   put(record, to_number(when));
-  put_string(record, upstream);
+  return record;
+}
+
+bool is_event(RecordType type) {
+  return type >= RecordType::in_doubt && type <= RecordType::renewed;
+}
+
+}  // namespace
+
+std::string encode_event(RecordType type, MessageId id, Position previous, WallTime when) {
+  std::string record = begin_event(type, id, previous, when);
+  pad(record);
+  return record;
+}
+
+std::string encode_doubt(MessageId id, Position previous, WallTime when, const Doubt& doubt) {
+  std::string record = begin_event(RecordType::in_doubt, id, previous, when);
+  put_string(record, doubt.upstream);
+  put(record, to_number(doubt.next_attempt));
+  put(record, static_cast<std::uint32_t>(doubt.recipients.size()));
+  for (const std::uint32_t recipient : doubt.recipients) put(record, recipient);
   pad(record);
   return record;
 }
 
 std::optional<StoredEvent> decode_event(const Record& record) {
-  if (record.type < RecordType::in_doubt || record.type > RecordType::removed) return std::nullopt;
+  if (!is_event(record.type)) return std::nullopt;
   Reader reader(record.payload);
-  const Position previous = take_position(reader);
-  const WallTime when = to_time(reader.take<std::uint64_t>());
-  const std::string_view upstream = reader.take_string();
+  StoredEvent event;
+  event.previous = take_position(reader);
+  event.when = to_time(reader.take<std::uint64_t>());
   if (!reader.sound()) return std::nullopt;
-  return StoredEvent{previous, when, upstream};
+  if (record.type != RecordType::in_doubt) return event;
+  event.doubt.upstream = reader.take_string();
+  if (!reader.sound()) return std::nullopt;
+  if (reader.left() < sizeof(std::uint64_t) + sizeof(std::uint32_t)) return event;  // format 1 ends here
+  event.doubt.next_attempt = to_time(reader.take<std::uint64_t>());
+  const auto count = reader.take<std::uint32_t>();
+  for (std::uint32_t i = 0; i < count && reader.sound(); ++i)
+    event.doubt.recipients.push_back(reader.take<std::uint32_t>());
+  if (!reader.sound()) return std::nullopt;
+  return event;
+}
+
+// --- summary ---
+
+namespace {
+
+constexpr std::uint32_t states_per_octet = 4;
+
+void put_states(std::string& out, const std::vector<RecipientState>& states) {
+  put(out, static_cast<std::uint32_t>(states.size()));
+  std::uint8_t octet = 0;
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    octet = static_cast<std::uint8_t>(octet | static_cast<unsigned>(states[i]) << (i % states_per_octet * 2));
+    if (i % states_per_octet != states_per_octet - 1 && i + 1 != states.size()) continue;
+    put(out, octet);
+    octet = 0;
+  }
+}
+
+std::vector<RecipientState> take_states(Reader& reader) {
+  const auto count = reader.take<std::uint32_t>();
+  const std::string_view packed =
+      reader.take_bytes((std::uint64_t{count} + states_per_octet - 1) / states_per_octet);
+  std::vector<RecipientState> states;
+  if (!reader.sound()) return states;
+  states.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i)
+    states.push_back(static_cast<RecipientState>(
+        static_cast<unsigned char>(packed[i / states_per_octet]) >> (i % states_per_octet * 2) & 3));
+  return states;
+}
+
+}  // namespace
+
+std::string encode_summary(MessageId id, const Summary& summary) {
+  std::string record =
+      begin_record(RecordType::summary, id, summary.by_reference ? flag_by_reference : std::uint8_t{0});
+  put_position(record, summary.where);
+  put(record, summary.length);
+  put(record, static_cast<std::uint8_t>(summary.state));
+  put(record, summary.doubts);
+  put(record, summary.attempts);
+  put(record, summary.size);
+  put(record, to_number(summary.accepted));
+  put(record, to_number(summary.lives_from));
+  put(record, to_number(summary.when));
+  put(record, to_number(summary.next));
+  put_string(record, summary.routing_sender);
+  put_string(record, summary.doubted);
+  put_states(record, summary.states);
+  put(record, static_cast<std::uint8_t>(summary.merged.has_value()));
+  if (summary.merged) put_outcome(record, *summary.merged);
+  pad(record);
+  return record;
+}
+
+std::optional<Summary> decode_summary(const Record& record) {
+  if (record.type != RecordType::summary) return std::nullopt;
+  Reader reader(record.payload);
+  Summary summary;
+  summary.by_reference = record.flags & flag_by_reference;
+  summary.where = take_position(reader);
+  summary.length = reader.take<std::uint32_t>();
+  const auto state = reader.take<std::uint8_t>();
+  if (state > static_cast<std::uint8_t>(MessageState::failed)) return std::nullopt;
+  summary.state = static_cast<MessageState>(state);
+  summary.doubts = reader.take<std::uint8_t>();
+  summary.attempts = reader.take<std::uint16_t>();
+  summary.size = reader.take<std::uint64_t>();
+  summary.accepted = to_time(reader.take<std::uint64_t>());
+  summary.lives_from = to_time(reader.take<std::uint64_t>());
+  summary.when = to_time(reader.take<std::uint64_t>());
+  summary.next = to_time(reader.take<std::uint64_t>());
+  summary.routing_sender = reader.take_string();
+  summary.doubted = reader.take_string();
+  summary.states = take_states(reader);
+  const auto attempted = reader.take<std::uint8_t>();
+  if (!reader.sound()) return std::nullopt;
+  if (attempted == 0) return summary;
+  summary.merged = take_outcome(reader);
+  if (!summary.merged) return std::nullopt;
+  return summary;
+}
+
+// --- the logs ---
+
+std::string encode_checkpoint(const Checkpoint& checkpoint) {
+  std::string record = begin_record(RecordType::checkpoint, checkpoint.last_id);
+  put(record, checkpoint.last_intake);
+  put(record, checkpoint.states_from);
+  put(record, static_cast<std::uint32_t>(checkpoint.segments.size()));
+  for (const SegmentRow& row : checkpoint.segments) {
+    put(record, row.sequence);
+    put(record, row.scan_from);
+    put(record, row.end);
+    put(record, row.count);
+    put(record, row.ids);
+  }
+  pad(record);
+  return record;
+}
+
+std::optional<Checkpoint> decode_checkpoint(const Record& record) {
+  if (record.type != RecordType::checkpoint) return std::nullopt;
+  Reader reader(record.payload);
+  Checkpoint checkpoint;
+  checkpoint.last_id = record.id;
+  checkpoint.last_intake = reader.take<std::uint64_t>();
+  checkpoint.states_from = reader.take<std::uint64_t>();
+  const auto count = reader.take<std::uint32_t>();
+  for (std::uint32_t i = 0; i < count && reader.sound(); ++i) {
+    SegmentRow& row = checkpoint.segments.emplace_back();
+    row.sequence = reader.take<std::uint64_t>();
+    row.scan_from = reader.take<std::uint32_t>();
+    row.end = reader.take<std::uint32_t>();
+    row.count = reader.take<std::uint32_t>();
+    row.ids = reader.take<std::uint64_t>();
+  }
+  if (!reader.sound()) return std::nullopt;
+  return checkpoint;
+}
+
+std::string encode_retired(const std::vector<RetiredRow>& rows) {
+  std::string record = begin_record(RecordType::retired, {});
+  put(record, static_cast<std::uint32_t>(rows.size()));
+  for (const RetiredRow& row : rows) {
+    put(record, row.sequence);
+    put(record, row.previous);
+    put(record, row.previous_end);
+    put(record, row.kind);
+  }
+  pad(record);
+  return record;
+}
+
+std::optional<std::vector<RetiredRow>> decode_retired(const Record& record) {
+  if (record.type != RecordType::retired) return std::nullopt;
+  Reader reader(record.payload);
+  const auto count = reader.take<std::uint32_t>();
+  std::vector<RetiredRow> rows;
+  for (std::uint32_t i = 0; i < count && reader.sound(); ++i) {
+    RetiredRow& row = rows.emplace_back();
+    row.sequence = reader.take<std::uint64_t>();
+    row.previous = reader.take<std::uint64_t>();
+    row.previous_end = reader.take<std::uint32_t>();
+    row.kind = reader.take<std::uint32_t>();
+  }
+  if (!reader.sound()) return std::nullopt;
+  return rows;
+}
+
+std::string encode_closed(std::size_t size) {
+  std::string record = begin_record(RecordType::closed, {});
+  record.resize(std::max(record.size(), size));
+  pad(record);
+  return record;
 }
 
 }  // namespace relayd::queue

@@ -1,4 +1,4 @@
-// Record: the unit of the journal, as bytes and as values. Pure; FORMAT.md draws the bytes.
+// Record: the unit of both logs, as bytes and as values. Pure; FORMAT.md draws the bytes.
 //
 // A record is built by the loop (begin_message … finish_message, or one of the encode functions) and sealed
 // by the writer, who alone knows where it will stand. Decoding trusts nothing: it refuses what is not whole.
@@ -9,19 +9,33 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "queue/message.hpp"
 
 namespace relayd::queue {
 
 enum class RecordType : std::uint8_t {
-  message = 1,   // a message: body, envelope, and after a rewrite its progress
-  outcome = 2,   // one attempt
-  in_doubt = 3,  // the final dot is about to leave
-  hold = 4,      // by the operator
-  retry = 5,     // by the operator: due now, failed recipients are pending again
-  removed = 6,   // by the operator, or kept long enough
+  // The message log holds this type alone.
+  message = 1,  // body and envelope
+  // All others stand in the state log. About one message:
+  outcome = 2,    // one attempt
+  in_doubt = 3,   // the final dot is about to leave
+  hold = 4,       // by the operator
+  retry = 5,      // by the operator: due now, failed recipients are pending again
+  removed = 6,    // by the operator, or kept long enough
+  not_taken = 7,  // by the operator: ends a doubt
+  renewed = 8,    // its lifetime counts from here
+  summary = 9,    // all that the records before it said
+  // About the logs:
+  checkpoint = 10,  // which message segments are in use, and what of them has summaries
+  retired = 11,     // message segments that hold nothing living any more
+  closed = 12,      // an orderly end
 };
+
+// A record of a type that this version does not know is kept as it is when it has this flag, and ends the
+// start when it has not.
+constexpr std::uint8_t flag_may_be_ignored = 128;
 
 // Where a record stands. Segment 0: nowhere.
 struct Position {
@@ -50,6 +64,9 @@ std::optional<Record> parse_record(std::string_view bytes, std::uint64_t generat
 // True when `bytes` begins as records of this generation do; the cheap question before parse_record().
 bool may_be_record(std::string_view bytes, std::uint64_t generation);
 
+// The message that such a beginning claims to be about; nothing of it is proved.
+std::optional<MessageId> claimed_id(std::string_view bytes, std::uint64_t generation);
+
 // The length that such a beginning claims; nothing of it is proved yet.
 std::uint32_t record_length(std::string_view bytes);
 
@@ -64,28 +81,26 @@ struct MessageFacts {
   std::uint64_t body_checksum = 0;  // of the body in its own file
   WallTime accepted;
   bool by_reference = false;  // the body is in large/<id>
-  bool in_doubt = false;
-  bool held = false;
+  bool held = false;          // from the moment it was taken
 };
 
-// What became of a message until it was rewritten: the attempts, and all its outcomes as if they were one.
-struct Progress {
+// What format 1 wrote into a message's own record when it moved; format 2 has summaries for that.
+struct LegacyProgress {
   std::uint16_t attempts = 0;
+  bool in_doubt = false;
   Outcome merged;
 };
 
 struct StoredMessage : MessageFacts {
   std::string_view body;  // empty when by_reference
   Envelope envelope;
-  std::optional<Progress> progress;
+  std::optional<LegacyProgress> progress;  // format 1 alone
 };
 
 // A buffer to which the body can be appended; in the memory of `used`.
 std::string begin_message(std::string used = {});
 // Completes the buffer, which holds facts.size octets of body unless they are by reference.
 void finish_message(std::string& record, MessageId id, const MessageFacts& facts, const Envelope& envelope);
-// Turns the bytes of a sound message record into those of its successor, with other progress and flags.
-void rewrite_message(std::string& record, const std::optional<Progress>& progress, bool in_doubt, bool held);
 
 std::optional<StoredMessage> decode_message(const Record& record);
 
@@ -95,19 +110,82 @@ std::optional<StoredMessage> decode_message(const Record& record);
 struct StoredOutcome {
   Position previous;
   Outcome outcome;
+  bool counted = false;   // a doubt has counted this attempt already
+  bool in_doubt = false;  // format 1 alone: the recipients that it leaves pending are doubtful
 };
-// `final`: nothing of the message is left to do; the record removes it.
-std::string encode_outcome(MessageId id, Position previous, const Outcome& outcome, bool final);
+// `counted`: see StoredOutcome. `final`: nothing of the message is left to do; the record removes it.
+std::string encode_outcome(MessageId id, Position previous, const Outcome& outcome, bool counted, bool final);
 std::optional<StoredOutcome> decode_outcome(const Record& record);
-bool is_final(const Record& record);
+bool is_final(const Record& record);  // outcome or removed: the message is gone
+
+// in_doubt: what an upstream may have taken from here on.
+struct Doubt {
+  std::string upstream;
+  std::vector<std::uint32_t> recipients;  // empty: all that were pending
+  WallTime next_attempt;                  // if nothing more is heard
+};
 
 struct StoredEvent {
   Position previous;
   WallTime when;
-  std::string_view upstream;  // in_doubt: which
+  Doubt doubt;  // of in_doubt
 };
-std::string encode_event(RecordType type, MessageId id, Position previous, WallTime when,
-                         std::string_view upstream = {});
+std::string encode_event(RecordType type, MessageId id, Position previous, WallTime when);
+std::string encode_doubt(MessageId id, Position previous, WallTime when, const Doubt& doubt);
 std::optional<StoredEvent> decode_event(const Record& record);
+
+// All that is known of a living message, so that the records before may go.
+struct Summary {
+  Position where;                              // of its message record
+  std::uint32_t length = 0;                    // of that
+  MessageState state = MessageState::waiting;  // waiting, held or failed
+  bool by_reference = false;
+  std::uint8_t doubts = 0;
+  std::uint16_t attempts = 0;
+  std::uint64_t size = 0;
+  WallTime accepted;
+  WallTime lives_from;
+  WallTime when;  // of this record
+  WallTime next;  // waiting: the next attempt; failed: its removal
+  std::string routing_sender;
+  std::string doubted;
+  std::vector<RecipientState> states;
+  std::optional<Outcome> merged;  // the newest reply of each recipient, if there was an attempt
+};
+std::string encode_summary(MessageId id, const Summary& summary);
+std::optional<Summary> decode_summary(const Record& record);
+
+// --- what happens to the logs ---
+
+// A message segment in use.
+struct SegmentRow {
+  std::uint64_t sequence = 0;
+  std::uint32_t scan_from = 0;  // what stands before has summaries; a start reads only what follows
+  std::uint32_t end = 0;        // so far it was durable
+  std::uint32_t count = 0;      // of its living messages that have summaries,
+  std::uint64_t ids = 0;        // and the exclusive or of their ids
+};
+
+struct Checkpoint {
+  MessageId last_id;              // the newest that was given out
+  std::uint64_t last_intake = 0;  // the newest segment of intake that was known
+  std::uint64_t states_from = 0;  // the segments of the state log before this one mean nothing any more
+  std::vector<SegmentRow> segments;
+};
+std::string encode_checkpoint(const Checkpoint& checkpoint);
+std::optional<Checkpoint> decode_checkpoint(const Record& record);
+
+// A message segment that is retired, and what its header said of those before it: its file may be used again.
+struct RetiredRow {
+  std::uint64_t sequence = 0;
+  std::uint64_t previous = 0;
+  std::uint32_t previous_end = 0;
+  std::uint32_t kind = 0;  // a SegmentKind
+};
+std::string encode_retired(const std::vector<RetiredRow>& rows);
+std::optional<std::vector<RetiredRow>> decode_retired(const Record& record);
+
+// `size`: octets that the record has at least.
+std::string encode_closed(std::size_t size = 0);
 
 }  // namespace relayd::queue

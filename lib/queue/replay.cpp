@@ -3,218 +3,494 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_set>
+#include <utility>
+
+#include "queue/quarantine.hpp"
 
 namespace relayd::queue {
+namespace {
 
-Replay::Replay(disk::Disk& disk, Index& index, SegmentTable& segments, Duration keep_failed, Clock clock)
-    : disk_(disk), index_(index), segments_(segments), keep_failed_(keep_failed), clock_(clock) {}
+constexpr std::size_t first_block = 4096;           // the header has it for itself
+constexpr std::uint64_t told_every = 8 << 20;       // octets between two words about progress
+constexpr std::uint64_t written_at_once = 8 << 20;  // more than a batch and a record ever have
 
-JournalStart Replay::run() {
-  find_segments();
-  bound_segments();
-  JournalStart start;
-  for (const Found& found : found_) {
-    if (found.is_void) {
-      disk_.remove(segment_path(found.segment->header.sequence));
-      continue;
-    }
-    start.end = {found.segment->header.sequence, replay_segment(found)};
-  }
+bool is_zero(std::string_view bytes) {
+  return bytes.find_first_not_of('\0') == std::string_view::npos;
+}
+
+bool is_free_name_of_format_1(const std::string& name) {
+  return name.starts_with("free-");
+}
+
+}  // namespace
+
+Replay::Replay(Parts parts, Duration keep_failed, Clock clock, OnProgress on_progress)
+    : parts_(parts), keep_failed_(keep_failed), clock_(clock), on_progress_(std::move(on_progress)) {}
+
+void Replay::run() {
+  find(Ground::Log::state, states_);
+  find(Ground::Log::messages, messages_);
+  bound(states_, SegmentKind::state, SegmentKind::state);
+  bound(messages_, SegmentKind::intake, SegmentKind::legacy);
+  for (const Found& found : states_) total_ += found.size;
+  const bool has_legacy = std::any_of(messages_.begin(), messages_.end(), [](const Found& found) {
+    return found.segment->header.kind == SegmentKind::legacy;
+  });
+  find_checkpoint();
+  migrating = has_legacy && !migrated_;
+  if (migrating) read_legacy();
+  read_states();
+  read_messages();
+  settle_entries();
+  settle_sites();
   settle_large();
-  start.last_sequence = last_sequence_;
-  start.free = std::move(free_);
-  return start;
 }
 
-void Replay::find_segments() {
-  for (const std::string& name : disk_.list("journal")) {
-    if (is_free_name(name)) {
-      free_.push_back(name);
-    } else if (const auto sequence = parse_segment_name(name)) {
-      find_segment(name, *sequence);
+// --- what is there ---
+
+void Replay::find(Ground::Log log, std::vector<Found>& found) {
+  const std::string directory = Ground::directory(log);
+  for (const std::string& name : parts_.disk.list(directory)) {
+    std::uint64_t number = 0;
+    if (Ground::is_site_name(log, name, number)) {
+      parts_.ground.seen(log, number);
+      find_file(log, name, number, found);
+    } else if (is_free_name_of_format_1(name)) {
+      parts_.disk.remove(directory + "/" + name);
     } else {
-      set_aside_.push_back(fmt::format("journal/{}: not a name of ours, left where it is", name));
+      note(fmt::format("{}/{}: not a name of ours, left where it is", directory, name));
     }
   }
+  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+    return a.segment->header.sequence < b.segment->header.sequence;
+  });
 }
 
-void Replay::find_segment(const std::string& name, std::uint64_t sequence) {
-  last_sequence_ = std::max(last_sequence_, sequence);
+void Replay::find_file(Ground::Log log, const std::string& name, std::uint64_t number,
+                       std::vector<Found>& found) {
   auto segment = std::make_shared<Segment>();
-  segment->file = disk_.open("journal/" + name);
-  std::string block(segment_start, '\0');
-  block.resize(segment->file->read_at(0, block.data(), block.size()));
-  const HeaderVerdict verdict = decode_header(block);
+  segment->path = fmt::format("{}/{}", Ground::directory(log), name);
+  segment->file = parts_.disk.open(segment->path);
+  segment->capacity = segment->file->size();
+  std::uint64_t unreadable = 0;
+  const std::string front = read_what_can_be_read(
+      *segment->file, 0, std::min<std::uint64_t>(segment_start, segment->capacity), unreadable);
+  const HeaderVerdict verdict = decode_header(front);
   if (verdict.version > format_version)
     throw QueueError(QueueError::Kind::broken,
-                     fmt::format("journal/{} is of format {}, written by a newer version; this one reads {}",
-                                 name, verdict.version, format_version));
-  if (!verdict.header || verdict.header->sequence != sequence) {
-    disk_.rename("journal/" + name, "quarantine/" + name);
-    disk_.sync_directory("quarantine");
-    disk_.sync_directory("journal");
-    set_aside_.push_back(fmt::format("quarantine/{}: a segment whose header is damaged", name));
+                     fmt::format("{} is of format {}, written by a newer version of relayd; this one reads "
+                                 "formats up to {}",
+                                 segment->path, verdict.version, format_version));
+  if (!verdict.header) {
+    // Made ahead of need and never used, or cut short in its first batch, which may show half of the copy.
+    if (unreadable == 0 && is_zero(std::string_view(front).substr(0, first_block))) {
+      Site site{segment->path, segment->file, segment->capacity};
+      if (log == Ground::Log::messages)
+        parts_.ground.adopt(log, std::move(site));
+      else
+        free_states_.emplace_back(0, std::move(site));
+      return;
+    }
+    damage_ = true;
+    states_lost_ |= log == Ground::Log::state;
+    parts_.disk.rename(segment->path, "quarantine/" + name);
+    parts_.disk.sync_directory("quarantine");
+    parts_.disk.sync_directory(Ground::directory(log));
+    note(fmt::format("quarantine/{}: a file whose header is damaged", name));
     return;
   }
-  if (verdict.is_copy)
-    set_aside_.push_back(fmt::format("journal/{}: its header is damaged, the copy of it is read", name));
+  if (verdict.is_copy && (unreadable > 0 || !is_zero(std::string_view(front).substr(0, first_block))))
+    note(fmt::format("{}: its header is damaged, the copy of it is read", segment->path));
   segment->header = *verdict.header;
-  found_.push_back({std::move(segment)});
+  const std::uint64_t size = segment->capacity;
+  found.push_back({std::move(segment), number, size});
 }
 
-// Each header tells where the segment in use before it ended.
-void Replay::bound_segments() {
+// Each header tells where the segment of its kind that was in use before it ended.
+void Replay::bound(std::vector<Found>& found, SegmentKind kind, SegmentKind older) {
   const Found* next = nullptr;  // in use after the one that is looked at
-  for (auto found = found_.rbegin(); found != found_.rend(); ++found) {
-    const std::uint64_t sequence = found->segment->header.sequence;
-    found->newest = !next;
+  for (auto at = found.rbegin(); at != found.rend(); ++at) {
+    const SegmentHeader& mine = at->segment->header;
+    if (mine.kind != kind && mine.kind != older) continue;
+    at->newest = !next;
     if (next) {
       const SegmentHeader& header = next->segment->header;
-      found->is_void = header.previous < sequence;
-      if (header.previous == sequence) found->end = header.previous_end;
-      if (header.previous > sequence)
-        set_aside_.push_back(fmt::format("{}: missing, although segments before and after it are there",
-                                         segment_path(header.previous)));
+      at->is_void = header.previous < mine.sequence;
+      if (header.previous == mine.sequence) {
+        at->end = header.previous_end;
+        at->torn = header.previous_is_torn;
+      }
     }
-    if (!found->is_void) next = &*found;
+    if (!at->is_void) next = &*at;
   }
 }
 
-// Applies what is sound. Returns where the durable part ends.
-std::uint32_t Replay::replay_segment(const Found& found) {
-  const Segment& segment = *found.segment;
-  // What a crashed process wrote may be in the page cache alone; once applied it must not vanish.
-  if (found.newest) segment.file->sync_data();
-  std::string& bytes = buffer_;
-  bytes.resize(found.end != 0 ? found.end : segment.file->size());
-  bytes.resize(segment.file->read_at(0, bytes.data(), bytes.size()));
-  read_ += bytes.size();
-  if (found.end != 0) bytes.resize(found.end);  // longer: what is missing reads as zeroes, which is not sound
-  segments_.add(found.segment);
-  index_.written(segment.header.sequence, segment_start);
+const Replay::Found* Replay::message_segment(std::uint64_t sequence) const {
+  const auto found = std::lower_bound(
+      messages_.begin(), messages_.end(), sequence,
+      [](const Found& a, std::uint64_t wanted) { return a.segment->header.sequence < wanted; });
+  return found != messages_.end() && found->segment->header.sequence == sequence ? &*found : nullptr;
+}
 
+// --- the bytes of a segment ---
+
+// Visits what is sound from `from` on. `proven`: so far it is known to have been durable.
+Replay::Extent Replay::read_segment(const Found& found, std::uint32_t from, std::uint64_t proven,
+                                    const Visit& visit) {
+  const Segment& segment = *found.segment;
+  if (found.newest) {
+    // What a killed process wrote may be in the page cache alone: once applied it must not vanish. And after
+    // a sync that failed, the cache may hold what the disk never got.
+    segment.file->sync_data();
+    segment.file->forget_cached();
+  }
+  const std::uint64_t end =
+      found.end != 0 ? found.end : reach(segment, std::max<std::uint64_t>(from, proven), found.size);
+  Extent extent{from};
+  if (end <= from) return extent;
+  std::uint64_t unreadable = 0;
+  // Octets behind the end of the file read as zeroes, which are not sound.
+  const std::string bytes = read_what_can_be_read(*segment.file, from, end - from, unreadable);
+  if (!only_looking_) read += bytes.size();
   const std::string_view all = bytes;
-  std::size_t at = segment_start;
+  const std::uint64_t generation = segment.header.generation;
+  std::size_t at = 0;
   while (at < all.size()) {
-    const auto record = parse_record(all.substr(at), segment.header.generation);
-    if (record) {
-      // Sound, yet it may say what no version wrote.
-      if (!apply(*record, {segment.header.sequence, static_cast<std::uint32_t>(at)}))
-        quarantine(all, at, at + record->length, found);
+    if (const auto record = parse_record(all.substr(at), generation)) {
+      visit(*record, {segment.header.sequence, static_cast<std::uint32_t>(from + at)});
       at += record->length;
+      extent.end = static_cast<std::uint32_t>(from + at);
+      tell();
       continue;
     }
-    const std::size_t resume = next_sound(all, at + record_alignment, segment.header.generation);
-    if (!was_durable(all, at, resume, found)) break;
-    quarantine(all, at, resume, found);
+    const std::size_t resume = next_sound(all, at + record_alignment, generation);
+    const bool is_proven = !found.torn && (found.end != 0 || from + at < proven);
+    if (!is_proven && !was_durable(all, at, from, generation)) {
+      // What is sound behind it is believed all the same: perhaps it was damage, and somebody was told.
+      extent.torn |= resume < all.size();
+      at = resume;
+      continue;
+    }
+    const bool open_end = found.end == 0 && resume == all.size();
+    if (!only_looking_)
+      damaged(all.substr(at, (open_end ? std::min<std::size_t>(proven - from, resume) : resume) - at),
+              {segment.header.sequence, static_cast<std::uint32_t>(from + at)}, segment, unreadable);
+    extent.torn |= open_end;
     at = resume;
   }
-  index_.written(segment.header.sequence, at - segment_start);
-  return static_cast<std::uint32_t>(std::min(at, all.size()));
+  return extent;
 }
 
-// Where the next sound record begins; the end when there is none.
-std::size_t Replay::next_sound(std::string_view bytes, std::size_t from, std::uint64_t generation) const {
-  for (std::size_t at = from; at < bytes.size(); at += record_alignment)
-    if (may_be_record(bytes.substr(at), generation) && parse_record(bytes.substr(at), generation)) return at;
-  return bytes.size();
+// So far a segment that may still be open has to be read. Files are far larger than what is written at once:
+// where so much is not sound, nothing behind it is.
+std::uint64_t Replay::reach(const Segment& segment, std::uint64_t from, std::uint64_t size) const {
+  for (std::uint64_t at = from; at < size;) {
+    std::uint64_t unreadable = 0;
+    const std::string front =
+        read_what_can_be_read(*segment.file, at, std::min<std::size_t>(size - at, record_header), unreadable);
+    // A record that claims to be longer than that may be.
+    const bool claims = may_be_record(front, segment.header.generation);
+    const std::uint64_t wanted = std::max<std::uint64_t>(written_at_once, claims ? record_length(front) : 0);
+    const std::size_t window = std::min(size - at, wanted);
+    const std::string bytes = read_what_can_be_read(*segment.file, at, window, unreadable);
+    std::size_t last = 0;
+    for (std::size_t next = next_sound(bytes, 0, segment.header.generation); next < bytes.size();
+         next = next_sound(bytes, last, segment.header.generation))
+      last = next + record_length(std::string_view(bytes).substr(next));
+    if (last == 0) return at + window;
+    at += last;
+  }
+  return size;
 }
 
-// A record proves that all before its batch had been synced; the header of the next segment proves it for the
-// whole segment. So a hole at `hole` is damage when a sound record from `from` on began its batch behind it.
+// A record proves that all before its batch had been synced.
 bool Replay::was_durable(std::string_view bytes, std::size_t hole, std::size_t from,
-                         const Found& found) const {
-  if (found.end != 0) return true;
-  const std::uint64_t generation = found.segment->header.generation;
-  for (std::size_t at = from; at < bytes.size();) {
+                         std::uint64_t generation) const {
+  for (std::size_t at = next_sound(bytes, hole, generation); at < bytes.size();) {
     const auto record = parse_record(bytes.substr(at), generation);
-    if (record && (record->batch > hole || !found.newest)) return true;
+    if (record && record->batch > from + hole) return true;
     at = next_sound(bytes, at + (record ? record->length : record_alignment), generation);
   }
   return false;
 }
 
-void Replay::quarantine(std::string_view bytes, std::size_t from, std::size_t to, const Found& found) {
-  const std::string name = fmt::format("{:016}-{}", found.segment->header.sequence, from);
-  set_aside_.push_back(
-      fmt::format("quarantine/{}: {} bytes of {} from offset {} that were durable are damaged", name,
-                  to - from, segment_path(found.segment->header.sequence), from));
-  queue::set_aside(disk_, name, bytes.substr(from, to - from));
+// Keeps the bytes, and says which message they seem to be about.
+void Replay::damaged(std::string_view bytes, Position where, const Segment& segment,
+                     std::uint64_t unreadable) {
+  damage_ = true;
+  const SegmentKind kind = segment.header.kind;
+  if (kind == SegmentKind::state || kind == SegmentKind::legacy)
+    suspects_.damaged(bytes, segment.header.generation, unreadable == 0);
+  const std::string name = fmt::format("{:016}{}-{}", segment.header.sequence,
+                                       kind == SegmentKind::state ? "s" : "", where.offset);
+  std::string about;
+  for (std::size_t at = 0; at + record_header <= bytes.size() && about.size() < 200; at += record_alignment)
+    if (const auto id = claimed_id(bytes.substr(at), segment.header.generation))
+      about += fmt::format("{}{}", about.empty() ? ", it seems of " : " ", to_string(*id));
+  note(fmt::format("quarantine/{}: {} octets of {} that were durable are {}{}", name, bytes.size(),
+                   segment.path, unreadable > 0 ? "unreadable" : "damaged", about));
+  queue::set_aside(parts_.disk, name, bytes);
 }
 
-// False: the record is not understood.
-bool Replay::apply(const Record& record, Position where) {
-  last_id_ = std::max(last_id_, record.id);
-  if (record.type == RecordType::message) {
-    const std::optional<StoredMessage> message = decode_message(record);
-    if (!message) return false;
-    Entry& entry = index_.add(record.id, *message, where, record.length, clock_);
-    if (message->held) index_.set_timeless(entry, MessageState::held);
-    if (!message->progress) return true;
-    const bool living = index_.apply(entry, message->progress->merged, keep_failed_, clock_);
-    entry.attempts = message->progress->attempts;
-    if (!living) index_.erase(entry);
-    return true;
+void Replay::note(std::string line) {
+  set_aside.push_back(std::move(line));
+}
+
+void Replay::tell() {
+  if (!on_progress_ || read < told_ + told_every) return;
+  told_ = read;
+  on_progress_({{read}, {std::max(read, total_)}, parts_.index.size()});
+}
+
+// --- the state log ---
+
+// The newest one says which segments mean nothing any more. Their files may be in use for something else: one
+// whose new header was lost shows its old one above half of what was written since.
+void Replay::find_checkpoint() {
+  only_looking_ = true;
+  for (auto at = states_.rbegin(); at != states_.rend() && newest_checkpoint_.segment == 0; ++at) {
+    if (at->is_void) continue;
+    read_segment(*at, segment_start, 0, [this](const Record& record, Position where) {
+      migrated_ |= record.type == RecordType::retired;
+      const std::optional<Checkpoint> checkpoint = decode_checkpoint(record);
+      if (!checkpoint) return;
+      migrated_ = true;
+      newest_checkpoint_ = where;
+      states_from = checkpoint->states_from;
+    });
   }
-  if (record.type == RecordType::outcome) {
-    const std::optional<StoredOutcome> stored = decode_outcome(record);
-    if (stored) apply_outcome(record, *stored, where);
-    return stored.has_value();
-  }
-  const std::optional<StoredEvent> event = decode_event(record);
-  if (!event) return false;
-  apply_event(record, *event, where);
-  return true;
+  only_looking_ = false;
+  for (Found& found : states_) found.is_void |= found.segment->header.sequence < states_from;
 }
 
-void Replay::apply_outcome(const Record& record, const StoredOutcome& stored, Position where) {
-  Entry* const entry = index_.find(record.id);
-  if (!entry) return;
-  entry->last = where;
-  if (is_final(record) || !index_.apply(*entry, stored.outcome, keep_failed_, clock_)) index_.erase(*entry);
-}
-
-void Replay::apply_event(const Record& record, const StoredEvent& event, Position where) {
-  Entry* const entry = index_.find(record.id);
-  if (!entry) return;
-  entry->last = where;
-  switch (record.type) {
-    case RecordType::in_doubt:
-      index_.set_doubt(*entry, event.upstream);
-      break;
-    case RecordType::hold:
-      index_.set_timeless(*entry, MessageState::held);
-      break;
-    case RecordType::retry:
-      index_.retry(*entry, clock_);
-      break;
-    default:
-      index_.erase(*entry);
-  }
-}
-
-// Brings large/ and the index together: a body without a message goes, a message without its body is held.
-void Replay::settle_large() {
-  std::unordered_set<std::string> bodies;
-  for (std::string& name : disk_.list("large")) bodies.insert(std::move(name));
-  index_.for_each([&](Entry& entry) {
-    in_doubt_ += entry.in_doubt;
-    if (!entry.by_reference || bodies.erase(to_string(entry.id)) == 1) return;
-    index_.set_timeless(entry, MessageState::held);
-    set_aside_.push_back(fmt::format("large/{}: missing; the message is held", to_string(entry.id)));
-  });
-  // Where something was damaged it may have been what named the body.
-  const bool keep = !set_aside_.empty();
-  for (const std::string& name : bodies) {
-    if (!keep) {
-      disk_.remove("large/" + name);
+void Replay::read_states() {
+  std::uint64_t before = 0;
+  for (const Found& found : states_) {
+    const SegmentHeader& header = found.segment->header;
+    last_state_sequence = std::max(last_state_sequence, header.sequence);
+    if (found.is_void) {
+      free_states_.emplace_back(header.sequence, Site{found.segment->path, found.segment->file, found.size});
       continue;
     }
-    disk_.rename("large/" + name, "quarantine/" + name);
-    set_aside_.push_back(fmt::format("quarantine/{}: a body that no message names", name));
+    const bool first_is_missing = before == 0 && header.sequence > states_from && states_from != 0;
+    if (first_is_missing || (before != 0 && header.previous > before)) {
+      damage_ = true;
+      states_lost_ = false;
+      suspects_.all();
+      note(fmt::format("{}: segment {} of the state log is missing, although older ones are there",
+                       Ground::directory(Ground::Log::state), header.previous));
+    }
+    before = header.sequence;
+    parts_.states.add(found.segment);
+    parts_.ground.in_use(Ground::Log::state, found.size);
+    const Extent extent = read_segment(found, segment_start, 0, [this](const Record& record, Position where) {
+      apply_state(record, where);
+    });
+    states_start.end = {header.sequence, found.end != 0 ? static_cast<std::uint32_t>(found.end) : extent.end};
+    states_start.torn = extent.torn;
+    if (found.newest && !extent.torn && extent.end < found.size) states_start.current = found.segment;
   }
-  if (keep && !bodies.empty()) disk_.sync_directory("quarantine");
+  if (states_lost_) suspects_.all();  // no later one tells of it: it may be the newest
+}
+
+void Replay::apply_state(const Record& record, Position where) {
+  last_id = std::max(last_id, record.id);
+  switch (record.type) {
+    case RecordType::message:
+    case RecordType::closed:
+      return;
+    case RecordType::checkpoint:
+      return apply_checkpoint(record, where);
+    case RecordType::retired:
+      if (const auto sequences = decode_retired(record)) apply_retired(*sequences);
+      return;
+    case RecordType::summary:
+      if (const auto summary = decode_summary(record)) {
+        last_message_sequence = std::max(last_message_sequence, summary->where.segment);
+        parts_.index.add(record.id, *summary, where, clock_);
+        late_.erase(record.id.value);
+        suspects_.clear(record.id);
+      }
+      return;
+    default:
+      break;
+  }
+  if (record.type > RecordType::closed) {
+    if (record.flags & flag_may_be_ignored) return;
+    throw QueueError(QueueError::Kind::broken,
+                     fmt::format("{}: a record of type {} was written by a newer version of relayd",
+                                 Ground::directory(Ground::Log::state), static_cast<unsigned>(record.type)));
+  }
+  if (record.type == RecordType::retry) suspects_.clear(record.id);
+  if (parts_.index.find(record.id)) return apply_fact(record, where);
+  if (is_final(record)) {
+    late_.erase(record.id.value);
+    dead_.insert(record.id.value);
+  } else if (!dead_.contains(record.id.value)) {
+    late_[record.id.value].push_back({where, record.type, record.flags, std::string(record.payload)});
+  }
+}
+
+void Replay::apply_fact(const Record& record, Position where) {
+  Entry* const entry = parts_.index.find(record.id);
+  if (!entry) return;
+  entry->last = where;
+  bool living = !is_final(record);
+  if (const auto stored = living ? decode_outcome(record) : std::nullopt)
+    living = parts_.index.apply(*entry, stored->outcome, stored->counted, keep_failed_, clock_);
+  else if (const auto event = living ? decode_event(record) : std::nullopt)
+    apply_event(*entry, record.type, *event);
+  if (living) return;
+  dead_.insert(record.id.value);
+  parts_.index.erase(*entry);
+}
+
+void Replay::apply_event(Entry& entry, RecordType type, const StoredEvent& event) {
+  Index& index = parts_.index;
+  const Clock then{clock_.now, event.when};
+  switch (type) {
+    case RecordType::in_doubt:
+      index.apply(entry, event.doubt);
+      entry.counted = false;
+      if (entry.state == MessageState::waiting)
+        index.set_waiting(entry, due_time(event.when, event.doubt.next_attempt, clock_));
+      break;
+    case RecordType::hold:
+      index.set_timeless(entry, MessageState::held);
+      break;
+    case RecordType::retry:
+      index.retry(entry, then);
+      break;
+    case RecordType::not_taken:
+      index.not_taken(entry, then);
+      break;
+    case RecordType::renewed:
+      entry.lives_from = event.when;
+      break;
+    default:
+      break;
+  }
+}
+
+// Their numbers are never given out again, be their files there or not; and what they said of segments before
+// them still holds.
+void Replay::apply_retired(const std::vector<RetiredRow>& rows) {
+  for (const RetiredRow& row : rows) {
+    retired_.insert(row.sequence);
+    last_message_sequence = std::max(last_message_sequence, row.sequence);
+    if (row.kind != static_cast<std::uint32_t>(SegmentKind::intake)) continue;
+    for (Found& found : messages_) {
+      const SegmentHeader& header = found.segment->header;
+      if (header.kind != SegmentKind::intake || header.sequence >= row.sequence) continue;
+      found.is_void |= header.sequence > row.previous;
+      if (header.sequence == row.previous) found.end = row.previous_end;
+    }
+  }
+}
+
+// The index must stand at the newest one as it stood when that was written: what is missing was lost to
+// damage.
+void Replay::apply_checkpoint(const Record& record, Position where) {
+  std::optional<Checkpoint> checkpoint = decode_checkpoint(record);
+  if (!checkpoint) return;
+  suspects_.none_above(checkpoint->last_id);
+  checkpoint_ = std::move(checkpoint);
+  retired_.clear();
+  last_message_sequence = std::max(last_message_sequence, checkpoint_->last_intake);
+  for (const SegmentRow& row : checkpoint_->segments)
+    last_message_sequence = std::max(last_message_sequence, row.sequence);
+  if (!damage_ || where != newest_checkpoint_) return;
+  for (const SegmentRow& row : checkpoint_->segments) bring_back(row);
+}
+
+// Messages whose summaries are damaged are held: some of their recipients may have them.
+void Replay::bring_back(const SegmentRow& row) {
+  const auto& uses = parts_.index.segments();
+  const auto use = uses.find(row.sequence);
+  const std::uint32_t there = use == uses.end() ? 0 : use->second.based;
+  const std::uint64_t ids = row.ids ^ (use == uses.end() ? 0 : use->second.based_ids);
+  const Found* const found = message_segment(row.sequence);
+  if (there >= row.count || !found) return;
+  const bool one = row.count - there == 1;
+  Found covered = *found;
+  covered.newest = false;
+  covered.end = found->segment->header.kind == SegmentKind::intake ? row.scan_from : row.end;
+  read_segment(covered, start_of(found->segment->header), 0, [&](const Record& record, Position where) {
+    const bool wanted = one ? record.id.value == ids : !dead_.contains(record.id.value);
+    if (record.type != RecordType::message || !wanted || parts_.index.find(record.id)) return;
+    const std::optional<StoredMessage> message = decode_message(record);
+    if (!message) return;
+    Entry& entry = parts_.index.add(record.id, *message, message->envelope, where, record.length, clock_);
+    parts_.index.set_timeless(entry, MessageState::held);
+    note(fmt::format("{} is held: what was known of it is damaged, and it may have been sent",
+                     to_string(record.id)));
+  });
+}
+
+// --- the message log ---
+
+void Replay::read_messages() {
+  for (const Found& found : messages_) {
+    const SegmentHeader& header = found.segment->header;
+    last_message_sequence = std::max(last_message_sequence, header.sequence);
+    if (header.kind == SegmentKind::moved) {
+      if (const SegmentRow* row = row_of(header.sequence))
+        parts_.index.written(header.sequence, row->end - segment_start);
+      continue;
+    }
+    last_intake_sequence = header.sequence;
+    if (migrating && header.kind == SegmentKind::legacy) continue;  // it was read
+    if (found.is_void) continue;
+    const SegmentRow* const row = row_of(header.sequence);
+    const bool known = checkpoint_ && (row || header.sequence <= checkpoint_->last_intake);
+    const bool dead = retired_.contains(header.sequence) || (known && !row);
+    if (header.kind == SegmentKind::intake && !dead) {
+      read_tail(found, row);
+      continue;
+    }
+    const std::uint32_t end = row ? row->end : start_of(header);
+    parts_.index.written(header.sequence, end - start_of(header));
+    messages_start.end = {header.sequence, end};
+  }
+}
+
+const SegmentRow* Replay::row_of(std::uint64_t sequence) const {
+  if (!checkpoint_) return nullptr;
+  const auto row = std::find_if(checkpoint_->segments.begin(), checkpoint_->segments.end(),
+                                [sequence](const SegmentRow& each) { return each.sequence == sequence; });
+  return row == checkpoint_->segments.end() ? nullptr : &*row;
+}
+
+void Replay::read_tail(const Found& found, const SegmentRow* row) {
+  const std::uint64_t sequence = found.segment->header.sequence;
+  const std::uint32_t from = row ? row->scan_from : segment_start;
+  Found bounded = found;
+  // It was not being written any more then: that is where it ended.
+  if (row && found.end == 0 && sequence < checkpoint_->last_intake) bounded.end = row->end;
+  total_ += found.size - std::min<std::uint64_t>(found.size, from);
+  const Extent extent =
+      read_segment(bounded, from, row ? row->end : 0,
+                   [this](const Record& record, Position where) { add_message(record, where); });
+  scanned_from[sequence] = from;
+  const std::uint64_t end = bounded.end != 0 ? bounded.end : extent.end;
+  parts_.index.written(sequence, end - segment_start);
+  messages_start.end = {sequence, static_cast<std::uint32_t>(end)};
+  messages_start.torn = extent.torn;
+  const bool goes_on = found.newest && bounded.end == 0;
+  if (goes_on && !extent.torn && extent.end < found.size) messages_start.current = found.segment;
+}
+
+void Replay::add_message(const Record& record, Position where) {
+  last_id = std::max(last_id, record.id);
+  if (dead_.contains(record.id.value) || parts_.index.find(record.id)) return;
+  const std::optional<StoredMessage> message = decode_message(record);
+  if (!message) return;
+  parts_.index.add(record.id, *message, message->envelope, where, record.length, clock_);
+  const auto late = late_.find(record.id.value);
+  if (late == late_.end()) return;
+  for (const Late& fact : late->second)
+    apply_fact({fact.type, fact.flags, 0, 0, record.id, fact.payload}, fact.where);
+  late_.erase(late);
 }
 
 }  // namespace relayd::queue

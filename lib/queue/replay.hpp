@@ -1,70 +1,142 @@
-// Replay: start-up reads the journal from its oldest segment to its newest and builds the index.
+// Replay: a start reads the state log from its oldest segment to its newest, then of the message log what no
+// summary tells of, and builds the index.
 //
-// Blocks; called once, before the loop runs. What is not sound goes to quarantine/ when it had been durable,
-// and is dropped when it had not: FORMAT.md says how the two are told apart.
+// Blocks; called once, by whoever may block, while nothing else of the queue is used. It changes nothing but
+// what it sets aside. What is damaged goes to quarantine/ and is named; what was never durable is passed
+// over: FORMAT.md says how the two are told apart.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
-#include "queue/history.hpp"
+#include "queue/ground.hpp"
 #include "queue/index.hpp"
 #include "queue/journal.hpp"
 #include "queue/queue.hpp"
 #include "queue/segment.hpp"
+#include "queue/suspects.hpp"
 #include "shared/disk/disk.hpp"
 
 namespace relayd::queue {
 
 class Replay {
  public:
-  Replay(disk::Disk& disk, Index& index, SegmentTable& segments, Duration keep_failed, Clock clock);
+  // What it reads into.
+  struct Parts {
+    disk::Disk& disk;
+    Ground& ground;
+    Index& index;
+    SegmentTable& messages;
+    SegmentTable& states;
+  };
+  using OnProgress = std::function<void(const Progress&)>;
 
-  // Fills index and table; returns where the journal goes on. Throws QueueError{broken} for a journal of a
-  // newer version, and DiskError.
-  JournalStart run();
+  Replay(Parts parts, Duration keep_failed, Clock clock, OnProgress on_progress = {});
 
-  std::vector<std::string> set_aside() && { return std::move(set_aside_); }
-  Bytes read() const { return {read_}; }
-  std::size_t segments() const { return found_.size(); }
-  MessageId last_id() const { return last_id_; }
-  std::size_t in_doubt() const { return in_doubt_; }
+  // Throws QueueError{broken} for a queue of a newer version, and DiskError.
+  void run();
+
+  // --- what it found ---
+  JournalStart messages_start = {};
+  JournalStart states_start = {};
+  std::uint64_t last_message_sequence = 0;
+  std::uint64_t last_intake_sequence = 0;
+  std::uint64_t last_state_sequence = 0;
+  std::uint64_t states_from = 0;  // what the newest checkpoint says
+  MessageId last_id;
+  std::map<std::uint64_t, std::uint32_t> scanned_from;   // of segments of intake: what before has summaries
+  std::unordered_map<std::uint64_t, Outcome> inherited;  // replies that a queue of format 1 knew, by message
+  std::vector<std::string> set_aside;                    // a line each
+  std::uint64_t read = 0;
+  std::size_t segments = 0;
+  std::size_t in_doubt = 0;
+  bool migrating = false;  // what format 1 left is in no checkpoint yet
 
  private:
+  // A file of a log that has a header.
   struct Found {
     std::shared_ptr<const Segment> segment;
-    std::uint64_t end = 0;  // of what is durable in it; 0: not known
+    std::uint64_t number = 0;  // in its name
+    std::uint64_t size = 0;
+    std::uint64_t end = 0;  // what is durable ends here; 0: not known
+    bool torn = false;      // there are holes before that which never were durable
     bool newest = false;    // it was being written when the last process ended
-    bool is_void = false;   // never came into use
+    bool is_void = false;   // never came into use, or means nothing any more
+  };
+  // What the bytes of a segment said.
+  struct Extent {
+    std::uint32_t end = 0;  // of the last sound record
+    bool torn = false;      // something before it is not sound, and never was durable
+  };
+  using Visit = std::function<void(const Record&, Position)>;
+  // A fact about a message that is not read yet.
+  struct Late {
+    Position where;
+    RecordType type;
+    std::uint8_t flags;
+    std::string payload;
   };
 
-  void find_segments();
-  void find_segment(const std::string& name, std::uint64_t sequence);
-  void bound_segments();
-  std::uint32_t replay_segment(const Found& found);
-  std::size_t next_sound(std::string_view bytes, std::size_t from, std::uint64_t generation) const;
-  bool was_durable(std::string_view bytes, std::size_t hole, std::size_t from, const Found& found) const;
-  void quarantine(std::string_view bytes, std::size_t from, std::size_t to, const Found& found);
-  bool apply(const Record& record, Position where);
-  void apply_outcome(const Record& record, const StoredOutcome& stored, Position where);
-  void apply_event(const Record& record, const StoredEvent& event, Position where);
-  void settle_large();
+  void find(Ground::Log log, std::vector<Found>& found);
+  void find_file(Ground::Log log, const std::string& name, std::uint64_t number, std::vector<Found>& found);
+  void bound(std::vector<Found>& found, SegmentKind kind, SegmentKind older);
+  Extent read_segment(const Found& found, std::uint32_t from, std::uint64_t proven, const Visit& visit);
+  std::uint64_t reach(const Segment& segment, std::uint64_t from, std::uint64_t size) const;
+  bool was_durable(std::string_view bytes, std::size_t hole, std::size_t from,
+                   std::uint64_t generation) const;
+  void damaged(std::string_view bytes, Position where, const Segment& segment, std::uint64_t unreadable);
+  void note(std::string line);
 
-  disk::Disk& disk_;
-  Index& index_;
-  SegmentTable& segments_;
+  void read_legacy();
+  void apply_legacy(const Record& record, Position where);
+  void find_checkpoint();
+  void read_states();
+  void read_messages();
+  void read_tail(const Found& found, const SegmentRow* row);
+
+  void apply_state(const Record& record, Position where);
+  void apply_fact(const Record& record, Position where);
+  void apply_event(Entry& entry, RecordType type, const StoredEvent& event);
+  void apply_checkpoint(const Record& record, Position where);
+  void apply_retired(const std::vector<RetiredRow>& rows);
+  void add_message(const Record& record, Position where);
+  void bring_back(const SegmentRow& row);
+  const Found* message_segment(std::uint64_t sequence) const;
+  const SegmentRow* row_of(std::uint64_t sequence) const;  // of the checkpoint
+
+  void settle_sites();
+  void settle_entries();
+  void settle_extents();
+  void settle_large();
+  void tell();
+
+  const Parts parts_;
   const Duration keep_failed_;
   const Clock clock_;
+  const OnProgress on_progress_;
 
-  std::vector<Found> found_;  // ascending
-  std::string buffer_;        // of a segment, used again for each: fresh memory costs time
-  std::uint64_t last_sequence_ = 0;
-  std::vector<std::string> free_;
-  std::vector<std::string> set_aside_;
-  std::uint64_t read_ = 0;
-  MessageId last_id_;
-  std::size_t in_doubt_ = 0;
+  std::vector<Found> messages_;                                // ascending
+  std::vector<Found> states_;                                  // ascending
+  std::vector<std::pair<std::uint64_t, Site>> free_states_;    // by sequence: they go back in their order
+  std::optional<Checkpoint> checkpoint_;                       // the newest that is sound
+  Position newest_checkpoint_;                                 // where it stands; segment 0: there is none
+  bool migrated_ = false;                                      // format 1 has been left behind
+  bool only_looking_ = false;                                  // what is damaged is not told yet
+  std::set<std::uint64_t> retired_;                            // since then
+  std::unordered_map<std::uint64_t, std::vector<Late>> late_;  // facts about messages that are not read yet
+  std::unordered_set<std::uint64_t> dead_;                     // messages that ended
+  Suspects suspects_;
+  bool states_lost_ = false;  // a file of the state log cannot be told apart
+  bool damage_ = false;       // something was damaged
+  std::uint64_t total_ = 0;   // octets that have to be read
+  std::uint64_t told_ = 0;
 };
 
 }  // namespace relayd::queue

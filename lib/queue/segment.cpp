@@ -1,10 +1,6 @@
 #include "queue/segment.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <charconv>
-#include <random>
 
 #include "queue/checksum.hpp"
 #include "queue/codec.hpp"
@@ -13,18 +9,11 @@ namespace relayd::queue {
 namespace {
 
 constexpr std::string_view magic = "relayd\r\n";  // CR LF: shows what a transfer as text did to it
-constexpr std::string_view suffix = ".journal";
-constexpr std::string_view free_prefix = "free-";
-constexpr std::size_t sequence_digits = 16;
 constexpr std::size_t checksum_at = 56;
 constexpr std::size_t header_size = 64;
-constexpr std::size_t copy_at = 2048;  // in another sector than the header
-constexpr std::size_t kept_free = 2;   // one to be filled next, one to spare; more would only hold space
-
-std::uint64_t random_number() {
-  std::random_device device;
-  return std::uint64_t{device()} << 32 | device();
-}
+constexpr std::size_t copy_at = 4096;         // in another block than the header
+constexpr std::size_t legacy_copy_at = 2048;  // in format 1
+constexpr std::size_t sector = 512;
 
 // Magic, version and checksum stand where they stand in every version, so that a newer one is told from
 // damage.
@@ -34,12 +23,16 @@ HeaderVerdict decode_copy(std::string_view bytes) {
   Reader reader(bytes.substr(magic.size()));
   HeaderVerdict verdict;
   verdict.version = reader.take<std::uint32_t>();
-  if (verdict.version != format_version) return verdict;
+  if (verdict.version > format_version) return verdict;
   SegmentHeader header;
   header.previous_end = reader.take<std::uint32_t>();
   header.sequence = reader.take<std::uint64_t>();
   header.generation = reader.take<std::uint64_t>();
   header.previous = reader.take<std::uint64_t>();
+  const auto kind = static_cast<std::uint8_t>(reader.take<std::uint32_t>());
+  header.kind = static_cast<SegmentKind>(std::min(kind, static_cast<std::uint8_t>(SegmentKind::state)));
+  reader.take<std::uint32_t>();  // the revision may be any
+  header.previous_is_torn = reader.take<std::uint32_t>() != 0;
   verdict.header = header;
   return verdict;
 }
@@ -53,6 +46,9 @@ std::string encode_header(const SegmentHeader& header) {
   put(bytes, header.sequence);
   put(bytes, header.generation);
   put(bytes, header.previous);
+  put(bytes, static_cast<std::uint32_t>(header.kind));
+  put(bytes, format_revision);
+  put(bytes, static_cast<std::uint32_t>(header.previous_is_torn));
   bytes.resize(checksum_at);
   put(bytes, checksum(bytes));
   const std::string copy = bytes;
@@ -62,92 +58,115 @@ std::string encode_header(const SegmentHeader& header) {
   return bytes;
 }
 
-HeaderVerdict decode_header(std::string_view block) {
-  if (block.size() < segment_start) return {};
-  HeaderVerdict verdict = decode_copy(block.substr(0, header_size));
-  if (verdict.version != 0) return verdict;
-  verdict = decode_copy(block.substr(copy_at, header_size));
-  verdict.is_copy = true;
-  return verdict;
-}
-
-std::string segment_path(std::uint64_t sequence) {
-  return fmt::format("journal/{:0{}}{}", sequence, sequence_digits, suffix);
-}
-
-std::optional<std::uint64_t> parse_segment_name(std::string_view name) {
-  if (name.size() != sequence_digits + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
-  std::uint64_t sequence = 0;
-  const char* end = name.data() + sequence_digits;
-  const auto [stop, error] = std::from_chars(name.data(), end, sequence);
-  if (error != std::errc() || stop != end || sequence == 0) return std::nullopt;
-  return sequence;
-}
-
-bool is_free_name(std::string_view name) {
-  return name.starts_with(free_prefix);
-}
-
-SegmentStore::SegmentStore(disk::Disk& disk, std::uint64_t last, std::vector<std::string> free)
-    : disk_(disk), last_(last), free_(std::move(free)) {}
-
-std::string SegmentStore::free_file() {
-  if (free_.empty()) {
-    std::string name = fmt::format("{}{:0{}}", free_prefix, last_, sequence_digits);
-    disk_.create("journal/" + name);
-    free_.push_back(std::move(name));
+HeaderVerdict decode_header(std::string_view front) {
+  for (const std::size_t at : {std::size_t{0}, copy_at, legacy_copy_at}) {
+    if (front.size() < at + header_size) continue;
+    HeaderVerdict verdict = decode_copy(front.substr(at, header_size));
+    // A first copy that was never written is not damaged.
+    verdict.is_copy =
+        at != 0 && front.substr(0, header_size).find_first_not_of('\0') != std::string_view::npos;
+    if (verdict.version != 0) return verdict;
   }
-  return "journal/" + free_.back();
+  return {};
 }
 
-std::shared_ptr<const Segment> SegmentStore::open_next(std::uint64_t previous, std::uint32_t previous_end) {
-  // A number is used once, even if it came to nothing: nobody can say what of it is on disk.
-  ++last_;
-  const std::string from = free_file();
-  free_.pop_back();
-  auto segment = std::make_shared<Segment>();
-  segment->header = {last_, random_number(), previous, previous_end};
+void SegmentTable::add(std::shared_ptr<const Segment> segment) {
+  std::lock_guard lock(mutex_);
+  capacity_ += segment->capacity;
+  const std::uint64_t sequence = segment->header.sequence;
+  segments_[sequence] = std::move(segment);
+}
+
+void SegmentTable::remove(std::uint64_t sequence) {
+  std::lock_guard lock(mutex_);
+  const auto found = segments_.find(sequence);
+  if (found == segments_.end()) return;
+  capacity_ -= found->second->capacity;
+  segments_.erase(found);
+}
+
+std::shared_ptr<const Segment> SegmentTable::find(std::uint64_t sequence) const {
+  std::lock_guard lock(mutex_);
+  const auto found = segments_.find(sequence);
+  return found == segments_.end() ? nullptr : found->second;
+}
+
+std::vector<std::shared_ptr<const Segment>> SegmentTable::all() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<const Segment>> found;
+  found.reserve(segments_.size());
+  for (const auto& [sequence, segment] : segments_) found.push_back(segment);
+  return found;
+}
+
+std::uint64_t SegmentTable::capacity() const {
+  std::lock_guard lock(mutex_);
+  return capacity_;
+}
+
+std::size_t SegmentTable::size() const {
+  std::lock_guard lock(mutex_);
+  return segments_.size();
+}
+
+std::optional<std::string> read_record(const SegmentTable& segments, Position where, std::uint32_t length) {
+  const std::shared_ptr<const Segment> segment = segments.find(where.segment);
+  if (!segment) return std::nullopt;
+  const std::uint64_t generation = segment->header.generation;
+  std::string bytes(std::max<std::size_t>(length, record_header), '\0');
   try {
-    segment->file = disk_.open(from);
-    // The header is durable before the file has its name, so a torn header is only ever on a free file.
-    segment->file->write_at(0, encode_header(segment->header));
-    segment->file->sync_data();
-    disk_.rename(from, segment_path(last_));
-    disk_.sync_directory("journal");
-  } catch (...) {
-    // Not to be trusted again. Where it cannot be removed it is harmless: free, or a segment never written.
-    remove_if_possible(from);
-    remove_if_possible(segment_path(last_));
-    throw;
-  }
-  return segment;
-}
-
-void SegmentStore::discard(std::uint64_t sequence) {
-  remove_if_possible(segment_path(sequence));
-}
-
-void SegmentStore::retire(std::uint64_t sequence) {
-  const std::string path = segment_path(sequence);
-  const std::string name = fmt::format("{}{:0{}}", free_prefix, sequence, sequence_digits);
-  const bool keep = free_.size() < kept_free;
-  try {
-    keep ? disk_.rename(path, "journal/" + name) : disk_.remove(path);
-  } catch (const disk::DiskError& error) {
-    if (error.code() != std::errc::no_such_file_or_directory)
-      throw;  // else done before, and only the sync failed
-  }
-  // Before its header is written anew the old name must be gone, or a crash could leave the new header there.
-  disk_.sync_directory("journal");
-  if (keep) free_.push_back(name);
-}
-
-void SegmentStore::remove_if_possible(const std::string& path) {
-  try {
-    disk_.remove(path);
+    bytes.resize(segment->file->read_at(where.offset, bytes.data(), bytes.size()));
+    if (!may_be_record(bytes, generation)) return std::nullopt;
+    const std::uint32_t true_length = record_length(bytes);
+    if (true_length > bytes.size()) {
+      if (where.offset + std::uint64_t{true_length} > segment->file->size()) return std::nullopt;
+      bytes.resize(true_length);
+      bytes.resize(segment->file->read_at(where.offset, bytes.data(), bytes.size()));
+    }
   } catch (const disk::DiskError&) {
-    // The next start finds it.
+    return std::nullopt;
   }
+  const std::optional<Record> record = parse_record(bytes, generation);
+  if (!record) return std::nullopt;
+  bytes.resize(record->length);
+  return bytes;
+}
+
+namespace {
+
+// Halves what cannot be read until single sectors are left.
+void read_piece(disk::File& file, std::uint64_t offset, char* to, std::size_t size,
+                std::uint64_t& unreadable) {
+  try {
+    file.read_at(offset, to, size);
+    return;
+  } catch (const disk::DiskError&) {
+    std::fill_n(to, size, '\0');
+    const std::size_t to_boundary = sector - offset % sector;
+    if (size <= to_boundary) {
+      unreadable += size;
+      return;
+    }
+  }
+  const std::size_t sectors = (offset % sector + size + sector - 1) / sector;
+  const std::size_t first = sectors / 2 * sector - offset % sector;
+  read_piece(file, offset, to, first, unreadable);
+  read_piece(file, offset + first, to + first, size - first, unreadable);
+}
+
+}  // namespace
+
+std::string read_what_can_be_read(disk::File& file, std::uint64_t offset, std::size_t size,
+                                  std::uint64_t& unreadable) {
+  std::string bytes(size, '\0');
+  if (size > 0) read_piece(file, offset, bytes.data(), size, unreadable);
+  return bytes;
+}
+
+std::size_t next_sound(std::string_view bytes, std::size_t from, std::uint64_t generation) {
+  for (std::size_t at = from; at + record_header <= bytes.size(); at += record_alignment)
+    if (may_be_record(bytes.substr(at), generation) && parse_record(bytes.substr(at), generation)) return at;
+  return bytes.size();
 }
 
 }  // namespace relayd::queue

@@ -1,10 +1,13 @@
-// Segment: one file of the journal, its header and its life: free, named, full, free again.
+// Segment: one life of a file in one of the two logs: its header, and who finds it.
 //
-// SegmentStore belongs to the writer thread. A Segment is shared with readers, who only read.
+// A Segment is shared with readers, who only read; the writer of its log appends. Files are made and used
+// again by Ground.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,62 +18,81 @@
 
 namespace relayd::queue {
 
-constexpr std::uint32_t format_version = 1;
-constexpr std::uint32_t segment_start = 4096;  // of the first record; the header has its block for itself
+// A binary refuses a queue whose format is greater than its own, and ignores how much greater the revision
+// is: what a revision adds bears flag_may_be_ignored.
+constexpr std::uint32_t format_version = 2;
+constexpr std::uint32_t format_revision = 0;
 
-// What the header says. `previous` is the segment in use before this one (0: none) and `previous_end` where
-// its last durable record ended: all behind that, and all segments between the two, is void.
+// Where the first record stands. The header and its copy have a block each for themselves.
+constexpr std::uint32_t segment_start = 8192;
+constexpr std::uint32_t legacy_segment_start = 4096;  // in format 1
+
+enum class SegmentKind : std::uint8_t {
+  legacy = 0,  // of format 1: both logs in one
+  intake = 1,  // messages as they were taken
+  moved = 2,   // messages that were moved here: each is named by a summary, or means nothing
+  state = 3,
+};
+
+// What the header says. `previous` is the segment of this kind that was in use before this one (0: none) and
+// `previous_end` where its last durable record ended: all behind that, and all segments of this kind between
+// the two, is void.
 struct SegmentHeader {
   std::uint64_t sequence = 0;
   std::uint64_t generation = 0;  // random; marks and seeds the records of this life of the file
   std::uint64_t previous = 0;
   std::uint32_t previous_end = 0;
+  SegmentKind kind = SegmentKind::legacy;
+  bool previous_is_torn = false;  // it has holes that never were durable, with sound records behind them
 };
-// The block of the header, which stands in it twice.
+inline std::uint32_t start_of(const SegmentHeader& header) {
+  return header.kind == SegmentKind::legacy ? legacy_segment_start : segment_start;
+}
+// All that stands before the first record: the header, twice.
 std::string encode_header(const SegmentHeader& header);
 
 struct HeaderVerdict {
-  std::optional<SegmentHeader> header;  // nothing: not sound, or of another version
+  std::optional<SegmentHeader> header;  // nothing: not sound, or of a newer version
   std::uint32_t version = 0;            // 0: not sound
   bool is_copy = false;                 // the header itself is damaged, its copy was read
 };
-// `block`: the first segment_start bytes of a file.
-HeaderVerdict decode_header(std::string_view block);
-
-// "journal/0000000000000012.journal", in decimal.
-std::string segment_path(std::uint64_t sequence);
-// The sequence number in a name within journal/; nothing for any other name.
-std::optional<std::uint64_t> parse_segment_name(std::string_view name);
-bool is_free_name(std::string_view name);
+// `front`: what a file begins with, segment_start bytes if it has so many.
+HeaderVerdict decode_header(std::string_view front);
 
 struct Segment {
   SegmentHeader header;
-  std::unique_ptr<disk::File> file;
+  std::string path;
+  std::shared_ptr<disk::File> file;
+  std::uint64_t capacity = 0;  // octets that are allocated to it
 };
 
-class SegmentStore {
+// The segments of one log that are in use. Shared by its writer, which adds, and by readers: it is locked,
+// never while something is read or written.
+class SegmentTable {
  public:
-  // `last`: the highest sequence number ever seen. `free`: names of free files within journal/.
-  SegmentStore(disk::Disk& disk, std::uint64_t last, std::vector<std::string> free);
-
-  // A segment that is durable under its own name, made of a free file when there is one. Throws DiskError;
-  // what was begun is then removed, or void (see SegmentHeader).
-  std::shared_ptr<const Segment> open_next(std::uint64_t previous, std::uint32_t previous_end);
-
-  // Removes, if it can, a segment in which nothing became durable. The next one must pass over it.
-  void discard(std::uint64_t sequence);
-
-  // Takes a segment out of use: its name is gone from the disk when it returns. Throws DiskError; nobody
-  // knows then whether it is gone, so it must succeed before a younger one is retired. May be called again.
-  void retire(std::uint64_t sequence);
+  void add(std::shared_ptr<const Segment> segment);
+  void remove(std::uint64_t sequence);
+  std::shared_ptr<const Segment> find(std::uint64_t sequence) const;
+  std::vector<std::shared_ptr<const Segment>> all() const;  // ascending
+  std::uint64_t capacity() const;                           // of all of them
+  std::size_t size() const;
 
  private:
-  std::string free_file();
-  void remove_if_possible(const std::string& path);
-
-  disk::Disk& disk_;
-  std::uint64_t last_;
-  std::vector<std::string> free_;
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, std::shared_ptr<const Segment>> segments_;
+  std::uint64_t capacity_ = 0;
 };
+
+// The bytes of the sound record at `where`; nothing when there is none, or it cannot be read. `length`: what
+// is expected to be enough. Blocks.
+std::optional<std::string> read_record(const SegmentTable& segments, Position where, std::uint32_t length);
+
+// Reads `size` octets at `offset`. Sectors that the disk cannot give read as zeroes and are counted in
+// `unreadable`; so do octets behind the end of the file. Blocks.
+std::string read_what_can_be_read(disk::File& file, std::uint64_t offset, std::size_t size,
+                                  std::uint64_t& unreadable);
+
+// Where the next sound record begins, from `from` on; the end of `bytes` when there is none.
+std::size_t next_sound(std::string_view bytes, std::size_t from, std::uint64_t generation);
 
 }  // namespace relayd::queue

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <random>
 
+#include "relay/doubt.hpp"
 #include "relay/queue_delivery.hpp"
 
 namespace relayd {
@@ -40,6 +41,9 @@ constexpr Duration short_pause = std::chrono::seconds(5);
 // A quota comes back in its own time; looking once an hour finds it whatever the provider's day is.
 constexpr Duration quota_pause = std::chrono::hours(1);
 
+// No clock that is right says an earlier time.
+constexpr WallTime first_believable = std::chrono::sys_days(std::chrono::year(2026) / 1 / 1);
+
 // What troubles a lane, or closes it, is a reason to pass it over.
 bool may_be_passed_over(const LaneEntry& entry) {
   const ReplyClass what = entry.lane->troubles() > 0 ? entry.pause_class : ReplyClass::quota;
@@ -56,9 +60,10 @@ std::string rule_text(const route::Route& route) {
 struct Dispatcher::Settlement {
   Message& message;
   LaneEntry& entry;
-  const send::Delivery& delivery;
+  const QueueDelivery& delivery;
   const send::Report& report;
   bool has_next = false;  // the route has another upstream behind this one
+  bool in_doubt = false;  // the upstream may have taken it, and nothing was heard
   queue::Outcome outcome;
   Verdict worst;  // what decides about the lane and the next attempt: the last that was not plain success
   const send::Event* event = nullptr;  // its event
@@ -74,6 +79,7 @@ Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& d
       log_(log),
       queue_(queue),
       setup_(setup),
+      give_up_(loop, log, queue),
       quotas_(loop, workers, disk, log),
       lanes_(loop, workers, log, dialer, quotas_, *this) {
   lanes_.use(setup_.router);
@@ -96,7 +102,8 @@ Duration Dispatcher::jittered(Duration delay) {
 
 // When a message is given up; it must come up then, whatever it waits for.
 SteadyTime Dispatcher::end_of_life(const Message& message) const {
-  const WallTime end = message.accepted + setup_.config->queue.lifetime;
+  const WallTime from = clock_was_wrong(message) ? loop_.wall_now() : message.lives_from;
+  const WallTime end = from + setup_.config->queue.lifetime;
   return loop_.now() + std::max<Duration>(end - loop_.wall_now(), Duration::zero());
 }
 
@@ -114,11 +121,16 @@ struct Dispatcher::Way {
 Dispatcher::Way Dispatcher::find_way(const Message& message, std::span<const route::Choice> choices) {
   std::size_t first = message.route_step < choices.size() ? message.route_step : 0;
   std::size_t last = choices.size();
-  // A message that may already have been taken waits for the one that may have it.
-  for (std::size_t i = 0; message.in_doubt && i < choices.size(); ++i) {
-    if (choices[i].upstream->name != message.doubted) continue;
-    first = i;
-    last = i + 1;
+  if (const std::optional<std::size_t> doubted = doubted_step(message, choices)) {
+    // A message that may already have been taken waits for the one that may have it. Recipients for whom that
+    // is out of the question go there with the rest, or on without them.
+    if (message.doubtful == message.pending) {
+      first = *doubted;
+      last = first + 1;
+    } else if (*doubted >= first) {
+      LaneEntry& entry = lanes_.lane_for(choices[*doubted]);
+      if (entry.lane->open() && !entry.lane->probing()) return {&entry, *doubted, {}};
+    }
   }
   Way way{nullptr, 0, SteadyTime::max()};
   for (std::size_t step = first; step < last; ++step) {
@@ -140,7 +152,7 @@ void Dispatcher::dispatch(Message& message) {
   if (stopping_) return queue_.release(message, loop_.now() + backoff(1));
   if (is_expired(message)) return expire(message);
   const route::Route route = setup_.router->route(message.routing_sender);
-  if (!route.reject.empty()) return give_up(message, "failed", std::string(route.reject));
+  if (!route.reject.empty()) return give_up_.take(message, "failed", std::string(route.reject));
   if (route.choices.empty()) return defer_unroutable(message);
   const Way way = find_way(message, route.choices);
   if (!way.entry) {
@@ -149,7 +161,15 @@ void Dispatcher::dispatch(Message& message) {
   }
   message.route_step = static_cast<std::uint8_t>(way.step);
   under_way_[message.id.value] = way.entry;
-  way.entry->lane->enqueue(message.routing_sender, {message.id.value, message.pending});
+  const std::uint32_t left_out = takes_doubtful(message, way.entry->upstream) ? 0 : message.doubtful;
+  way.entry->lane->enqueue(message.routing_sender, {message.id.value, message.pending - left_out});
+}
+
+// Whether that upstream may have those recipients that one may have reached already: it is the one, or the
+// one is out of reach for good.
+bool Dispatcher::takes_doubtful(const Message& message, std::string_view upstream) const {
+  return message.doubted == upstream ||
+         !doubted_step(message, setup_.router->route(message.routing_sender).choices);
 }
 
 void Dispatcher::clear_way(const Message& message) {
@@ -169,43 +189,20 @@ void Dispatcher::defer_unroutable(Message& message) {
   queue_.settle(message, outcome);
 }
 
-bool Dispatcher::is_expired(const Message& message) const {
-  return queue::expired(message.accepted, setup_.config->queue.lifetime, loop_.wall_now());
+// A clock that has not been set yet, at a start without a battery, says 1970: what was accepted then is not
+// old.
+bool Dispatcher::is_expired(Message& message) {
+  if (clock_was_wrong(message)) queue_.renew(message);
+  return queue::expired(message.lives_from, setup_.config->queue.lifetime, loop_.wall_now());
+}
+
+bool Dispatcher::clock_was_wrong(const Message& message) const {
+  return message.lives_from < first_believable && loop_.wall_now() >= first_believable;
 }
 
 void Dispatcher::expire(Message& message) {
-  give_up(message, "expired",
-          fmt::format("not delivered within {} s", setup_.config->queue.lifetime.count()));
-}
-
-void Dispatcher::give_up(Message& message, const std::string& event, const std::string& reason) {
-  scope_.spawn(fail_all(message.id, event, reason));
-}
-
-// Who is still pending is in the message's envelope, on disk.
-Task<void> Dispatcher::fail_all(MessageId id, std::string event, std::string reason) {
-  Message* message = queue_.find(id);
-  queue::Content content;
-  try {
-    content = co_await queue_.read(*message);
-  } catch (const queue::QueueError& error) {
-    log_.error("queue_trouble", {{"id", queue::to_string(id)}, {"reason", error.what()}});
-    co_return;
-  }
-  message = queue_.find(id);
-  if (!message) co_return;  // deleted meanwhile
-  queue::Outcome outcome;
-  outcome.when = loop_.wall_now();
-  for (std::uint32_t i = 0; i < content.states.size(); ++i) {
-    if (content.states[i] != RecipientState::pending) continue;
-    outcome.recipients.push_back({i, RecipientState::failed, 0, reason});
-    log_.error(event, {{"id", queue::to_string(id)},
-                       {"from", content.envelope.sender},
-                       {"to", content.envelope.recipients[i].address},
-                       {"response", reason},
-                       {"attempts", message->attempts}});
-  }
-  queue_.settle(*message, outcome);
+  give_up_.take(message, "expired",
+                fmt::format("not delivered within {} s", setup_.config->queue.lifetime.count()));
 }
 
 // --- what lanes ask ---
@@ -224,13 +221,28 @@ Task<std::unique_ptr<send::Delivery>> Dispatcher::load(std::uint64_t id, std::ui
   }
   try {
     queue::Content content = co_await queue_.read(*message);
-    delivery = std::make_unique<QueueDelivery>(queue_, workers_, *message, std::move(content),
-                                               under_way_.at(id)->upstream, recipients);
+    message = queue_.find({id});
+    delivery = make_delivery(*message, std::move(content), recipients);
   } catch (const queue::QueueError& error) {
     log_.error("queue_trouble", {{"id", queue::to_string(MessageId{id})}, {"reason", error.what()}});
     under_way_.erase(id);
   }
   co_return delivery;
+}
+
+std::unique_ptr<send::Delivery> Dispatcher::make_delivery(Message& message, queue::Content content,
+                                                          std::uint32_t recipients) {
+  const std::string& upstream = under_way_.at(message.id.value)->upstream;
+  const auto next_attempt = [this, &message, attempts = message.attempts + 1U] {
+    const Duration wait = std::min(loop_.now() + backoff(attempts), end_of_life(message)) - loop_.now();
+    return loop_.wall_now() + std::chrono::duration_cast<WallTime::duration>(wait);
+  };
+  auto delivery = std::make_unique<QueueDelivery>(
+      queue_, workers_, message, std::move(content),
+      QueueDelivery::Terms{upstream, takes_doubtful(message, upstream), recipients, next_attempt});
+  if (!delivery->recipients().empty()) return delivery;
+  give_back(message.id.value);  // the route is another than when it came here
+  return nullptr;
 }
 
 // It looks for another way at once.
@@ -257,23 +269,20 @@ void Dispatcher::settle(std::uint64_t id, const send::Delivery& delivery, const 
   under_way_.erase(id);
   if (!message) return;
   const route::Route route = setup_.router->route(message->routing_sender);
-  const bool was_in_doubt =
-      static_cast<const QueueDelivery&>(delivery).was_in_doubt();  // load() makes no other
-  const bool has_next = message->route_step + 1U < route.choices.size() && !was_in_doubt;
-  Settlement settlement{*message, entry, delivery, report, has_next, {}, {}};
+  const bool has_next = message->route_step + 1U < route.choices.size();
+  const auto& own = static_cast<const QueueDelivery&>(delivery);  // load() makes no other
+  Settlement settlement{*message, entry, own, report, has_next, false, {}, {}};
   settlement.worst.action = Action::delivered;
   settlement.outcome.when = loop_.wall_now();
   settlement.outcome.upstream = entry.upstream;
   settlement.outcome.username = entry.username;
   settlement.outcome.host = report.host;
-  settlement.outcome.in_doubt = was_in_doubt;
   for (const send::RecipientEvent& recipient : report.recipients) judge(settlement, recipient);
   react(settlement);
 }
 
 // A message that came here because the upstreams that could take it are in trouble waits for them.
 bool Dispatcher::another_may_take(const Settlement& settlement) const {
-  if (settlement.outcome.in_doubt) return false;
   const send::Delivery& delivery = settlement.delivery;
   const auto choices = setup_.router->route(settlement.message.routing_sender).choices;
   return std::any_of(choices.begin(), choices.end(), [&](const route::Choice& choice) {
@@ -287,9 +296,14 @@ void Dispatcher::judge(Settlement& settlement, const send::RecipientEvent& entry
   const send::Event& event = entry.event;
   Verdict verdict = event.trouble ? settle::judge(event.stage, *event.trouble)
                                   : settle::judge(event.stage, event.reply, settlement.entry.provider);
-  const bool moves_on = settle::moves_on(verdict, settlement.entry.retry_next_on) && settlement.has_next;
-  if (verdict.unfit && !moves_on && another_may_take(settlement)) verdict.action = Action::retry;
-  RecipientState state = RecipientState::pending;
+  // Whatever is said now, an earlier attempt may have reached it.
+  const bool was_doubtful = settlement.delivery.was_doubtful(entry.recipient);
+  const bool moves_on =
+      settle::moves_on(verdict, settlement.entry.retry_next_on) && settlement.has_next && !was_doubtful;
+  if (verdict.unfit && !moves_on && !was_doubtful && another_may_take(settlement))
+    verdict.action = Action::retry;
+  const bool doubtful = verdict.in_doubt || was_doubtful;
+  RecipientState state = doubtful ? RecipientState::doubtful : RecipientState::pending;
   if (verdict.action == Action::delivered)
     state = RecipientState::delivered;
   else if (verdict.action == Action::failed && !moves_on)
@@ -298,7 +312,7 @@ void Dispatcher::judge(Settlement& settlement, const send::RecipientEvent& entry
                                            static_cast<std::uint16_t>(event.trouble ? 0 : event.reply.code),
                                            response_text(event)});
   if (state == RecipientState::delivered) settlement.delivered = true;
-  settlement.outcome.in_doubt |= verdict.in_doubt;
+  settlement.in_doubt |= verdict.in_doubt;
   settlement.moves_on |= moves_on;
   const bool full =
       !event.trouble && event.stage == smtp::Stage::rcpt && settle::too_many_recipients(event.reply);
@@ -354,11 +368,14 @@ void Dispatcher::react(Settlement& settlement) {
     log_.info("lane_resumed",
               {{"upstream", settlement.entry.upstream}, {"account", settlement.entry.username}});
   }
-  const Duration patience = backoff(message.attempts + 1U);
+  const Duration patience = backoff(settlement.delivery.attempt());
   SteadyTime next = loop_.now() + patience;
   const bool nobody_waits =
       std::none_of(settlement.outcome.recipients.begin(), settlement.outcome.recipients.end(),
-                   [](const auto& entry) { return entry.state == RecipientState::pending; });
+                   [](const auto& entry) {
+                     return entry.state == RecipientState::pending || entry.state == RecipientState::doubtful;
+                   }) &&
+      !settlement.delivery.leaves_doubtful();
   if (settlement.moves_on || next_port || nobody_waits || (settlement.at_once && settlement.delivered))
     next = loop_.now();
   else if (stopped)
@@ -366,8 +383,6 @@ void Dispatcher::react(Settlement& settlement) {
   const Duration wait = std::min(next, end_of_life(message)) - loop_.now();
   settlement.outcome.next_attempt =
       settlement.outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(wait);
-  const bool hold =
-      settlement.worst.in_doubt && setup_.config->queue.in_doubt == config::Queue::InDoubt::hold;
   const std::uint8_t step = message.route_step;
   const MessageId id = message.id;
   queue_.settle(message, settlement.outcome);
@@ -377,7 +392,8 @@ void Dispatcher::react(Settlement& settlement) {
     left->route_step = static_cast<std::uint8_t>(step + 1);
   else if (next_port)
     left->route_step = step;
-  if (hold) queue_.hold(*left);
+  if (settlement.in_doubt)
+    hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *left, settlement.delivery.leaves_doubtful());
 }
 
 // How long the lane waits, by what stopped it.
@@ -440,7 +456,7 @@ void Dispatcher::log_recipient(const Settlement& settlement, const send::Recipie
                event.trouble || !event.reply.enhanced.given() ? "" : smtp::to_string(event.reply.enhanced)},
               {"response", response_text(event)},
               {"delay", age.count()},
-              {"attempts", message.attempts + 1},
+              {"attempts", settlement.delivery.attempt()},
               {"class", settle::to_string(verdict.reply_class)}});
   if (!observer_) return;
   observer_({std::string(settlement.delivery.id()), envelope.sender, to,
@@ -465,7 +481,7 @@ Task<void> Dispatcher::drained() {
   std::vector<send::Lane*> lanes;
   lanes_.for_each([&lanes](LaneEntry& entry) { lanes.push_back(entry.lane.get()); });
   for (send::Lane* lane : lanes) co_await lane->drained();
-  co_await scope_.drained();
+  co_await give_up_.drained();
   co_await quotas_.flush();
 }
 

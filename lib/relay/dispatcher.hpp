@@ -13,6 +13,7 @@
 
 #include "queue/queue.hpp"
 #include "queue/schedule.hpp"
+#include "relay/give_up.hpp"
 #include "relay/lanes.hpp"
 #include "relay/quota_book.hpp"
 #include "relay/setup.hpp"
@@ -57,6 +58,7 @@ class Dispatcher final : public send::Desk {
 
   // For the operator.
   const Lanes& lanes() const { return lanes_; }
+  std::size_t being_given_up() const { return give_up_.under_way(); }
 
   void shut_down();
   void abort();
@@ -73,6 +75,9 @@ class Dispatcher final : public send::Desk {
   struct Way;
 
   Way find_way(const queue::Message& message, std::span<const route::Choice> choices);
+  bool takes_doubtful(const queue::Message& message, std::string_view upstream) const;
+  std::unique_ptr<send::Delivery> make_delivery(queue::Message& message, queue::Content content,
+                                                std::uint32_t recipients);
   bool another_may_take(const Settlement& settlement) const;
   void judge(Settlement& settlement, const send::RecipientEvent& entry);
   static bool shows_health(const Settlement& settlement);
@@ -82,11 +87,10 @@ class Dispatcher final : public send::Desk {
   void note_reply(const Settlement& settlement);
   void log_recipient(const Settlement& settlement, const send::RecipientEvent& entry,
                      const settle::Verdict& verdict, queue::RecipientState state);
-  bool is_expired(const queue::Message& message) const;
+  bool is_expired(queue::Message& message);
+  bool clock_was_wrong(const queue::Message& message) const;
   void expire(queue::Message& message);
-  void give_up(queue::Message& message, const std::string& event, const std::string& reason);
   void defer_unroutable(queue::Message& message);
-  async::Task<void> fail_all(queue::MessageId id, std::string event, std::string reason);
   Duration backoff(std::uint32_t attempts);
   Duration jittered(Duration delay);
   SteadyTime end_of_life(const queue::Message& message) const;
@@ -97,10 +101,10 @@ class Dispatcher final : public send::Desk {
   queue::Queue& queue_;
   Setup setup_;
   Observer observer_;
+  GiveUp give_up_;
   QuotaBook quotas_;
   Lanes lanes_;
   std::unordered_map<std::uint64_t, LaneEntry*> under_way_;  // messages that a lane has
-  async::Scope scope_;
   bool stopping_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "accept/rules.hpp"
+#include "relay/recipients_text.hpp"
 #include "rewrite/addresses.hpp"
 #include "rewrite/received.hpp"
 #include "shared/base/ascii.hpp"
@@ -21,20 +22,10 @@ namespace {
 // RFC 5321 6.3 asks for at least 100.
 constexpr std::size_t hop_limit = 100;
 
-constexpr std::size_t recipients_shown = 10;
-
 Refused refused(const QueueError& error) {
   if (error.kind() == QueueError::Kind::full)
     return {{452, {4, 3, 1}, "The queue's disk is full, try again later"}};
   return {{451, {4, 3, 0}, "The queue cannot be written, try again later"}};
-}
-
-std::string recipients_text(const std::vector<mail::Recipient>& recipients) {
-  std::string text;
-  for (std::size_t i = 0; i < recipients.size() && i < recipients_shown; ++i)
-    text += (i == 0 ? "" : ",") + recipients[i].address;
-  if (recipients.size() > recipients_shown) text += fmt::format(",… {} in all", recipients.size());
-  return text;
 }
 
 }  // namespace

@@ -10,22 +10,34 @@
 namespace relayd {
 
 using async::Task;
+using queue::RecipientState;
 
 namespace {
 constexpr std::uint64_t piece_size = 256 * 1024;
 }
 
 QueueDelivery::QueueDelivery(queue::Queue& queue, async::Workers& workers, const queue::Message& message,
-                             queue::Content content, std::string upstream, std::size_t limit)
+                             queue::Content content, Terms terms)
     : queue_(queue),
       workers_(workers),
       id_(message.id),
-      upstream_(std::move(upstream)),
-      was_in_doubt_(message.in_doubt),
+      terms_(std::move(terms)),
+      attempt_(message.attempts + 1U),
+      doubted_here_(message.doubted == terms_.upstream),
       text_(queue::to_string(message.id)),
       content_(std::move(content)) {
-  for (std::uint32_t i = 0; i < content_.states.size() && recipients_.size() < limit; ++i)
-    if (content_.states[i] == queue::RecipientState::pending) recipients_.push_back(i);
+  for (std::uint32_t i = 0; i < content_.states.size(); ++i) {
+    const bool doubtful = content_.states[i] == RecipientState::doubtful;
+    const bool wanted = content_.states[i] == RecipientState::pending || (doubtful && terms_.with_doubtful);
+    if (wanted && recipients_.size() < terms_.limit)
+      recipients_.push_back(i);
+    else
+      leaves_doubtful_ |= doubtful;
+  }
+}
+
+bool QueueDelivery::was_doubtful(std::uint32_t recipient) const {
+  return doubted_here_ && content_.states[recipient] == RecipientState::doubtful;
 }
 
 Task<std::string_view> QueueDelivery::next() {
@@ -53,8 +65,9 @@ std::string_view QueueDelivery::read_file() {
   return piece_;
 }
 
-Task<void> QueueDelivery::before_final_dot() {
-  if (queue::Message* message = queue_.find(id_)) co_await queue_.mark_in_doubt(*message, upstream_);
+Task<void> QueueDelivery::before_final_dot(std::span<const std::uint32_t> recipients) {
+  queue::Message* const message = queue_.find(id_);
+  if (message) co_await queue_.mark_in_doubt(*message, terms_.upstream, recipients, terms_.next_attempt());
 }
 
 }  // namespace relayd

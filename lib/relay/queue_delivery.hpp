@@ -1,6 +1,8 @@
 // QueueDelivery: a message of the queue, as send wants to have it.
 #pragma once
 
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,19 +14,30 @@ namespace relayd {
 
 class QueueDelivery final : public send::Delivery {
  public:
-  // For the first `limit` recipients that are pending.
+  struct Terms {
+    std::string upstream;
+    bool with_doubtful = true;  // offered also to those whom another upstream may have reached already
+    std::size_t limit = 0;      // recipients
+    std::function<WallTime()> next_attempt;  // should nothing be heard of this one, as if it ended now
+  };
+
+  // For the first recipients that are still to be reached.
   QueueDelivery(queue::Queue& queue, async::Workers& workers, const queue::Message& message,
-                queue::Content content, std::string upstream, std::size_t limit);
+                queue::Content content, Terms terms);
 
   std::string_view id() const override { return text_; }
   const mail::Envelope& envelope() const override { return content_.envelope; }
   const std::vector<std::uint32_t>& recipients() const override { return recipients_; }
   std::uint64_t size() const override { return content_.size; }
   async::Task<std::string_view> next() override;
-  async::Task<void> before_final_dot() override;
+  async::Task<void> before_final_dot(std::span<const std::uint32_t> recipients) override;
 
-  // An earlier attempt may already have been taken.
-  bool was_in_doubt() const { return was_in_doubt_; }
+  // Which attempt of the message this is, from 1.
+  std::uint32_t attempt() const { return attempt_; }
+  // An earlier attempt at this upstream may already have reached this recipient.
+  bool was_doubtful(std::uint32_t recipient) const;
+  // There are such recipients, and this is not for them.
+  bool leaves_doubtful() const { return leaves_doubtful_; }
 
  private:
   std::string_view read_file();
@@ -32,8 +45,10 @@ class QueueDelivery final : public send::Delivery {
   queue::Queue& queue_;
   async::Workers& workers_;
   queue::MessageId id_;
-  std::string upstream_;
-  bool was_in_doubt_;
+  Terms terms_;
+  std::uint32_t attempt_;
+  bool doubted_here_;  // at this upstream, if anywhere
+  bool leaves_doubtful_ = false;
   std::string text_;
   queue::Content content_;
   std::vector<std::uint32_t> recipients_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "accept/rules.hpp"
+#include "relay/doubt.hpp"
 #include "relay/incoming.hpp"
 #include "relay/instance.hpp"
 #include "relay/status.hpp"
@@ -34,6 +35,7 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       setup_(std::move(setup)),
       workers_(loop, helper_threads),
       queue_(loop, workers_, disk_, queue_options(*setup_.config)),
+      loading_(loop, workers_, log, queue_),
       dialer_(loop),
       dispatcher_(loop, workers_, disk_, log, dialer_, queue_, setup_),
       certificates_(loop, workers_, log,
@@ -42,17 +44,56 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
 
 Relay::~Relay() = default;
 
-void Relay::start() {
-  queue_.on_trouble([this](const std::string& line) { log_.error("queue_trouble", {{"reason", line}}); });
-  queue_.on_due([this](queue::Message& message) { dispatcher_.dispatch(message); });
-  report(queue_.open());
-  mark_ = instance_mark(disk_);
-  hold_doubtful();
-  dispatcher_.open();
+void Relay::start(OnOpened on_opened) {
+  take_hold();
   for (const config::Listener& listener : setup_.config->listeners) listen(listener);
   certificates_.watch(setup_.tls);
   open_window();
+  opening_.spawn(open(std::move(on_opened)));
+}
+
+// Before anything is bound: of two relays on one queue the second shall not take the first one's place.
+void Relay::take_hold() {
+  const std::string& directory = setup_.config->queue.directory;
+  try {
+    if (disk_.hold(directory)) return;
+  } catch (const disk::DiskError& error) {
+    throw queue::QueueError(queue::QueueError::Kind::broken,
+                            fmt::format("cannot open the queue {}: {}", directory, error.what()));
+  }
+  throw queue::QueueError(queue::QueueError::Kind::locked,
+                          fmt::format("{} is in use by another process", directory));
+}
+
+Task<void> Relay::open(OnOpened on_opened) {
+  queue_.on_trouble([this](const std::string& line) { log_.error("queue_trouble", {{"reason", line}}); });
+  queue_.on_due([this](queue::Message& message) { dispatcher_.dispatch(message); });
+  std::string failure;
+  try {
+    const bool whole = co_await loading_.run();
+    if (!whole || stopping_) co_return;
+    begin();
+  } catch (const queue::QueueError& error) {
+    failure = error.what();
+  } catch (const disk::DiskError& error) {
+    failure = fmt::format("cannot open the queue {}: {}", setup_.config->queue.directory, error.what());
+  }
+  on_opened(failure);
+}
+
+// Mail flows from here on.
+void Relay::begin() {
+  report(queue_.begin());
+  mark_ = instance_mark(disk_);
+  hold_doubtful();
+  dispatcher_.open();
+  ready_ = true;
   collector_ = make_collector(loop_, surroundings(), setup_.config);
+}
+
+std::optional<queue::Totals> Relay::totals() const {
+  if (!ready_) return std::nullopt;
+  return queue_.totals();
 }
 
 // Where the operator's commands come in. Mail does not need it: a default path that cannot be used is no
@@ -62,12 +103,22 @@ void Relay::open_window() {
   try {
     watch::Admin::Hooks hooks{[this](const queue::Message& message) { return upstreams_of(message); },
                               [this](const queue::Message& message) { dispatcher_.clear_way(message); },
-                              [this] { return status_of(queue_, dispatcher_.lanes(), started_, loop_); }};
+                              [this] { return status_of(queue_, dispatcher_.lanes(), started_, loop_); },
+                              [this] { return starting(); }};
     admin_ = std::make_unique<watch::Admin>(loop_, workers_, queue_, config.admin_socket(), std::move(hooks));
   } catch (const net::BindError& error) {
     if (!config.admin.socket.empty()) throw;
     log_.warning("not_listening", {{"reason", error.what()}});
   }
+}
+
+std::optional<watch::Status> Relay::starting() const {
+  if (ready_) return std::nullopt;
+  watch::Status status;
+  status.now = loop_.wall_now();
+  status.uptime = loop_.now() - started_;
+  status.starting = loading_.progress();
+  return status;
 }
 
 std::vector<std::string> Relay::upstreams_of(const queue::Message& message) const {
@@ -115,11 +166,10 @@ void Relay::report(const queue::Recovery& recovery) {
   log_.warning("queue_not_persistent", {{"reason", text}});
 }
 
-// What an upstream may have taken before a crash, where the operator wants to look first.
+// What an upstream may have taken before a crash, and the operator shall look first.
 void Relay::hold_doubtful() {
-  if (setup_.config->queue.in_doubt != config::Queue::InDoubt::hold) return;
   queue_.for_each([this](queue::Message& message) {
-    if (message.in_doubt && message.state == queue::MessageState::waiting) queue_.hold(message);
+    relayd::hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, message);
   });
 }
 
@@ -176,13 +226,16 @@ Task<void> Relay::drain(Drained& drained) {
   for (const auto& listener : listeners_) co_await listener->drained();
   if (collector_) co_await collector_->drained();
   co_await certificates_.drained();
+  co_await opening_.drained();
   co_await dispatcher_.drained();
-  co_await queue_.flush();
+  if (ready_) co_await queue_.flush();
   drained.all = true;
   drained.moment.set();
 }
 
 Task<bool> Relay::shut_down(Deadline deadline) {
+  stopping_ = true;
+  loading_.stop();
   for (const auto& listener : listeners_) listener->shut_down();
   if (collector_) collector_->shut_down();
   certificates_.close();
@@ -218,6 +271,7 @@ const config::Account* Relay::account_of(const accept::ClientFacts& facts) const
 
 std::optional<smtp::Reply> Relay::check_sender(const accept::ClientFacts& facts,
                                                const mail::Envelope& envelope, std::uint64_t size) {
+  if (!ready_) return smtp::Reply{451, {4, 3, 2}, "Starting: the queue is being read, try again in a moment"};
   const std::string& sender = envelope.sender;
   const config::Account* const account = account_of(facts);
   if (account && !accept::may_send_as(account->may_send_as, sender))

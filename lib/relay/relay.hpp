@@ -4,7 +4,9 @@
 // and the workers.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "relay/certificates.hpp"
 #include "relay/collector.hpp"
 #include "relay/dispatcher.hpp"
+#include "relay/queue_loading.hpp"
 #include "relay/setup.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/disk/posix_disk.hpp"
@@ -28,8 +31,12 @@ class Relay final : public accept::Intake {
   Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup);
   ~Relay() override;
 
-  // Opens the queue, then listens. Throws queue::QueueError or net::BindError; nothing is left open then.
-  void start();
+  // Called once: the queue was read, and mail is taken; or why not.
+  using OnOpened = std::function<void(const std::string& failure)>;
+
+  // Takes hold of the queue and listens; then reads the queue, while clients are put off and the operator
+  // hears how far it is. Throws queue::QueueError or net::BindError; nothing is left open then.
+  void start(OnOpened on_opened);
   // Where it listens, with the ports that the kernel chose.
   std::vector<std::string> addresses() const;
 
@@ -45,7 +52,8 @@ class Relay final : public accept::Intake {
   void abort();
 
   void observe(Dispatcher::Observer observer) { dispatcher_.observe(std::move(observer)); }
-  queue::Totals totals() const { return queue_.totals(); }
+  // Nothing while the queue is being read.
+  std::optional<queue::Totals> totals() const;
 
   // accept::Intake
   Bytes size_limit() override;
@@ -62,9 +70,13 @@ class Relay final : public accept::Intake {
     bool all = false;
   };
 
+  void take_hold();
+  async::Task<void> open(OnOpened on_opened);
+  void begin();
   accept::Surroundings surroundings();
   void listen(const config::Listener& listener);
   void open_window();
+  std::optional<watch::Status> starting() const;
   std::vector<std::string> upstreams_of(const queue::Message& message) const;
   void use_certificates(std::shared_ptr<net::TlsServerContext> tls);
   const config::Account* account_of(const accept::ClientFacts& facts) const;
@@ -80,6 +92,9 @@ class Relay final : public accept::Intake {
   async::Workers workers_;
   disk::PosixDisk disk_;
   queue::Queue queue_;
+  QueueLoading loading_;
+  bool ready_ = false;  // the queue was read
+  bool stopping_ = false;
   net::NetDialer dialer_;
   Dispatcher dispatcher_;
   std::string mark_;
@@ -91,6 +106,7 @@ class Relay final : public accept::Intake {
   std::unique_ptr<watch::Admin> admin_;
   SteadyTime started_;
   Drained drained_;
+  async::Scope opening_;
   async::Scope draining_;
 };
 

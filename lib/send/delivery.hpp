@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,8 +35,9 @@ class Delivery {
   // The next piece of header and body, canonical; empty at the end. Valid until the next call.
   virtual async::Task<std::string_view> next() = 0;
 
-  // Returns when it is on disk that the final dot may have left (RFC 5321 4.2.5).
-  virtual async::Task<void> before_final_dot() = 0;
+  // Returns when it is on disk that the final dot may have left (RFC 5321 4.2.5), for the recipients that the
+  // server takes. They must stay where they are meanwhile.
+  virtual async::Task<void> before_final_dot(std::span<const std::uint32_t> recipients) = 0;
 };
 
 // An event: a reply, or what happened instead of one.
@@ -68,13 +70,18 @@ struct Report {
   // Replies did not fit the commands that rode behind the final dot: this server had better not be sent any.
   bool out_of_step = false;
 
-  // Those who have no answer of their own share what befell the message.
-  void add_rest(const Delivery& delivery, const Event& event) {
+  // Those who have no answer of their own.
+  std::vector<std::uint32_t> rest(const Delivery& delivery) const {
+    std::vector<std::uint32_t> rest;
     for (const std::uint32_t recipient : delivery.recipients()) {
       const auto answered = [recipient](const RecipientEvent& entry) { return entry.recipient == recipient; };
-      if (std::none_of(recipients.begin(), recipients.end(), answered))
-        recipients.push_back({recipient, event});
+      if (std::none_of(recipients.begin(), recipients.end(), answered)) rest.push_back(recipient);
     }
+    return rest;
+  }
+  // They share what befell the message.
+  void add_rest(const Delivery& delivery, const Event& event) {
+    for (const std::uint32_t recipient : rest(delivery)) recipients.push_back({recipient, event});
   }
 };
 

@@ -285,7 +285,8 @@ Task<void> SmtpTransport::send_content(Delivery& delivery, Report& report, Follo
     const Delivery* const next = co_await follow.next();
     announced = next && announce(*next, wire);
   }
-  co_await delivery.before_final_dot();
+  const std::vector<std::uint32_t> takers = report.rest(delivery);
+  co_await delivery.before_final_dot(takers);
   // The last of the content and the final dot leave in one write: a dot alone would wait for an ACK.
   conversation_.stage = Stage::final_dot;
   const bool sent = co_await deliver(wire, report, delivery);

@@ -1,5 +1,6 @@
 #include "watch/admin.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -103,12 +104,38 @@ Task<void> Admin::write(async::Stream& stream, std::string_view bytes) {
 }
 
 Task<void> Admin::answer(async::Stream& stream, const Request& request) {
-  if (request.command == "show")
+  const std::optional<Status> starting = hooks_.starting();
+  if (starting)
+    co_await put_off(stream, request, *starting);
+  else if (request.command == "health")
+    co_await tell_health(stream, "well");
+  else if (request.command == "show")
     co_await show(stream, request);
   else if (request.command == "status")
     co_await tell_status(stream);
   else
     co_await visit(stream, request);
+}
+
+// Before the queue is read.
+Task<void> Admin::put_off(async::Stream& stream, const Request& request, const Status& starting) {
+  if (request.command == "health") {
+    co_await tell_health(stream, "starting");
+    co_return;
+  }
+  const queue::Progress progress = *starting.starting;
+  std::string line =
+      error_line("", fmt::format("starting: the queue is being read, {} messages and {} of {} "
+                                 "octets so far; try again in a moment",
+                                 progress.messages, progress.read.count, progress.total.count));
+  if (request.command == "status") line = to_line(starting);
+  co_await write(stream, line);
+}
+
+// For probes: it asks nothing of anybody.
+Task<void> Admin::tell_health(async::Stream& stream, const char* health) {
+  const std::string line = line_of({{"health", health}});
+  co_await write(stream, line);
 }
 
 // Lanes may be many: the loop copies them, another thread makes the text.
@@ -120,7 +147,8 @@ Task<void> Admin::tell_status(async::Stream& stream) {
   co_await write(stream, line);
 }
 
-// list, retry, hold, release, delete: message by message, so that other work comes in between.
+// list, retry, hold, release, delete: message by message, so that other work comes in between. What it says
+// to be done is on disk.
 Task<void> Admin::visit(async::Stream& stream, const Request& request) {
   std::vector<MessageId> ids;
   std::string out;
@@ -143,11 +171,16 @@ Task<void> Admin::visit(async::Stream& stream, const Request& request) {
     ++count;
     out += act(request, *message);
     if (out.size() < write_at_least) continue;
-    co_await write(stream, out);
+    co_await tell(stream, request, out);
     out.clear();
   }
   out += end_line(count);
-  co_await write(stream, out);
+  co_await tell(stream, request, out);
+}
+
+Task<void> Admin::tell(async::Stream& stream, const Request& request, std::string_view lines) {
+  if (request.command != "list") co_await queue_.flush();
+  co_await write(stream, lines);
 }
 
 Task<bool> Admin::wanted(const Request& request, MessageId id) {
@@ -161,7 +194,7 @@ Task<bool> Admin::wanted(const Request& request, MessageId id) {
   if (request.recipient.empty()) co_return true;
   bool found = false;
   try {
-    const queue::Content content = co_await queue_.read(*message);
+    const queue::Content content = co_await queue_.look(*message);
     for (const mail::Recipient& recipient : content.envelope.recipients)
       found |= fits(request.recipient, recipient.address);
   } catch (const queue::QueueError&) {
@@ -174,7 +207,13 @@ std::string Admin::act(const Request& request, Message& message) {
   if (request.command == "list") return describe(message);
   const std::string id = queue::to_string(message.id);
   const char* refusal = nullptr;
-  if (request.command == "retry" || (request.command == "release" && message.state == MessageState::held)) {
+  if (request.not_taken && (!message.in_doubt || message.state == MessageState::ready)) {
+    refusal = message.in_doubt ? "it is being sent" : "it is not in doubt";
+  } else if (request.not_taken) {
+    hooks_.clear_way(message);
+    queue_.not_taken(message);
+  } else if (request.command == "retry" ||
+             (request.command == "release" && message.state == MessageState::held)) {
     hooks_.clear_way(message);
     queue_.retry(message);
   } else if (request.command == "delete") {
@@ -196,7 +235,11 @@ std::string Admin::describe(const Message& message) const {
                  {"size", message.size},
                  {"attempts", message.attempts},
                  {"accepted", time_text(message.accepted)}};
-  if (message.in_doubt) object["in_doubt"] = true;
+  if (message.in_doubt)
+    object.update({{"in_doubt", true},
+                   {"doubtful", message.doubtful},
+                   {"doubted", message.doubted},
+                   {"doubts", message.doubts}});
   if (message.state == MessageState::waiting)
     object["due_in"] = std::max<std::int64_t>(
         0, std::chrono::duration_cast<std::chrono::seconds>(message.due - loop_.now()).count());
@@ -212,7 +255,7 @@ Task<void> Admin::show(async::Stream& stream, const Request& request) {
     if (message) {
       try {
         // It may be gone after each wait.
-        content = co_await queue_.read(*message);
+        content = co_await queue_.look(*message);
         const std::string front = co_await workers_.run([&content] { return front_of(*content); });
         std::vector<queue::HistoryEvent> events;
         message = queue_.find(*id);

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "queue/queue.hpp"
@@ -29,6 +30,8 @@ class Admin {
     std::function<void(const queue::Message&)> clear_way;
     // How it stands, but for the oldest message.
     std::function<Status()> status;
+    // The same while the queue is being read, and nothing can be asked of it.
+    std::function<std::optional<Status>()> starting;
   };
 
   // Binds; throws net::BindError.
@@ -40,6 +43,8 @@ class Admin {
 
  private:
   async::Task<void> serve(std::unique_ptr<async::Stream> stream);
+  async::Task<void> put_off(async::Stream& stream, const Request& request, const Status& starting);
+  async::Task<void> tell_health(async::Stream& stream, const char* health);
   async::Task<void> answer(async::Stream& stream, const Request& request);
   async::Task<void> tell_status(async::Stream& stream);
   async::Task<void> visit(async::Stream& stream, const Request& request);
@@ -51,6 +56,7 @@ class Admin {
   std::string describe_whole(const queue::Message& message, const queue::Content& content,
                              const std::vector<queue::HistoryEvent>& events, std::string_view header,
                              bool body_follows) const;
+  async::Task<void> tell(async::Stream& stream, const Request& request, std::string_view lines);
   async::Task<void> write(async::Stream& stream, std::string_view bytes);
 
   async::Loop& loop_;

@@ -12,7 +12,8 @@ namespace relayd::watch {
 using nlohmann::json;
 
 namespace {
-constexpr std::string_view commands[] = {"list", "show", "retry", "hold", "release", "delete", "status"};
+constexpr std::string_view commands[] = {"list",    "show",   "retry",  "hold",
+                                         "release", "delete", "status", "health"};
 }
 
 std::string to_line(const Request& request) {
@@ -23,7 +24,8 @@ std::string to_line(const Request& request) {
                      {"recipient", request.recipient},
                      {"upstream", request.upstream},
                      {"state", request.state},
-                     {"body", request.body}};
+                     {"body", request.body},
+                     {"not_taken", request.not_taken}};
   return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -39,13 +41,18 @@ Result<Request> parse_request(std::string_view line) {
     request.upstream = object.value("upstream", "");
     request.state = object.value("state", "");
     request.body = object.value("body", false);
+    request.not_taken = object.value("not_taken", false);
   } catch (const json::exception& error) {
     return Error{fmt::format("not a request: {}", error.what())};
   }
   if (std::find(std::begin(commands), std::end(commands), request.command) == std::end(commands))
     return Error{fmt::format("unknown command '{}'", request.command)};
   if (request.command == "show" && request.ids.empty()) return Error{"show which message? Give its id"};
-  const bool only_looks = request.command == "list" || request.command == "status";
+  // Who says so has looked at the upstream for each of them.
+  if (request.not_taken && (request.command != "retry" || request.ids.empty() || request.has_filter()))
+    return Error{"--not-taken goes with retry and the ids of messages"};
+  const bool only_looks =
+      request.command == "list" || request.command == "status" || request.command == "health";
   if (!only_looks && request.ids.empty() && !request.all && !request.has_filter())
     return Error{fmt::format("{} which messages? Give ids, a filter, or --all", request.command)};
   return request;

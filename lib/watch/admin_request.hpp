@@ -13,7 +13,7 @@
 namespace relayd::watch {
 
 struct Request {
-  std::string command;           // list | show | retry | hold | release | delete | status
+  std::string command;           // list | show | retry | hold | release | delete | status | health
   std::vector<std::string> ids;  // these; none: all that the filters let through
   bool all = false;              // meant all, without a filter
   std::string sender;            // "ann@example.com" or "@example.com", in any case; empty: any
@@ -21,6 +21,7 @@ struct Request {
   std::string upstream;          // name of the upstream the message waits for; empty: any
   std::string state;             // waiting | ready | held | failed; empty: any
   bool body = false;             // show: the whole message, not its header alone
+  bool not_taken = false;        // retry: the upstream is known not to have taken what is in doubt
 
   bool has_filter() const {
     return !sender.empty() || !recipient.empty() || !upstream.empty() || !state.empty();

@@ -66,6 +66,14 @@ const char* to_string(LaneStatus::State state) {
 }
 
 std::string to_line(Status status) {
+  if (status.starting)
+    return line_of({{"version", RELAYD_VERSION},
+                    {"time", time_text(status.now)},
+                    {"uptime", seconds(status.uptime)},
+                    {"starting",
+                     {{"messages", status.starting->messages},
+                      {"octets", status.starting->read.count},
+                      {"total", status.starting->total.count}}}});
   std::ranges::sort(status.lanes, {}, [](const LaneStatus& lane) {
     return std::tuple<LaneStatus::State, std::string_view, std::string_view>(lane.state, lane.upstream,
                                                                              lane.account);

@@ -62,6 +62,7 @@ struct Status {
 
   WallTime now{};
   Duration uptime{};
+  std::optional<queue::Progress> starting;  // the queue is being read; what follows is not known yet
   queue::Totals totals;
   std::optional<Oldest> oldest;  // that is still to be sent
   std::vector<LaneStatus> lanes;

@@ -1,4 +1,8 @@
-"""What `relayd check` says of a queue, and that it changes nothing."""
+"""What `relayd check`, `relayd queue check` and `relayd queue export` say of a queue, that they change nothing, and that a
+queue can be copied, moved and brought back."""
+
+import json
+import shutil
 
 from pathlib import Path
 
@@ -6,16 +10,17 @@ import pytest
 
 from fault_test import CLOSED, SMALL, Ledger, everything
 from scenarios.commands_test import command
+from support.load import SENDER, number_of
 
 
 @pytest.fixture
 def stopped(to_upstream):
-    """A relay that has ended, with three messages in its queue, and its newest segment."""
+    """A relay that has ended, with three messages in its queue, and the file that they are in."""
     relay, upstream = to_upstream(certificate=None, accounts={})
     upstream.answer("greeting", CLOSED)
     Ledger().hand_over(relay.port, SMALL, SMALL, SMALL)
     relay.stop()
-    return relay, max((relay.queue / "journal").glob("*.journal"))
+    return relay, next(file for file in (relay.queue / "journal").iterdir() if b"<1@load>" in file.read_bytes())
 
 
 def check(relay) -> str:
@@ -52,3 +57,64 @@ def test_a_damaged_header_is_named_before_the_start(stopped):
     relay, segment = stopped
     change(segment, 20)
     assert "header is damaged" in check(relay)
+
+
+def queue_check(path: Path):
+    before = everything(path)
+    checked = command("queue", "check", path)
+    assert everything(path) == before
+    return checked
+
+
+def test_a_sound_queue_is_said_to_be_sound(stopped):
+    checked = queue_check(stopped[0].queue)
+    assert checked.returncode == 0 and "3 messages" in checked.stdout and "sound" in checked.stdout
+
+
+def test_a_damaged_queue_is_said_to_be_so(stopped):
+    relay, segment = stopped
+    change(segment, segment.read_bytes().index(b"<1@load>"))
+    checked = queue_check(relay.queue)
+    assert checked.returncode == 1 and "damaged" in checked.stdout
+
+
+def test_a_queue_in_use_is_left_alone(to_upstream):
+    relay, _ = to_upstream(certificate=None, accounts={})
+    checked = command("queue", "check", relay.queue)
+    assert checked.returncode == 75 and "in use" in checked.stderr
+
+
+def test_a_folder_that_is_no_queue_is_said_to_be_none(tmp_path):
+    checked = command("queue", "check", tmp_path)
+    assert checked.returncode == 66 and "there is no queue" in checked.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_export_has_every_message_as_it_would_be_sent(stopped, tmp_path):
+    relay, _ = stopped
+    before = everything(relay.queue)
+    exported = command("queue", "export", relay.queue, "--to", tmp_path / "out")
+    assert exported.returncode == 0, exported.stderr
+    assert everything(relay.queue) == before
+    messages = sorted((tmp_path / "out").glob("*.eml"))
+    assert [number_of(message.read_bytes()) for message in messages] == [0, 1, 2]
+    about = json.loads(messages[0].with_suffix(".json").read_text())
+    assert about["sender"] == SENDER and about["recipients"] == [{"state": "pending", "to": "one@rcpt.example"}]
+    again = command("queue", "export", relay.queue, "--to", tmp_path / "out")
+    assert again.returncode == 73 and "it is there already" in again.stderr
+
+
+def test_a_queue_is_copied_moved_and_brought_back(stopped, tmp_path):
+    """Backup, restore and move: the folder of a stopped relay, as a whole."""
+    relay, _ = stopped
+    backup = tmp_path / "backup"
+    shutil.copytree(relay.queue, backup)
+    shutil.rmtree(relay.queue)
+    assert command("queue", "check", backup).returncode == 0
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(backup, elsewhere)
+    relay.config["queue"]["directory"] = str(elsewhere)
+    relay.write()
+    relay.start("--grace", "5")
+    assert relay.wait_event("queue_opened")["messages"] == 3
+    assert not relay.logged("queue_damaged")

@@ -1,11 +1,16 @@
 // The table of FORMAT.md, "What a crash can leave", row by row: each test makes the state of its row and
-// demands that the next start finds what the row promises.
+// demands that the next start finds what the row promises. Rows 1 to 4, 15 and 17 are met at every call and
+// in many ways in queue_crash_test.cpp, too; row 20 is in golden_test.cpp.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "queue/index.hpp"
 #include "queue/queue_fixture.hpp"
+#include "queue/segment.hpp"
 #include "support/forgetting_disk.hpp"
 
 namespace relayd::queue {
@@ -23,9 +28,8 @@ constexpr auto pending = RecipientState::pending;
 constexpr auto delivered = RecipientState::delivered;
 constexpr unsigned seeds = 4;  // 0: only what was synced stays, 1: all that was written; others: some of it
 
-// What a commit into a segment that is full does, call by call: the next segment is made, then written.
-constexpr std::size_t create = 1, header = 2, header_sync = 3, rename = 4, directory_sync = 5, records = 6,
-                      zeroes = 7, records_sync = 8;
+// What a commit does, call by call, be it into a segment that goes on or into a fresh one.
+constexpr std::size_t records = 1, records_sync = 2;
 
 class FormatRow : public QueueFixture {
  protected:
@@ -67,18 +71,23 @@ class FormatRow : public QueueFixture {
     }
   }
 
-  // The power fails in call `call` of a commit that needs a fresh segment; only the message before it was
-  // taken.
+  // The power fails in call `call` of a commit that needs a fresh segment; only the one before it was taken.
   void cut_commit(std::size_t call, unsigned seed) {
     SCOPED_TRACE(fmt::format("call {}, seed {}", call, seed));
     renew();
-    const MessageId first = commit(std::string(10'000, 'a'));
-    memory->arm(call, ForgettingDisk::Fault::power_fails);
-    EXPECT_FALSE(taken(10'000));
+    const MessageId first = commit(std::string(5'000, 'a'));
+    arm(call);
+    EXPECT_FALSE(taken(5'000));
     restart(seed);
-    EXPECT_EQ(read(first).body, std::string(10'000, 'a'));
+    EXPECT_EQ(read(first).body, std::string(5'000, 'a'));
     EXPECT_LE(recovery.messages, 2U);
     EXPECT_TRUE(taken(100));
+  }
+
+  // Of the calls from here, none is one of the queue's upkeep.
+  void arm(std::size_t call, ForgettingDisk::Fault fault = ForgettingDisk::Fault::power_fails) {
+    rest();
+    memory->arm(call, fault, EIO);
   }
 
   std::vector<std::string> files(const std::string& prefix) const {
@@ -98,29 +107,51 @@ class FormatRow : public QueueFixture {
   std::unique_ptr<ForgettingDisk> memory;
 };
 
-TEST_F(FormatRow, Row01AFreeFileWithAnyHeaderMeansNothing) {
-  for (unsigned seed = 0; seed < seeds; ++seed)
-    for (const std::size_t call : {create, header, header_sync}) cut_commit(call, seed);
+TEST_F(FormatRow, Row01AFileThatIsBeingMadeIsFree) {
+  for (std::size_t call = 1; call <= 12; ++call) {
+    for (unsigned seed = 0; seed < seeds; ++seed) {
+      SCOPED_TRACE(fmt::format("call {}, seed {}", call, seed));
+      queue.reset();
+      loop.run();
+      memory = std::make_unique<ForgettingDisk>();
+      memory->arm(call, ForgettingDisk::Fault::power_fails);
+      try {
+        reopen();
+      } catch (const QueueError&) {
+      }
+      restart(seed);
+      EXPECT_TRUE(taken(100));
+    }
+  }
 }
 
-TEST_F(FormatRow, Row02AFileUnderEitherNameIsFreeOrAnEmptySegment) {
-  for (unsigned seed = 0; seed < seeds; ++seed)
-    for (const std::size_t call : {rename, directory_sync}) cut_commit(call, seed);
-}
-
-TEST_F(FormatRow, Row03ATornBatchCostsNothingThatWasAnswered) {
-  for (unsigned seed = 0; seed < seeds; ++seed)
+TEST_F(FormatRow, Row02ATornFirstBatchIsNoDamage) {
+  for (unsigned seed = 0; seed < 4 * seeds; ++seed)
     for (const std::size_t call : {records, records_sync}) cut_commit(call, seed);
 }
 
+TEST_F(FormatRow, Row04ATornBatchCostsNothingThatWasAnswered) {
+  for (unsigned seed = 0; seed < seeds; ++seed) {
+    for (const std::size_t call : {records, records_sync}) {
+      renew();
+      const MessageId first = commit("first\r\n");
+      arm(call);
+      EXPECT_FALSE(taken(2'000));
+      restart(seed);
+      EXPECT_EQ(read(first).body, "first\r\n");
+    }
+  }
+}
+
 // 40 clients hand in 400 KiB in one turn: the batch is written in several calls before its one sync.
-TEST_F(FormatRow, Row03ABatchThatWasWrittenInPartsIsTornLikeAnyOther) {
+TEST_F(FormatRow, Row04ABatchThatWasWrittenInPartsIsTornLikeAnyOther) {
   options.segment_size = 1_MiB;
-  for (std::size_t call = 1; call <= 8; ++call) {
+  for (std::size_t call = 1; call <= 4; ++call) {
     for (unsigned seed = 0; seed < seeds; ++seed) {
       SCOPED_TRACE(fmt::format("call {}, seed {}", call, seed));
       renew();
       const MessageId first = commit("first\r\n");
+      rest();
       Envelope envelope;
       envelope.recipients = {{"b@example.org", "", ""}};
       // The last ones are small enough to survive whole behind a hole.
@@ -152,15 +183,19 @@ TEST_F(FormatRow, Row03ABatchThatWasWrittenInPartsIsTornLikeAnyOther) {
       for (const MessageId id : answered) EXPECT_TRUE(queue->find(id));
       for (const MessageId id : queue->ids())
         EXPECT_TRUE(id == first || testing::Value(bodies, Contains(read(id).body)));
+      // And what was left out is void for ever, once there is more.
+      EXPECT_TRUE(taken(100));
+      restart(0);
     }
   }
 }
 
-TEST_F(FormatRow, Row04ABatchThatWasSyncedAndNotAnsweredIsThere) {
+TEST_F(FormatRow, Row05ABatchThatWasSyncedAndNotAnsweredIsThere) {
+  rest();
   Envelope envelope;
   envelope.recipients = {{"b@example.org", "", ""}};
   auto client = std::make_unique<async::Task<MessageId>>(commit_task("under way\r\n", envelope));
-  const std::size_t synced = memory->calls() + 3;  // the record, zeroes ahead of it, the sync
+  const std::size_t synced = memory->calls() + 2;  // the record, the sync
   client->start();
   loop.run();
   while (memory->calls() < synced) std::this_thread::yield();
@@ -170,11 +205,11 @@ TEST_F(FormatRow, Row04ABatchThatWasSyncedAndNotAnsweredIsThere) {
   EXPECT_EQ(read(queue->ids().front()).body, "under way\r\n");
 }
 
-TEST_F(FormatRow, Row05WhatReachedTheDiskOfAFailedBatchIsVoid) {
+TEST_F(FormatRow, Row06WhatReachedTheDiskOfAFailedBatchIsVoid) {
   for (unsigned seed = 0; seed < seeds; ++seed) {
     renew();
     const MessageId first = commit("first\r\n");
-    memory->arm(2, ForgettingDisk::Fault::fails_once, EIO);  // the sync: all bytes are written
+    arm(records_sync, ForgettingDisk::Fault::fails_once);  // all bytes are written
     EXPECT_FALSE(taken(100));
     restart(seed);
     EXPECT_EQ(recovery.messages, 1U);
@@ -182,31 +217,24 @@ TEST_F(FormatRow, Row05WhatReachedTheDiskOfAFailedBatchIsVoid) {
   }
   // And when only the process ends, and the bytes can still be read.
   commit("second\r\n");
-  memory->arm(2, ForgettingDisk::Fault::fails_once, EIO);
+  arm(records_sync, ForgettingDisk::Fault::fails_once);
   EXPECT_FALSE(taken(100));
   reopen();
   EXPECT_EQ(recovery.messages, 2U);
 }
 
-TEST_F(FormatRow, Row06ASegmentThatNobodyWroteToIsPassedOver) {
+TEST_F(FormatRow, Row07ASegmentThatNothingDurableWasWrittenToIsPassedOver) {
   for (unsigned seed = 0; seed < seeds; ++seed) {
     renew();
-    const MessageId first = commit(std::string(10'000, 'a'));
-    memory->arm(directory_sync, ForgettingDisk::Fault::fails_on, EIO);
-    EXPECT_FALSE(taken(10'000));
-    EXPECT_THAT(files("journal/"), Contains("journal/0000000000000002.journal"));
+    const MessageId first = commit(std::string(5'000, 'a'));
+    arm(records, ForgettingDisk::Fault::fails_on);
+    EXPECT_FALSE(taken(5'000));
     memory->heal();
-    flush();
-    const MessageId second = commit(std::string(10'000, 'b'));
+    while (!taken(5'000)) std::this_thread::yield();  // for a second at most it is not tried again
     restart(seed);
     EXPECT_EQ(recovery.messages, 2U);
-    EXPECT_TRUE(queue->find(first) && queue->find(second));
-    EXPECT_THAT(files("journal/"), Not(Contains("journal/0000000000000002.journal")));
+    EXPECT_TRUE(queue->find(first));
   }
-}
-
-TEST_F(FormatRow, Row07ZeroesBehindTheEndAreNoRecords) {
-  for (unsigned seed = 0; seed < seeds; ++seed) cut_commit(zeroes, seed);
 }
 
 TEST_F(FormatRow, Row08AHalfReceivedLargeBodyIsRemoved) {
@@ -215,7 +243,7 @@ TEST_F(FormatRow, Row08AHalfReceivedLargeBodyIsRemoved) {
     auto draft = std::make_unique<Draft>(queue->draft());
     draft->append(std::string(40'000, 'x'));
     run_task(draft->flush(), &loop);
-    memory->arm(1, ForgettingDisk::Fault::power_fails);
+    arm(1);
     draft.reset();
     stop(seed);
     EXPECT_TRUE(seed != 1 || files("large/").size() == 1);
@@ -230,7 +258,7 @@ TEST_F(FormatRow, Row09ALargeBodyIsWholeOrNobodyNamesIt) {
     for (unsigned seed = 0; seed < seeds; ++seed) {
       SCOPED_TRACE(fmt::format("call {}, seed {}", call, seed));
       renew();
-      memory->arm(call, ForgettingDisk::Fault::power_fails);
+      arm(call);
       taken(40'000);
       restart(seed);
       EXPECT_EQ(files("large/").size(), recovery.messages);
@@ -240,8 +268,9 @@ TEST_F(FormatRow, Row09ALargeBodyIsWholeOrNobodyNamesIt) {
 }
 
 TEST_F(FormatRow, Row10ABodyWhoseMessageEndedIsRemoved) {
+  settle(commit("another\r\n"), {delivered});  // the state log has a segment
   const MessageId id = commit(std::string(40'000, 'x'));
-  memory->arm(3, ForgettingDisk::Fault::power_fails);  // the outcome, its sync; then the file
+  arm(3);  // the outcome, its sync; then the file
   Outcome outcome;
   outcome.recipients = {{0, delivered, 250, "ok"}};
   queue->settle(message(id), outcome);
@@ -255,8 +284,8 @@ TEST_F(FormatRow, Row10ABodyWhoseMessageEndedIsRemoved) {
 
 TEST_F(FormatRow, Row11DoubtIsThereWhenTheOutcomeNeverCame) {
   const MessageId id = commit("x\r\n");
-  run_task(queue->mark_in_doubt(message(id), "mailgun"), &loop);
-  memory->arm(1, ForgettingDisk::Fault::power_fails);
+  doubt(id);
+  arm(1);
   restart(0);
   EXPECT_TRUE(message(id).in_doubt);
   EXPECT_EQ(message(id).doubted, "mailgun");
@@ -267,8 +296,8 @@ TEST_F(FormatRow, Row12AReplyThatWasNotRecordedLeavesDoubt) {
   for (const std::size_t call : {1U, 2U}) {  // the outcome, its sync
     renew();
     const MessageId id = commit("x\r\n");
-    run_task(queue->mark_in_doubt(message(id), "mailgun"), &loop);
-    memory->arm(call, ForgettingDisk::Fault::power_fails);
+    doubt(id);
+    arm(call);
     Outcome outcome;
     outcome.recipients = {{0, delivered, 250, "ok"}};
     queue->settle(message(id), outcome);
@@ -278,35 +307,49 @@ TEST_F(FormatRow, Row12AReplyThatWasNotRecordedLeavesDoubt) {
   }
 }
 
-// A message that stays while others come and go, until its record is written again and its segment goes
-// round.
+// Messages that stay while others come and go, until they move, and state that is recorded until it has to be
+// summed up.
 class FormatRewrite : public FormatRow {
  protected:
-  static constexpr int most_steps = 60;
+  static constexpr int most_steps = 40;
 
   void begin() {
-    options.inline_limit = 64_KiB;
     renew();
+    stays_ = 0;
+    places_.clear();
     kept_ = commit("kept\r\n", {"a@example.org", "b@example.org"});
     settle(kept_, {delivered, pending});
-    run_task(queue->mark_in_doubt(message(kept_), "mailgun"), &loop);
+    doubt(kept_);
+    worn_ = commit("worn\r\n");
+    rest();
   }
 
   void step() {
-    const MessageId id = commit(std::string(9'000, 'x'));
+    const MessageId stays = commit("stays\r\n");
+    ++stays_;
+    places_.emplace_back(stays, place(stays));
+    const MessageId id = commit(std::string(6'000, 'x'));
     Outcome outcome;
     outcome.recipients = {{0, delivered, 250, "ok"}};
     queue->settle(message(id), outcome);
-    async::Task<void> durable = queue->flush();
-    durable.start();
-    loop.run_until([&] { return durable.done() || memory->dead(); });
-    if (!durable.done()) queue.reset();  // before the task that it would wake
+    outcome.recipients = {{0, pending, 450, std::string(500, 'x')}};
+    for (int i = 0; i < 8; ++i) queue->settle(message(worn_), outcome);
+    for (int i = 0; i < 3 && queue; ++i) {
+      async::Task<void> durable = queue->flush();
+      durable.start();
+      loop.run_until([&] { return durable.done() || memory->dead(); });
+      if (!durable.done()) queue.reset();  // before the task that it would wake
+    }
   }
 
-  bool first_segment_is_there() const { return memory->sizes().contains("journal/0000000000000001.journal"); }
-  std::uint64_t place() { return static_cast<Entry&>(message(kept_)).where.segment; }
+  const Entry& kept() { return static_cast<Entry&>(message(kept_)); }
+  std::uint64_t place(MessageId id) { return static_cast<Entry&>(message(id)).where.segment; }
+  bool has_moved() {
+    return std::any_of(places_.begin(), places_.end(),
+                       [this](const auto& known) { return place(known.first) != known.second; });
+  }
 
-  // Cuts the power in each call of the step in which `happens` becomes true, and demands the message after
+  // Cuts the power in each call of the step in which `happens` becomes true, and demands all messages after
   // it.
   void cut_when(const std::function<bool()>& happens) {
     begin();
@@ -319,7 +362,7 @@ class FormatRewrite : public FormatRow {
     ASSERT_TRUE(happens());
     const std::size_t calls = memory->calls() - before;
     for (std::size_t call = 1; call <= calls; ++call)
-      for (unsigned seed = 0; seed < seeds; ++seed) cut(steps - 1, call, seed);
+      cut(steps - 1, call, static_cast<unsigned>(call % seeds));
   }
 
   void cut(int steps, std::size_t call, unsigned seed) {
@@ -330,38 +373,95 @@ class FormatRewrite : public FormatRow {
     try {
       step();
     } catch (const QueueError&) {
-      // Refused: the power was gone.
+      --stays_;  // Refused: the power was gone.
     }
     restart(seed);
     ASSERT_TRUE(queue->find(kept_));
     EXPECT_EQ(message(kept_).doubted, "mailgun");
     const Content content = read(kept_);
     EXPECT_EQ(content.body, "kept\r\n");
-    EXPECT_EQ(content.states, (std::vector{delivered, pending}));
-    EXPECT_LE(recovery.messages, 2U);  // one may have been under way
+    EXPECT_EQ(content.states, (std::vector{delivered, RecipientState::doubtful}));
+    EXPECT_GE(recovery.messages, 2U + stays_);
+    EXPECT_LE(recovery.messages, 4U + stays_);  // two may have been under way
   }
 
   MessageId kept_;
+  MessageId worn_;
+  std::size_t stays_ = 0;
+  std::vector<std::pair<MessageId, std::uint64_t>> places_;
 };
 
-TEST_F(FormatRewrite, Row13OfTwoRecordsTheYoungerReplacesTheOlder) {
-  cut_when([this] { return place() != 1; });
+TEST_F(FormatRewrite, Rows13To15AMessageThatMovesIsThereOnce) {
+  cut_when([this] { return has_moved(); });
 }
 
-TEST_F(FormatRewrite, Row14TheOldestSegmentIsThereOrNot) {
-  cut_when([this] { return !first_segment_is_there(); });
+TEST_F(FormatRewrite, Rows16And17ACheckpointLosesNothing) {
+  cut_when([this] { return kept().base != 0; });
 }
 
-TEST_F(FormatRewrite, Row15ARetiredSegmentNeverGetsItsNewHeaderUnderItsOldName) {
-  // Its file is in use again in one of the steps after it was retired.
-  for (int later = 1; later <= 3; ++later) {
-    int steps = 0;
-    cut_when([&] { return !first_segment_is_there() && ++steps > later; });
+TEST_F(FormatRewrite, Row17ASecondCheckpointLosesNothing) {
+  std::uint64_t first = 0;
+  cut_when([this, first]() mutable {
+    if (first == 0) first = kept().base;
+    return first != 0 && kept().base != first;
+  });
+}
+
+TEST_F(FormatRow, Row18AnEndThatIsCutShortIsOneAllTheSame) {
+  for (std::size_t call = 1; call <= 8; ++call) {
+    for (unsigned seed = 0; seed < seeds; ++seed) {
+      SCOPED_TRACE(fmt::format("call {}, seed {}", call, seed));
+      renew();
+      const MessageId waits = commit("waits\r\n");
+      const MessageId ends = commit("ends\r\n");
+      settle(ends, {delivered});
+      arm(call);
+      restart(seed);
+      EXPECT_EQ(recovery.messages, 1U);
+      EXPECT_TRUE(queue->find(waits));
+      restart(0);
+      EXPECT_EQ(recovery.messages, 1U);
+    }
   }
 }
 
-TEST_F(FormatRow, Row16AStartThatWasCutShortIsMadeAgain) {
-  const std::string copy = "quarantine/0000000000000001-4096", segment = "journal/0000000000000001.journal";
+TEST_F(FormatRow, Row18WhatIsTakenAfterAnOrderlyEndIsThereAfterAKill) {
+  for (const unsigned seed : {0U, 1U}) {
+    renew();
+    const MessageId first = commit("first\r\n");
+    restart(seed);
+    const MessageId second = commit("second\r\n");
+    arm(1);
+    restart(seed);
+    EXPECT_EQ(recovery.messages, 2U);
+    EXPECT_TRUE(queue->find(first) && queue->find(second));
+  }
+}
+
+TEST_F(FormatRow, Row21WhatWasRefusedStaysSoWhenTheQueueStopsInGoodOrder) {
+  const MessageId first = commit("first\r\n");
+  Envelope envelope;
+  envelope.sender = envelope.routing_sender = "a@example.org";
+  envelope.recipients = {{"b@example.org", "", ""}};
+  const std::string body(100, 'x');
+  async::Task<MessageId> one = commit_task(body, envelope), other = commit_task(body, envelope);
+  arm(records_sync, ForgettingDisk::Fault::fails_on);
+  for (async::Task<MessageId>* const client : {&one, &other}) client->start();
+  for (async::Task<MessageId>* const client : {&one, &other}) {
+    loop.run_until([client] { return client->done(); });
+    EXPECT_THROW(client->result(), QueueError);
+  }
+  memory->heal();
+  restart(1);
+  EXPECT_TRUE(taken(100));  // as long as the first of the two
+  arm(1);                   // a kill
+  restart(1);
+  EXPECT_EQ(recovery.messages, 2U);
+  EXPECT_TRUE(queue->find(first));
+}
+
+TEST_F(FormatRow, Row19AStartThatWasCutShortIsMadeAgain) {
+  const std::string copy = "quarantine/0000000000000001-8192", segment = "journal/0000000000000001.journal";
   MessageId second;
   std::string damaged;  // the segment
   const auto damage_first = [&] {
@@ -370,7 +470,7 @@ TEST_F(FormatRow, Row16AStartThatWasCutShortIsMadeAgain) {
     second = commit("second\r\n");
     queue.reset();
     loop.run();
-    memory->damage(segment, 4096 + 64);
+    memory->damage(segment, segment_start + message_head);
     damaged = contents(segment);
   };
   damage_first();
@@ -384,7 +484,6 @@ TEST_F(FormatRow, Row16AStartThatWasCutShortIsMadeAgain) {
       try {
         reopen();
       } catch (const QueueError&) {
-        // As a start on a disk without power does.
       }
       stop(seed);
       reopen();
@@ -392,7 +491,7 @@ TEST_F(FormatRow, Row16AStartThatWasCutShortIsMadeAgain) {
       EXPECT_EQ(recovery.messages, 1U);
       stop(0);
       EXPECT_EQ(files("quarantine/"), std::vector{copy});
-      EXPECT_EQ(contents(copy), damaged.substr(4096, size));
+      EXPECT_EQ(contents(copy), damaged.substr(segment_start, size));
     }
   }
 }

@@ -1,16 +1,20 @@
 // Queues that earlier versions wrote, kept in test/golden, one folder for each format: this version reads
 // them all.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "queue/queue_fixture.hpp"
 #include "queue/segment.hpp"
+#include "support/forgetting_disk.hpp"
 
 namespace relayd::queue {
 namespace {
@@ -30,7 +34,10 @@ class GoldenTest : public QueueFixture {
   void SetUp() override {
     options.keep_failed = std::chrono::hours(24 * 365 * 100);
     QueueFixture::SetUp();
-    options.segment_size = 16_KiB;
+    queue.reset();
+    loop.run();
+    fs::remove_all(options.directory);
+    options.segment_size = 16_KiB;  // the first files are small then, too
     reopen();
   }
 
@@ -40,7 +47,7 @@ class GoldenTest : public QueueFixture {
     settle(number(2, {"a@example.org", "b@example.org"}), {delivered, pending});
     queue->hold(message(number(3)));
     settle(number(4), {failed});
-    run_task(queue->mark_in_doubt(message(number(5)), "office"), &loop);
+    doubt(number(5), "office");
     number(6, {"large@example.org"}, 70'000);
     settle(number(7), {delivered});
     queue->remove(message(number(8)));
@@ -66,10 +73,19 @@ class GoldenTest : public QueueFixture {
     EXPECT_TRUE(message(ids[4]).in_doubt);
     EXPECT_EQ(message(ids[4]).doubted, "office");
     const Content large = read(ids[5]);
-    EXPECT_GE(large.file, 0);
     EXPECT_EQ(large.size, 70'014U);
     EXPECT_EQ(large.envelope.sender, "a@example.org");
     EXPECT_EQ(large.envelope.recipients[0].address, "large@example.org");
+    rest();
+    for (const MessageId id : {ids[1], ids[3]}) demand_replies(id);
+  }
+
+  void demand_replies(MessageId id) {
+    const std::vector<HistoryEvent> events = run_task(queue->history(message(id)), &loop);
+    ASSERT_FALSE(events.empty());
+    EXPECT_EQ(events.back().outcome.host, "mx.example.net:587");
+    for (const RecipientOutcome& recipient : events.back().outcome.recipients)
+      EXPECT_EQ(recipient.text, "4.2.0 later");
   }
 
   int subject(MessageId id) {
@@ -96,7 +112,7 @@ TEST_F(GoldenTest, AQueueOfThisVersionIsRead) {
   demand_all();
 }
 
-TEST_F(GoldenTest, EveryQueueOfAnEarlierVersionIsRead) {
+TEST_F(GoldenTest, EveryQueueOfAnEarlierVersionIsReadAgainAndAgain) {
   for (const auto& golden : fs::directory_iterator(fs::path(PROJECT_DIR) / "test/golden")) {
     if (!golden.is_directory()) continue;
     SCOPED_TRACE(golden.path());
@@ -104,8 +120,77 @@ TEST_F(GoldenTest, EveryQueueOfAnEarlierVersionIsRead) {
     loop.run();
     fs::remove_all(options.directory);
     fs::copy(golden, options.directory, fs::copy_options::recursive);
-    reopen();
-    demand_all();
+    for (int start = 0; start < 3; ++start) {
+      reopen();
+      demand_all();
+    }
+  }
+}
+
+// The same on a disk that loses its power.
+class MigrationTest : public GoldenTest {
+ protected:
+  disk::Disk& fresh_disk() override { return *memory; }
+
+  void renew() {
+    queue.reset();
+    loop.run();
+    memory = std::make_unique<test::ForgettingDisk>();
+    for (const std::string name : {"journal", "large"}) {
+      memory->make_directory(name);
+      for (const auto& entry : fs::directory_iterator(fs::path(PROJECT_DIR) / "test/golden/1" / name)) {
+        std::ifstream file(entry.path(), std::ios::binary);
+        const auto copy = memory->create(name + "/" + entry.path().filename().string());
+        copy->write_at(0, std::string(std::istreambuf_iterator<char>(file), {}));
+        copy->sync_data();
+      }
+      memory->sync_directory(name);
+    }
+    memory->sync_directory(".");
+  }
+
+  // Mail goes on meanwhile: what is free is used.
+  void work() {
+    queue.reset();
+    loop.run();
+    try {
+      reopen();
+      for (int i = 0; i < 4 && !memory->dead(); ++i) commit(std::string(5'000, 'y'));
+      async::Task<void> flushed = queue->flush();
+      flushed.start();
+      loop.run_until([&] { return flushed.done() || memory->dead(); });
+      if (!flushed.done()) queue.reset();  // before the task that it would wake
+    } catch (const QueueError&) {
+      // The power is gone.
+    }
+    queue.reset();
+    loop.run();
+  }
+
+  std::unique_ptr<test::ForgettingDisk> memory = std::make_unique<test::ForgettingDisk>();
+};
+
+TEST_F(MigrationTest, AMigrationThatIsCutAnywhereIsMadeAgain) {
+  renew();
+  const std::size_t before = memory->calls();
+  work();
+  const std::size_t calls = memory->calls() - before;
+  ASSERT_GT(calls, 20U);
+  for (std::size_t call = 1; call <= calls; ++call) {
+    for (const unsigned seed : {static_cast<unsigned>(call % 2), static_cast<unsigned>(call + 2)}) {
+      SCOPED_TRACE(fmt::format("call {} of {}, seed {}", call, calls, seed));
+      renew();
+      memory->arm(call, test::ForgettingDisk::Fault::power_fails);
+      work();
+      memory->restart(seed);
+      loop.advance(std::chrono::seconds(1));
+      reopen();
+      for (const MessageId id : queue->ids())
+        if (read(id).body.ends_with("yyy")) queue->remove(message(id));
+      flush();
+      demand_all();
+      if (HasFailure()) return;
+    }
   }
 }
 

@@ -32,7 +32,7 @@ def live(relay, business=lambda: None) -> int:
     """From a start to an orderly stop, unless it is killed before; its exit code."""
     relay.launch("--grace", "5")
     try:
-        relay.wait("listening")
+        relay.wait("queue_opened")
         business()
         relay.signal(signal.SIGTERM)
     except (OSError, smtplib.SMTPException, AssertionError):

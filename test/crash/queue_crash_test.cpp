@@ -1,5 +1,6 @@
 // Every crash of FORMAT.md: a small life of a queue, cut or disturbed at each call that changes the disk,
-// then looked at after a restart.
+// then looked at after three restarts; and a longer one, in which files are used again, messages move and
+// checkpoints are taken, cut at a sample of its calls (with fixed seeds: all of them take minutes).
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,8 +8,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "queue/queue.hpp"
@@ -47,6 +50,8 @@ class Life {
   void run() {
     if (!start()) return;
     commit({"a"}, 700);
+    stop();
+    if (!start()) return;
     commit({"b", "c"}, 3000);
     drop_large();
     commit({"d"}, 40'000);
@@ -61,6 +66,26 @@ class Life {
       commit({"f"}, 5000);
       settle(told_ids_.size() - 1, {RecipientState::delivered});
     }
+    finish();
+  }
+
+  // The same until every file of both logs has been used again, and what lives has moved.
+  void run_long() {
+    if (!start()) return;
+    commit({"b", "c"}, 600);
+    stop();
+    if (!start()) return;
+    commit({"a"}, 40'000);
+    settle(0, {RecipientState::delivered, RecipientState::pending});
+    for (int i = 0; i < 10 && !disk_.dead(); ++i) {
+      commit_together({"stays"}, 300, i % 3 + 1);
+      commit({"goes"}, 6'500);
+      settle(told_ids_.size() - 1, {RecipientState::delivered});
+      if (i == 2) mark_in_doubt(2);
+      if (i == 5) remove_while_out(3);
+      defer(0, 12);
+    }
+    for (int i = 0; i < 3 && !disk_.dead(); ++i) defer(0, 14);
     finish();
   }
 
@@ -118,20 +143,32 @@ class Life {
   }
 
   void commit(const std::vector<std::string>& recipients, std::size_t size) {
+    commit_together(recipients, size, 1);
+  }
+
+  // In one turn of the loop, so that they share a batch.
+  void commit_together(const std::vector<std::string>& recipients, std::size_t size, int count) {
     if (!queue_) return;
     Envelope envelope;
     envelope.sender = envelope.routing_sender = "sender@example.org";
     for (const std::string& address : recipients) envelope.recipients.push_back({address, "", ""});
-    Draft draft = queue_->draft();
-    const MessageId id = draft.id();
-    Told& told = told_[id];
-    told_ids_.push_back(id);
-    told.body = body_of(told_ids_.size(), size);
-    try {
-      run_task(commit_task(std::move(draft), told.body, std::move(envelope)), &loop_);
-      told.acknowledged = true;
-    } catch (const QueueError&) {
-      told.refused = true;
+    std::vector<std::pair<MessageId, async::Task<MessageId>>> clients;
+    for (int i = 0; i < count; ++i) {
+      Draft draft = queue_->draft();
+      const MessageId id = draft.id();
+      told_ids_.push_back(id);
+      told_[id].body = body_of(told_ids_.size(), size);
+      clients.emplace_back(id, commit_task(std::move(draft), told_[id].body, envelope));
+    }
+    for (auto& [id, task] : clients) task.start();
+    for (auto& [id, task] : clients) {
+      loop_.run_until([&task] { return task.done(); });
+      try {
+        task.result();
+        told_[id].acknowledged = true;
+      } catch (const QueueError&) {
+        told_[id].refused = true;
+      }
     }
   }
 
@@ -175,13 +212,41 @@ class Life {
     told.half = states.size() == 2;
   }
 
-  void mark_in_doubt(std::size_t number) {
+  // Outcomes that share a batch, as many as there is room for in some two files of the state log.
+  void defer(std::size_t number, int times) {
     Message* const message = message_of(number);
-    if (message && wait(queue_->mark_in_doubt(*message, "mailgun"))) doubtful_ = message->id;
+    if (!message) return;
+    Outcome outcome;
+    outcome.when = loop_.wall_now();
+    outcome.next_attempt = outcome.when + std::chrono::minutes(1);
+    outcome.recipients = {{1, RecipientState::pending, 450, std::string(500, 'x')}};
+    for (int i = 0; i < times; ++i) queue_->settle(*message, outcome);
+    wait(queue_->flush());
   }
 
+  // Somebody has it meanwhile, and never gives it back.
+  void remove_while_out(std::size_t number) {
+    Message* const message = message_of(number);
+    if (!message) return;
+    queue_->on_due([](Message&) {});
+    loop_.run();
+    queue_->on_due({});
+    told_[message->id].settled = true;
+    queue_->remove(*message);
+    told_[message->id].gone = wait(queue_->flush());
+  }
+
+  void mark_in_doubt(std::size_t number) {
+    Message* const message = message_of(number);
+    static constexpr std::uint32_t first[] = {0};
+    if (!message) return;
+    const WallTime next = loop_.wall_now() + std::chrono::minutes(1);
+    if (wait(queue_->mark_in_doubt(*message, "mailgun", first, next))) doubtful_ = message->id;
+  }
+
+  // A few rounds, so that the queue does what it has to do for itself, too.
   void finish() {
-    if (queue_) wait(queue_->flush());
+    for (int i = 0; i < 3 && queue_; ++i) wait(queue_->flush());
     stop();
   }
 
@@ -203,51 +268,87 @@ class Life {
   std::optional<MessageId> doubtful_;
 };
 
-std::size_t calls_of_a_life() {
+using Course = void (Life::*)();
+
+std::size_t calls_of(Course course) {
   ForgettingDisk disk;
-  Life(disk).run();
+  Life life(disk);
+  (life.*course)();
   return disk.calls();
 }
 
 constexpr std::nullopt_t process_only = std::nullopt;  // the machine goes on
 
-void live_with(ForgettingDisk::Fault fault, int error, std::optional<unsigned> seed) {
-  const std::size_t calls = calls_of_a_life();
+// A life with a fault at that call, and what is found after it.
+void live(Course course, std::size_t call, ForgettingDisk::Fault fault, int error,
+          std::optional<unsigned> seed) {
+  ForgettingDisk disk;
+  Life life(disk);
+  disk.arm(call, fault, error);
+  (life.*course)();
+  seed ? disk.restart(*seed) : disk.revive();
+  life.check(fault == ForgettingDisk::Fault::power_fails);
+  // What was believed after a kill must still be there when the power goes as well.
+  disk.restart(0);
+  life.check(fault == ForgettingDisk::Fault::power_fails);
+}
+
+void live_with(ForgettingDisk::Fault fault, int error, std::optional<unsigned> seed, std::size_t step) {
+  const std::size_t calls = calls_of(&Life::run);
   ASSERT_GT(calls, 80U);
-  for (std::size_t call = 1; call <= calls; ++call) {
+  for (std::size_t call = 1 + (seed ? *seed : 0) % step; call <= calls; call += step) {
     SCOPED_TRACE(fmt::format("call {} of {}, seed {}", call, calls, seed ? std::to_string(*seed) : "none"));
-    ForgettingDisk disk;
-    Life life(disk);
-    disk.arm(call, fault, error);
-    life.run();
-    seed ? disk.restart(*seed) : disk.revive();
-    life.check(fault == ForgettingDisk::Fault::power_fails);
-    // What was believed after a kill must still be there when the power goes as well.
-    disk.restart(0);
-    life.check(fault == ForgettingDisk::Fault::power_fails);
+    live(&Life::run, call, fault, error, seed);
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+// A sample, each time with another choice of what survives.
+void live_long_with(ForgettingDisk::Fault fault, int error, bool power_cut) {
+  constexpr int samples = 25;
+  const std::size_t calls = calls_of(&Life::run_long);
+  ASSERT_GT(calls, 200U);
+  std::mt19937 random(power_cut);
+  for (int i = 0; i < samples; ++i) {
+    const std::size_t call = 1 + random() % calls;
+    const std::optional<unsigned> seed =
+        power_cut ? std::optional(static_cast<unsigned>(random())) : process_only;
+    SCOPED_TRACE(fmt::format("call {} of {}, seed {}", call, calls, seed ? std::to_string(*seed) : "none"));
+    live(&Life::run_long, call, fault, error, seed);
     if (testing::Test::HasFailure()) return;
   }
 }
 
 TEST(Crash, APowerCutThatKeepsOnlyWhatWasSyncedLosesNothing) {
-  live_with(ForgettingDisk::Fault::power_fails, EIO, 0);
+  live_with(ForgettingDisk::Fault::power_fails, EIO, 0, 3);
 }
 TEST(Crash, APowerCutThatKeepsAllThatWasWrittenLosesNothing) {
-  live_with(ForgettingDisk::Fault::power_fails, EIO, 1);
+  live_with(ForgettingDisk::Fault::power_fails, EIO, 1, 10);
 }
 TEST(Crash, APowerCutThatTearsWhatWasNotSyncedLosesNothing) {
   for (unsigned seed = 2; seed < 6 && !testing::Test::HasFailure(); ++seed)
-    live_with(ForgettingDisk::Fault::power_fails, EIO, seed);
+    live_with(ForgettingDisk::Fault::power_fails, EIO, seed, 10);
 }
 TEST(Crash, AKillLosesNothing) {
-  live_with(ForgettingDisk::Fault::power_fails, EIO, process_only);
+  live_with(ForgettingDisk::Fault::power_fails, EIO, process_only, 3);
 }
 TEST(Crash, AnErrorIsSurvivedAndNeverTrusted) {
-  live_with(ForgettingDisk::Fault::fails_once, EIO, 0);
-  live_with(ForgettingDisk::Fault::fails_once, EIO, process_only);
+  live_with(ForgettingDisk::Fault::fails_once, EIO, 0, 10);
+  live_with(ForgettingDisk::Fault::fails_once, EIO, process_only, 10);
 }
 TEST(Crash, AFullDiskIsSurvived) {
-  live_with(ForgettingDisk::Fault::fails_once, ENOSPC, process_only);
+  live_with(ForgettingDisk::Fault::fails_once, ENOSPC, process_only, 10);
+}
+
+TEST(Crash, APowerCutWhileFilesAreUsedAgainLosesNothing) {
+  live_long_with(ForgettingDisk::Fault::power_fails, EIO, true);
+}
+TEST(Crash, AKillWhileFilesAreUsedAgainLosesNothing) {
+  live_long_with(ForgettingDisk::Fault::power_fails, EIO, false);
+}
+TEST(Crash, AnErrorWhileFilesAreUsedAgainIsSurvived) {
+  live_long_with(ForgettingDisk::Fault::fails_once, EIO, true);
+  live_long_with(ForgettingDisk::Fault::fails_once, ENOSPC, false);
 }
 
 }  // namespace

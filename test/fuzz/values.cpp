@@ -1,10 +1,12 @@
 // The small ones: single values of a configuration, names and numbers in files of ours.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "drop/name.hpp"
 #include "fuzz/targets.hpp"
+#include "queue/ground.hpp"
 #include "queue/message.hpp"
-#include "queue/segment.hpp"
 #include "route/match.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/config/network.hpp"
@@ -65,8 +67,10 @@ void patterns(std::string_view input) {
 void names(std::string_view input) {
   if (const auto id = queue::parse_message_id(input))
     demand(queue::to_string(*id) == input, "an id has one text");
-  if (const auto sequence = queue::parse_segment_name(input))
-    demand(queue::segment_path(*sequence).ends_with(input), "a segment has one name");
+  std::uint64_t number = 0;
+  if (queue::Ground::is_site_name(queue::Ground::Log::messages, std::string(input), number))
+    demand(fmt::format("{:016}.journal", number) == input,
+           "the name of a file is the one that its number gives");
   demand(!drop::is_name(input) || input.find('/') == std::string_view::npos, "a name stays in its folder");
   const std::string suggestion = config::suggestion(input, {"upstream", "upstreams", "senders", "listen"});
   demand(suggestion.empty() || suggestion.starts_with(" (did you mean '"), "a suggestion is a known word");

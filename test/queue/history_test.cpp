@@ -11,7 +11,7 @@
 namespace relayd::queue {
 namespace {
 
-using testing::ElementsAre;
+using testing::SizeIs;
 
 constexpr auto pending = RecipientState::pending;
 constexpr auto delivered = RecipientState::delivered;
@@ -22,10 +22,11 @@ const WallTime when{std::chrono::seconds(1'790'000'000)};
 class HistoryTest : public testing::Test {
  protected:
   void SetUp() override {
-    disk.make_directory("journal");
-    SegmentStore store(disk, 0, {});
-    segment = store.open_next(0, 0);
-    segments.add(segment);
+    auto fresh = std::make_shared<Segment>();
+    fresh->header = {1, 0x1234567800000042, 0, 0, SegmentKind::state};
+    fresh->file = disk.create("log");
+    segment = fresh;
+    states.add(segment);
   }
 
   Position write(std::string record) {
@@ -36,100 +37,73 @@ class HistoryTest : public testing::Test {
     return where;
   }
 
-  Position write_message() {
-    std::string record = begin_message() + "body\r\n";
-    Envelope envelope;
-    envelope.recipients = {{"a", "", ""}, {"b", "", ""}, {"c", "", ""}};
-    finish_message(record, id, {.size = 6, .accepted = when}, envelope);
-    return write(record);
-  }
-
   Position write_outcome(Position previous, int minute, const std::string& host,
                          std::vector<RecipientOutcome> recipients) {
     Outcome outcome;
     outcome.when = when + std::chrono::minutes(minute);
     outcome.host = host;
     outcome.recipients = std::move(recipients);
-    return write(encode_outcome(id, previous, outcome, false));
-  }
-
-  // What the rewritten record says of the attempts.
-  Progress rewritten(const RewriteOrder& order) {
-    std::optional<std::string> bytes = rewrite(segments, order);
-    if (!bytes) throw std::runtime_error("not sound");
-    const Position where = write(*bytes);
-    const auto stored = read_record(segments, where, 64);
-    const auto record = parse_record(*stored, segment->header.generation);
-    return *decode_message(*record)->progress;
+    return write(encode_outcome(id, previous, outcome, false, false));
   }
 
   test::ForgettingDisk disk;
   std::shared_ptr<const Segment> segment;
-  SegmentTable segments;
+  SegmentTable states;
   std::uint32_t end = segment_start;
 };
 
-TEST_F(HistoryTest, ARewrittenMessageKeepsTheNewestReplyOfEachRecipient) {
-  RewriteOrder order;
-  order.source = write_message();
-  order.length = 64;  // too short: the record itself knows better
+TEST_F(HistoryTest, TheNewestReplyOfEachRecipientIsKept) {
   Position last = write_outcome({}, 1, "first", {{0, delivered, 250, "taken"}, {1, pending, 450, "later"}});
-  last = write(encode_event(RecordType::in_doubt, id, last, when));
+  last = write(encode_doubt(id, last, when, {"office", {}, when}));
   last = write_outcome(last, 2, "second", {{1, failed, 550, "never"}, {2, pending, 0, "no answer"}});
-  order.last = last;
-  order.attempts = 2;
-  order.states = {delivered, failed, pending};
-  order.next_attempt = when + std::chrono::minutes(9);
-
-  const Progress progress = rewritten(order);
-  EXPECT_EQ(progress.attempts, 2);
-  EXPECT_EQ(progress.merged.when, when + std::chrono::minutes(2));
-  EXPECT_EQ(progress.merged.next_attempt, when + std::chrono::minutes(9));
-  EXPECT_EQ(progress.merged.host, "second");
-  ASSERT_EQ(progress.merged.recipients.size(), 3U);
-  EXPECT_EQ(progress.merged.recipients[0].text, "taken");
-  EXPECT_EQ(progress.merged.recipients[0].state, delivered);
-  EXPECT_EQ(progress.merged.recipients[1].text, "never");
-  EXPECT_EQ(progress.merged.recipients[1].code, 550);
-  EXPECT_EQ(progress.merged.recipients[2].text, "no answer");
+  const Outcome replies = newest_replies(states, last, 3).value();
+  EXPECT_EQ(replies.when, when + std::chrono::minutes(2));
+  EXPECT_EQ(replies.host, "second");
+  ASSERT_THAT(replies.recipients, SizeIs(3));
+  EXPECT_EQ(replies.recipients[0].text, "taken");
+  EXPECT_EQ(replies.recipients[1].text, "never");
+  EXPECT_EQ(replies.recipients[1].code, 550);
+  EXPECT_EQ(replies.recipients[2].text, "no answer");
 }
 
-TEST_F(HistoryTest, AMessageThatMovesAgainKeepsWhatItsRecordKnew) {
-  RewriteOrder order;
-  order.source = write_message();
-  order.length = 4096;
-  order.last = write_outcome({}, 1, "first", {{0, delivered, 250, "taken"}});
-  order.attempts = 1;
-  order.states = {delivered, pending, pending};
-  const std::optional<std::string> moved = rewrite(segments, order);
-  ASSERT_TRUE(moved);
-  order.source = write(*moved);
-  order.last = {};
-  const Progress progress = rewritten(order);
-  EXPECT_EQ(progress.merged.host, "first");
-  EXPECT_EQ(progress.merged.recipients[0].text, "taken");
+TEST_F(HistoryTest, ASummaryKnowsWhatWasBeforeIt) {
+  const Position first = write_outcome({}, 1, "first", {{0, delivered, 250, "taken"}});
+  Summary summary;
+  summary.attempts = 1;
+  summary.states = {delivered, pending};
+  summary.merged = newest_replies(states, first, 2);
+  Position last = write(encode_summary(id, summary));
+  EXPECT_EQ(newest_replies(states, last, 2)->host, "first");
+  last = write_outcome(last, 2, "second", {{1, pending, 450, "later"}});
+  const Outcome replies = newest_replies(states, last, 2).value();
+  EXPECT_EQ(replies.host, "second");
+  EXPECT_EQ(replies.recipients[0].text, "taken");
+  const std::vector<HistoryEvent> events = read_history(states, last);
+  ASSERT_THAT(events, SizeIs(2));
+  EXPECT_EQ(events[0].kind, HistoryEvent::Kind::earlier);
+  EXPECT_EQ(events[0].attempts, 1);
+  EXPECT_EQ(events[1].kind, HistoryEvent::Kind::attempt);
+}
+
+TEST_F(HistoryTest, WithoutAnAttemptThereIsNoReply) {
+  EXPECT_FALSE(newest_replies(states, {}, 1));
+  EXPECT_FALSE(newest_replies(states, write(encode_event(RecordType::hold, id, {}, when)), 1));
 }
 
 TEST_F(HistoryTest, AHistoryThatLeadsAstrayEnds) {
-  RewriteOrder order;
-  order.source = write_message();
-  order.length = 4096;
   const Position self{segment->header.sequence, end};
-  order.last = write_outcome(self, 1, "first", {{0, delivered, 250, "taken"}});  // names itself
-  order.attempts = 1;
-  order.states = {delivered, pending, pending};
-  EXPECT_EQ(rewritten(order).merged.recipients[0].text, "taken");
-  order.last = {99, 4096};  // retired
-  EXPECT_EQ(rewritten(order).merged.recipients[0].text, "");
+  const Position last = write_outcome(self, 1, "first", {{0, delivered, 250, "taken"}});  // names itself
+  EXPECT_EQ(newest_replies(states, last, 1)->recipients[0].text, "taken");
+  EXPECT_FALSE(newest_replies(states, {99, 4096}, 1));  // it has gone
 }
 
-TEST_F(HistoryTest, ADamagedMessageIsNotRewritten) {
-  RewriteOrder order;
-  order.source = write_message();
-  order.length = 4096;
-  segment->file->sync_data();
-  disk.damage(segment_path(1), segment_start + message_head);
-  EXPECT_FALSE(rewrite(segments, order));
+TEST_F(HistoryTest, WhatIsDamagedOrCannotBeReadEndsIt) {
+  const Position first = write_outcome({}, 1, "first", {{0, pending, 450, "later"}});
+  const Position last = write_outcome(first, 2, "second", {{0, pending, 451, "later still"}});
+  disk.fail_reads("log", first.offset, first.offset + 1);
+  EXPECT_THAT(read_history(states, last), SizeIs(1));
+  disk.heal_reads();
+  EXPECT_THAT(read_history(states, last), SizeIs(2));
 }
 
 }  // namespace

@@ -86,7 +86,20 @@ class QueueFixture : public testing::Test {
     flush();
   }
 
+  // The final dot of an attempt at `upstream` is about to leave; if nothing more is heard, the next one is in
+  // an hour.
+  void doubt(queue::MessageId id, std::string_view upstream = "mailgun",
+             const std::vector<std::uint32_t>& recipients = {0}) {
+    run_task(queue->mark_in_doubt(message(id), upstream, recipients, loop.wall_now() + std::chrono::hours(1)),
+             &loop);
+  }
+
   void flush() { run_task(queue->flush(), &loop); }
+
+  // Until the queue has nothing left to do for itself.
+  void rest() {
+    for (int i = 0; i < 8; ++i) flush();
+  }
 
   TemporaryDirectory directory;
   ManualLoop loop;

@@ -118,6 +118,17 @@ def test_bytes_injected_before_the_handshake_end_the_connection(to_upstream):
     assert {command.tls for command in upstream.commands.all() if command.verb == "AUTH"} == {True}
 
 
+def test_an_expired_message_is_one_line_for_all_its_recipients(to_upstream):
+    relay, upstream = to_upstream(queue={"lifetime": "1s"})
+    upstream.answer("greeting", "421 4.3.2 Busy")
+    recipients = [f"r{number}@rcpt.example" for number in range(12)]
+    id = relay.submit(SENDER, recipients, mail.text(SENDER))
+    told = relay.wait_event("expired", id=id)["to"]
+    assert told.startswith("r0@rcpt.example,r1@rcpt.example,") and told.endswith(" 12 in all")
+    relay.stop()
+    assert len(relay.logged("expired")) == 1
+
+
 def test_mail_that_nobody_takes_in_its_lifetime_expires(to_upstream):
     relay, upstream = to_upstream(queue={"lifetime": "1s"})
     upstream.answer("greeting", "421 4.3.2 Busy")

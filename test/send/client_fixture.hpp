@@ -30,7 +30,7 @@ class FakeDelivery final : public send::Delivery {
     position_ += taken.size();
     co_return taken;
   }
-  async::Task<void> before_final_dot() override {
+  async::Task<void> before_final_dot(std::span<const std::uint32_t>) override {
     if (mark) mark();
     co_return;
   }

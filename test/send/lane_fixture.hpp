@@ -131,7 +131,7 @@ class NumberedDelivery final : public Delivery {
   const std::vector<std::uint32_t>& recipients() const override { return recipients_; }
   std::uint64_t size() const override { return 0; }
   Task<std::string_view> next() override { co_return ""; }
-  Task<void> before_final_dot() override { co_return; }
+  Task<void> before_final_dot(std::span<const std::uint32_t>) override { co_return; }
 
  private:
   std::string id_;

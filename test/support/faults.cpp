@@ -5,6 +5,7 @@
 // the other end), so that it can do so at any moment. It counts over all threads.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -39,7 +40,7 @@ enum class Call {
 };
 
 // In the order of ACTIONS in faults.py.
-enum class Action : std::uint64_t { none, fail, shorten, kill };
+enum class Action : std::uint64_t { none, fail, shorten, kill, stall };
 
 // As faults.py packs it.
 struct Control {
@@ -78,6 +79,7 @@ Action strike(Call call) {
   if (number < control->first || (number - control->first) % control->every != 0) return Action::none;
   if ((number - control->first) / control->every >= control->times) return Action::none;
   const Action action = control->action;
+  while (action == Action::stall && control->action == Action::stall) ::poll(nullptr, 0, 1);
   if (action == Action::fail) errno = static_cast<int>(control->error);
   if (action == Action::kill) {
     ::kill(::getpid(), SIGKILL);

@@ -18,7 +18,7 @@ LIBRARY = Path(BINARY).resolve().parents[1] / "test" / "libfaults.so"
 CALLS = ("pwritev", "fdatasync", "fsync", "create", "open", "renameat", "unlinkat", "mkdirat",
          "write", "send", "recv", "accept")
 DISK = CALLS[:CALLS.index("write")]
-ACTIONS = ("none", "fail", "shorten", "kill")
+ACTIONS = ("none", "fail", "shorten", "kill", "stall")
 LAYOUT = struct.Struct("=7Qq")
 COUNTED, CLOCK = 1, 7  # positions in it
 FOR_EVER = 2**63
@@ -40,6 +40,10 @@ class Faults:
 
     def fail(self, calls, error: int = errno.EIO, first: int = 1, every: int = 1, times: int = FOR_EVER):
         self._set(calls, "fail", error, first, every, times)
+
+    def stall(self, calls, first: int = 1):
+        """They do not come back before the next change."""
+        self._set(calls, "stall", first=first)
 
     def shorten(self, calls):
         """Writes and reads at most one octet a call."""

@@ -1,6 +1,7 @@
 #include "support/forgetting_disk.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace relayd::test {
 namespace {
@@ -26,12 +27,18 @@ class ForgettingDisk::OpenFile final : public disk::File {
     if (disk_.read_error_ != 0) fail(disk_.read_error_, "read");
     if (offset >= node_->live.size()) return 0;
     const std::size_t count = std::min<std::size_t>(size, node_->live.size() - offset);
+    for (const BadRange& bad : disk_.bad_ranges_)
+      if (bad.node == node_ && offset < bad.to && bad.from < offset + count) fail(EIO, "read");
     std::memcpy(buffer, node_->live.data() + offset, count);
     return count;
   }
 
   bool read_now(std::uint64_t offset, char* buffer, std::size_t size) override {
-    return disk_.cached_ && read_at(offset, buffer, size) == size;
+    try {
+      return disk_.cached_ && read_at(offset, buffer, size) == size;
+    } catch (const disk::DiskError&) {
+      return false;
+    }
   }
 
   using disk::File::write_at;
@@ -45,7 +52,7 @@ class ForgettingDisk::OpenFile final : public disk::File {
       put(offset, std::string_view(bytes).substr(0, bytes.size() / 2));
       throw;
     }
-    put(offset, bytes);
+    if (!put(offset, bytes)) fail(ENOSPC, "write");
   }
 
   void sync_data() override {
@@ -59,6 +66,19 @@ class ForgettingDisk::OpenFile final : public disk::File {
     while (!node_->dirty.empty()) keep_sector(*node_, *node_->dirty.begin());
   }
 
+  void forget_cached() override {
+    std::lock_guard lock(disk_.mutex_);
+    if (disk_.dead_) return;
+    std::string& live = node_->live;
+    for (std::size_t from = 0; from < live.size(); from += sector) {
+      if (node_->dirty.contains(from / sector)) continue;
+      const std::size_t count = std::min(sector, live.size() - from);
+      std::string kept = from < node_->durable.size() ? node_->durable.substr(from, count) : "";
+      kept.resize(count);
+      live.replace(from, count, kept);
+    }
+  }
+
   std::uint64_t size() override {
     std::lock_guard lock(disk_.mutex_);
     disk_.need_power();
@@ -68,12 +88,15 @@ class ForgettingDisk::OpenFile final : public disk::File {
   int descriptor() const override { return -1; }
 
  private:
-  void put(std::uint64_t offset, std::string_view bytes) {
-    if (bytes.empty()) return;
+  // False: there was no room for all of it.
+  bool put(std::uint64_t offset, std::string_view all) {
+    const std::string_view bytes = all.substr(0, disk_.take_blocks(*node_, offset, all.size()));
+    if (bytes.empty()) return all.empty();
     if (node_->live.size() < offset + bytes.size()) node_->live.resize(offset + bytes.size());
     node_->live.replace(offset, bytes.size(), bytes);
     for (std::size_t at = offset / sector; at <= (offset + bytes.size() - 1) / sector; ++at)
       node_->dirty.insert(at);
+    return bytes.size() == all.size();
   }
 
   ForgettingDisk& disk_;
@@ -107,16 +130,21 @@ void ForgettingDisk::restart(unsigned seed) {
       if (survives()) keep_sector(*node, number);
     node->dirty.clear();
     node->live = node->durable;
+    node->blocks = node->durable_blocks;
   }
   live_ = durable_;
+  opened_.clear();
   fault_at_ = 0;
   failing_ = dead_ = false;
 }
 
-void ForgettingDisk::revive() {
+void ForgettingDisk::revive(bool keep_faults) {
   std::lock_guard lock(mutex_);
+  opened_.clear();
+  dead_ = false;
+  if (keep_faults) return;
   fault_at_ = 0;
-  failing_ = dead_ = false;
+  failing_ = false;
 }
 
 std::size_t ForgettingDisk::calls() const {
@@ -142,6 +170,37 @@ void ForgettingDisk::set_cached(bool cached) {
 void ForgettingDisk::fail_reads(int error) {
   std::lock_guard lock(mutex_);
   read_error_ = error;
+}
+
+void ForgettingDisk::fail_reads(const std::string& path, std::uint64_t from, std::uint64_t to) {
+  std::lock_guard lock(mutex_);
+  bad_ranges_.push_back({node(path), from, to});
+}
+
+void ForgettingDisk::heal_reads() {
+  std::lock_guard lock(mutex_);
+  bad_ranges_.clear();
+}
+
+void ForgettingDisk::set_capacity(Bytes bytes) {
+  std::lock_guard lock(mutex_);
+  capacity_ = bytes.count / block;
+}
+
+void ForgettingDisk::set_inodes(std::size_t count) {
+  std::lock_guard lock(mutex_);
+  inodes_ = count;
+}
+
+void ForgettingDisk::take_space(Bytes bytes) {
+  std::lock_guard lock(mutex_);
+  taken_ = 0;
+  taken_ = std::min<std::size_t>((bytes.count + block - 1) / block, free_blocks());
+}
+
+Bytes ForgettingDisk::allocated() const {
+  std::lock_guard lock(mutex_);
+  return {used_blocks() * block};
 }
 
 void ForgettingDisk::damage(const std::string& path, std::size_t offset) {
@@ -170,16 +229,17 @@ std::unique_ptr<disk::File> ForgettingDisk::create(const std::string& path) {
   step();
   if (live_.contains(path)) fail(EEXIST, path);
   if (parent(path) != ".") node(parent(path));
+  need_inode();
   const Change change{parent(path), "", path, std::make_shared<Node>()};
   apply(live_, change);
   changes_.push_back(change);
-  return std::make_unique<OpenFile>(*this, change.node);
+  return hand_out(change.node);
 }
 
 std::unique_ptr<disk::File> ForgettingDisk::open(const std::string& path) {
   std::lock_guard lock(mutex_);
   need_power();
-  return std::make_unique<OpenFile>(*this, node(path));
+  return hand_out(node(path));
 }
 
 void ForgettingDisk::rename(const std::string& from, const std::string& to) {
@@ -208,6 +268,7 @@ void ForgettingDisk::make_directory(const std::string& path) {
   std::lock_guard lock(mutex_);
   step();
   if (live_.contains(path)) return;
+  need_inode();
   const Change change{parent(path), "", path, nullptr};
   apply(live_, change);
   changes_.push_back(change);
@@ -226,14 +287,14 @@ std::vector<std::string> ForgettingDisk::list(const std::string& path) {
   need_power();
   std::vector<std::string> names;
   for (const auto& [name, node] : live_)
-    if (parent(name) == path) names.push_back(name.substr(path.size() + 1));
+    if (parent(name) == path) names.push_back(name.substr(path == "." ? 0 : path.size() + 1));
   return names;
 }
 
 Bytes ForgettingDisk::free_space() {
   std::lock_guard lock(mutex_);
   need_power();
-  return free_space_;
+  return capacity_ ? Bytes{free_blocks() * block} : free_space_;
 }
 
 void ForgettingDisk::step() {
@@ -257,6 +318,52 @@ std::shared_ptr<ForgettingDisk::Node> ForgettingDisk::node(const std::string& pa
   return found->second;
 }
 
+std::unique_ptr<disk::File> ForgettingDisk::hand_out(const std::shared_ptr<Node>& node) {
+  std::erase_if(opened_, [](const std::weak_ptr<Node>& handle) { return handle.expired(); });
+  const std::shared_ptr<Node> handle(node.get(), [node](Node*) {});
+  opened_.push_back(handle);
+  return std::make_unique<OpenFile>(*this, handle);
+}
+
+std::set<const ForgettingDisk::Node*> ForgettingDisk::present() const {
+  std::set<const Node*> found;
+  for (const auto& [path, node] : live_)
+    if (node) found.insert(node.get());
+  for (const std::weak_ptr<Node>& handle : opened_)
+    if (const std::shared_ptr<Node> node = handle.lock()) found.insert(node.get());
+  return found;
+}
+
+void ForgettingDisk::need_inode() const {
+  if (!inodes_) return;
+  std::size_t used = present().size();
+  for (const auto& [path, node] : live_) used += node ? 0 : 1;
+  if (used >= *inodes_) fail(ENOSPC, "no inode");
+}
+
+std::size_t ForgettingDisk::used_blocks() const {
+  std::size_t used = 0;
+  for (const Node* node : present()) used += node->blocks.size();
+  return used;
+}
+
+std::size_t ForgettingDisk::free_blocks() const {
+  if (!capacity_) return std::numeric_limits<std::size_t>::max();
+  const std::size_t used = used_blocks() + taken_;
+  return used < *capacity_ ? *capacity_ - used : 0;
+}
+
+std::size_t ForgettingDisk::take_blocks(Node& node, std::uint64_t offset, std::size_t size) {
+  std::size_t free = free_blocks();
+  for (std::uint64_t at = offset; at < offset + size; at += block - at % block) {
+    if (node.blocks.contains(at / block)) continue;
+    if (free == 0) return at - offset;
+    --free;
+    node.blocks.insert(at / block);
+  }
+  return size;
+}
+
 void ForgettingDisk::apply(Names& names, const Change& change) {
   if (!change.gone.empty()) names.erase(change.gone);
   if (!change.appears.empty()) names[change.appears] = change.node;
@@ -267,6 +374,7 @@ void ForgettingDisk::keep_sector(Node& node, std::size_t number) {
   const std::size_t count = std::min(sector, node.live.size() - from);
   if (node.durable.size() < from + count) node.durable.resize(from + count);
   node.durable.replace(from, count, node.live, from, count);
+  node.durable_blocks.insert(from / block);
   node.dirty.erase(number);
 }
 

@@ -4,6 +4,7 @@
 // called from another thread, run_until() waits for such calls (bounded).
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -47,7 +48,9 @@ class ManualLoop final : public async::Loop {
       }
       if (!next) return any;
       any = true;
+      const auto begun = std::chrono::steady_clock::now();
       next();
+      if (after_each) after_each(std::chrono::steady_clock::now() - begun);
     }
   }
 
@@ -71,6 +74,9 @@ class ManualLoop final : public async::Loop {
     }
     move_to(target);
   }
+
+  // Told after each callback how long it really took.
+  std::function<void(Duration)> after_each;
 
   bool has_timers() const { return !timers_.empty(); }
   SteadyTime next_timer() const { return timers_.begin()->first.first; }

@@ -5,17 +5,20 @@ that was cut. Root only, with loop devices; a container has neither unless it is
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import struct
 import subprocess
+import tempfile
 from pathlib import Path
 
 CLONE_NEWNS = 0x20000
 SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are both _IOR('X', 125, __u32)
 WITHOUT_FLUSHING_THE_LOG = struct.pack("I", 2)
 IMAGE_SIZE = 512 << 20  # XFS wants 300 MiB; the image is sparse
-MAKE = {"ext4": ("mkfs.ext4", "-q"), "xfs": ("mkfs.xfs", "-q")}
+# Nothing is kept for root, who the tests are: a disk that is full for others is full for them.
+MAKE = {"ext4": ("mkfs.ext4", "-q", "-m", "0"), "xfs": ("mkfs.xfs", "-q")}
 
 
 def leave_the_common_mounts():
@@ -79,6 +82,58 @@ class LoopDisk(Mount):
     def __exit__(self, *_):
         super().__exit__()
         _run("losetup", "--detach", self._device)
+
+
+def free(mount: Mount) -> int:
+    """In octets, for those who are not root."""
+    status = os.statvfs(mount.point)
+    return status.f_bavail * status.f_frsize
+
+
+class Neighbour:
+    """Another process on a disk, which takes what is left of it."""
+
+    def __init__(self, mount: Mount):
+        self._mount = mount
+        self._files: list[Path] = []
+
+    def take(self, octets: int):
+        with open(self._file(), "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, octets)
+
+    def take_all(self):
+        """To the last block, again if some became free; XFS then still tells of a few, which nobody can have."""
+        with open(self._files[-1] if self._files else self._file(), "ab") as file:
+            size = file.tell()
+            for piece in (1 << 20, 1 << 16, 1 << 12):
+                while _was_had(lambda: os.posix_fallocate(file.fileno(), size, piece)):
+                    size += piece
+            assert not _was_had(lambda: os.pwrite(file.fileno(), b"x", size))
+        assert free(self._mount) < 1 << 16
+
+    def take_all_inodes(self):
+        while _was_had(self._file):
+            pass
+        assert os.statvfs(self._mount.point).f_favail == 0
+
+    def leave(self):
+        while self._files:
+            self._files.pop().unlink()
+
+    def _file(self) -> Path:
+        descriptor, path = tempfile.mkstemp(dir=self._mount.point)
+        os.close(descriptor)
+        self._files.append(Path(path))
+        return self._files[-1]
+
+
+def _was_had(take) -> bool:
+    try:
+        take()
+        return True
+    except OSError as failure:
+        assert failure.errno == errno.ENOSPC, failure
+        return False
 
 
 def _run(*command) -> str:

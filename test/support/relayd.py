@@ -53,6 +53,7 @@ class Relayd:
     def start(self, *arguments: str):
         self.launch(*arguments)
         self.wait("listening")
+        self.wait("queue_opened")
         return self
 
     def launch(self, *arguments: str):

@@ -43,6 +43,19 @@ TEST(AdminRequest, AChangeOfEverythingMustBeMeant) {
   }
 }
 
+TEST(AdminRequest, ThatNothingWasTakenIsSaidOfMessagesOneByOne) {
+  Request known = request("retry");
+  known.not_taken = known.all = true;
+  EXPECT_FALSE(parse_request(to_line(known)));
+  known.ids = {"1j0m0u4e32g"};
+  EXPECT_TRUE(parse_request(to_line(known)));
+  known.state = "held";
+  EXPECT_FALSE(parse_request(to_line(known)));
+  known.state = "";
+  known.command = "release";
+  EXPECT_FALSE(parse_request(to_line(known)));
+}
+
 TEST(AdminRequest, WhatIsNoRequestIsRefused) {
   for (const char* line : {"", "{}", "[]", "status", "{\"command\":1}", "{\"command\":\"stop\"}",
                            "{\"command\":\"show\"}", "{\"command\":\"list\",\"ids\":[1]}"})

@@ -35,6 +35,9 @@ class File {
   // fdatasync. After a failure the file must not be trusted again: a second call can succeed without the
   // data.
   virtual void sync_data() = 0;
+  // Drops what the page cache holds of the file and is clean, so that the next read comes from the disk
+  // itself. A request, no more: what cannot be dropped stays, and nothing is reported.
+  virtual void forget_cached() = 0;
   virtual std::uint64_t size() = 0;
   virtual int descriptor() const = 0;  // -1 on a disk that has none
 };
@@ -43,8 +46,8 @@ class Disk {
  public:
   virtual ~Disk() = default;
 
-  // Opens the directory (made, mode 0700, when only its last part is missing) and locks it until the Disk
-  // goes. False: another process has it.
+  // Opens the directory (made, mode 0700, and its name synced, when only its last part is missing) and locks
+  // it until the Disk goes. False: another process has it.
   virtual bool hold(const std::string& directory) = 0;
 
   virtual std::unique_ptr<File> create(const std::string& path) = 0;  // mode 0600; EEXIST when it is there

@@ -53,6 +53,10 @@ class PosixFile final : public File {
     if (::fdatasync(descriptor_.number()) != 0) fail("sync " + path_);
   }
 
+  void forget_cached() override {
+    static_cast<void>(::posix_fadvise(descriptor_.number(), 0, 0, POSIX_FADV_DONTNEED));
+  }
+
   std::uint64_t size() override {
     struct stat status {};
     if (::fstat(descriptor_.number(), &status) != 0) fail("stat " + path_);
@@ -119,11 +123,15 @@ int Descriptor::release() {
 
 bool PosixDisk::hold(const std::string& directory) {
   lock_ = Descriptor();
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) fail("make directory " + directory);
+  const bool made = ::mkdir(directory.c_str(), 0700) == 0;
+  if (!made && errno != EEXIST) fail("make directory " + directory);
   // The directory itself may be a link that its operator made; nothing inside it may.
   directory_ = Descriptor(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory_.number() < 0) fail("open " + directory);
-  lock_ = open_at(directory_, "lock", O_RDWR | O_CREAT);
+  if (made) sync_directory("..");  // or a power cut takes the queue with its name
+  // Where it is there it can be had without an inode.
+  const bool there = ::faccessat(directory_.number(), "lock", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  lock_ = open_at(directory_, "lock", there ? O_RDWR : O_RDWR | O_CREAT);
   if (::flock(lock_.number(), LOCK_EX | LOCK_NB) == 0) return true;
   if (errno != EWOULDBLOCK) fail("lock " + directory);
   return false;

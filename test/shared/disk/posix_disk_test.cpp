@@ -1,8 +1,10 @@
 #include "shared/disk/posix_disk.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,6 +14,27 @@
 
 #include "support/temporary_directory.hpp"
 
+// The linker leads fsync and posix_fadvise here: whether they were called shows in nothing else.
+namespace {
+
+std::vector<ino_t> synced;
+std::vector<int> advice;
+
+}  // namespace
+
+extern "C" int __real_fsync(int descriptor);
+extern "C" int __wrap_fsync(int descriptor) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) == 0) synced.push_back(status.st_ino);
+  return __real_fsync(descriptor);
+}
+
+extern "C" int __real_posix_fadvise64(int descriptor, off_t offset, off_t length, int what);
+extern "C" int __wrap_posix_fadvise64(int descriptor, off_t offset, off_t length, int what) {
+  if (offset == 0 && length == 0) advice.push_back(what);
+  return __real_posix_fadvise64(descriptor, offset, length, what);
+}
+
 namespace relayd::disk {
 namespace {
 
@@ -19,7 +42,11 @@ using testing::ElementsAre;
 
 class PosixDiskTest : public testing::Test {
  protected:
-  void SetUp() override { ASSERT_TRUE(disk.hold(path)); }
+  void SetUp() override {
+    synced.clear();
+    advice.clear();
+    ASSERT_TRUE(disk.hold(path));
+  }
 
   std::string content(File& file) {
     std::string bytes(file.size(), '\0');
@@ -108,6 +135,21 @@ TEST_F(PosixDiskTest, OneHolderAtATime) {
   EXPECT_TRUE(disk.hold(path));  // again by the same one
   disk = PosixDisk();
   EXPECT_TRUE(other.hold(path));
+}
+
+TEST_F(PosixDiskTest, TheNameOfADirectoryThatItMadeIsSynced) {
+  struct stat parent {};
+  ASSERT_EQ(::stat(directory.path().c_str(), &parent), 0);
+  EXPECT_THAT(synced, testing::Contains(parent.st_ino));
+}
+
+TEST_F(PosixDiskTest, AWholeFileLeavesTheCacheAndKeepsItsContent) {
+  const auto file = disk.create("file");
+  file->write_at(0, "12345");
+  file->sync_data();
+  file->forget_cached();
+  EXPECT_THAT(advice, ElementsAre(POSIX_FADV_DONTNEED));
+  EXPECT_EQ(content(*file), "12345");
 }
 
 TEST_F(PosixDiskTest, FreeSpaceIsTold) {

@@ -1,0 +1,173 @@
+#include "queue/ground.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include "queue/segment.hpp"
+
+namespace relayd::queue {
+namespace {
+
+constexpr std::size_t number_digits = 16;
+constexpr std::size_t zeroes_at_once = 1 << 20;  // then synced: what others sync meanwhile waits for little
+// What a file system may need besides for what is claimed: a block of a directory, of extents.
+constexpr std::uint64_t block = 4096;
+constexpr std::uint64_t overhead = 8 * block;
+constexpr std::uint64_t smallest = 1 << 20;  // file; what is made while somebody waits for it
+
+std::string_view suffix(Ground::Log log) {
+  return log == Ground::Log::messages ? ".journal" : ".state";
+}
+
+}  // namespace
+
+Ground::Ground(disk::Disk& disk, Bytes reserve, Bytes largest)
+    : disk_(disk), reserve_(reserve), largest_(largest.count) {}
+
+const char* Ground::directory(Log log) {
+  return log == Log::messages ? "journal" : "state";
+}
+
+bool Ground::is_site_name(Log log, const std::string& name, std::uint64_t& number) {
+  const std::string_view end = suffix(log);
+  if (name.size() != number_digits + end.size() || !name.ends_with(end)) return false;
+  const char* const stop = name.data() + number_digits;
+  const auto [at, error] = std::from_chars(name.data(), stop, number);
+  return error == std::errc() && at == stop && number != 0;
+}
+
+void Ground::adopt(Log log, Site site) {
+  in_use(log, site.capacity);
+  give_back(log, std::move(site));
+}
+
+void Ground::in_use(Log log, std::uint64_t capacity) {
+  of(log).capacity += capacity;
+}
+
+void Ground::seen(Log log, std::uint64_t number) {
+  std::lock_guard lock(mutex_);
+  of(log).last = std::max(of(log).last, number);
+}
+
+void Ground::make(Log log, std::uint64_t size) {
+  Site site = make_site(log, size);
+  give_back(log, std::move(site));
+}
+
+Site Ground::make_site(Log log, std::uint64_t size) {
+  std::uint64_t number = 0;
+  {
+    std::lock_guard lock(mutex_);
+    number = ++of(log).last;
+  }
+  const Claim claim(*this, size);
+  Site site;
+  site.path = fmt::format("{}/{:0{}}{}", directory(log), number, number_digits, suffix(log));
+  try {
+    site.file = disk_.create(site.path);
+    static const std::string zeroes(zeroes_at_once, '\0');
+    for (std::uint64_t at = 0; at < size; at += zeroes.size()) {
+      site.file->write_at(at, std::string_view(zeroes).substr(0, size - at));
+      site.file->sync_data();
+    }
+    disk_.sync_directory(directory(log));
+  } catch (const disk::DiskError&) {
+    if (site.file) discard(log, site);
+    throw;
+  }
+  site.capacity = size;
+  in_use(log, size);
+  return site;
+}
+
+Site Ground::take(Log log, std::uint64_t least, std::size_t left) {
+  {
+    std::lock_guard lock(mutex_);
+    std::vector<Site>& sites = of(log).free;
+    const auto found = std::find_if(sites.begin(), sites.end(),
+                                    [least](const Site& site) { return site.capacity >= least; });
+    if (sites.size() > left && found != sites.end()) {
+      Site taken = std::move(*found);
+      sites.erase(found);
+      return taken;
+    }
+  }
+  return make_site(log, std::max(least, std::min(smallest, largest_)));
+}
+
+void Ground::give_back(Log log, Site site) {
+  std::lock_guard lock(mutex_);
+  of(log).free.push_back(std::move(site));
+}
+
+void Ground::discard(Log log, const Site& site) {
+  of(log).capacity -= site.capacity;
+  try {
+    disk_.remove(site.path);
+  } catch (const disk::DiskError&) {
+    // The next start finds it: free, or void.
+  }
+}
+
+void Ground::trim(Log log, std::size_t count) {
+  while (free_count(log) > count) remove_first(log, ~std::uint64_t{0});
+}
+
+void Ground::trim_octets(Log log, std::uint64_t octets) {
+  while (const std::uint64_t removed = remove_first(log, octets)) octets -= removed;
+}
+
+std::uint64_t Ground::remove_first(Log log, std::uint64_t most) {
+  Site site;
+  {
+    std::lock_guard lock(mutex_);
+    std::vector<Site>& free = of(log).free;
+    if (free.empty() || free.front().capacity > most) return 0;
+    site = std::move(free.front());
+    free.erase(free.begin());
+  }
+  discard(log, site);
+  return site.capacity;
+}
+
+std::size_t Ground::free_count(Log log) const {
+  std::lock_guard lock(mutex_);
+  return of(log).free.size();
+}
+
+std::uint64_t Ground::free_capacity(Log log) const {
+  std::lock_guard lock(mutex_);
+  std::uint64_t sum = 0;
+  for (const Site& site : of(log).free) sum += site.capacity;
+  return sum;
+}
+
+std::uint64_t Ground::fitting(std::uint64_t wanted) const {
+  constexpr std::uint64_t part = 16;  // of the room
+  const std::uint64_t free = disk_.free_space().count;
+  const std::uint64_t room = free - std::min(free, reserve_.count);
+  return std::min({wanted, std::max(room / part, smallest), largest_});
+}
+
+Ground::Claim::Claim(Ground& ground, std::uint64_t size)
+    : ground_(ground), size_((size + block - 1) / block * block + overhead) {
+  std::lock_guard lock(ground_.mutex_);
+  const std::uint64_t free = ground_.disk_.free_space().count;
+  if (free < ground_.reserve_.count + ground_.claimed_ + size_)
+    throw disk::DiskError(ENOSPC, std::generic_category(), "free space is at the reserve");
+  ground_.claimed_ += size_;
+}
+
+Ground::Claim::~Claim() {
+  std::lock_guard lock(ground_.mutex_);
+  ground_.claimed_ -= size_;
+}
+
+}  // namespace relayd::queue

@@ -1,0 +1,105 @@
+// Ground: the queue's files and its room on the disk. It makes files that are filled with zeroes ahead of
+// need, so that a sync has only data to write and a full disk stops nothing that has begun; it hands them to
+// the two logs, takes them back, and keeps what it lays claim to out of the reserve.
+//
+// Owned by the queue. Any thread; nothing is read or written under its lock. A free file means nothing:
+// whatever it contains is dead.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "shared/base/bytes.hpp"
+#include "shared/disk/disk.hpp"
+
+namespace relayd::queue {
+
+// A file of journal/ or state/, free to become a segment.
+struct Site {
+  std::string path;
+  std::shared_ptr<disk::File> file;
+  std::uint64_t capacity = 0;  // octets that the disk has given it
+};
+
+class Ground {
+ public:
+  enum class Log { messages, state };
+
+  // Nothing is made while less than `reserve` would be left free. `largest`: octets of a file.
+  Ground(disk::Disk& disk, Bytes reserve, Bytes largest);
+
+  // The number in the name of a file of ours; nothing for any other name.
+  static bool is_site_name(Log log, const std::string& name, std::uint64_t& number);
+  static const char* directory(Log log);
+
+  // A file that was found at the start and is free; one that is in use.
+  void adopt(Log log, Site site);
+  void in_use(Log log, std::uint64_t capacity);
+  // A number that is in use, so that no file is made under it.
+  void seen(Log log, std::uint64_t number);
+
+  // Makes a file of `size` octets and adds it to the free ones. Blocks. Throws DiskError: ENOSPC below the
+  // reserve as well; nothing is left then.
+  void make(Log log, std::uint64_t size);
+  // The free file that came back first and has room for `least`, but not one of the last `left` ones; a small
+  // one is made when there is none. Blocks then, and throws as make().
+  Site take(Log log, std::uint64_t least, std::size_t left = 0);
+  void give_back(Log log, Site site);
+  // The file is not to be used again. Removes it if it can. Blocks.
+  void discard(Log log, const Site& site);
+  // Removes free files, those that came back first, while more than `count` are left. Blocks.
+  void trim(Log log, std::size_t count);
+  // The same, of so many octets in all at most.
+  void trim_octets(Log log, std::uint64_t octets);
+
+  std::size_t free_count(Log log) const;
+  std::uint64_t free_capacity(Log log) const;
+  // Of all files of a log, free or not.
+  std::uint64_t capacity(Log log) const { return of(log).capacity.load(); }
+  std::uint64_t largest() const { return largest_; }
+  // The size of a file that is wanted to be so large: smaller where there is little room.
+  std::uint64_t fitting(std::uint64_t wanted) const;
+
+  // Lays claim to `size` octets that are about to be written elsewhere; throws DiskError{ENOSPC} below the
+  // reserve. What was claimed counts as used until it is let go, which is once the disk counts it itself.
+  class Claim {
+   public:
+    Claim(Ground& ground, std::uint64_t size);
+    Claim(const Claim&) = delete;
+    Claim& operator=(const Claim&) = delete;
+    ~Claim();
+
+   private:
+    Ground& ground_;
+    std::uint64_t size_;
+  };
+
+  // True when less than the reserve is free.
+  bool is_low() const { return disk_.free_space() < reserve_; }
+
+ private:
+  struct Files {
+    std::vector<Site> free;
+    std::uint64_t last = 0;  // highest number in a name
+    std::atomic<std::uint64_t> capacity = 0;
+  };
+  Files& of(Log log) { return log == Log::messages ? messages_ : state_; }
+  const Files& of(Log log) const { return log == Log::messages ? messages_ : state_; }
+  Site make_site(Log log, std::uint64_t size);
+  std::uint64_t remove_first(Log log, std::uint64_t most);
+
+  disk::Disk& disk_;
+  const Bytes reserve_;
+  const std::uint64_t largest_;
+  mutable std::mutex mutex_;
+  Files messages_;
+  Files state_;
+  std::uint64_t claimed_ = 0;
+};
+
+}  // namespace relayd::queue

@@ -1,0 +1,56 @@
+// Mover: writes the living messages of a segment that is mostly dead elsewhere, so that its file is free
+// again.
+//
+// Owned by the queue. The keeper copies, into segments of its own: no commit waits for it. A copy counts once
+// a summary names it; until then the message is where it was.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "queue/store.hpp"
+#include "queue/summaries.hpp"
+#include "shared/async/task.hpp"
+
+namespace relayd::queue {
+
+class Mover {
+ public:
+  Mover(Store& store, Summaries& summaries) : store_(store), summaries_(summaries) {}
+
+  // The segment from which moving gains most; 0: nothing is worth it.
+  std::uint64_t choose() const;
+  // Moves all that lives there. What cannot be read stays, is held and reported. Throws DiskError when there
+  // is no room, or a write failed; what was not moved is where it was.
+  async::Task<void> empty(std::uint64_t sequence);
+
+  // The segment that it writes to; 0: none.
+  std::uint64_t target() const { return target_ ? target_->header.sequence : 0; }
+
+ private:
+  struct Move {
+    MessageId id;
+    Position from;
+    std::uint32_t length = 0;
+    Position to;          // result; segment 0: it could not be read
+    std::string rescued;  // what was there instead
+  };
+
+  async::Task<std::vector<Move>> living_in(std::uint64_t sequence);
+  void copy(std::vector<Move>& moves);
+  void open_target(std::uint64_t least);
+  void report(const Move& move);
+
+  Store& store_;
+  Summaries& summaries_;
+  std::set<std::uint64_t> stuck_;  // segments with something that cannot be read
+
+  // The keeper's, while it copies.
+  std::shared_ptr<const Segment> target_;
+  std::uint32_t end_ = 0;
+};
+
+}  // namespace relayd::queue

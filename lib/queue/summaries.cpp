@@ -1,0 +1,63 @@
+#include "queue/summaries.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "queue/history.hpp"
+
+namespace relayd::queue {
+namespace {
+
+constexpr unsigned most_rounds = 4;        // while something happens to a message as often as it is looked at
+constexpr std::size_t read_at_once = 256;  // histories, in one job
+
+}  // namespace
+
+async::Task<void> Summaries::write(std::vector<MessageId> ids, std::uint64_t releases) {
+  std::uint32_t gone = 0;  // their last word was submitted before
+  for (unsigned round = 1; !ids.empty(); ++round) {
+    std::vector<Order> orders;
+    for (const MessageId id : std::exchange(ids, {})) {
+      const Entry* const entry = store_.index.find(id);
+      if (!entry || entry->doomed)
+        ++gone;
+      else if (entry->last.segment == 0 || round == most_rounds)
+        submit(*entry, std::nullopt, releases);
+      else
+        orders.push_back({id, entry->last, entry->states.size(), {}});
+    }
+    for (std::size_t from = 0; from < orders.size(); from += read_at_once) {
+      const std::size_t to = std::min(orders.size(), from + read_at_once);
+      co_await store_.keeper.run([this, &orders, from, to] {
+        for (std::size_t i = from; i < to; ++i)
+          orders[i].replies = newest_replies(store_.states, orders[i].last, orders[i].recipients);
+      });
+    }
+    for (Order& order : orders) {
+      const Entry* const entry = store_.index.find(order.id);
+      if (entry && !entry->doomed && entry->last == order.last)
+        submit(*entry, std::move(order.replies), releases);
+      else
+        ids.push_back(order.id);
+    }
+  }
+  co_await store_.facts->flush();
+  for (; releases != 0 && gone > 0; --gone) store_.index.left(releases);
+}
+
+void Summaries::submit(const Entry& entry, std::optional<Outcome> replies, std::uint64_t releases) {
+  Summary summary = summary_of(entry, store_.clock());
+  if (const auto inherited = inherited_.find(entry.id.value); inherited != inherited_.end()) {
+    if (!replies) replies = std::move(inherited->second);
+    inherited_.erase(inherited);
+  }
+  if (!brief_) summary.merged = std::move(replies);
+  Submission submission;
+  submission.id = entry.id;
+  submission.bytes = encode_summary(entry.id, summary);
+  submission.is_summary = true;
+  submission.releases = releases;
+  store_.facts->submit(std::move(submission));
+}
+
+}  // namespace relayd::queue

@@ -1,0 +1,47 @@
+// Summaries: writes all that is known of a message anew at the head of the state log, so that the records
+// before it, or the place where it stood, may go.
+//
+// Owned by the queue, on the loop's thread. The replies there were are read back by the keeper.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "queue/store.hpp"
+#include "shared/async/task.hpp"
+
+namespace relayd::queue {
+
+class Summaries {
+ public:
+  explicit Summaries(Store& store) : store_(store) {}
+
+  // Of each message that is still there; all of them are durable when it returns. Each leaves the message
+  // segment `releases` then (0: none), as Index::leaving() has counted before.
+  async::Task<void> write(std::vector<MessageId> ids, std::uint64_t releases = 0);
+
+  // Without the replies there were: there is no room for them.
+  void be_brief(bool brief) { brief_ = brief; }
+  bool brief() const { return brief_; }
+
+  // What a queue of format 1 knew of replies. Each is used once.
+  void inherit(std::unordered_map<std::uint64_t, Outcome> replies) { inherited_ = std::move(replies); }
+
+ private:
+  struct Order {
+    MessageId id;
+    Position last;  // where its history begins
+    std::size_t recipients = 0;
+    std::optional<Outcome> replies;  // result
+  };
+
+  void submit(const Entry& entry, std::optional<Outcome> replies, std::uint64_t releases);
+
+  Store& store_;
+  std::unordered_map<std::uint64_t, Outcome> inherited_;
+  bool brief_ = false;
+};
+
+}  // namespace relayd::queue

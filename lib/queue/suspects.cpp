@@ -1,0 +1,64 @@
+#include "queue/suspects.hpp"
+
+#include <algorithm>
+
+#include "queue/codec.hpp"
+#include "queue/record.hpp"
+
+namespace relayd::queue {
+namespace {
+
+constexpr std::size_t id_at = 16;
+
+// What is damaged may be one octet of the id itself.
+bool is_near(std::uint64_t a, std::uint64_t b) {
+  const std::uint64_t difference = a ^ b;
+  for (unsigned octet = 0; octet < sizeof difference; ++octet)
+    if ((difference & ~(std::uint64_t{0xff} << (octet * 8))) == 0) return true;
+  return false;
+}
+
+}  // namespace
+
+void Suspects::damaged(std::string_view bytes, std::uint64_t generation, bool readable) {
+  if (!readable || bytes.size() < record_header) return all();
+  for (std::size_t at = 0; at + record_header <= bytes.size(); at += record_alignment) {
+    const std::string_view record = bytes.substr(at);
+    // The mark of the first one may be what is damaged.
+    if (at == 0 || may_be_record(record, generation)) ids_.insert(load<std::uint64_t>(&record[id_at]));
+  }
+}
+
+void Suspects::all() {
+  all_ = true;
+  youngest_.reset();
+  cleared_.clear();
+}
+
+void Suspects::clear(MessageId id) {
+  std::erase_if(ids_, [id](std::uint64_t suspect) { return suspect == id.value; });
+  if (all_) cleared_.insert(id.value);
+}
+
+void Suspects::none_above(MessageId id) {
+  if (all_ && !youngest_) youngest_ = id;
+}
+
+bool Suspects::is_suspect(MessageId id) const {
+  if (all_ && !cleared_.contains(id.value) && (!youngest_ || id <= *youngest_)) return true;
+  return std::any_of(ids_.begin(), ids_.end(),
+                     [id](std::uint64_t suspect) { return is_near(suspect, id.value); });
+}
+
+std::vector<MessageId> Suspects::hold(Index& index) const {
+  std::vector<MessageId> held;
+  if (!all_ && ids_.empty()) return held;
+  for (Entry* const entry : index.by_id()) {
+    if (entry->state != MessageState::waiting || !is_suspect(entry->id)) continue;
+    index.set_timeless(*entry, MessageState::held);
+    held.push_back(entry->id);
+  }
+  return held;
+}
+
+}  // namespace relayd::queue

@@ -1,0 +1,340 @@
+#include "queue/upkeep.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace relayd::queue {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto pause_without_room = 1s;
+constexpr auto idle = 5s;  // nothing was taken for so long: files that are free are of use to others
+constexpr auto pause_after_failure = 1min;
+
+// Files for messages: small for a relay that takes little, so that it needs little of the disk.
+constexpr std::uint64_t smallest_file = 4 << 20;
+constexpr std::uint64_t taken_per_file = 4;  // a file has this part of what was taken since the start
+constexpr std::size_t free_files = 2;        // one to be filled next, one for what has to move
+constexpr std::size_t most_free_files = 4;
+
+// Files of the state log.
+constexpr std::uint64_t smallest_state_file = 1 << 20;
+constexpr std::uint64_t state_files = 8;  // so many of them hold what is needed
+constexpr std::uint64_t spare_state_files = 4;
+
+// A summary is at most this part of what Index::state_need() counts.
+constexpr std::uint64_t summary_part = 3;
+
+// What a start has to read of the message log is bounded by these.
+constexpr std::size_t most_without_summary = 100'000;
+constexpr std::uint64_t most_taken = 4;  // files of the largest size
+
+constexpr std::size_t summaries_at_once = 2000;
+
+}  // namespace
+
+Upkeep::Upkeep(Store& store)
+    : store_(store), summaries_(store), mover_(store, summaries_), timer_(store.loop) {}
+
+void Upkeep::begin(std::map<std::uint64_t, std::uint32_t> scanned_from, std::uint64_t last_intake,
+                   std::uint64_t states_from, bool migrating) {
+  scan_from_ = std::move(scanned_from);
+  last_intake_ = last_intake;
+  states_from_ = states_from;
+  migrating_ = migrating;
+  capacity_before_ = store_.states.capacity();
+}
+
+void Upkeep::taken(std::uint64_t octets) {
+  taken_ += octets;
+  taken_at_ = store_.loop.now();
+}
+
+void Upkeep::tend() {
+  prepare();
+  if (working_) return;
+  if (!migrating_ && dead().empty() && !wants_checkpoint() && !wants_to_move()) return;
+  working_ = true;
+  scope_.spawn(work());
+}
+
+// --- room ---
+
+std::uint64_t Upkeep::state_file() const {
+  const std::uint64_t wanted = store_.index.state_need() / state_files;
+  return std::min(std::max(wanted, smallest_state_file), store_.ground.largest());
+}
+
+// What must be there, and what is made ahead of that.
+std::uint64_t Upkeep::state_room_needed() const {
+  return store_.index.state_need() + promised_ + state_file();
+}
+std::uint64_t Upkeep::state_room_wanted() const {
+  const std::uint64_t need = store_.index.state_need() + promised_;
+  return need + need / 4 + spare_state_files * state_file();
+}
+
+bool Upkeep::is_short_of_room() const {
+  return store_.ground.free_capacity(Ground::Log::state) < store_.index.state_need() / summary_part;
+}
+
+async::Task<void> Upkeep::promise(std::uint64_t octets) {
+  promised_ += octets;
+  while (store_.ground.capacity(Ground::Log::state) < state_room_needed()) {
+    prepare();
+    if (!making_) {
+      promised_ -= octets;
+      throw QueueError(QueueError::Kind::full, "there is no room to record what becomes of more mail");
+    }
+    async::Event made;
+    waiting_.push_back(&made);
+    co_await made;
+  }
+}
+
+void Upkeep::prepare() {
+  if (making_ || store_.loop.now() < no_room_until_) return;
+  const std::uint64_t state = store_.ground.capacity(Ground::Log::state);
+  const std::size_t free = store_.ground.free_count(Ground::Log::messages);
+  const bool is_idle = store_.loop.now() >= taken_at_ + idle;
+  if (free > free_files && !is_idle && !timer_.armed()) timer_.at(taken_at_ + idle, [this] { tend(); });
+  const bool too_much = free > (is_idle ? free_files : most_free_files) ||
+                        state > 2 * state_room_wanted() + spare_state_files * state_file();
+  if (state >= state_room_wanted() && free >= free_files && !too_much) return;
+  making_ = true;
+  scope_.spawn(make_room());
+}
+
+async::Task<void> Upkeep::make_room() {
+  Ground& ground = store_.ground;
+  try {
+    while (ground.capacity(Ground::Log::state) < state_room_wanted()) {
+      const std::uint64_t size = state_file();
+      co_await store_.keeper.run([&ground, size] { ground.make(Ground::Log::state, size); });
+    }
+    for (async::Event* const waiter : std::exchange(waiting_, {})) waiter->set();
+    const std::uint64_t taken = taken_ / taken_per_file;
+    const std::uint64_t size = ground.fitting(std::max(taken, smallest_file));
+    while (ground.free_count(Ground::Log::messages) < free_files)
+      co_await store_.keeper.run([&ground, size] { ground.make(Ground::Log::messages, size); });
+    summaries_.be_brief(false);
+  } catch (const disk::DiskError&) {
+    // Intake says so when it matters. What is there is enough for what was taken.
+    no_room_until_ = store_.loop.now() + pause_without_room;
+    timer_.at(no_room_until_, [this] { tend(); });
+    summaries_.be_brief(true);
+  }
+  co_await give_room_back();
+  making_ = false;
+  for (async::Event* const waiter : std::exchange(waiting_, {})) waiter->set();
+}
+
+async::Task<void> Upkeep::give_room_back() {
+  Ground& ground = store_.ground;
+  if (ground.free_count(Ground::Log::messages) > free_files)
+    co_await store_.keeper.run([&ground] { ground.trim(Ground::Log::messages, free_files); });
+  const std::uint64_t wanted = state_room_wanted() + spare_state_files * state_file();
+  const std::uint64_t there = ground.capacity(Ground::Log::state);
+  if (there > 2 * wanted) {
+    const std::uint64_t surplus = there - wanted;
+    co_await store_.keeper.run([&ground, surplus] { ground.trim_octets(Ground::Log::state, surplus); });
+  }
+}
+
+// --- work ---
+
+async::Task<void> Upkeep::work() {
+  for (;;) {
+    std::vector<std::uint64_t> segments = dead();
+    if (migrating_) {
+      co_await take_checkpoint();
+      migrating_ = false;
+    } else if (!segments.empty()) {
+      co_await retire(std::move(segments));
+    } else if (wants_checkpoint()) {
+      co_await take_checkpoint();
+    } else if (wants_to_move()) {
+      co_await move();
+    } else {
+      break;
+    }
+  }
+  working_ = false;
+  prepare();
+}
+
+bool Upkeep::is_being_written(std::uint64_t sequence) const {
+  if (sequence == mover_.target()) return true;
+  if (sequence == store_.intake_end.segment) return store_.intake_open;
+  const auto segment = store_.messages.find(sequence);
+  return segment && segment->header.kind == SegmentKind::intake && sequence > store_.intake_end.segment;
+}
+
+std::vector<std::uint64_t> Upkeep::dead() const {
+  std::vector<std::uint64_t> found;
+  for (const auto& [sequence, use] : store_.index.segments())
+    if (use.count == 0 && use.leaving == 0 && !is_being_written(sequence) && !retiring_.contains(sequence))
+      found.push_back(sequence);
+  return found;
+}
+
+// Their files may be used again once that is on disk: a start must not look for messages there.
+async::Task<void> Upkeep::retire(std::vector<std::uint64_t> sequences) {
+  retiring_.insert(sequences.begin(), sequences.end());
+  std::vector<RetiredRow> rows;
+  for (const std::uint64_t sequence : sequences) {
+    RetiredRow& row = rows.emplace_back();
+    row.sequence = sequence;
+    const auto segment = store_.messages.find(sequence);
+    if (!segment) continue;
+    row.previous = segment->header.previous;
+    row.previous_end = segment->header.previous_end;
+    row.kind = static_cast<std::uint32_t>(segment->header.kind);
+  }
+  std::string record = encode_retired(rows);
+  co_await submit(std::move(record));
+  for (const std::uint64_t sequence : sequences) {
+    if (const auto segment = store_.messages.find(sequence))
+      store_.ground.give_back(Ground::Log::messages, {segment->path, segment->file, segment->capacity});
+    store_.messages.remove(sequence);
+    store_.index.forget(sequence);
+    scan_from_.erase(sequence);
+    retiring_.erase(sequence);
+  }
+  prepare();
+}
+
+async::Task<void> Upkeep::submit(std::string record) {
+  async::Slot<Position> durable;
+  Submission submission;
+  submission.bytes = std::move(record);
+  submission.waiter = &durable;
+  store_.facts->submit(std::move(submission));
+  co_await durable;
+}
+
+// --- checkpoints ---
+
+bool Upkeep::wants_checkpoint() const {
+  if (store_.index.size() - store_.index.based() - store_.index.doomed() > most_without_summary) return true;
+  if (taken_ - taken_before_ > most_taken * store_.ground.largest()) return true;
+  const auto states = store_.states.all();
+  const bool would_free = !states.empty() && states.front()->header.sequence < floor_;
+  if (store_.state_end.segment <= floor_ && !would_free) return false;  // nothing would come of it yet
+  const std::uint64_t used = store_.states.capacity();
+  const std::uint64_t free = store_.ground.free_capacity(Ground::Log::state);
+  return used >= capacity_before_ + std::max(2 * state_file(), capacity_before_ / 2) ||
+         free < store_.index.state_need() / summary_part + 2 * state_file();
+}
+
+// Two checkpoints have to know of a message before the records about it go: then a start that finds the newer
+// one damaged has all that the older one needs.
+async::Task<void> Upkeep::take_checkpoint() {
+  const std::uint64_t floor = store_.state_end.segment;
+  const bool short_of_room = is_short_of_room();
+  std::map<std::uint64_t, std::uint32_t> covered;
+  for (const auto& [sequence, use] : store_.index.segments())
+    if (const auto segment = store_.messages.find(sequence))
+      covered[sequence] = start_of(segment->header) + static_cast<std::uint32_t>(use.bytes);
+  taken_before_ = taken_;
+
+  const auto states = store_.states.all();
+  const std::uint64_t middle = states.empty() ? floor : states[states.size() / 2]->header.sequence;
+  const std::uint64_t before = short_of_room ? floor : std::min(floor, middle);
+  co_await summarise(before, covered);
+  scan_from_ = std::move(covered);
+  states_from_ = std::max(states_from_, std::min(before, floor_));
+  std::string record = encode_checkpoint(checkpoint(store_.intake_end, false));
+  co_await submit(std::move(record));
+  free_states_before(states_from_);
+  floor_ = floor;
+  capacity_before_ = store_.states.capacity();
+}
+
+// Of messages that have no summary, or one in a segment of the state log before that.
+async::Task<void> Upkeep::summarise(std::uint64_t before,
+                                    const std::map<std::uint64_t, std::uint32_t>& covered) {
+  const auto wanted = [&](const Entry& entry) {
+    if (entry.doomed) return false;
+    if (entry.base != 0) return entry.base < before;
+    const auto known = covered.find(entry.where.segment);
+    return known != covered.end() && entry.where.offset < known->second;
+  };
+  bool found = true;
+  while (found) {
+    found = false;
+    Walk walk;
+    bool more = true;
+    std::vector<MessageId> ids;
+    while (more) {
+      more = store_.index.go_on(walk, [&](const Entry& entry) {
+        if (wanted(entry)) ids.push_back(entry.id);
+      });
+      if (ids.size() >= summaries_at_once || (!more && !ids.empty())) {
+        found = true;
+        co_await summaries_.write(std::exchange(ids, {}));
+      } else if (more) {
+        co_await async::sleep_until(store_.loop, store_.loop.now());
+      }
+    }
+  }
+}
+
+void Upkeep::free_states_before(std::uint64_t sequence) {
+  for (const std::shared_ptr<const Segment>& segment : store_.states.all()) {
+    if (segment->header.sequence >= sequence) break;
+    store_.states.remove(segment->header.sequence);
+    store_.ground.give_back(Ground::Log::state, {segment->path, segment->file, segment->capacity});
+  }
+}
+
+Checkpoint Upkeep::checkpoint(Position end, bool all_known) const {
+  Checkpoint checkpoint;
+  checkpoint.last_id = store_.last_id;
+  checkpoint.last_intake = std::max(last_intake_, end.segment);
+  checkpoint.states_from = states_from_;
+  const bool covered = all_known && store_.index.based() == store_.index.size();
+  bool has_end = end.segment == 0;
+  for (const auto& [sequence, use] : store_.index.segments()) {
+    const auto segment = store_.messages.find(sequence);
+    if (!segment || retiring_.contains(sequence)) continue;
+    SegmentRow& row = checkpoint.segments.emplace_back();
+    row.sequence = sequence;
+    row.count = use.based;
+    row.ids = use.based_ids;
+    row.end = start_of(segment->header) + static_cast<std::uint32_t>(use.bytes);
+    if (sequence == end.segment) {
+      has_end = true;
+      row.end = std::max(row.end, end.offset);
+    }
+    const auto from = scan_from_.find(sequence);
+    row.scan_from = covered ? row.end : from != scan_from_.end() ? from->second : segment_start;
+  }
+  // One that was retired meanwhile has no row: it is dead.
+  if (!has_end && store_.messages.find(end.segment) && !retiring_.contains(end.segment))
+    checkpoint.segments.push_back({end.segment, covered ? end.offset : segment_start, end.offset, 0, 0});
+  return checkpoint;
+}
+
+// --- moving ---
+
+bool Upkeep::wants_to_move() const {
+  return store_.loop.now() >= no_move_until_ && mover_.choose() != 0;
+}
+
+async::Task<void> Upkeep::move() {
+  const std::uint64_t sequence = mover_.choose();
+  try {
+    co_await mover_.empty(sequence);
+  } catch (const disk::DiskError& error) {
+    no_move_until_ = store_.loop.now() + pause_after_failure;
+    timer_.at(no_move_until_, [this] { tend(); });
+    store_.alarm.say(fmt::format("old messages cannot be moved together for now: {}", error.what()));
+  }
+}
+
+}  // namespace relayd::queue

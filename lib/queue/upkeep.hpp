@@ -1,0 +1,101 @@
+// Upkeep: what the queue does for itself while mail goes on: files are made ahead of need, dead segments are
+// free again, checkpoints let old state go, and messages move together.
+//
+// Owned by the queue, on the loop's thread; what blocks is done by the keeper. One piece of work at a time,
+// but for the making of files, which nothing may hold up.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "queue/mover.hpp"
+#include "queue/store.hpp"
+#include "queue/summaries.hpp"
+#include "shared/async/scope.hpp"
+
+namespace relayd::queue {
+
+class Upkeep {
+ public:
+  explicit Upkeep(Store& store);
+
+  // Where the last process left off: from where on the segments of intake have no summaries, the newest of
+  // them, and the first segment of the state log that is needed. `migrating`: from format 1, which no
+  // checkpoint has replaced yet.
+  void begin(std::map<std::uint64_t, std::uint32_t> scanned_from, std::uint64_t last_intake,
+             std::uint64_t states_from, bool migrating);
+
+  // So many octets of messages were taken.
+  void taken(std::uint64_t octets);
+
+  // Looks whether there is something to do. After every change.
+  void tend();
+
+  // Returns when the state log has room for all that may happen to one more message, of so many octets, and
+  // keeps it until let_go(). Throws QueueError{full} when the disk has none.
+  async::Task<void> promise(std::uint64_t octets);
+  void let_go(std::uint64_t octets) { promised_ -= octets; }
+
+  // The state log is nearly full: what need not be recorded now should wait.
+  bool is_short_of_room() const;
+
+  // The log of format 1 says more than the state log does: nothing of it may go, and no checkpoint may be
+  // written, until all that lives has a summary.
+  bool is_migrating() const { return migrating_; }
+
+  // What the next start has to know. `end`: where the message log ends; `all_known`: every message of it is
+  // in the index.
+  Checkpoint checkpoint(Position end, bool all_known) const;
+
+  Summaries& summaries() { return summaries_; }
+
+ private:
+  std::uint64_t state_file() const;
+  std::uint64_t state_room_needed() const;
+  std::uint64_t state_room_wanted() const;
+  void prepare();
+  async::Task<void> make_room();
+  async::Task<void> give_room_back();
+
+  async::Task<void> work();
+  bool is_being_written(std::uint64_t sequence) const;
+  std::vector<std::uint64_t> dead() const;
+  async::Task<void> retire(std::vector<std::uint64_t> sequences);
+  async::Task<void> submit(std::string record);
+  bool wants_checkpoint() const;
+  async::Task<void> take_checkpoint();
+  async::Task<void> summarise(std::uint64_t before, const std::map<std::uint64_t, std::uint32_t>& covered);
+  void free_states_before(std::uint64_t sequence);
+  bool wants_to_move() const;
+  async::Task<void> move();
+
+  Store& store_;
+  Summaries summaries_;
+  Mover mover_;
+
+  std::map<std::uint64_t, std::uint32_t> scan_from_;  // of segments of intake
+  std::uint64_t last_intake_ = 0;                     // of the start
+  std::uint64_t states_from_ = 0;                     // as the last checkpoint says
+  std::uint64_t floor_ = 0;                           // state segment at the beginning of the last checkpoint
+  std::uint64_t capacity_before_ = 0;                 // of the state log in use, after that
+  std::uint64_t taken_ = 0;                           // octets of messages since the start
+  SteadyTime taken_at_{};                             // the last of them
+  std::uint64_t taken_before_ = 0;                    // until the last checkpoint
+  std::set<std::uint64_t> retiring_;
+
+  std::uint64_t promised_ = 0;
+  bool migrating_ = false;
+  bool making_ = false;
+  bool working_ = false;
+  SteadyTime no_room_until_{};          // making a file failed
+  SteadyTime no_move_until_{};          // so did moving
+  std::vector<async::Event*> waiting_;  // for room
+
+  async::Timer timer_;
+  async::Scope scope_;
+};
+
+}  // namespace relayd::queue

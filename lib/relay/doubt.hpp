@@ -1,0 +1,29 @@
+// Doubt: what the relay does with a message that an upstream may already have taken.
+//
+// Beside the dispatcher, which asks after a reply was lost, and the relay, which asks at its start. What is
+// tried again and again although nothing is ever heard would reach its recipients as often; so a message is
+// held after a few times, and the operator, who can look at the upstream, decides.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "queue/queue.hpp"
+#include "route/router.hpp"
+#include "shared/config/config.hpp"
+#include "shared/telemetry/log.hpp"
+
+namespace relayd {
+
+// The step of the route at which the message may have been taken. Nothing: it is not in doubt, or the route
+// does not lead there any more, so that it goes where the route says.
+std::optional<std::size_t> doubted_step(const queue::Message& message,
+                                        std::span<const route::Choice> choices);
+
+// Holds a message in doubt where the configuration says so, or where it was in doubt too often; the log says
+// why, and what can be done. `elsewhere`: it may have been taken by another upstream, too.
+void hold_doubtful(queue::Queue& queue, telemetry::Log& log, config::Queue::InDoubt policy,
+                   queue::Message& message, bool elsewhere = false);
+
+}  // namespace relayd

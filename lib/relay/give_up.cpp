@@ -1,0 +1,59 @@
+#include "relay/give_up.hpp"
+
+#include <algorithm>
+
+#include "relay/recipients_text.hpp"
+
+namespace relayd {
+
+using async::Task;
+using queue::Message;
+using queue::MessageId;
+using queue::RecipientState;
+
+namespace {
+
+constexpr std::size_t at_once = 32;
+// About what one takes. Those that come too early all the same wait once more, behind the others.
+constexpr auto spacing = std::chrono::microseconds(250);
+
+}  // namespace
+
+void GiveUp::take(Message& message, const std::string& event, const std::string& reason) {
+  if (scope_.count() < at_once) return scope_.spawn(fail_all(message.id, event, reason));
+  last_turn_ = std::max(last_turn_, loop_.now()) + spacing;
+  queue_.release(message, last_turn_);
+}
+
+// Who is still to be reached is in the message's envelope, on disk.
+Task<void> GiveUp::fail_all(MessageId id, std::string event, std::string reason) {
+  co_await async::sleep_until(loop_, loop_.now());  // a turn of the loop for each: many come in one
+  Message* message = queue_.find(id);
+  queue::Content content;
+  if (!message) co_return;
+  try {
+    content = co_await queue_.read(*message);
+  } catch (const queue::QueueError& error) {
+    log_.error("queue_trouble", {{"id", queue::to_string(id)}, {"reason", error.what()}});
+    co_return;
+  }
+  message = queue_.find(id);
+  if (!message) co_return;  // deleted meanwhile
+  queue::Outcome outcome;
+  outcome.when = loop_.wall_now();
+  std::vector<mail::Recipient> failed;
+  for (std::uint32_t i = 0; i < content.states.size(); ++i) {
+    const RecipientState state = content.states[i];
+    if (state != RecipientState::pending && state != RecipientState::doubtful) continue;
+    outcome.recipients.push_back({i, RecipientState::failed, 0, reason});
+    failed.push_back(content.envelope.recipients[i]);
+  }
+  log_.error(event, {{"id", queue::to_string(id)},
+                     {"from", content.envelope.sender},
+                     {"to", recipients_text(failed)},
+                     {"response", reason},
+                     {"attempts", message->attempts}});
+  queue_.settle(*message, outcome);
+}
+
+}  // namespace relayd

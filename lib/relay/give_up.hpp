@@ -1,0 +1,40 @@
+// GiveUp: fails what is still to be sent of a message, a few messages at a time.
+//
+// Owned by the dispatcher. A lower lifetime, a rule that now rejects, or a clock that was put right can end a
+// million messages at the same moment. Whom a message is for is on its disk and must be read; so a few are
+// under way, and the others go back to the queue for a moment, each a little later than the one before.
+// Nothing is kept of those.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "queue/queue.hpp"
+#include "shared/async/loop.hpp"
+#include "shared/async/scope.hpp"
+#include "shared/telemetry/log.hpp"
+
+namespace relayd {
+
+class GiveUp {
+ public:
+  GiveUp(async::Loop& loop, telemetry::Log& log, queue::Queue& queue)
+      : loop_(loop), log_(log), queue_(queue) {}
+
+  // Takes a message that is ready. `event` and `reason` are for the log: one line a message.
+  void take(queue::Message& message, const std::string& event, const std::string& reason);
+
+  std::size_t under_way() const { return scope_.count(); }
+  async::Task<void> drained() { return scope_.drained(); }
+
+ private:
+  async::Task<void> fail_all(queue::MessageId id, std::string event, std::string reason);
+
+  async::Loop& loop_;
+  telemetry::Log& log_;
+  queue::Queue& queue_;
+  SteadyTime last_turn_{};  // the latest that was given to a message
+  async::Scope scope_;
+};
+
+}  // namespace relayd

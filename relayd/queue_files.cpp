@@ -1,0 +1,147 @@
+// relayd queue check, relayd queue export: a queue that no daemon has, read from its files and left as it is.
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "queue/inspect.hpp"
+#include "shared/disk/posix_disk.hpp"
+#include "shared/smtp/reply.hpp"
+#include "watch/answer.hpp"
+
+namespace relayd::command {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// What the operator named, else that of the configuration; empty: there is none, and it was said.
+std::string directory_of(const Options& options) {
+  if (!options.directory.empty()) return options.directory;
+  const SetupResult result = make_setup(config_file(options));
+  print(result);
+  return result.setup ? result.setup->config->queue.directory : std::string();
+}
+
+// Calls `work` with the queue, and tells what keeps it from being read.
+template <class Work>
+int with_queue(const Options& options, Work work) {
+  const std::string directory = directory_of(options);
+  if (directory.empty()) return EX_CONFIG;
+  std::error_code absent;
+  if (!fs::is_directory(fs::path(directory) / "journal", absent)) {
+    fmt::print(stderr, "{}: there is no queue: it has no folder 'journal'\n", smtp::escape(directory));
+    return EX_NOINPUT;
+  }
+  try {
+    disk::PosixDisk disk;
+    queue::Inspection inspection(disk, directory);
+    return work(directory, inspection);
+  } catch (const queue::QueueError& error) {
+    fmt::print(stderr, "{}: {}{}\n", smtp::escape(directory), error.what(),
+               error.kind() == queue::QueueError::Kind::locked ? ": stop relayd first, or look at a copy" : "");
+    return error.kind() == queue::QueueError::Kind::locked ? EX_TEMPFAIL : EX_DATAERR;
+  } catch (const std::system_error& error) {
+    fmt::print(stderr, "{}: {}\n", smtp::escape(directory), error.what());
+    return EX_IOERR;
+  }
+}
+
+std::string describe(const queue::InspectedMessage& inspected) {
+  const queue::Message& message = inspected.message;
+  json object = {{"id", queue::to_string(message.id)},
+                 {"state", queue::to_string(message.state)},
+                 {"sender", inspected.envelope.sender},
+                 {"routing_sender", message.routing_sender},
+                 {"client", inspected.envelope.client},
+                 {"account", inspected.envelope.account},
+                 {"accepted", watch::time_text(message.accepted)},
+                 {"attempts", message.attempts},
+                 {"size", message.size}};
+  if (!inspected.problem.empty()) object["problem"] = inspected.problem;
+  if (message.in_doubt) object["doubted"] = message.doubted;
+  for (std::size_t i = 0; i < inspected.states.size(); ++i) {
+    json recipient = {{"state", queue::to_string(inspected.states[i])}};
+    if (i < inspected.envelope.recipients.size()) recipient["to"] = inspected.envelope.recipients[i].address;
+    object["recipients"].push_back(std::move(recipient));
+  }
+  for (const queue::HistoryEvent& event : inspected.history)
+    for (const queue::RecipientOutcome& reply : event.outcome.recipients)
+      object["replies"].push_back({{"time", watch::time_text(event.when)},
+                                   {"upstream", event.outcome.upstream},
+                                   {"recipient", reply.recipient},
+                                   {"code", reply.code},
+                                   {"response", reply.text}});
+  return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+void write(const fs::path& path, const std::string& bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file << bytes;
+  file.close();
+  if (!file) throw std::system_error(EIO, std::generic_category(), "write " + path.string());
+}
+
+// The folder is new, and nobody else's business.
+bool make_folder(const fs::path& folder) {
+  std::error_code failure;
+  if (fs::create_directory(folder, failure)) {
+    fs::permissions(folder, fs::perms::owner_all);
+    return true;
+  }
+  fmt::print(stderr, "{}: {}\n", smtp::escape(folder.string()),
+             failure ? failure.message() : "it is there already; name a folder that is not");
+  return false;
+}
+
+}  // namespace
+
+int queue_check(const Options& options) {
+  return with_queue(options, [](const std::string& directory, queue::Inspection& inspection) {
+    const queue::Recovery& found = inspection.found();
+    std::size_t problems = found.set_aside.size();
+    for (const std::string& line : found.set_aside) fmt::print("{}\n", smtp::escape(line));
+    std::size_t octets = 0;
+    inspection.for_each([&](const queue::InspectedMessage& inspected) {
+      octets += inspected.content.size();
+      if (inspected.problem.empty()) return;
+      ++problems;
+      fmt::print("{}: {}\n", queue::to_string(inspected.message.id), smtp::escape(inspected.problem));
+    });
+    fmt::print("{}: {} messages, {} octets, {} in doubt; {}\n", smtp::escape(directory), found.messages, octets,
+               found.in_doubt, problems == 0 ? "sound" : fmt::format("{} problems", problems));
+    return problems == 0 ? EX_OK : 1;
+  });
+}
+
+int queue_export(const Options& options) {
+  return with_queue(options, [&options](const std::string& directory, queue::Inspection& inspection) -> int {
+    const fs::path folder = options.to;
+    if (!make_folder(folder)) return EX_CANTCREAT;
+    std::size_t count = 0, problems = inspection.found().set_aside.size();
+    inspection.for_each([&](const queue::InspectedMessage& inspected) {
+      const std::string name = queue::to_string(inspected.message.id);
+      write(folder / (name + ".eml"), inspected.content);
+      write(folder / (name + ".json"), describe(inspected));
+      ++count;
+      if (inspected.problem.empty()) return;
+      ++problems;
+      fmt::print(stderr, "{}: {}\n", name, smtp::escape(inspected.problem));
+    });
+    std::error_code absent;
+    const fs::path quarantine = fs::path(directory) / "quarantine";
+    std::size_t kept = 0;
+    for (const auto& file : fs::directory_iterator(quarantine, absent)) {
+      if (kept++ == 0) fs::create_directory(folder / "quarantine");
+      fs::copy_file(file.path(), folder / "quarantine" / file.path().filename());
+    }
+    fmt::print("{}: {} messages, and {} files from quarantine as they are\n", smtp::escape(folder.string()), count,
+               kept);
+    return problems == 0 ? EX_OK : 1;
+  });
+}
+
+}  // namespace relayd::command

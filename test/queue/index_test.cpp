@@ -1,0 +1,90 @@
+#include "queue/index.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace relayd::queue {
+namespace {
+
+constexpr Clock start{};
+
+class IndexTest : public testing::Test {
+ protected:
+  Entry& add(std::uint64_t id) { return index.add({id}, facts, envelope, {1, 0}, 100, start); }
+  void fill(std::uint64_t first, std::uint64_t last) {
+    for (std::uint64_t id = first; id <= last; ++id) add(id);
+  }
+  void walk_on(Walk& walk) {
+    while (index.go_on(walk, [this](const Entry& entry) { met.insert(entry.id.value); })) continue;
+  }
+
+  Index index;
+  MessageFacts facts;
+  Envelope envelope;
+  std::set<std::uint64_t> met;
+};
+
+TEST_F(IndexTest, AWalkMeetsEveryMessage) {
+  fill(1, 20'000);
+  Walk walk;
+  walk_on(walk);
+  EXPECT_EQ(met.size(), 20'000U);
+}
+
+// Some of these ids move from a part that was not walked yet to one that was.
+TEST_F(IndexTest, AWalkMeetsThoseWhoWereThereWhenTheIndexGrowsMeanwhile) {
+  for (std::uint64_t first = 44'000; first < 47'000; first += 500) {
+    index = {};
+    met.clear();
+    fill(first, first + 6'000);
+    Walk walk;
+    ASSERT_TRUE(index.go_on(walk, [this](const Entry& entry) { met.insert(entry.id.value); }));
+    fill(first + 6'001, first + 22'000);
+    walk_on(walk);
+    for (std::uint64_t id = first; id <= first + 6'000; ++id) ASSERT_TRUE(met.contains(id));
+  }
+}
+
+TEST_F(IndexTest, ASegmentCountsItsMessagesThatHaveASummary) {
+  fill(1, 3);
+  index.set_base(*index.find({1}), {1, 8192});
+  index.set_base(*index.find({2}), {1, 8292});
+  const SegmentUse& use = index.segments().at(1);
+  EXPECT_EQ(use.count, 3U);
+  EXPECT_EQ(use.based, 2U);
+  EXPECT_EQ(use.based_ids, 1U ^ 2U);
+  index.doom(*index.find({1}));
+  EXPECT_EQ(use.based, 1U);
+  index.erase(*index.find({1}));
+  index.erase(*index.find({2}));
+  EXPECT_EQ(use.count, 1U);
+  EXPECT_EQ(use.based, 0U);
+  EXPECT_EQ(use.based_ids, 0U);
+  EXPECT_EQ(index.based(), 0U);
+}
+
+TEST_F(IndexTest, ASummaryBringsBackWhatTheEntryWas) {
+  envelope.routing_sender = "a@example.org";
+  envelope.recipients.resize(40);
+  Entry& entry = add(7);
+  const Clock now{SteadyTime(std::chrono::hours(2)), WallTime(std::chrono::hours(500'000))};
+  index.apply(entry, Doubt{"office", {1, 39}, {}});
+  index.set_waiting(entry, now.now + std::chrono::minutes(5));
+  const Summary summary = summary_of(entry, now);
+  Index other;
+  const Entry& back = other.add({7}, summary, {3, 8192}, now);
+  EXPECT_EQ(back.routing_sender, "a@example.org");
+  EXPECT_EQ(back.doubted, "office");
+  EXPECT_EQ(back.doubts, 1);
+  EXPECT_EQ(back.attempts, 1);
+  EXPECT_EQ(back.pending, 40U);
+  EXPECT_EQ(back.states.get(39), RecipientState::doubtful);
+  EXPECT_EQ(back.states.get(38), RecipientState::pending);
+  EXPECT_EQ(back.due, entry.due);
+  EXPECT_EQ(back.base, 3U);
+  EXPECT_EQ(other.state_need(), index.state_need());
+}
+
+}  // namespace
+}  // namespace relayd::queue
