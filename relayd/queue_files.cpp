@@ -41,8 +41,9 @@ int with_queue(const Options& options, Work work) {
     queue::Inspection inspection(disk, directory);
     return work(directory, inspection);
   } catch (const queue::QueueError& error) {
-    fmt::print(stderr, "{}: {}{}\n", smtp::escape(directory), error.what(),
-               error.kind() == queue::QueueError::Kind::locked ? ": stop relayd first, or look at a copy" : "");
+    fmt::print(
+        stderr, "{}: {}{}\n", smtp::escape(directory), error.what(),
+        error.kind() == queue::QueueError::Kind::locked ? ": stop relayd first, or look at a copy" : "");
     return error.kind() == queue::QueueError::Kind::locked ? EX_TEMPFAIL : EX_DATAERR;
   } catch (const std::system_error& error) {
     fmt::print(stderr, "{}: {}\n", smtp::escape(directory), error.what());
@@ -111,8 +112,8 @@ int queue_check(const Options& options) {
       ++problems;
       fmt::print("{}: {}\n", queue::to_string(inspected.message.id), smtp::escape(inspected.problem));
     });
-    fmt::print("{}: {} messages, {} octets, {} in doubt; {}\n", smtp::escape(directory), found.messages, octets,
-               found.in_doubt, problems == 0 ? "sound" : fmt::format("{} problems", problems));
+    fmt::print("{}: {} messages, {} octets, {} in doubt; {}\n", smtp::escape(directory), found.messages,
+               octets, found.in_doubt, problems == 0 ? "sound" : fmt::format("{} problems", problems));
     return problems == 0 ? EX_OK : 1;
   });
 }
@@ -138,8 +139,8 @@ int queue_export(const Options& options) {
       if (kept++ == 0) fs::create_directory(folder / "quarantine");
       fs::copy_file(file.path(), folder / "quarantine" / file.path().filename());
     }
-    fmt::print("{}: {} messages, and {} files from quarantine as they are\n", smtp::escape(folder.string()), count,
-               kept);
+    fmt::print("{}: {} messages, and {} files from quarantine as they are\n", smtp::escape(folder.string()),
+               count, kept);
     return problems == 0 ? EX_OK : 1;
   });
 }
