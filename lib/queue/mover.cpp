@@ -39,7 +39,7 @@ std::uint64_t Mover::choose() const {
   return best;
 }
 
-async::Task<void> Mover::empty(std::uint64_t sequence) {
+async::Task<void> Mover::empty(std::uint64_t sequence, bool brief) {
   std::vector<Move> all = co_await living_in(sequence);
   for (std::size_t begin = 0; begin < all.size();) {
     std::uint64_t bytes = 0;
@@ -56,7 +56,7 @@ async::Task<void> Mover::empty(std::uint64_t sequence) {
       if (!entry || entry->where != move.from) continue;
       if (move.to.segment == 0) {
         stuck_.insert(sequence);
-        report(move);
+        if (!move.unreadable) report(move);
         continue;
       }
       store_.index.move(*entry, move.to, move.length);
@@ -64,7 +64,7 @@ async::Task<void> Mover::empty(std::uint64_t sequence) {
       store_.index.leaving(sequence);
       moved.push_back(move.id);
     }
-    co_await summaries_.write(std::move(moved), sequence);
+    co_await summaries_.write(std::move(moved), brief, sequence);
   }
 }
 
@@ -95,6 +95,7 @@ void Mover::copy(std::vector<Move>& moves) {
       std::uint64_t unreadable = 0;
       moves[i].rescued =
           read_what_can_be_read(*segment->file, moves[i].from.offset, moves[i].length, unreadable);
+      moves[i].unreadable = unreadable > 0;
     }
   }
   if (bytes == 0) return;
@@ -154,10 +155,8 @@ void Mover::report(const Move& move) {
   else if (entry->state != MessageState::failed)
     store_.index.set_timeless(*entry, MessageState::held);
   const std::string name = to_string(move.id) + "-message";
-  store_.alarm.say(
-      fmt::format("{} is held: its record is damaged or cannot be read; what is left of it is "
-                  "quarantine/{}",
-                  to_string(move.id), name));
+  store_.alarm.say(fmt::format("{} is held: its record is damaged; what is left of it is quarantine/{}",
+                               to_string(move.id), name));
   store_.keeper.post([&disk = store_.disk, name, bytes = move.rescued] {
     try {
       set_aside(disk, name, bytes);

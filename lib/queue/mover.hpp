@@ -23,9 +23,10 @@ class Mover {
 
   // The segment from which moving gains most; 0: nothing is worth it.
   std::uint64_t choose() const;
-  // Moves all that lives there. What cannot be read stays, is held and reported. Throws DiskError when there
-  // is no room, or a write failed; what was not moved is where it was.
-  async::Task<void> empty(std::uint64_t sequence);
+  // Moves all that lives there. What is damaged stays, is held and reported. What cannot be read stays as it
+  // is: a disk that fails now may well read it when it is due. Throws DiskError when there is no room, or a
+  // write failed; what was not moved is where it was. `brief`: as Summaries::write().
+  async::Task<void> empty(std::uint64_t sequence, bool brief);
 
   // The segment that it writes to; 0: none.
   std::uint64_t target() const { return target_ ? target_->header.sequence : 0; }
@@ -35,8 +36,9 @@ class Mover {
     MessageId id;
     Position from;
     std::uint32_t length = 0;
-    Position to;          // result; segment 0: it could not be read
-    std::string rescued;  // what was there instead
+    Position to;              // result; segment 0: there is no sound record
+    bool unreadable = false;  // the disk failed
+    std::string rescued;      // what was there instead
   };
 
   async::Task<std::vector<Move>> living_in(std::uint64_t sequence);
@@ -46,7 +48,8 @@ class Mover {
 
   Store& store_;
   Summaries& summaries_;
-  std::set<std::uint64_t> stuck_;  // segments with something that cannot be read
+  std::set<std::uint64_t>
+      stuck_;  // segments with something that stays: not tried again before the next start
 
   // The keeper's, while it copies.
   std::shared_ptr<const Segment> target_;

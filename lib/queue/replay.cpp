@@ -50,6 +50,8 @@ void Replay::run() {
 
 void Replay::find(Ground::Log log, std::vector<Found>& found) {
   const std::string directory = Ground::directory(log);
+  // A killed process may have made a file whose name only the kernel knows.
+  parts_.disk.sync_directory(directory);
   for (const std::string& name : parts_.disk.list(directory)) {
     std::uint64_t number = 0;
     if (Ground::is_site_name(log, name, number)) {

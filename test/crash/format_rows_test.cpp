@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "queue/ground.hpp"
 #include "queue/index.hpp"
 #include "queue/queue_fixture.hpp"
 #include "queue/segment.hpp"
@@ -123,6 +124,29 @@ TEST_F(FormatRow, Row01AFileThatIsBeingMadeIsFree) {
       EXPECT_TRUE(taken(100));
     }
   }
+}
+
+// A kill leaves names that only the kernel knows. What is answered afterwards must not stand in a file that
+// the next power cut takes away.
+TEST_F(FormatRow, Row01AFileWhoseNameWasNotSyncedIsThereAfterTheNextPowerCut) {
+  queue.reset();
+  loop.run();
+  for (const std::string& path : files("")) memory->remove(path);
+  for (const char* name : {"journal/000000000000000{}.journal", "state/000000000000000{}.state"}) {
+    memory->sync_directory(Ground::directory(name[0] == 'j' ? Ground::Log::messages : Ground::Log::state));
+    for (int i = 1; i <= 9; ++i) {  // so many that no more are made, which would sync the directory
+      const std::unique_ptr<disk::File> file = memory->create(fmt::format(fmt::runtime(name), i));
+      file->write_at(0, std::string(16 << 10, '\0'));
+      file->sync_data();
+    }
+  }
+  memory->revive();
+  reopen();
+  const std::vector<MessageId> held = {commit("a"), commit("b")};
+  for (const MessageId id : held) queue->hold(message(id));
+  flush();
+  restart(0);
+  for (const MessageId id : held) EXPECT_EQ(message(id).state, MessageState::held);
 }
 
 TEST_F(FormatRow, Row02ATornFirstBatchIsNoDamage) {

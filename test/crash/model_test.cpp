@@ -1,8 +1,7 @@
 // The queue against a model: long random sequences of what clients, upstreams, operators, power and kills do,
 // and a few lines of obvious code that say what must be there afterwards.
 //
-// The suite runs sixty seeds; RELAYD_MODEL_SEEDS=1000000 runs so many, and RELAYD_MODEL_SEED=N that
-// one.
+// The suite runs two thousand seeds; RELAYD_MODEL_SEEDS=1000000 runs so many, and RELAYD_MODEL_SEED=N that one.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -65,7 +64,7 @@ std::ostream& operator<<(std::ostream& out, const Snapshot& snapshot) {
 
 class Play {
  public:
-  explicit Play(unsigned seed) : random_(seed), seed_(seed) {}
+  explicit Play(unsigned seed) : random_(seed) { disk_.shake(); }
 
   void run() {
     start();
@@ -128,6 +127,7 @@ class Play {
 
   void come_up() {
     const int kind = pick(3);
+    torn_ |= kind == 2;
     if (kind == 0)
       disk_.revive();
     else
@@ -144,12 +144,26 @@ class Play {
     for (auto& [id, message] : model_) {
       const Snapshot actual = found.erase(id) == 1 ? look(*queue_->find(id), message) : gone();
       message.since.push_back(message.now);
-      EXPECT_THAT(message.since, testing::Contains(actual)) << to_string(id) << " is " << actual;
+      if (!torn_ || !is_mixture(actual, message.since))
+        EXPECT_THAT(message.since, testing::Contains(actual)) << to_string(id) << " is " << actual;
       message.now = actual;
       message.since.clear();
     }
+    torn_ = false;
     EXPECT_THAT(found, testing::IsEmpty()) << "out of nothing";
     std::erase_if(model_, [](const auto& entry) { return !entry.second.now.there; });
+  }
+
+  // Of what was not durable a power cut may keep the later part without the earlier one: then each part of
+  // what is found is from something that was.
+  static bool is_mixture(const Snapshot& actual, const std::vector<Snapshot>& since) {
+    const auto any = [&since](const auto& fits) { return std::any_of(since.begin(), since.end(), fits); };
+    if (!any([&](const Snapshot& was) { return was.there == actual.there; })) return false;
+    for (std::size_t i = 0; i < actual.states.size(); ++i)
+      if (!any([&](const Snapshot& was) { return was.there && was.states[i] == actual.states[i]; }))
+        return false;
+    return any([&](const Snapshot& was) { return was.attempts >= actual.attempts; }) &&
+           any([&](const Snapshot& was) { return was.doubts >= actual.doubts; });
   }
 
   static Snapshot gone() {
@@ -339,13 +353,13 @@ class Play {
   }
 
   std::mt19937 random_;
-  unsigned seed_;
   ForgettingDisk disk_;
   ManualLoop loop_;
   async::Workers workers_{loop_, 1};
   std::map<MessageId, Modelled> model_;
   std::unique_ptr<Queue> queue_;
   Recovery recovery_;
+  bool torn_ = false;  // power came back with a random part of what was not synced
   MessageId current_;
   std::uint64_t first_id_ = 0;
   std::uint64_t last_id_ = 0;
@@ -358,7 +372,7 @@ unsigned number_from(const char* variable, unsigned otherwise) {
 
 TEST(Model, TheQueueIsAlwaysWhatTheModelSays) {
   const unsigned one = number_from("RELAYD_MODEL_SEED", 0);
-  const unsigned seeds = number_from("RELAYD_MODEL_SEEDS", 60);
+  const unsigned seeds = number_from("RELAYD_MODEL_SEEDS", 2000);
   for (unsigned seed = one != 0 ? one : 1; seed <= (one != 0 ? one : seeds); ++seed) {
     SCOPED_TRACE(fmt::format("RELAYD_MODEL_SEED={}", seed));
     Play(seed).run();

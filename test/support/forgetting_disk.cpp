@@ -1,7 +1,9 @@
 #include "support/forgetting_disk.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
+#include <thread>
 
 namespace relayd::test {
 namespace {
@@ -43,20 +45,21 @@ class ForgettingDisk::OpenFile final : public disk::File {
 
   using disk::File::write_at;
   void write_at(std::uint64_t offset, std::span<const std::string_view> pieces) override {
-    std::lock_guard lock(disk_.mutex_);
+    const auto lock = disk_.change();
     std::string bytes;
     for (const std::string_view piece : pieces) bytes += piece;
+    const bool has_power = !disk_.dead_;
     try {
       disk_.step();
     } catch (const disk::DiskError&) {
-      put(offset, std::string_view(bytes).substr(0, bytes.size() / 2));
+      if (has_power) put(offset, std::string_view(bytes).substr(0, bytes.size() / 2));
       throw;
     }
     if (!put(offset, bytes)) fail(ENOSPC, "write");
   }
 
   void sync_data() override {
-    std::lock_guard lock(disk_.mutex_);
+    const auto lock = disk_.change();
     try {
       disk_.step();
     } catch (const disk::DiskError&) {
@@ -225,7 +228,7 @@ bool ForgettingDisk::hold(const std::string&) {
 }
 
 std::unique_ptr<disk::File> ForgettingDisk::create(const std::string& path) {
-  std::lock_guard lock(mutex_);
+  const auto lock = change();
   step();
   if (live_.contains(path)) fail(EEXIST, path);
   if (parent(path) != ".") node(parent(path));
@@ -243,7 +246,7 @@ std::unique_ptr<disk::File> ForgettingDisk::open(const std::string& path) {
 }
 
 void ForgettingDisk::rename(const std::string& from, const std::string& to) {
-  std::lock_guard lock(mutex_);
+  const auto lock = change();
   step();
   // Between two directories it is two changes, as on a file system that keeps no order between them.
   const std::shared_ptr<Node> moved = node(from);
@@ -256,7 +259,7 @@ void ForgettingDisk::rename(const std::string& from, const std::string& to) {
 }
 
 void ForgettingDisk::remove(const std::string& path) {
-  std::lock_guard lock(mutex_);
+  const auto lock = change();
   step();
   node(path);
   const Change change{parent(path), path, "", nullptr};
@@ -265,7 +268,7 @@ void ForgettingDisk::remove(const std::string& path) {
 }
 
 void ForgettingDisk::make_directory(const std::string& path) {
-  std::lock_guard lock(mutex_);
+  const auto lock = change();
   step();
   if (live_.contains(path)) return;
   need_inode();
@@ -275,7 +278,7 @@ void ForgettingDisk::make_directory(const std::string& path) {
 }
 
 void ForgettingDisk::sync_directory(const std::string& path) {
-  std::lock_guard lock(mutex_);
+  const auto lock = change();
   step();
   for (const Change& change : changes_)
     if (change.directory == path) apply(durable_, change);
@@ -295,6 +298,18 @@ Bytes ForgettingDisk::free_space() {
   std::lock_guard lock(mutex_);
   need_power();
   return capacity_ ? Bytes{free_blocks() * block} : free_space_;
+}
+
+std::unique_lock<std::mutex> ForgettingDisk::change() {
+  constexpr unsigned one_in = 8, most = 400;
+  if (shaken_) {
+    thread_local std::minstd_rand random(std::random_device{}());
+    if (random() % one_in == 0)
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % most));
+    else
+      std::this_thread::yield();
+  }
+  return std::unique_lock(mutex_);
 }
 
 void ForgettingDisk::step() {

@@ -69,6 +69,10 @@ class ForgettingDisk final : public disk::Disk {
   void damage(const std::string& path, std::size_t offset);
   std::map<std::string, std::size_t> sizes() const;  // of all files, by path
 
+  // From now on each changing call may take a moment, so that threads meet in other orders than they do on a
+  // disk that answers at once.
+  void shake() { shaken_ = true; }
+
   bool hold(const std::string& directory) override;
   std::unique_ptr<disk::File> create(const std::string& path) override;
   std::unique_ptr<disk::File> open(const std::string& path) override;
@@ -109,7 +113,8 @@ class ForgettingDisk final : public disk::Disk {
 
   class OpenFile;
 
-  void step();  // counts a changing call; throws when it is to fail
+  std::unique_lock<std::mutex> change();  // how each changing call begins
+  void step();                            // counts a changing call; throws when it is to fail
   void need_power() const;
   std::shared_ptr<Node> node(const std::string& path) const;
   std::unique_ptr<disk::File> hand_out(const std::shared_ptr<Node>& node);
@@ -123,6 +128,7 @@ class ForgettingDisk final : public disk::Disk {
   static void keep_sector(Node& node, std::size_t number);
 
   mutable std::mutex mutex_;
+  bool shaken_ = false;
   Names live_;
   Names durable_;
   std::vector<Change> changes_;
