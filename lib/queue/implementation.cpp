@@ -76,7 +76,7 @@ void Queue::Implementation::load(const std::function<void(const Progress&)>& pro
   const std::vector<std::string> there = store.disk.list(".");
   for (const char* name : {"journal", "state", "large", "quarantine"})
     if (std::find(there.begin(), there.end(), name) == there.end()) store.disk.make_directory(name);
-  if (there.size() < 5) store.disk.sync_directory(".");
+  store.disk.sync_directory(".");
   replay_ = std::make_unique<Replay>(
       Replay::Parts{store.disk, store.ground, store.index, store.messages, store.states}, options.keep_failed,
       clock(), progress);
@@ -235,6 +235,7 @@ void Queue::Implementation::take_facts(Report& report) {
   for (const std::string& text : report.troubles) alarm.say_cause(text);
   store.state_end = report.end;
   for (Submission& submission : report.done) {
+    if (!submission.is_summary) upkeep_->recorded(submission.octets);
     if (Entry* const entry = store.index.find(submission.id)) {
       if (submission.is_summary)
         store.index.set_base(*entry, submission.where);

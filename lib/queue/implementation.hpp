@@ -42,7 +42,7 @@ class Queue::Implementation {
   // The same of a message whose end was recorded while somebody had it.
   void erase_doomed(Entry& entry);
   // There is no room for the texts of replies.
-  bool is_brief() const { return upkeep_->summaries().brief(); }
+  Upkeep& upkeep() { return *upkeep_; }
   void remove(Entry& entry);
   // A ready message is due again then, unless it was held or removed meanwhile.
   void give_back(Entry& entry, SteadyTime when);

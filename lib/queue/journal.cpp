@@ -100,6 +100,8 @@ void Journal::close(std::vector<std::string> last) {
 // messages. Written it is at once, where that is worth it, while the loop prepares the next.
 void Journal::submit(Submission submission) {
   ++submitted_;
+  submission.octets = submission.bytes.size();
+  octets_in_line_ += submission.octets;
   gathered_bytes_ += submission.bytes.size();
   gathered_.push_back(std::move(submission));
   if (gathered_bytes_ >= early_bytes) hand_over(false);
@@ -357,6 +359,7 @@ void Journal::report() {
   loop_.post([this, alive = std::weak_ptr(alive_), report] {
     if (alive.expired()) return;
     reported_ += report->done.size();
+    for (const Submission& submission : report->done) octets_in_line_ -= submission.octets;
     on_report_(*report);
     while (!flushes_.empty() && flushes_.begin()->first <= reported_) {
       async::Event* const flush = flushes_.begin()->second;

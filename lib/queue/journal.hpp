@@ -38,6 +38,7 @@ struct Submission {
   std::uint64_t releases = 0;  // a message segment that holds one record less once this is durable
   bool unlinks = false;        // the message's body in large/ is of no use then
   bool is_summary = false;
+  std::uint64_t octets = 0;           // that were submitted; set by the journal
   Position where;                     // result
   std::optional<QueueError> failure;  // result
 };
@@ -77,6 +78,7 @@ class Journal {
   void submit(Submission submission);
   // Submissions that were not reported yet.
   std::size_t in_line() const { return submitted_ - reported_; }
+  std::uint64_t octets_in_line() const { return octets_in_line_; }
   // Returns when all that was submitted until now was reported.
   async::Task<void> flush();
   // Why a message would be refused now; nothing while the disk works.
@@ -127,6 +129,7 @@ class Journal {
   std::size_t gathered_bytes_ = 0;
   std::size_t submitted_ = 0;
   std::size_t reported_ = 0;
+  std::uint64_t octets_in_line_ = 0;
   std::multimap<std::size_t, async::Event*> flushes_;  // by the number that has to be reported
   bool in_turn_ = false;
 

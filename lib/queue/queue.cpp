@@ -93,6 +93,7 @@ async::Task<void> Queue::mark_in_doubt(Message& message, std::string_view upstre
                                        std::span<const std::uint32_t> recipients, WallTime next_attempt) {
   Implementation& q = *implementation_;
   Entry& entry = entry_of(message);
+  if (q.upkeep().is_short_of_room()) co_await q.upkeep().room();
   const WallTime now = q.loop.wall_now();
   Doubt doubt{std::string(upstream), {}, next_attempt};
   if (recipients.size() < entry.pending) doubt.recipients.assign(recipients.begin(), recipients.end());
@@ -114,7 +115,7 @@ void Queue::settle(Message& message, const Outcome& outcome) {
   const bool counted = entry.counted;
   const bool living = q.store.index.apply(entry, outcome, counted, q.options.keep_failed, q.clock());
   // With little room the texts of replies are left out.
-  std::string record = q.is_brief()
+  std::string record = q.upkeep().is_brief()
                            ? encode_outcome(entry.id, entry.last, without_texts(outcome), counted, !living)
                            : encode_outcome(entry.id, entry.last, outcome, counted, !living);
   if (!living) return q.erase(entry, std::move(record));

@@ -13,7 +13,7 @@ constexpr std::size_t read_at_once = 256;  // histories, in one job
 
 }  // namespace
 
-async::Task<void> Summaries::write(std::vector<MessageId> ids, std::uint64_t releases) {
+async::Task<void> Summaries::write(std::vector<MessageId> ids, bool brief, std::uint64_t releases) {
   std::uint32_t gone = 0;  // their last word was submitted before
   for (unsigned round = 1; !ids.empty(); ++round) {
     std::vector<Order> orders;
@@ -21,8 +21,8 @@ async::Task<void> Summaries::write(std::vector<MessageId> ids, std::uint64_t rel
       const Entry* const entry = store_.index.find(id);
       if (!entry || entry->doomed)
         ++gone;
-      else if (entry->last.segment == 0 || round == most_rounds)
-        submit(*entry, std::nullopt, releases);
+      else if (brief || entry->last.segment == 0 || round == most_rounds)
+        submit(*entry, std::nullopt, brief, releases);
       else
         orders.push_back({id, entry->last, entry->states.size(), {}});
     }
@@ -36,7 +36,7 @@ async::Task<void> Summaries::write(std::vector<MessageId> ids, std::uint64_t rel
     for (Order& order : orders) {
       const Entry* const entry = store_.index.find(order.id);
       if (entry && !entry->doomed && entry->last == order.last)
-        submit(*entry, std::move(order.replies), releases);
+        submit(*entry, std::move(order.replies), brief, releases);
       else
         ids.push_back(order.id);
     }
@@ -45,13 +45,14 @@ async::Task<void> Summaries::write(std::vector<MessageId> ids, std::uint64_t rel
   for (; releases != 0 && gone > 0; --gone) store_.index.left(releases);
 }
 
-void Summaries::submit(const Entry& entry, std::optional<Outcome> replies, std::uint64_t releases) {
+void Summaries::submit(const Entry& entry, std::optional<Outcome> replies, bool brief,
+                       std::uint64_t releases) {
   Summary summary = summary_of(entry, store_.clock());
   if (const auto inherited = inherited_.find(entry.id.value); inherited != inherited_.end()) {
     if (!replies) replies = std::move(inherited->second);
     inherited_.erase(inherited);
   }
-  if (!brief_) summary.merged = std::move(replies);
+  if (!brief) summary.merged = std::move(replies);
   Submission submission;
   submission.id = entry.id;
   submission.bytes = encode_summary(entry.id, summary);

@@ -19,12 +19,9 @@ class Summaries {
   explicit Summaries(Store& store) : store_(store) {}
 
   // Of each message that is still there; all of them are durable when it returns. Each leaves the message
-  // segment `releases` then (0: none), as Index::leaving() has counted before.
-  async::Task<void> write(std::vector<MessageId> ids, std::uint64_t releases = 0);
-
-  // Without the replies there were: there is no room for them.
-  void be_brief(bool brief) { brief_ = brief; }
-  bool brief() const { return brief_; }
+  // segment `releases` then (0: none), as Index::leaving() has counted before. `brief`: without the replies
+  // there were, as there is no room for them.
+  async::Task<void> write(std::vector<MessageId> ids, bool brief, std::uint64_t releases = 0);
 
   // What a queue of format 1 knew of replies. Each is used once.
   void inherit(std::unordered_map<std::uint64_t, Outcome> replies) { inherited_ = std::move(replies); }
@@ -37,11 +34,10 @@ class Summaries {
     std::optional<Outcome> replies;  // result
   };
 
-  void submit(const Entry& entry, std::optional<Outcome> replies, std::uint64_t releases);
+  void submit(const Entry& entry, std::optional<Outcome> replies, bool brief, std::uint64_t releases);
 
   Store& store_;
   std::unordered_map<std::uint64_t, Outcome> inherited_;
-  bool brief_ = false;
 };
 
 }  // namespace relayd::queue

@@ -26,8 +26,10 @@ constexpr std::uint64_t smallest_state_file = 1 << 20;
 constexpr std::uint64_t state_files = 8;  // so many of them hold what is needed
 constexpr std::uint64_t spare_state_files = 4;
 
-// A summary is at most this part of what Index::state_need() counts.
-constexpr std::uint64_t summary_part = 3;
+// Index::state_need() counts for each message two summaries, the old one and the new, and one attempt: doubt
+// and an outcome without texts. Each is at most a third of it.
+constexpr std::uint64_t need_parts = 3;
+constexpr std::uint64_t open_parts = 2;  // a summary and an attempt
 
 // What a start has to read of the message log is bounded by these.
 constexpr std::size_t most_without_summary = 100'000;
@@ -78,8 +80,36 @@ std::uint64_t Upkeep::state_room_wanted() const {
   return need + need / 4 + spare_state_files * state_file();
 }
 
+std::uint64_t Upkeep::state_room_too_much() const {
+  return 2 * (state_room_wanted() + spare_state_files * state_file());
+}
+std::uint64_t Upkeep::room_for_what_is_open() const {
+  return store_.index.state_need() / need_parts * open_parts;
+}
+
 bool Upkeep::is_short_of_room() const {
-  return store_.ground.free_capacity(Ground::Log::state) < store_.index.state_need() / summary_part;
+  const std::uint64_t free = store_.ground.free_capacity(Ground::Log::state);
+  return free < room_for_what_is_open() + store_.facts->octets_in_line();
+}
+
+async::Task<void> Upkeep::room() {
+  while (is_short_of_room()) {
+    tend();
+    if (!making_ && !working_) break;
+    async::Event something;
+    waiting_.push_back(&something);
+    co_await something;
+  }
+}
+
+void Upkeep::wake() {
+  for (async::Event* const waiter : std::exchange(waiting_, {})) waiter->set();
+}
+
+void Upkeep::look_again(SteadyTime when) {
+  if (timer_.armed() && looks_again_ <= when) return;
+  looks_again_ = when;
+  timer_.at(when, [this] { tend(); });
 }
 
 async::Task<void> Upkeep::promise(std::uint64_t octets) {
@@ -101,9 +131,8 @@ void Upkeep::prepare() {
   const std::uint64_t state = store_.ground.capacity(Ground::Log::state);
   const std::size_t free = store_.ground.free_count(Ground::Log::messages);
   const bool is_idle = store_.loop.now() >= taken_at_ + idle;
-  if (free > free_files && !is_idle && !timer_.armed()) timer_.at(taken_at_ + idle, [this] { tend(); });
-  const bool too_much = free > (is_idle ? free_files : most_free_files) ||
-                        state > 2 * state_room_wanted() + spare_state_files * state_file();
+  if (free > free_files && !is_idle) look_again(taken_at_ + idle);
+  const bool too_much = free > (is_idle ? free_files : most_free_files) || state > state_room_too_much();
   if (state >= state_room_wanted() && free >= free_files && !too_much) return;
   making_ = true;
   scope_.spawn(make_room());
@@ -116,31 +145,30 @@ async::Task<void> Upkeep::make_room() {
       const std::uint64_t size = state_file();
       co_await store_.keeper.run([&ground, size] { ground.make(Ground::Log::state, size); });
     }
-    for (async::Event* const waiter : std::exchange(waiting_, {})) waiter->set();
+    wake();
     const std::uint64_t taken = taken_ / taken_per_file;
     const std::uint64_t size = ground.fitting(std::max(taken, smallest_file));
     while (ground.free_count(Ground::Log::messages) < free_files)
       co_await store_.keeper.run([&ground, size] { ground.make(Ground::Log::messages, size); });
-    summaries_.be_brief(false);
+    disk_is_full_ = false;
   } catch (const disk::DiskError&) {
     // Intake says so when it matters. What is there is enough for what was taken.
     no_room_until_ = store_.loop.now() + pause_without_room;
-    timer_.at(no_room_until_, [this] { tend(); });
-    summaries_.be_brief(true);
+    look_again(no_room_until_);
+    disk_is_full_ = true;
   }
   co_await give_room_back();
   making_ = false;
-  for (async::Event* const waiter : std::exchange(waiting_, {})) waiter->set();
+  wake();
 }
 
 async::Task<void> Upkeep::give_room_back() {
   Ground& ground = store_.ground;
   if (ground.free_count(Ground::Log::messages) > free_files)
     co_await store_.keeper.run([&ground] { ground.trim(Ground::Log::messages, free_files); });
-  const std::uint64_t wanted = state_room_wanted() + spare_state_files * state_file();
   const std::uint64_t there = ground.capacity(Ground::Log::state);
-  if (there > 2 * wanted) {
-    const std::uint64_t surplus = there - wanted;
+  if (there > state_room_too_much()) {
+    const std::uint64_t surplus = there - state_room_too_much() / 2;
     co_await store_.keeper.run([&ground, surplus] { ground.trim_octets(Ground::Log::state, surplus); });
   }
 }
@@ -162,8 +190,10 @@ async::Task<void> Upkeep::work() {
     } else {
       break;
     }
+    wake();
   }
   working_ = false;
+  wake();
   prepare();
 }
 
@@ -222,17 +252,19 @@ async::Task<void> Upkeep::submit(std::string record) {
 bool Upkeep::wants_checkpoint() const {
   if (store_.index.size() - store_.index.based() - store_.index.doomed() > most_without_summary) return true;
   if (taken_ - taken_before_ > most_taken * store_.ground.largest()) return true;
+  if (store_.states.capacity() >= capacity_before_ + std::max(2 * state_file(), capacity_before_ / 2))
+    return true;
+  const std::uint64_t free = store_.ground.free_capacity(Ground::Log::state);
+  if (free >= room_for_what_is_open() + 2 * state_file()) return false;
+  // Unless something was recorded since the last one, or that one left more than it had to, nothing comes of
+  // it.
   const auto states = store_.states.all();
   const bool would_free = !states.empty() && states.front()->header.sequence < floor_;
-  if (store_.state_end.segment <= floor_ && !would_free) return false;  // nothing would come of it yet
-  const std::uint64_t used = store_.states.capacity();
-  const std::uint64_t free = store_.ground.free_capacity(Ground::Log::state);
-  return used >= capacity_before_ + std::max(2 * state_file(), capacity_before_ / 2) ||
-         free < store_.index.state_need() / summary_part + 2 * state_file();
+  return recorded_ - recorded_before_ >= state_file() / 4 || (would_free && is_short_of_room());
 }
 
 // Two checkpoints have to know of a message before the records about it go: then a start that finds the newer
-// one damaged has all that the older one needs.
+// one damaged has all that the older one needs. Where room is short, one has to do.
 async::Task<void> Upkeep::take_checkpoint() {
   const std::uint64_t floor = store_.state_end.segment;
   const bool short_of_room = is_short_of_room();
@@ -241,13 +273,14 @@ async::Task<void> Upkeep::take_checkpoint() {
     if (const auto segment = store_.messages.find(sequence))
       covered[sequence] = start_of(segment->header) + static_cast<std::uint32_t>(use.bytes);
   taken_before_ = taken_;
+  recorded_before_ = recorded_;
 
   const auto states = store_.states.all();
   const std::uint64_t middle = states.empty() ? floor : states[states.size() / 2]->header.sequence;
   const std::uint64_t before = short_of_room ? floor : std::min(floor, middle);
   co_await summarise(before, covered);
   scan_from_ = std::move(covered);
-  states_from_ = std::max(states_from_, std::min(before, floor_));
+  states_from_ = std::max(states_from_, short_of_room ? before : std::min(before, floor_));
   std::string record = encode_checkpoint(checkpoint(store_.intake_end, false));
   co_await submit(std::move(record));
   free_states_before(states_from_);
@@ -276,7 +309,7 @@ async::Task<void> Upkeep::summarise(std::uint64_t before,
       });
       if (ids.size() >= summaries_at_once || (!more && !ids.empty())) {
         found = true;
-        co_await summaries_.write(std::exchange(ids, {}));
+        co_await summaries_.write(std::exchange(ids, {}), is_brief());
       } else if (more) {
         co_await async::sleep_until(store_.loop, store_.loop.now());
       }
@@ -329,10 +362,10 @@ bool Upkeep::wants_to_move() const {
 async::Task<void> Upkeep::move() {
   const std::uint64_t sequence = mover_.choose();
   try {
-    co_await mover_.empty(sequence);
+    co_await mover_.empty(sequence, is_brief());
   } catch (const disk::DiskError& error) {
     no_move_until_ = store_.loop.now() + pause_after_failure;
-    timer_.at(no_move_until_, [this] { tend(); });
+    look_again(no_move_until_);
     store_.alarm.say(fmt::format("old messages cannot be moved together for now: {}", error.what()));
   }
 }

@@ -39,8 +39,16 @@ class Upkeep {
   async::Task<void> promise(std::uint64_t octets);
   void let_go(std::uint64_t octets) { promised_ -= octets; }
 
-  // The state log is nearly full: what need not be recorded now should wait.
+  // So many octets of what happened to messages were recorded.
+  void recorded(std::uint64_t octets) { recorded_ += octets; }
+
+  // The state log is nearly full: what is left of it is for summaries, and for what becomes of messages that
+  // are on their way. What need not begin now should wait.
   bool is_short_of_room() const;
+  // So is the disk, perhaps: the texts of replies are left out.
+  bool is_brief() const { return disk_is_full_ || is_short_of_room(); }
+  // Returns when room is not short any more, or nothing can be done about it.
+  async::Task<void> room();
 
   // The log of format 1 says more than the state log does: nothing of it may go, and no checkpoint may be
   // written, until all that lives has a summary.
@@ -56,6 +64,9 @@ class Upkeep {
   std::uint64_t state_file() const;
   std::uint64_t state_room_needed() const;
   std::uint64_t state_room_wanted() const;
+  std::uint64_t state_room_too_much() const;
+  std::uint64_t room_for_what_is_open() const;
+  void wake();
   void prepare();
   async::Task<void> make_room();
   async::Task<void> give_room_back();
@@ -84,16 +95,21 @@ class Upkeep {
   std::uint64_t taken_ = 0;                           // octets of messages since the start
   SteadyTime taken_at_{};                             // the last of them
   std::uint64_t taken_before_ = 0;                    // until the last checkpoint
+  std::uint64_t recorded_ = 0;                        // octets of facts since the start
+  std::uint64_t recorded_before_ = 0;                 // until the last checkpoint
   std::set<std::uint64_t> retiring_;
 
   std::uint64_t promised_ = 0;
   bool migrating_ = false;
   bool making_ = false;
+  bool disk_is_full_ = false;  // making a file failed, and none was made since
   bool working_ = false;
   SteadyTime no_room_until_{};          // making a file failed
   SteadyTime no_move_until_{};          // so did moving
   std::vector<async::Event*> waiting_;  // for room
 
+  void look_again(SteadyTime when);
+  SteadyTime looks_again_{};
   async::Timer timer_;
   async::Scope scope_;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "queue/queue_fixture.hpp"
@@ -22,6 +23,7 @@ class FullDiskTest : public QueueFixture {
     options.inline_limit = 16_KiB;
     options.reserve = 0_B;
     memory.set_capacity(1_MiB);
+    memory.shake();
     reopen();
   }
   disk::Disk& fresh_disk() override { return memory; }
@@ -35,6 +37,21 @@ class FullDiskTest : public QueueFixture {
       EXPECT_EQ(error.kind(), QueueError::Kind::full);
     }
     return taken;
+  }
+
+  // The upstream answers with a long reply that it should come again.
+  async::Task<void> try_once(MessageId id) {
+    const std::vector<std::uint32_t> recipients = {0};
+    co_await queue->mark_in_doubt(message(id), "office", recipients, loop.wall_now() + std::chrono::hours(1));
+    queue->settle(message(id), later());
+  }
+
+  Outcome later() {
+    Outcome outcome;
+    outcome.when = loop.wall_now();
+    outcome.next_attempt = outcome.when + std::chrono::hours(100);
+    outcome.recipients = {{0, RecipientState::pending, 450, std::string(400, 'z')}};
+    return outcome;
   }
 
   void demand_rest() {
@@ -60,11 +77,7 @@ TEST_F(FullDiskTest, AQueueThatIsFullComesToRestAndLosesNothing) {
     // Each is tried three times, in doubt and without an answer.
     for (int attempt = 0; attempt < 3; ++attempt) {
       for (const MessageId id : taken) doubt(id, "office");
-      Outcome outcome;
-      outcome.when = loop.wall_now();
-      outcome.next_attempt = outcome.when + std::chrono::hours(100);
-      outcome.recipients = {{0, RecipientState::pending, 450, std::string(400, 'z')}};
-      for (const MessageId id : taken) queue->settle(message(id), outcome);
+      for (const MessageId id : taken) queue->settle(message(id), later());
       flush();
     }
     demand_rest();
@@ -84,6 +97,27 @@ TEST_F(FullDiskTest, AQueueThatIsFullComesToRestAndLosesNothing) {
     reopen();
     EXPECT_EQ(recovery.messages, 0U);
   }
+}
+
+// All that is out comes back at once, attempt after attempt: what is begun waits until old records have made
+// room, and what happened finds room always.
+TEST_F(FullDiskTest, ABurstOfAttemptsWaitsForRoomAndIsRecorded) {
+  const std::vector<MessageId> taken = fill(100);
+  ASSERT_GT(taken.size(), 100U);
+  for (int attempt = 1; attempt <= 20; ++attempt) {
+    std::vector<async::Task<void>> tasks;
+    for (const MessageId id : taken) {
+      tasks.push_back(try_once(id));
+      tasks.back().start();
+    }
+    loop.run_until([&] {
+      return std::all_of(tasks.begin(), tasks.end(), [](const auto& task) { return task.done(); });
+    });
+    flush();
+  }
+  reopen();
+  EXPECT_EQ(recovery.messages, taken.size());
+  for (const MessageId id : taken) EXPECT_EQ(message(id).attempts, 20);
 }
 
 }  // namespace
