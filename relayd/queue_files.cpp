@@ -113,7 +113,7 @@ int queue_check(const Options& options) {
       fmt::print("{}: {}\n", queue::to_string(inspected.message.id), smtp::escape(inspected.problem));
     });
     fmt::print("{}: {} messages, {} octets, {} in doubt; {}\n", smtp::escape(directory), found.messages,
-               octets, found.in_doubt, problems == 0 ? "sound" : fmt::format("{} problems", problems));
+               octets, found.in_doubt.size(), problems == 0 ? "sound" : fmt::format("{} problems", problems));
     return problems == 0 ? EX_OK : 1;
   });
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <iterator>
@@ -15,7 +16,7 @@ namespace relayd::queue {
 namespace {
 
 constexpr std::size_t number_digits = 16;
-constexpr std::size_t zeroes_at_once = 1 << 20;  // then synced: what others sync meanwhile waits for little
+constexpr std::uint64_t zeroes_at_once = 1 << 20;  // then synced: what others sync meanwhile waits for little
 // What a file system may need besides for what is claimed: a block of a directory, of extents.
 constexpr std::uint64_t block = 4096;
 constexpr std::uint64_t overhead = 8 * block;
@@ -23,6 +24,14 @@ constexpr std::uint64_t smallest = 1 << 20;  // file; what is made while somebod
 
 std::string_view suffix(Ground::Log log) {
   return log == Ground::Log::messages ? ".journal" : ".state";
+}
+
+void write_zeroes(disk::File& file, std::uint64_t at, std::uint64_t size) {
+  static constexpr std::array<char, 16 << 10> zeroes{};  // the same again and again: it takes no memory
+  std::vector<std::string_view> pieces;
+  for (std::uint64_t done = 0; done < size; done += pieces.back().size())
+    pieces.emplace_back(zeroes.data(), std::min<std::uint64_t>(zeroes.size(), size - done));
+  file.write_at(at, pieces);
 }
 
 }  // namespace
@@ -72,9 +81,8 @@ Site Ground::make_site(Log log, std::uint64_t size) {
   site.path = fmt::format("{}/{:0{}}{}", directory(log), number, number_digits, suffix(log));
   try {
     site.file = disk_.create(site.path);
-    static const std::string zeroes(zeroes_at_once, '\0');
-    for (std::uint64_t at = 0; at < size; at += zeroes.size()) {
-      site.file->write_at(at, std::string_view(zeroes).substr(0, size - at));
+    for (std::uint64_t at = 0; at < size; at += zeroes_at_once) {
+      write_zeroes(*site.file, at, std::min(zeroes_at_once, size - at));
       site.file->sync_data();
     }
     disk_.sync_directory(directory(log));

@@ -29,11 +29,19 @@ constexpr std::uint64_t first_message_file = 4 << 20;
 constexpr std::uint64_t first_state_file = 1 << 20;
 constexpr std::size_t fewest_state_files = 2;  // one is written while the other is let go of
 
-// Room for a message that is not counted yet.
-struct Promise {
-  Upkeep& upkeep;
-  std::uint64_t octets;
-  ~Promise() { upkeep.let_go(octets); }
+// Room for what becomes of a message that is not in the index yet.
+class Promise {
+ public:
+  Promise(Upkeep& upkeep, std::uint64_t octets) : upkeep_(upkeep), octets_(octets) {
+    upkeep_.promise(octets_);
+  }
+  ~Promise() { upkeep_.let_go(octets_); }
+  Promise(const Promise&) = delete;
+  Promise& operator=(const Promise&) = delete;
+
+ private:
+  Upkeep& upkeep_;
+  const std::uint64_t octets_;
 };
 
 Options checked(Options options) {
@@ -98,6 +106,8 @@ Recovery Queue::Implementation::begin() {
   store.intake_end = replay.messages_start.end;
   store.intake_open = replay.messages_start.current != nullptr;
   store.state_end = replay.states_start.end;
+  if (const auto& open = replay.states_start.current)
+    store.state_rest = open->capacity - std::min<std::uint64_t>(open->capacity, store.state_end.offset);
   store.journal = std::make_unique<Journal>(Journal::Log::messages, loop, store.ground, store.messages,
                                             store.last_message_sequence, replay.messages_start,
                                             [this](Report& report) { take_messages(report); });
@@ -111,7 +121,8 @@ Recovery Queue::Implementation::begin() {
 
   Recovery recovery;
   recovery.messages = store.index.size();
-  recovery.in_doubt = found_in_doubt = replay.in_doubt;
+  recovery.in_doubt = std::move(replay_->in_doubt);
+  found_in_doubt = recovery.in_doubt.size();
   recovery.segments = replay.segments;
   recovery.read = {replay.read};
   recovery.set_aside = std::move(replay_->set_aside);
@@ -234,6 +245,7 @@ void Queue::Implementation::take_messages(Report& report) {
 void Queue::Implementation::take_facts(Report& report) {
   for (const std::string& text : report.troubles) alarm.say_cause(text);
   store.state_end = report.end;
+  store.state_rest = report.rest;
   for (Submission& submission : report.done) {
     if (!submission.is_summary) upkeep_->recorded(submission.octets);
     if (Entry* const entry = store.index.find(submission.id)) {
@@ -270,9 +282,8 @@ void Queue::Implementation::shrink() {
 
 async::Task<MessageId> Queue::Implementation::commit(Draft::State& state, Envelope envelope, bool held) {
   if (const std::optional<QueueError> refusal = store.journal->refusal()) throw *refusal;
-  const std::uint64_t need = Index::state_need(envelope.routing_sender.size(), envelope.recipients.size());
-  co_await upkeep_->promise(need);
-  const Promise kept{*upkeep_, need};
+  const Promise room(*upkeep_, Index::state_need(envelope.routing_sender.size(), envelope.recipients.size()));
+  if (!upkeep_->keeps_promises()) co_await upkeep_->keep_promises();
   const MessageId id = co_await submit(state, envelope, held);
   co_return id;
 }

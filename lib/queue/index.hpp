@@ -129,6 +129,8 @@ class Index {
     for (auto& [id, entry] : entries_) visit(entry);
   }
   std::size_t size() const { return entries_.size(); }
+  // Takes room for so many at once.
+  void reserve(std::size_t messages) { entries_.reserve(messages); }
   // Lets go of the room that messages needed which have gone. Entries stay where they are.
   void shrink();
   const Totals& totals() const { return totals_; }

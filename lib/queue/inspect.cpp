@@ -88,7 +88,7 @@ Inspection::Inspection(disk::Disk& disk, const std::string& directory)
   replay.run();
   Recovery& found = state_->found;
   found.messages = state_->index.size();
-  found.in_doubt = replay.in_doubt;
+  found.in_doubt = std::move(replay.in_doubt);
   found.segments = replay.segments;
   found.read = {replay.read};
   found.set_aside = std::move(replay.set_aside);

@@ -351,8 +351,10 @@ void Journal::back_off(bool reopened) {
 
 // Tells the loop, once for the whole batch.
 void Journal::report() {
+  const std::uint64_t capacity = current_ ? current_->capacity : 0;
   auto report =
-      std::make_shared<Report>(Report{std::move(batch_), std::move(troubles_), end_, current_ != nullptr});
+      std::make_shared<Report>(Report{std::move(batch_), std::move(troubles_), end_, current_ != nullptr,
+                                      capacity - std::min(capacity, written_)});
   batch_.clear();
   troubles_.clear();
   if (report->done.empty() && report->troubles.empty()) return;

@@ -48,6 +48,7 @@ struct Report {
   std::vector<std::string> troubles;  // a line each, for the log
   Position end;                       // of what is durable
   bool open = false;                  // its segment is gone on with
+  std::uint64_t rest = 0;             // octets that it still has room for then
 };
 
 // Where a log goes on.

@@ -51,9 +51,9 @@ class QueueError : public std::runtime_error {
 
 // What start-up found.
 struct Recovery {
-  std::size_t messages = 0;  // living, failed ones included
-  std::size_t in_doubt = 0;  // may already have been taken by an upstream
-  std::size_t segments = 0;  // in use, of both logs
+  std::size_t messages = 0;         // living, failed ones included
+  std::vector<MessageId> in_doubt;  // may already have been taken by an upstream
+  std::size_t segments = 0;         // in use, of both logs
   Bytes read;
   Duration took{};
   std::vector<std::string> set_aside;  // a line each: what was not sound, where it is now, why

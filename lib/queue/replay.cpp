@@ -10,17 +10,8 @@
 namespace relayd::queue {
 namespace {
 
-constexpr std::size_t first_block = 4096;           // the header has it for itself
 constexpr std::uint64_t told_every = 8 << 20;       // octets between two words about progress
 constexpr std::uint64_t written_at_once = 8 << 20;  // more than a batch and a record ever have
-
-bool is_zero(std::string_view bytes) {
-  return bytes.find_first_not_of('\0') == std::string_view::npos;
-}
-
-bool is_free_name_of_format_1(const std::string& name) {
-  return name.starts_with("free-");
-}
 
 }  // namespace
 
@@ -46,94 +37,6 @@ void Replay::run() {
   settle_large();
 }
 
-// --- what is there ---
-
-void Replay::find(Ground::Log log, std::vector<Found>& found) {
-  const std::string directory = Ground::directory(log);
-  // A killed process may have made a file whose name only the kernel knows.
-  parts_.disk.sync_directory(directory);
-  for (const std::string& name : parts_.disk.list(directory)) {
-    std::uint64_t number = 0;
-    if (Ground::is_site_name(log, name, number)) {
-      parts_.ground.seen(log, number);
-      find_file(log, name, number, found);
-    } else if (is_free_name_of_format_1(name)) {
-      parts_.disk.remove(directory + "/" + name);
-    } else {
-      note(fmt::format("{}/{}: not a name of ours, left where it is", directory, name));
-    }
-  }
-  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
-    return a.segment->header.sequence < b.segment->header.sequence;
-  });
-}
-
-void Replay::find_file(Ground::Log log, const std::string& name, std::uint64_t number,
-                       std::vector<Found>& found) {
-  auto segment = std::make_shared<Segment>();
-  segment->path = fmt::format("{}/{}", Ground::directory(log), name);
-  segment->file = parts_.disk.open(segment->path);
-  segment->capacity = segment->file->size();
-  std::uint64_t unreadable = 0;
-  const std::string front = read_what_can_be_read(
-      *segment->file, 0, std::min<std::uint64_t>(segment_start, segment->capacity), unreadable);
-  const HeaderVerdict verdict = decode_header(front);
-  if (verdict.version > format_version)
-    throw QueueError(QueueError::Kind::broken,
-                     fmt::format("{} is of format {}, written by a newer version of relayd; this one reads "
-                                 "formats up to {}",
-                                 segment->path, verdict.version, format_version));
-  if (!verdict.header) {
-    // Made ahead of need and never used, or cut short in its first batch, which may show half of the copy.
-    if (unreadable == 0 && is_zero(std::string_view(front).substr(0, first_block))) {
-      Site site{segment->path, segment->file, segment->capacity};
-      if (log == Ground::Log::messages)
-        parts_.ground.adopt(log, std::move(site));
-      else
-        free_states_.emplace_back(0, std::move(site));
-      return;
-    }
-    damage_ = true;
-    states_lost_ |= log == Ground::Log::state;
-    parts_.disk.rename(segment->path, "quarantine/" + name);
-    parts_.disk.sync_directory("quarantine");
-    parts_.disk.sync_directory(Ground::directory(log));
-    note(fmt::format("quarantine/{}: a file whose header is damaged", name));
-    return;
-  }
-  if (verdict.is_copy && (unreadable > 0 || !is_zero(std::string_view(front).substr(0, first_block))))
-    note(fmt::format("{}: its header is damaged, the copy of it is read", segment->path));
-  segment->header = *verdict.header;
-  const std::uint64_t size = segment->capacity;
-  found.push_back({std::move(segment), number, size});
-}
-
-// Each header tells where the segment of its kind that was in use before it ended.
-void Replay::bound(std::vector<Found>& found, SegmentKind kind, SegmentKind older) {
-  const Found* next = nullptr;  // in use after the one that is looked at
-  for (auto at = found.rbegin(); at != found.rend(); ++at) {
-    const SegmentHeader& mine = at->segment->header;
-    if (mine.kind != kind && mine.kind != older) continue;
-    at->newest = !next;
-    if (next) {
-      const SegmentHeader& header = next->segment->header;
-      at->is_void = header.previous < mine.sequence;
-      if (header.previous == mine.sequence) {
-        at->end = header.previous_end;
-        at->torn = header.previous_is_torn;
-      }
-    }
-    if (!at->is_void) next = &*at;
-  }
-}
-
-const Replay::Found* Replay::message_segment(std::uint64_t sequence) const {
-  const auto found = std::lower_bound(
-      messages_.begin(), messages_.end(), sequence,
-      [](const Found& a, std::uint64_t wanted) { return a.segment->header.sequence < wanted; });
-  return found != messages_.end() && found->segment->header.sequence == sequence ? &*found : nullptr;
-}
-
 // --- the bytes of a segment ---
 
 // Visits what is sound from `from` on. `proven`: so far it is known to have been durable.
@@ -152,7 +55,9 @@ Replay::Extent Replay::read_segment(const Found& found, std::uint32_t from, std:
   if (end <= from) return extent;
   std::uint64_t unreadable = 0;
   // Octets behind the end of the file read as zeroes, which are not sound.
-  const std::string bytes = read_what_can_be_read(*segment.file, from, end - from, unreadable);
+  std::string bytes = std::exchange(buffer_, {});  // a segment may be read while another is
+  bytes.resize(end - from);
+  read_what_can_be_read(*segment.file, from, bytes, unreadable);
   if (!only_looking_) read += bytes.size();
   const std::string_view all = bytes;
   const std::uint64_t generation = segment.header.generation;
@@ -180,6 +85,7 @@ Replay::Extent Replay::read_segment(const Found& found, std::uint32_t from, std:
     extent.torn |= open_end;
     at = resume;
   }
+  buffer_ = std::move(bytes);
   return extent;
 }
 
@@ -250,18 +156,22 @@ void Replay::tell() {
 // whose new header was lost shows its old one above half of what was written since.
 void Replay::find_checkpoint() {
   only_looking_ = true;
+  std::size_t known = 0;
   for (auto at = states_.rbegin(); at != states_.rend() && newest_checkpoint_.segment == 0; ++at) {
     if (at->is_void) continue;
-    read_segment(*at, segment_start, 0, [this](const Record& record, Position where) {
+    read_segment(*at, segment_start, 0, [&](const Record& record, Position where) {
       migrated_ |= record.type == RecordType::retired;
       const std::optional<Checkpoint> checkpoint = decode_checkpoint(record);
       if (!checkpoint) return;
       migrated_ = true;
       newest_checkpoint_ = where;
       states_from = checkpoint->states_from;
+      known = 0;
+      for (const SegmentRow& row : checkpoint->segments) known += row.count;
     });
   }
   only_looking_ = false;
+  parts_.index.reserve(known);
   for (Found& found : states_) found.is_void |= found.segment->header.sequence < states_from;
 }
 
@@ -453,6 +363,29 @@ void Replay::read_messages() {
     const std::uint32_t end = row ? row->end : start_of(header);
     parts_.index.written(header.sequence, end - start_of(header));
     messages_start.end = {header.sequence, end};
+  }
+  tell_missing();
+}
+
+// A segment that the newest checkpoint or its successor in use knows of, that was not retired, and that is
+// not there.
+void Replay::tell_missing() {
+  std::set<std::uint64_t> wanted;
+  if (checkpoint_)
+    for (const SegmentRow& row : checkpoint_->segments)
+      if (row.scan_from < row.end) wanted.insert(row.sequence);  // another may have been free at a start
+  for (const Found& found : messages_) {
+    const SegmentHeader& header = found.segment->header;
+    const bool is_known = checkpoint_ && header.previous <= checkpoint_->last_intake;
+    if (header.kind == SegmentKind::intake && header.previous != 0 && !found.is_void && !is_known &&
+        !migrating)
+      wanted.insert(header.previous);
+  }
+  for (const std::uint64_t sequence : wanted) {
+    if (message_segment(sequence) || retired_.contains(sequence)) continue;
+    damage_ = true;
+    note(fmt::format("{}: segment {} is missing; what stood in it and is not named here is lost",
+                     Ground::directory(Ground::Log::messages), sequence));
   }
 }
 

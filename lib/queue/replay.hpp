@@ -56,7 +56,7 @@ class Replay {
   std::vector<std::string> set_aside;                    // a line each
   std::uint64_t read = 0;
   std::size_t segments = 0;
-  std::size_t in_doubt = 0;
+  std::vector<MessageId> in_doubt;
   bool migrating = false;  // what format 1 left is in no checkpoint yet
 
  private:
@@ -99,6 +99,7 @@ class Replay {
   void find_checkpoint();
   void read_states();
   void read_messages();
+  void tell_missing();
   void read_tail(const Found& found, const SegmentRow* row);
 
   void apply_state(const Record& record, Position where);
@@ -135,6 +136,7 @@ class Replay {
   Suspects suspects_;
   bool states_lost_ = false;  // a file of the state log cannot be told apart
   bool damage_ = false;       // something was damaged
+  std::string buffer_;        // for the bytes of a segment
   std::uint64_t total_ = 0;   // octets that have to be read
   std::uint64_t told_ = 0;
 };

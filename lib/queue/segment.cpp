@@ -138,7 +138,8 @@ namespace {
 void read_piece(disk::File& file, std::uint64_t offset, char* to, std::size_t size,
                 std::uint64_t& unreadable) {
   try {
-    file.read_at(offset, to, size);
+    const std::size_t got = file.read_at(offset, to, size);
+    std::fill_n(to + got, size - got, '\0');
     return;
   } catch (const disk::DiskError&) {
     std::fill_n(to, size, '\0');
@@ -156,10 +157,15 @@ void read_piece(disk::File& file, std::uint64_t offset, char* to, std::size_t si
 
 }  // namespace
 
+void read_what_can_be_read(disk::File& file, std::uint64_t offset, std::string& bytes,
+                           std::uint64_t& unreadable) {
+  if (!bytes.empty()) read_piece(file, offset, bytes.data(), bytes.size(), unreadable);
+}
+
 std::string read_what_can_be_read(disk::File& file, std::uint64_t offset, std::size_t size,
                                   std::uint64_t& unreadable) {
   std::string bytes(size, '\0');
-  if (size > 0) read_piece(file, offset, bytes.data(), size, unreadable);
+  read_what_can_be_read(file, offset, bytes, unreadable);
   return bytes;
 }
 

@@ -87,8 +87,10 @@ class SegmentTable {
 // is expected to be enough. Blocks.
 std::optional<std::string> read_record(const SegmentTable& segments, Position where, std::uint32_t length);
 
-// Reads `size` octets at `offset`. Sectors that the disk cannot give read as zeroes and are counted in
-// `unreadable`; so do octets behind the end of the file. Blocks.
+// Reads `size` octets at `offset`, or as many as `bytes` has. Sectors that the disk cannot give read as
+// zeroes and are counted in `unreadable`; octets behind the end of the file read as zeroes, too. Blocks.
+void read_what_can_be_read(disk::File& file, std::uint64_t offset, std::string& bytes,
+                           std::uint64_t& unreadable);
 std::string read_what_can_be_read(disk::File& file, std::uint64_t offset, std::size_t size,
                                   std::uint64_t& unreadable);
 

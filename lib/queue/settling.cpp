@@ -31,7 +31,7 @@ void Replay::settle_entries() {
     if (!parts_.messages.find(sequence)) parts_.messages.add(messages_start.current);
   }
   parts_.index.for_each([this](Entry& entry) {
-    in_doubt += entry.in_doubt;
+    if (entry.in_doubt) in_doubt.push_back(entry.id);
     if (parts_.messages.find(entry.where.segment)) return;
     parts_.index.set_timeless(entry, MessageState::held);
     note(fmt::format("{} is held: the segment {} of the journal, where it stands, is missing",

@@ -46,6 +46,7 @@ struct Store {
   Position intake_end;       // of what is durable, as the loop was told
   bool intake_open = false;  // that segment is still written to
   Position state_end;
+  std::uint64_t state_rest = 0;  // octets that its segment has room for
 
   Keeper keeper;
   std::unique_ptr<Journal> journal;  // takes messages

@@ -48,7 +48,6 @@ void Upkeep::begin(std::map<std::uint64_t, std::uint32_t> scanned_from, std::uin
   last_intake_ = last_intake;
   states_from_ = states_from;
   migrating_ = migrating;
-  capacity_before_ = store_.states.capacity();
 }
 
 void Upkeep::taken(std::uint64_t octets) {
@@ -71,25 +70,27 @@ std::uint64_t Upkeep::state_file() const {
   return std::min(std::max(wanted, smallest_state_file), store_.ground.largest());
 }
 
-// What must be there, and what is made ahead of that.
-std::uint64_t Upkeep::state_room_needed() const {
-  return store_.index.state_need() + promised_ + state_file();
-}
-std::uint64_t Upkeep::state_room_wanted() const {
-  const std::uint64_t need = store_.index.state_need() + promised_;
-  return need + need / 4 + spare_state_files * state_file();
+// What is not written to yet.
+std::uint64_t Upkeep::state_room() const {
+  return store_.ground.free_capacity(Ground::Log::state) + store_.state_rest;
 }
 
+// What must be there, what is made ahead of that, and what is more than can be of use.
+std::uint64_t Upkeep::state_room_needed() const {
+  return room_for_what_is_open() + state_file();
+}
+std::uint64_t Upkeep::state_room_wanted() const {
+  return state_room_needed() + store_.index.state_need() / 4 + spare_state_files * state_file();
+}
 std::uint64_t Upkeep::state_room_too_much() const {
   return 2 * (state_room_wanted() + spare_state_files * state_file());
 }
 std::uint64_t Upkeep::room_for_what_is_open() const {
-  return store_.index.state_need() / need_parts * open_parts;
+  return (store_.index.state_need() + promised_) / need_parts * open_parts;
 }
 
 bool Upkeep::is_short_of_room() const {
-  const std::uint64_t free = store_.ground.free_capacity(Ground::Log::state);
-  return free < room_for_what_is_open() + store_.facts->octets_in_line();
+  return state_room() < room_for_what_is_open() + store_.facts->octets_in_line();
 }
 
 async::Task<void> Upkeep::room() {
@@ -112,23 +113,20 @@ void Upkeep::look_again(SteadyTime when) {
   timer_.at(when, [this] { tend(); });
 }
 
-async::Task<void> Upkeep::promise(std::uint64_t octets) {
-  promised_ += octets;
-  while (store_.ground.capacity(Ground::Log::state) < state_room_needed()) {
-    prepare();
-    if (!making_) {
-      promised_ -= octets;
+async::Task<void> Upkeep::keep_promises() {
+  while (!keeps_promises()) {
+    tend();
+    if (!making_ && !working_)
       throw QueueError(QueueError::Kind::full, "there is no room to record what becomes of more mail");
-    }
-    async::Event made;
-    waiting_.push_back(&made);
-    co_await made;
+    async::Event something;
+    waiting_.push_back(&something);
+    co_await something;
   }
 }
 
 void Upkeep::prepare() {
   if (making_ || store_.loop.now() < no_room_until_) return;
-  const std::uint64_t state = store_.ground.capacity(Ground::Log::state);
+  const std::uint64_t state = state_room();
   const std::size_t free = store_.ground.free_count(Ground::Log::messages);
   const bool is_idle = store_.loop.now() >= taken_at_ + idle;
   if (free > free_files && !is_idle) look_again(taken_at_ + idle);
@@ -141,7 +139,7 @@ void Upkeep::prepare() {
 async::Task<void> Upkeep::make_room() {
   Ground& ground = store_.ground;
   try {
-    while (ground.capacity(Ground::Log::state) < state_room_wanted()) {
+    while (state_room() < state_room_wanted()) {
       const std::uint64_t size = state_file();
       co_await store_.keeper.run([&ground, size] { ground.make(Ground::Log::state, size); });
     }
@@ -166,7 +164,7 @@ async::Task<void> Upkeep::give_room_back() {
   Ground& ground = store_.ground;
   if (ground.free_count(Ground::Log::messages) > free_files)
     co_await store_.keeper.run([&ground] { ground.trim(Ground::Log::messages, free_files); });
-  const std::uint64_t there = ground.capacity(Ground::Log::state);
+  const std::uint64_t there = state_room();
   if (there > state_room_too_much()) {
     const std::uint64_t surplus = there - state_room_too_much() / 2;
     co_await store_.keeper.run([&ground, surplus] { ground.trim_octets(Ground::Log::state, surplus); });
@@ -252,15 +250,17 @@ async::Task<void> Upkeep::submit(std::string record) {
 bool Upkeep::wants_checkpoint() const {
   if (store_.index.size() - store_.index.based() - store_.index.doomed() > most_without_summary) return true;
   if (taken_ - taken_before_ > most_taken * store_.ground.largest()) return true;
-  if (store_.states.capacity() >= capacity_before_ + std::max(2 * state_file(), capacity_before_ / 2))
-    return true;
-  const std::uint64_t free = store_.ground.free_capacity(Ground::Log::state);
-  if (free >= room_for_what_is_open() + 2 * state_file()) return false;
-  // Unless something was recorded since the last one, or that one left more than it had to, nothing comes of
-  // it.
   const auto states = store_.states.all();
   const bool would_free = !states.empty() && states.front()->header.sequence < floor_;
-  return recorded_ - recorded_before_ >= state_file() / 4 || (would_free && is_short_of_room());
+  const std::uint64_t used = store_.states.capacity();
+  const std::uint64_t recorded = recorded_ - recorded_before_;
+  // Twice what lives, and what began to be recorded since.
+  if (used >= store_.index.state_need() + spare_state_files * state_file())
+    return would_free || recorded >= std::max(2 * state_file(), used / 4);
+  // Unless something was recorded since the last one, or that one left more than it had to, nothing comes of
+  // it.
+  return state_room() < state_room_needed() + state_file() &&
+         (recorded >= state_file() / 4 || (would_free && is_short_of_room()));
 }
 
 // Two checkpoints have to know of a message before the records about it go: then a start that finds the newer
@@ -285,7 +285,6 @@ async::Task<void> Upkeep::take_checkpoint() {
   co_await submit(std::move(record));
   free_states_before(states_from_);
   floor_ = floor;
-  capacity_before_ = store_.states.capacity();
 }
 
 // Of messages that have no summary, or one in a segment of the state log before that.
@@ -345,7 +344,8 @@ Checkpoint Upkeep::checkpoint(Position end, bool all_known) const {
       row.end = std::max(row.end, end.offset);
     }
     const auto from = scan_from_.find(sequence);
-    row.scan_from = covered ? row.end : from != scan_from_.end() ? from->second : segment_start;
+    const bool is_scanned = !covered && segment->header.kind == SegmentKind::intake;
+    row.scan_from = !is_scanned ? row.end : from != scan_from_.end() ? from->second : segment_start;
   }
   // One that was retired meanwhile has no row: it is dead.
   if (!has_end && store_.messages.find(end.segment) && !retiring_.contains(end.segment))

@@ -34,10 +34,12 @@ class Upkeep {
   // Looks whether there is something to do. After every change.
   void tend();
 
-  // Returns when the state log has room for all that may happen to one more message, of so many octets, and
-  // keeps it until let_go(). Throws QueueError{full} when the disk has none.
-  async::Task<void> promise(std::uint64_t octets);
+  // Room in the state log for all that may happen to one more message, of so many octets, until let_go().
+  void promise(std::uint64_t octets) { promised_ += octets; }
   void let_go(std::uint64_t octets) { promised_ -= octets; }
+  // There is so much. Otherwise: returns when there is, or throws QueueError{full} when the disk has none.
+  bool keeps_promises() const { return state_room() >= state_room_needed(); }
+  async::Task<void> keep_promises();
 
   // So many octets of what happened to messages were recorded.
   void recorded(std::uint64_t octets) { recorded_ += octets; }
@@ -62,6 +64,7 @@ class Upkeep {
 
  private:
   std::uint64_t state_file() const;
+  std::uint64_t state_room() const;
   std::uint64_t state_room_needed() const;
   std::uint64_t state_room_wanted() const;
   std::uint64_t state_room_too_much() const;
@@ -91,7 +94,6 @@ class Upkeep {
   std::uint64_t last_intake_ = 0;                     // of the start
   std::uint64_t states_from_ = 0;                     // as the last checkpoint says
   std::uint64_t floor_ = 0;                           // state segment at the beginning of the last checkpoint
-  std::uint64_t capacity_before_ = 0;                 // of the state log in use, after that
   std::uint64_t taken_ = 0;                           // octets of messages since the start
   SteadyTime taken_at_{};                             // the last of them
   std::uint64_t taken_before_ = 0;                    // until the last checkpoint

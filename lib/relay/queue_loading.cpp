@@ -6,7 +6,8 @@ using async::Task;
 
 namespace {
 constexpr auto interval = std::chrono::seconds(1);
-}
+constexpr auto moment = std::chrono::milliseconds(300);
+}  // namespace
 
 Task<bool> QueueLoading::run() {
   tick();
@@ -25,12 +26,20 @@ Task<bool> QueueLoading::run() {
 
 // Runs on a worker.
 void QueueLoading::load() {
+  struct End {
+    std::binary_semaphore& ended;
+    ~End() { ended.release(); }
+  } const end{ended_};
   queue_.load([this](const queue::Progress& progress) {
     read_ = progress.read.count;
     total_ = progress.total.count;
     messages_ = progress.messages;
     if (stopped_) throw Stopped();
   });
+}
+
+void QueueLoading::wait_a_moment() {
+  static_cast<void>(ended_.try_acquire_for(moment));
 }
 
 queue::Progress QueueLoading::progress() const {

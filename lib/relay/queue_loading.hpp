@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <semaphore>
 
 #include "queue/queue.hpp"
 #include "shared/async/loop.hpp"
@@ -22,6 +23,9 @@ class QueueLoading {
   // Queue::load(). Nothing else of the queue may be used before it returns. Throws queue::QueueError. False:
   // it was stopped, and the queue is of no use.
   async::Task<bool> run();
+  // Blocks until it has ended, or for a moment: the first clients of a queue that is read quickly wait for
+  // their greeting instead of being put off. Once, before the loop runs.
+  void wait_a_moment();
   // Ends it soon.
   void stop() { stopped_ = true; }
 
@@ -41,6 +45,7 @@ class QueueLoading {
   std::atomic<std::uint64_t> total_{0};
   std::atomic<std::size_t> messages_{0};
   std::atomic<bool> stopped_{false};
+  std::binary_semaphore ended_{0};
 };
 
 }  // namespace relayd

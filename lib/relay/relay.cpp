@@ -50,6 +50,7 @@ void Relay::start(OnOpened on_opened) {
   certificates_.watch(setup_.tls);
   open_window();
   opening_.spawn(open(std::move(on_opened)));
+  loading_.wait_a_moment();
 }
 
 // Before anything is bound: of two relays on one queue the second shall not take the first one's place.
@@ -83,9 +84,13 @@ Task<void> Relay::open(OnOpened on_opened) {
 
 // Mail flows from here on.
 void Relay::begin() {
-  report(queue_.begin());
+  const queue::Recovery recovery = queue_.begin();
+  report(recovery);
   mark_ = instance_mark(disk_);
-  hold_doubtful();
+  // What an upstream may have taken before a crash, and the operator shall look first.
+  for (const queue::MessageId id : recovery.in_doubt)
+    if (queue::Message* const message = queue_.find(id))
+      hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *message);
   dispatcher_.open();
   ready_ = true;
   collector_ = make_collector(loop_, surroundings(), setup_.config);
@@ -152,7 +157,7 @@ void Relay::report(const queue::Recovery& recovery) {
   for (const std::string& line : recovery.set_aside) log_.error("queue_damaged", {{"reason", line}});
   log_.info("queue_opened", {{"directory", setup_.config->queue.directory},
                              {"messages", recovery.messages},
-                             {"in_doubt", recovery.in_doubt},
+                             {"in_doubt", recovery.in_doubt.size()},
                              {"segments", recovery.segments},
                              {"octets", recovery.read.count},
                              {"seconds", std::chrono::duration<double>(recovery.took).count()}});
@@ -164,13 +169,6 @@ void Relay::report(const queue::Recovery& recovery) {
       setup_.config->queue.directory);
   if (setup_.config->queue.require_persistent) throw queue::QueueError(queue::QueueError::Kind::broken, text);
   log_.warning("queue_not_persistent", {{"reason", text}});
-}
-
-// What an upstream may have taken before a crash, and the operator shall look first.
-void Relay::hold_doubtful() {
-  queue_.for_each([this](queue::Message& message) {
-    relayd::hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, message);
-  });
 }
 
 std::vector<std::string> Relay::addresses() const {

@@ -84,7 +84,6 @@ class Relay final : public accept::Intake {
                                          std::uint64_t size) const;
   async::Task<void> drain(Drained& drained);
   void report(const queue::Recovery& recovery);
-  void hold_doubtful();
 
   net::AsioLoop& loop_;
   telemetry::Log& log_;

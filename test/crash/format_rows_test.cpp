@@ -313,7 +313,7 @@ TEST_F(FormatRow, Row11DoubtIsThereWhenTheOutcomeNeverCame) {
   restart(0);
   EXPECT_TRUE(message(id).in_doubt);
   EXPECT_EQ(message(id).doubted, "mailgun");
-  EXPECT_EQ(recovery.in_doubt, 1U);
+  EXPECT_EQ(recovery.in_doubt.size(), 1U);
 }
 
 TEST_F(FormatRow, Row12AReplyThatWasNotRecordedLeavesDoubt) {

@@ -326,7 +326,7 @@ TEST_F(QueueFaultTest, AHeaderDamagedTwiceSetsTheSegmentAside) {
   for (const std::size_t header : {0, 4096}) memory.damage(damaged, header + 20);
   reopen();
   EXPECT_EQ(recovery.messages, 0U);
-  EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr("header")));
+  EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr("header"), HasSubstr("is missing")));
   EXPECT_EQ(quarantined().size(), 1U);
   EXPECT_EQ(refusal(), std::nullopt);
 }
@@ -349,7 +349,7 @@ TEST_F(QueueFaultTest, AMissingSegmentIsReportedAndItsMessagesAreNamed) {
   for (int i = 0; i < 6; ++i) ids.push_back(commit(std::string(7'000, 'x')));
   settle(ids[0], {pending});
   // Until every message has a summary.
-  for (int i = 0; i < 200; ++i) settle(ids[5], {pending});
+  for (int i = 0; i < 800; ++i) settle(ids[5], {pending});
   rest();
   const std::string segment = "journal/0000000000000001.journal";
   queue.reset();
@@ -359,6 +359,25 @@ TEST_F(QueueFaultTest, AMissingSegmentIsReportedAndItsMessagesAreNamed) {
   EXPECT_THAT(recovery.set_aside, testing::Contains(HasSubstr(to_string(ids[0]))));
   EXPECT_EQ(message(ids[0]).state, MessageState::held);
   EXPECT_EQ(message(ids[5]).state, MessageState::waiting);
+}
+
+// One with a successor, and one without: the checkpoint of an orderly end knows of both.
+TEST_F(QueueFaultTest, AMissingSegmentOfWhichNothingElseIsKnownIsReported) {
+  options.segment_size = 16_KiB;
+  for (const std::size_t victim : {1U, 5U}) {
+    SCOPED_TRACE(victim);
+    renew();
+    std::vector<MessageId> ids;
+    for (int i = 0; i < 6; ++i) ids.push_back(commit(std::string(7'000, 'x')));
+    const std::string segment = file_of(ids[victim]);
+    queue.reset();
+    memory.remove(segment);
+    reopen();
+    EXPECT_LT(recovery.messages, ids.size());
+    EXPECT_THAT(recovery.set_aside, testing::Contains(HasSubstr("is missing")));
+    reopen();
+    EXPECT_THAT(recovery.set_aside, IsEmpty());  // it is told once
+  }
 }
 
 TEST_F(QueueFaultTest, AJournalOfANewerVersionIsRefusedLoudly) {
