@@ -123,6 +123,8 @@ int queue_export(const Options& options) {
     const fs::path folder = options.to;
     if (!make_folder(folder)) return EX_CANTCREAT;
     std::size_t count = 0, problems = inspection.found().set_aside.size();
+    for (const std::string& line : inspection.found().set_aside)
+      fmt::print(stderr, "{}\n", smtp::escape(line));
     inspection.for_each([&](const queue::InspectedMessage& inspected) {
       const std::string name = queue::to_string(inspected.message.id);
       write(folder / (name + ".eml"), inspected.content);

@@ -22,6 +22,23 @@ bool is_free_name_of_format_1(const std::string& name) {
 
 }  // namespace
 
+// Before anything is changed: a newer version shall find all as it left it.
+void Replay::refuse_newer(Ground::Log log) const {
+  const std::string directory = Ground::directory(log);
+  for (const std::string& name : parts_.disk.list(directory)) {
+    std::uint64_t number = 0;
+    if (!Ground::is_site_name(log, name, number)) continue;
+    const std::unique_ptr<disk::File> file = parts_.disk.open(directory + "/" + name);
+    std::uint64_t unreadable = 0;
+    const HeaderVerdict verdict = decode_header(read_what_can_be_read(*file, 0, segment_start, unreadable));
+    if (verdict.version > format_version)
+      throw QueueError(QueueError::Kind::broken,
+                       fmt::format("{}/{} is of format {}, written by a newer version of relayd; this one "
+                                   "reads formats up to {}",
+                                   directory, name, verdict.version, format_version));
+  }
+}
+
 void Replay::find(Ground::Log log, std::vector<Found>& found) {
   const std::string directory = Ground::directory(log);
   // A killed process may have made a file whose name only the kernel knows.
@@ -52,11 +69,6 @@ void Replay::find_file(Ground::Log log, const std::string& name, std::uint64_t n
   const std::string front = read_what_can_be_read(
       *segment->file, 0, std::min<std::uint64_t>(segment_start, segment->capacity), unreadable);
   const HeaderVerdict verdict = decode_header(front);
-  if (verdict.version > format_version)
-    throw QueueError(QueueError::Kind::broken,
-                     fmt::format("{} is of format {}, written by a newer version of relayd; this one reads "
-                                 "formats up to {}",
-                                 segment->path, verdict.version, format_version));
   if (!verdict.header) {
     // Made ahead of need and never used, or cut short in its first batch, which may show half of the copy.
     if (unreadable == 0 && is_zero(std::string_view(front).substr(0, first_block))) {

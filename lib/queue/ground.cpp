@@ -10,8 +10,6 @@
 #include <string_view>
 #include <utility>
 
-#include "queue/segment.hpp"
-
 namespace relayd::queue {
 namespace {
 
@@ -20,7 +18,8 @@ constexpr std::uint64_t zeroes_at_once = 1 << 20;  // then synced: what others s
 // What a file system may need besides for what is claimed: a block of a directory, of extents.
 constexpr std::uint64_t block = 4096;
 constexpr std::uint64_t overhead = 8 * block;
-constexpr std::uint64_t smallest = 1 << 20;  // file; what is made while somebody waits for it
+constexpr std::uint64_t made_in_haste =
+    1 << 20;  // a file for messages, while somebody waits for it or room is little
 
 std::string_view suffix(Ground::Log log) {
   return log == Ground::Log::messages ? ".journal" : ".state";
@@ -52,12 +51,7 @@ bool Ground::is_site_name(Log log, const std::string& name, std::uint64_t& numbe
 }
 
 void Ground::adopt(Log log, Site site) {
-  in_use(log, site.capacity);
   give_back(log, std::move(site));
-}
-
-void Ground::in_use(Log log, std::uint64_t capacity) {
-  of(log).capacity += capacity;
 }
 
 void Ground::seen(Log log, std::uint64_t number) {
@@ -87,11 +81,10 @@ Site Ground::make_site(Log log, std::uint64_t size) {
     }
     disk_.sync_directory(directory(log));
   } catch (const disk::DiskError&) {
-    if (site.file) discard(log, site);
+    if (site.file) discard(site);
     throw;
   }
   site.capacity = size;
-  in_use(log, size);
   return site;
 }
 
@@ -107,7 +100,8 @@ Site Ground::take(Log log, std::uint64_t least, std::size_t left) {
       return taken;
     }
   }
-  return make_site(log, std::max(least, std::min(smallest, largest_)));
+  const std::uint64_t size = log == Log::messages ? made_in_haste : smallest_state_file;
+  return make_site(log, std::max(least, std::min(size, largest_)));
 }
 
 void Ground::give_back(Log log, Site site) {
@@ -115,8 +109,29 @@ void Ground::give_back(Log log, Site site) {
   of(log).free.push_back(std::move(site));
 }
 
-void Ground::discard(Log log, const Site& site) {
-  of(log).capacity -= site.capacity;
+void Ground::give_back(Log log, const Segment& segment) {
+  give_back(log, Site{segment.path, segment.file, segment.capacity});
+}
+
+std::shared_ptr<const Segment> Ground::begin_segment(Log log, const SegmentHeader& header,
+                                                     std::uint64_t least, std::size_t left) {
+  Site site = take(log, least, left);
+  auto segment = std::make_shared<Segment>();
+  segment->header = header;
+  segment->path = site.path;
+  segment->file = site.file;
+  segment->capacity = site.capacity;
+  try {
+    segment->file->write_at(0, encode_header(header));
+    segment->file->sync_data();
+  } catch (const disk::DiskError&) {
+    give_back(log, std::move(site));
+    throw;
+  }
+  return segment;
+}
+
+void Ground::discard(const Site& site) {
   try {
     disk_.remove(site.path);
   } catch (const disk::DiskError&) {
@@ -141,7 +156,7 @@ std::uint64_t Ground::remove_first(Log log, std::uint64_t most) {
     site = std::move(free.front());
     free.erase(free.begin());
   }
-  discard(log, site);
+  discard(site);
   return site.capacity;
 }
 
@@ -150,10 +165,10 @@ std::size_t Ground::free_count(Log log) const {
   return of(log).free.size();
 }
 
-std::uint64_t Ground::free_capacity(Log log) const {
+std::uint64_t Ground::free_capacity(Log log, std::uint64_t most) const {
   std::lock_guard lock(mutex_);
   std::uint64_t sum = 0;
-  for (const Site& site : of(log).free) sum += site.capacity;
+  for (const Site& site : of(log).free) sum += std::min(site.capacity, most);
   return sum;
 }
 
@@ -161,7 +176,7 @@ std::uint64_t Ground::fitting(std::uint64_t wanted) const {
   constexpr std::uint64_t part = 16;  // of the room
   const std::uint64_t free = disk_.free_space().count;
   const std::uint64_t room = free - std::min(free, reserve_.count);
-  return std::min({wanted, std::max(room / part, smallest), largest_});
+  return std::min({wanted, std::max(room / part, made_in_haste), largest_});
 }
 
 Ground::Claim::Claim(Ground& ground, std::uint64_t size)

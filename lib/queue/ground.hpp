@@ -6,7 +6,7 @@
 // whatever it contains is dead.
 #pragma once
 
-#include <atomic>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "queue/segment.hpp"
 #include "shared/base/bytes.hpp"
 #include "shared/disk/disk.hpp"
 
@@ -30,6 +31,11 @@ class Ground {
  public:
   enum class Log { messages, state };
 
+  // Octets of the smallest files that are made, where the largest allows it: a relay that takes little needs
+  // little of the disk.
+  static constexpr std::uint64_t smallest_message_file = 4 << 20;
+  static constexpr std::uint64_t smallest_state_file = 256 << 10;
+
   // Nothing is made while less than `reserve` would be left free. `largest`: octets of a file.
   Ground(disk::Disk& disk, Bytes reserve, Bytes largest);
 
@@ -37,9 +43,8 @@ class Ground {
   static bool is_site_name(Log log, const std::string& name, std::uint64_t& number);
   static const char* directory(Log log);
 
-  // A file that was found at the start and is free; one that is in use.
+  // A file that was found at the start and is free.
   void adopt(Log log, Site site);
-  void in_use(Log log, std::uint64_t capacity);
   // A number that is in use, so that no file is made under it.
   void seen(Log log, std::uint64_t number);
 
@@ -50,18 +55,22 @@ class Ground {
   // one is made when there is none. Blocks then, and throws as make().
   Site take(Log log, std::uint64_t least, std::size_t left = 0);
   void give_back(Log log, Site site);
-  // The file is not to be used again. Removes it if it can. Blocks.
-  void discard(Log log, const Site& site);
+  void give_back(Log log, const Segment& segment);
+  // A segment in such a file, with a header that is durable: what it says voids what a failed batch left
+  // behind, and no start can take what follows for an earlier life of the file. Blocks, and throws as make().
+  std::shared_ptr<const Segment> begin_segment(Log log, const SegmentHeader& header, std::uint64_t least,
+                                               std::size_t left = 0);
   // Removes free files, those that came back first, while more than `count` are left. Blocks.
   void trim(Log log, std::size_t count);
   // The same, of so many octets in all at most.
   void trim_octets(Log log, std::uint64_t octets);
 
   std::size_t free_count(Log log) const;
-  std::uint64_t free_capacity(Log log) const;
-  // Of all files of a log, free or not.
-  std::uint64_t capacity(Log log) const { return of(log).capacity.load(); }
+  // Of each file no more than so many octets count.
+  std::uint64_t free_capacity(Log log, std::uint64_t most) const;
   std::uint64_t largest() const { return largest_; }
+  // Octets of a record that has room in every file of the state log that is made.
+  std::uint64_t largest_fact() const { return std::min(smallest_state_file, largest_) - segment_start; }
   // The size of a file that is wanted to be so large: smaller where there is little room.
   std::uint64_t fitting(std::uint64_t wanted) const;
 
@@ -86,11 +95,11 @@ class Ground {
   struct Files {
     std::vector<Site> free;
     std::uint64_t last = 0;  // highest number in a name
-    std::atomic<std::uint64_t> capacity = 0;
   };
   Files& of(Log log) { return log == Log::messages ? messages_ : state_; }
   const Files& of(Log log) const { return log == Log::messages ? messages_ : state_; }
   Site make_site(Log log, std::uint64_t size);
+  void discard(const Site& site);
   std::uint64_t remove_first(Log log, std::uint64_t most);
 
   disk::Disk& disk_;

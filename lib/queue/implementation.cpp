@@ -24,9 +24,6 @@ constexpr Bytes largest_segment = 1_GiB;  // offsets have 32 bits
 
 constexpr std::size_t largest_sector = 4096;
 
-// What a queue begins with; more is made as soon as it has begun.
-constexpr std::uint64_t first_message_file = 4 << 20;
-constexpr std::uint64_t first_state_file = 1 << 20;
 constexpr std::size_t fewest_state_files = 2;  // one is written while the other is let go of
 
 // Room for what becomes of a message that is not in the index yet.
@@ -90,10 +87,11 @@ void Queue::Implementation::load(const std::function<void(const Progress&)>& pro
       clock(), progress);
   replay_->run();
   try {
+    if (replay_->migrating) replay_->begin_intake();
     if (!replay_->messages_start.current && store.ground.free_count(Ground::Log::messages) == 0)
-      store.ground.make(Ground::Log::messages, store.ground.fitting(first_message_file));
+      store.ground.make(Ground::Log::messages, store.ground.fitting(Ground::smallest_message_file));
     while (store.states.size() + store.ground.free_count(Ground::Log::state) < fewest_state_files)
-      store.ground.make(Ground::Log::state, store.ground.fitting(first_state_file));
+      store.ground.make(Ground::Log::state, store.ground.fitting(Ground::smallest_state_file));
   } catch (const disk::DiskError&) {
     // What waits can be sent all the same. Mail that comes is refused until there is room.
   }
@@ -115,7 +113,8 @@ Recovery Queue::Implementation::begin() {
                                           store.last_state_sequence, replay.states_start,
                                           [this](Report& report) { take_facts(report); });
   upkeep_ = std::make_unique<Upkeep>(store);
-  upkeep_->begin(replay.scanned_from, replay.last_intake_sequence, replay.states_from, replay.migrating);
+  upkeep_->begin(replay.scanned_from, replay.last_intake_sequence, replay.torn, replay.states_from,
+                 replay.migrating);
   upkeep_->summaries().inherit(std::move(replay_->inherited));
   store.last_id = replay.last_id;
 
@@ -150,16 +149,17 @@ void Queue::Implementation::arm() {
   timer_.at(next->due, [this] { hand_out(); });
 }
 
-// Nothing new is begun while what was begun waits for the disk.
+// Nothing new is begun while what was begun waits for the disk, or room in the state log is short.
 void Queue::Implementation::hand_out() {
   for (std::size_t i = 0; i < handed_out_at_once; ++i) {
     Entry* const next = store.index.next();
     if (!next || next->due > loop.now()) break;
-    if (store.facts->in_line() >= most_in_line || upkeep_->is_short_of_room()) {
+    const bool goes = next->state == MessageState::failed;  // which makes room
+    if (store.facts->in_line() >= most_in_line || (!goes && upkeep_->is_short_of_room())) {
       armed_for_ = loop.now() + look_again;
       return timer_.at(armed_for_, [this] { hand_out(); });
     }
-    if (next->state == MessageState::failed) {
+    if (goes) {
       remove(*next);
       continue;
     }

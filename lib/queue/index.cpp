@@ -271,6 +271,8 @@ void Index::count_base(Entry& entry, bool there) {
   SegmentUse& use = segments_[entry.where.segment];
   there ? ++use.based : --use.based;
   there ? ++based_ : --based_;
+  const std::uint64_t need = state_need(entry.routing_sender.size(), entry.states.size());
+  there ? based_need_ += need : based_need_ -= need;
   use.based_ids ^= entry.id.value;
 }
 
@@ -300,7 +302,7 @@ Summary summary_of(const Entry& entry, Clock clock) {
 }
 
 std::uint64_t Index::state_need(std::size_t sender, std::size_t recipients) {
-  constexpr std::uint64_t fixed = 448, of_recipient = 32;
+  constexpr std::uint64_t fixed = 512, of_recipient = 32;
   return fixed + 2 * sender + of_recipient * recipients;
 }
 

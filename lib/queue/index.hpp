@@ -145,8 +145,9 @@ class Index {
   void forget(std::uint64_t segment);
   const std::map<std::uint64_t, SegmentUse>& segments() const { return segments_; }
   std::uint64_t living_bytes() const { return living_; }
-  std::size_t based() const { return based_; }    // messages that have a summary
-  std::size_t doomed() const { return doomed_; }  // and those that will never need one
+  std::size_t based() const { return based_; }              // messages that have a summary
+  std::uint64_t based_need() const { return based_need_; }  // their part of state_need()
+  std::size_t doomed() const { return doomed_; }            // and those that will never need one
 
   // Octets that the state log needs, at least, for what may happen to the living messages: their summaries,
   // twice, and a doubt and an outcome without its texts for each.
@@ -186,6 +187,7 @@ class Index {
   std::uint64_t living_ = 0;
   std::uint64_t state_need_ = 0;
   std::size_t based_ = 0;
+  std::uint64_t based_need_ = 0;
   std::size_t doomed_ = 0;
   Totals totals_;
 };

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <chrono>
 #include <iterator>
-#include <random>
 #include <string_view>
 #include <utility>
 
@@ -19,8 +18,7 @@ using std::chrono::steady_clock;
 // the first does not wait for long. The count stays below the kernel's limit of pieces a write.
 constexpr std::uint64_t batch_bytes = 2 << 20;
 constexpr std::size_t batch_count = 1000;
-// Of facts: no file of the state log is too small for that.
-constexpr std::uint64_t facts_batch_bytes = 512 << 10;
+constexpr std::uint64_t facts_batch_bytes = Ground::smallest_state_file - segment_start;
 
 // So much of a turn is worth waking the writer for before the turn is over.
 constexpr std::size_t early_bytes = 128 << 10;
@@ -43,11 +41,6 @@ QueueError to_queue_error(const std::exception& error) {
   const int code = system ? system->code().value() : 0;
   const bool full = code == ENOSPC || code == EDQUOT || code == EFBIG;
   return {full ? QueueError::Kind::full : QueueError::Kind::failed, error.what()};
-}
-
-std::uint64_t random_generation() {
-  std::random_device device;
-  return std::uint64_t{device()} << 32 | device();
 }
 
 Journal::Journal(Log log, async::Loop& loop, Ground& ground, SegmentTable& segments,
@@ -184,8 +177,8 @@ void Journal::write_batch() {
 // Moves into the batch what is ready and fits; nothing when the batch is complete.
 std::span<Submission> Journal::take_more() {
   const std::size_t before = batch_.size();
-  std::uint64_t limit =
-      std::min(log_ == Log::messages ? batch_bytes : facts_batch_bytes, ground_.largest() - segment_start);
+  std::uint64_t limit = log_ == Log::messages ? std::min(batch_bytes, ground_.largest() - segment_start)
+                                              : ground_.largest_fact();
   std::uint64_t bytes = before > 0 ? written_ - end_.offset : 0;
   std::unique_lock lock(mutex_);
   wake_.wait(lock, [this] { return stopping_ || !more_to_come_ || !ready_.empty(); });
@@ -254,36 +247,22 @@ void Journal::sync() {
   failures_ = 0;
 }
 
-// The header is durable before anything is written behind it: what it says voids what a failed batch left
-// behind, and no start can take what follows for an earlier life of the file. While intake takes files, one
-// is left for messages that have to move.
+// While intake takes files, one is left for messages that have to move. The files of the state log go round
+// in their order, whatever their size.
 void Journal::enter_segment(std::uint64_t least) {
   const bool is_intake = log_ == Log::messages;
   constexpr std::size_t nothing_to_move = 3;  // segments in use: fewer are not worth moving together
   const std::size_t left = is_intake && segments_.size() >= nothing_to_move ? 1 : 0;
-  // The files of the state log go round in their order, whatever their size.
-  Site site = ground_.take(ground_log(), is_intake ? least : 0, left);
-  auto segment = std::make_shared<Segment>();
   // A number is used once, even if it comes to nothing: nobody can say what of it is on disk.
-  segment->header = {++last_sequence_,
-                     random_generation(),
-                     end_.segment,
-                     end_.offset,
-                     is_intake ? SegmentKind::intake : SegmentKind::state,
-                     torn_};
-  segment->path = site.path;
-  segment->file = site.file;
-  segment->capacity = site.capacity;
-  try {
-    segment->file->write_at(0, encode_header(segment->header));
-    segment->file->sync_data();
-  } catch (const disk::DiskError&) {
-    ground_.give_back(ground_log(), std::move(site));
-    throw;
-  }
-  current_ = std::move(segment);
+  const SegmentHeader header = {++last_sequence_,
+                                random_generation(),
+                                end_.segment,
+                                end_.offset,
+                                is_intake ? SegmentKind::intake : SegmentKind::state,
+                                torn_};
+  current_ = ground_.begin_segment(ground_log(), header, least, left);
   torn_ = false;
-  end_ = {current_->header.sequence, segment_start};
+  end_ = {header.sequence, segment_start};
   written_ = segment_start;
   segments_.add(current_);
 }
@@ -302,7 +281,7 @@ void Journal::abandon_segment() {
     end_ = {header.previous, header.previous_end};
     torn_ = header.previous_is_torn;
     segments_.remove(header.sequence);
-    ground_.give_back(ground_log(), {current_->path, current_->file, current_->capacity});
+    ground_.give_back(ground_log(), *current_);
   }
   leave_segment();
 }

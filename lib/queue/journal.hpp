@@ -161,7 +161,4 @@ class Journal {
 // The QueueError that a failed disk operation is for a client.
 QueueError to_queue_error(const std::exception& error);
 
-// A generation for a segment: random, so that nobody who sends mail can guess it.
-std::uint64_t random_generation();
-
 }  // namespace relayd::queue

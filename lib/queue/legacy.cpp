@@ -75,4 +75,15 @@ void Replay::apply_legacy(const Record& record, Position where) {
   if (Entry* const entry = index.find(record.id)) index.erase(*entry);
 }
 
+void Replay::begin_intake() {
+  if (messages_start.current) return;
+  const SegmentHeader header = {last_message_sequence + 1, random_generation(), messages_start.end.segment,
+                                messages_start.end.offset, SegmentKind::intake, messages_start.torn};
+  messages_start.current = parts_.ground.begin_segment(Ground::Log::messages, header, segment_start + 1);
+  messages_start.end = {header.sequence, segment_start};
+  messages_start.torn = false;
+  last_message_sequence = last_intake_sequence = header.sequence;
+  parts_.messages.add(messages_start.current);
+}
+
 }  // namespace relayd::queue

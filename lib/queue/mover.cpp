@@ -95,7 +95,9 @@ void Mover::copy(std::vector<Move>& moves) {
       std::uint64_t unreadable = 0;
       moves[i].rescued =
           read_what_can_be_read(*segment->file, moves[i].from.offset, moves[i].length, unreadable);
-      moves[i].unreadable = unreadable > 0;
+      // If it can be read by now, nothing is damaged.
+      moves[i].unreadable =
+          unreadable > 0 || parse_record(moves[i].rescued, segment->header.generation).has_value();
     }
   }
   if (bytes == 0) return;
@@ -116,7 +118,7 @@ void Mover::copy(std::vector<Move>& moves) {
     // What it holds already is sound, and stays.
     if (end_ == segment_start) {
       store_.messages.remove(target_->header.sequence);
-      store_.ground.give_back(Ground::Log::messages, {target_->path, target_->file, target_->capacity});
+      store_.ground.give_back(Ground::Log::messages, *target_);
     }
     target_.reset();
     throw;
@@ -126,34 +128,26 @@ void Mover::copy(std::vector<Move>& moves) {
 
 void Mover::open_target(std::uint64_t least) {
   target_.reset();
-  Site site = store_.ground.take(Ground::Log::messages, least);
-  auto segment = std::make_shared<Segment>();
-  segment->header = {++store_.last_message_sequence, random_generation(), 0, 0, SegmentKind::moved};
-  segment->path = site.path;
-  segment->file = site.file;
-  segment->capacity = site.capacity;
-  try {
-    segment->file->write_at(0, encode_header(segment->header));
-    segment->file->sync_data();
-  } catch (const disk::DiskError&) {
-    store_.ground.give_back(Ground::Log::messages, std::move(site));
-    throw;
-  }
-  store_.messages.add(segment);
-  target_ = std::move(segment);
+  const SegmentHeader header = {++store_.last_message_sequence, random_generation(), 0, 0,
+                                SegmentKind::moved};
+  target_ = store_.ground.begin_segment(Ground::Log::messages, header, least);
+  store_.messages.add(target_);
   end_ = segment_start;
 }
 
 void Mover::report(const Move& move) {
-  Entry* const entry = store_.index.find(move.id);
-  Submission fact;
-  fact.id = move.id;
-  fact.bytes = encode_event(RecordType::hold, move.id, entry->last, store_.loop.wall_now());
-  store_.facts->submit(std::move(fact));
-  if (entry->state == MessageState::ready)
-    entry->hold_asked = true;
-  else if (entry->state != MessageState::failed)
-    store_.index.set_timeless(*entry, MessageState::held);
+  Entry& entry = *store_.index.find(move.id);
+  if (!entry.doomed && !entry.hold_asked && entry.state != MessageState::failed &&
+      entry.state != MessageState::held) {
+    Submission fact;
+    fact.id = move.id;
+    fact.bytes = encode_event(RecordType::hold, move.id, entry.last, store_.loop.wall_now());
+    store_.facts->submit(std::move(fact));
+    if (entry.state == MessageState::ready)
+      entry.hold_asked = true;
+    else
+      store_.index.set_timeless(entry, MessageState::held);
+  }
   const std::string name = to_string(move.id) + "-message";
   store_.alarm.say(fmt::format("{} is held: its record is damaged; what is left of it is quarantine/{}",
                                to_string(move.id), name));

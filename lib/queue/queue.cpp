@@ -14,6 +14,8 @@ namespace relayd::queue {
 namespace {
 
 Outcome without_texts(Outcome outcome) {
+  outcome.username.clear();
+  outcome.host.clear();
   for (RecipientOutcome& recipient : outcome.recipients) recipient.text.clear();
   return outcome;
 }
@@ -114,10 +116,10 @@ void Queue::settle(Message& message, const Outcome& outcome) {
   if (entry.doomed) return q.erase_doomed(entry);
   const bool counted = entry.counted;
   const bool living = q.store.index.apply(entry, outcome, counted, q.options.keep_failed, q.clock());
+  std::string record = encode_outcome(entry.id, entry.last, outcome, counted, !living);
   // With little room the texts of replies are left out.
-  std::string record = q.upkeep().is_brief()
-                           ? encode_outcome(entry.id, entry.last, without_texts(outcome), counted, !living)
-                           : encode_outcome(entry.id, entry.last, outcome, counted, !living);
+  if (q.upkeep().is_brief() || record.size() > q.store.ground.largest_fact())
+    record = encode_outcome(entry.id, entry.last, without_texts(outcome), counted, !living);
   if (!living) return q.erase(entry, std::move(record));
   entry.hold_asked = false;
   q.record(entry, std::move(record));

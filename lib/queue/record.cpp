@@ -17,6 +17,8 @@ constexpr std::size_t size_at = 32, body_checksum_at = 40, accepted_at = 48, env
 constexpr std::uint8_t flag_by_reference = 1, flag_in_doubt = 2, flag_held = 4, flag_final = 8,
                        flag_counted = 16;
 
+constexpr std::uint32_t flag_torn = 1U << 31;  // in the rows about segments
+
 constexpr std::uint8_t flag_eight_bit = 1, flag_smtp_utf8 = 2, flag_require_tls = 4;  // of an envelope
 
 constexpr std::size_t max_reply_text = 512;                   // of a RecipientOutcome
@@ -388,7 +390,7 @@ std::string encode_checkpoint(const Checkpoint& checkpoint) {
     put(record, row.sequence);
     put(record, row.scan_from);
     put(record, row.end);
-    put(record, row.count);
+    put(record, row.count | (row.is_torn ? flag_torn : 0));
     put(record, row.ids);
   }
   pad(record);
@@ -408,7 +410,9 @@ std::optional<Checkpoint> decode_checkpoint(const Record& record) {
     row.sequence = reader.take<std::uint64_t>();
     row.scan_from = reader.take<std::uint32_t>();
     row.end = reader.take<std::uint32_t>();
-    row.count = reader.take<std::uint32_t>();
+    const auto flags_and_count = reader.take<std::uint32_t>();
+    row.is_torn = flags_and_count & flag_torn;
+    row.count = flags_and_count & ~flag_torn;
     row.ids = reader.take<std::uint64_t>();
   }
   if (!reader.sound()) return std::nullopt;
@@ -422,7 +426,7 @@ std::string encode_retired(const std::vector<RetiredRow>& rows) {
     put(record, row.sequence);
     put(record, row.previous);
     put(record, row.previous_end);
-    put(record, row.kind);
+    put(record, row.kind | (row.previous_is_torn ? flag_torn : 0));
   }
   pad(record);
   return record;
@@ -438,7 +442,9 @@ std::optional<std::vector<RetiredRow>> decode_retired(const Record& record) {
     row.sequence = reader.take<std::uint64_t>();
     row.previous = reader.take<std::uint64_t>();
     row.previous_end = reader.take<std::uint32_t>();
-    row.kind = reader.take<std::uint32_t>();
+    const auto flags_and_kind = reader.take<std::uint32_t>();
+    row.previous_is_torn = flags_and_kind & flag_torn;
+    row.kind = flags_and_kind & ~flag_torn;
   }
   if (!reader.sound()) return std::nullopt;
   return rows;

@@ -164,6 +164,7 @@ struct SegmentRow {
   std::uint32_t end = 0;        // so far it was durable
   std::uint32_t count = 0;      // of its living messages that have summaries,
   std::uint64_t ids = 0;        // and the exclusive or of their ids
+  bool is_torn = false;         // it has holes that never were durable
 };
 
 struct Checkpoint {
@@ -181,6 +182,7 @@ struct RetiredRow {
   std::uint64_t previous = 0;
   std::uint32_t previous_end = 0;
   std::uint32_t kind = 0;  // a SegmentKind
+  bool previous_is_torn = false;
 };
 std::string encode_retired(const std::vector<RetiredRow>& rows);
 std::optional<std::vector<RetiredRow>> decode_retired(const Record& record);

@@ -19,6 +19,7 @@ Replay::Replay(Parts parts, Duration keep_failed, Clock clock, OnProgress on_pro
     : parts_(parts), keep_failed_(keep_failed), clock_(clock), on_progress_(std::move(on_progress)) {}
 
 void Replay::run() {
+  for (const Ground::Log log : {Ground::Log::state, Ground::Log::messages}) refuse_newer(log);
   find(Ground::Log::state, states_);
   find(Ground::Log::messages, messages_);
   bound(states_, SegmentKind::state, SegmentKind::state);
@@ -135,9 +136,15 @@ void Replay::damaged(std::string_view bytes, Position where, const Segment& segm
   for (std::size_t at = 0; at + record_header <= bytes.size() && about.size() < 200; at += record_alignment)
     if (const auto id = claimed_id(bytes.substr(at), segment.header.generation))
       about += fmt::format("{}{}", about.empty() ? ", it seems of " : " ", to_string(*id));
-  note(fmt::format("quarantine/{}: {} octets of {} that were durable are {}{}", name, bytes.size(),
-                   segment.path, unreadable > 0 ? "unreadable" : "damaged", about));
-  queue::set_aside(parts_.disk, name, bytes);
+  std::string kept = fmt::format("quarantine/{}", name);
+  try {
+    const Ground::Claim claim(parts_.ground, bytes.size());
+    queue::set_aside(parts_.disk, name, bytes);
+  } catch (const disk::DiskError& error) {
+    kept = fmt::format("not kept in quarantine ({})", error.what());
+  }
+  note(fmt::format("{}: {} octets of {} that were durable are {}{}", kept, bytes.size(), segment.path,
+                   unreadable > 0 ? "unreadable" : "damaged", about));
 }
 
 void Replay::note(std::string line) {
@@ -184,17 +191,19 @@ void Replay::read_states() {
       free_states_.emplace_back(header.sequence, Site{found.segment->path, found.segment->file, found.size});
       continue;
     }
-    const bool first_is_missing = before == 0 && header.sequence > states_from && states_from != 0;
+    // Without a checkpoint the log has to begin with its first segment.
+    const bool first_is_missing = before == 0 && header.sequence > states_from &&
+                                  header.previous >= std::max<std::uint64_t>(states_from, 1);
     if (first_is_missing || (before != 0 && header.previous > before)) {
       damage_ = true;
       states_lost_ = false;
       suspects_.all();
-      note(fmt::format("{}: segment {} of the state log is missing, although older ones are there",
-                       Ground::directory(Ground::Log::state), header.previous));
+      note(fmt::format("{}: segment {} of the state log, which is needed, is missing",
+                       Ground::directory(Ground::Log::state),
+                       before == 0 && states_from != 0 ? states_from : header.previous));
     }
     before = header.sequence;
     parts_.states.add(found.segment);
-    parts_.ground.in_use(Ground::Log::state, found.size);
     const Extent extent = read_segment(found, segment_start, 0, [this](const Record& record, Position where) {
       apply_state(record, where);
     });
@@ -227,12 +236,7 @@ void Replay::apply_state(const Record& record, Position where) {
     default:
       break;
   }
-  if (record.type > RecordType::closed) {
-    if (record.flags & flag_may_be_ignored) return;
-    throw QueueError(QueueError::Kind::broken,
-                     fmt::format("{}: a record of type {} was written by a newer version of relayd",
-                                 Ground::directory(Ground::Log::state), static_cast<unsigned>(record.type)));
-  }
+  if (record.type > RecordType::closed) return pass_over(record, Ground::Log::state);
   if (record.type == RecordType::retry) suspects_.clear(record.id);
   if (parts_.index.find(record.id)) return apply_fact(record, where);
   if (is_final(record)) {
@@ -241,6 +245,14 @@ void Replay::apply_state(const Record& record, Position where) {
   } else if (!dead_.contains(record.id.value)) {
     late_[record.id.value].push_back({where, record.type, record.flags, std::string(record.payload)});
   }
+}
+
+// A record of a type that a later version has. Throws where it may not be ignored.
+void Replay::pass_over(const Record& record, Ground::Log log) {
+  if (record.flags & flag_may_be_ignored) return;
+  throw QueueError(QueueError::Kind::broken,
+                   fmt::format("{}: a record of type {} was written by a newer version of relayd",
+                               Ground::directory(log), static_cast<unsigned>(record.type)));
 }
 
 void Replay::apply_fact(const Record& record, Position where) {
@@ -295,7 +307,9 @@ void Replay::apply_retired(const std::vector<RetiredRow>& rows) {
       const SegmentHeader& header = found.segment->header;
       if (header.kind != SegmentKind::intake || header.sequence >= row.sequence) continue;
       found.is_void |= header.sequence > row.previous;
-      if (header.sequence == row.previous) found.end = row.previous_end;
+      if (header.sequence != row.previous) continue;
+      found.end = row.previous_end;
+      found.torn = row.previous_is_torn;
     }
   }
 }
@@ -401,12 +415,16 @@ void Replay::read_tail(const Found& found, const SegmentRow* row) {
   const std::uint32_t from = row ? row->scan_from : segment_start;
   Found bounded = found;
   // It was not being written any more then: that is where it ended.
-  if (row && found.end == 0 && sequence < checkpoint_->last_intake) bounded.end = row->end;
+  if (row && found.end == 0 && sequence < checkpoint_->last_intake) {
+    bounded.end = row->end;
+    bounded.torn = row->is_torn;
+  }
   total_ += found.size - std::min<std::uint64_t>(found.size, from);
   const Extent extent =
       read_segment(bounded, from, row ? row->end : 0,
                    [this](const Record& record, Position where) { add_message(record, where); });
   scanned_from[sequence] = from;
+  if (bounded.torn || extent.torn) torn.insert(sequence);
   const std::uint64_t end = bounded.end != 0 ? bounded.end : extent.end;
   parts_.index.written(sequence, end - segment_start);
   messages_start.end = {sequence, static_cast<std::uint32_t>(end)};
@@ -416,6 +434,7 @@ void Replay::read_tail(const Found& found, const SegmentRow* row) {
 }
 
 void Replay::add_message(const Record& record, Position where) {
+  if (record.type > RecordType::closed) return pass_over(record, Ground::Log::messages);
   last_id = std::max(last_id, record.id);
   if (dead_.contains(record.id.value) || parts_.index.find(record.id)) return;
   const std::optional<StoredMessage> message = decode_message(record);

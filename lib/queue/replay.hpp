@@ -42,6 +42,9 @@ class Replay {
 
   // Throws QueueError{broken} for a queue of a newer version, and DiskError.
   void run();
+  // After a queue of format 1: opens the first segment of intake, before any record of the state log is
+  // written. Its header is what a relayd that knows format 1 alone refuses. Throws DiskError.
+  void begin_intake();
 
   // --- what it found ---
   JournalStart messages_start = {};
@@ -53,7 +56,8 @@ class Replay {
   MessageId last_id;
   std::map<std::uint64_t, std::uint32_t> scanned_from;   // of segments of intake: what before has summaries
   std::unordered_map<std::uint64_t, Outcome> inherited;  // replies that a queue of format 1 knew, by message
-  std::vector<std::string> set_aside;                    // a line each
+  std::set<std::uint64_t> torn;        // segments of intake with holes that never were durable
+  std::vector<std::string> set_aside;  // a line each
   std::uint64_t read = 0;
   std::size_t segments = 0;
   std::vector<MessageId> in_doubt;
@@ -84,6 +88,7 @@ class Replay {
     std::string payload;
   };
 
+  void refuse_newer(Ground::Log log) const;
   void find(Ground::Log log, std::vector<Found>& found);
   void find_file(Ground::Log log, const std::string& name, std::uint64_t number, std::vector<Found>& found);
   void bound(std::vector<Found>& found, SegmentKind kind, SegmentKind older);
@@ -102,6 +107,7 @@ class Replay {
   void tell_missing();
   void read_tail(const Found& found, const SegmentRow* row);
 
+  static void pass_over(const Record& record, Ground::Log log);
   void apply_state(const Record& record, Position where);
   void apply_fact(const Record& record, Position where);
   void apply_event(Entry& entry, RecordType type, const StoredEvent& event);

@@ -1,6 +1,7 @@
 #include "queue/segment.hpp"
 
 #include <algorithm>
+#include <random>
 
 #include "queue/checksum.hpp"
 #include "queue/codec.hpp"
@@ -39,6 +40,11 @@ HeaderVerdict decode_copy(std::string_view bytes) {
 
 }  // namespace
 
+std::uint64_t random_generation() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
 std::string encode_header(const SegmentHeader& header) {
   std::string bytes(magic);
   put(bytes, format_version);
@@ -62,9 +68,7 @@ HeaderVerdict decode_header(std::string_view front) {
   for (const std::size_t at : {std::size_t{0}, copy_at, legacy_copy_at}) {
     if (front.size() < at + header_size) continue;
     HeaderVerdict verdict = decode_copy(front.substr(at, header_size));
-    // A first copy that was never written is not damaged.
-    verdict.is_copy =
-        at != 0 && front.substr(0, header_size).find_first_not_of('\0') != std::string_view::npos;
+    verdict.is_copy = at != 0;
     if (verdict.version != 0) return verdict;
   }
   return {};

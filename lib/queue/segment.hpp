@@ -48,6 +48,9 @@ struct SegmentHeader {
 inline std::uint32_t start_of(const SegmentHeader& header) {
   return header.kind == SegmentKind::legacy ? legacy_segment_start : segment_start;
 }
+// A generation for a segment: random, so that nobody who sends mail can guess it.
+std::uint64_t random_generation();
+
 // All that stands before the first record: the header, twice.
 std::string encode_header(const SegmentHeader& header);
 

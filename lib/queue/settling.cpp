@@ -20,7 +20,6 @@ void Replay::settle_entries() {
                         (migrating && header.kind == SegmentKind::legacy && !found.is_void);
     if (!lives && !counts) continue;
     parts_.messages.add(found.segment);
-    parts_.ground.in_use(Ground::Log::messages, found.size);
   }
   settle_extents();
   for (const MessageId id : suspects_.hold(parts_.index))

@@ -56,6 +56,10 @@ void Summaries::submit(const Entry& entry, std::optional<Outcome> replies, bool 
   Submission submission;
   submission.id = entry.id;
   submission.bytes = encode_summary(entry.id, summary);
+  if (submission.bytes.size() > store_.ground.largest_fact()) {
+    summary.merged.reset();
+    submission.bytes = encode_summary(entry.id, summary);
+  }
   submission.is_summary = true;
   submission.releases = releases;
   store_.facts->submit(std::move(submission));

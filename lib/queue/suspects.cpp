@@ -25,7 +25,10 @@ void Suspects::damaged(std::string_view bytes, std::uint64_t generation, bool re
   for (std::size_t at = 0; at + record_header <= bytes.size(); at += record_alignment) {
     const std::string_view record = bytes.substr(at);
     // The mark of the first one may be what is damaged.
-    if (at == 0 || may_be_record(record, generation)) ids_.insert(load<std::uint64_t>(&record[id_at]));
+    if (at != 0 && !may_be_record(record, generation)) continue;
+    const std::uint64_t suspect = load<std::uint64_t>(&record[id_at]);
+    ids_.insert(suspect);
+    std::erase_if(cleared_, [suspect](std::uint64_t id) { return is_near(suspect, id); });
   }
 }
 
@@ -36,8 +39,7 @@ void Suspects::all() {
 }
 
 void Suspects::clear(MessageId id) {
-  std::erase_if(ids_, [id](std::uint64_t suspect) { return suspect == id.value; });
-  if (all_) cleared_.insert(id.value);
+  if (all_ || !ids_.empty()) cleared_.insert(id.value);
 }
 
 void Suspects::none_above(MessageId id) {
@@ -45,7 +47,8 @@ void Suspects::none_above(MessageId id) {
 }
 
 bool Suspects::is_suspect(MessageId id) const {
-  if (all_ && !cleared_.contains(id.value) && (!youngest_ || id <= *youngest_)) return true;
+  if (cleared_.contains(id.value)) return false;
+  if (all_ && (!youngest_ || id <= *youngest_)) return true;
   return std::any_of(ids_.begin(), ids_.end(),
                      [id](std::uint64_t suspect) { return is_near(suspect, id.value); });
 }

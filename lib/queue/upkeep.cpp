@@ -15,16 +15,18 @@ constexpr auto pause_without_room = 1s;
 constexpr auto idle = 5s;  // nothing was taken for so long: files that are free are of use to others
 constexpr auto pause_after_failure = 1min;
 
-// Files for messages: small for a relay that takes little, so that it needs little of the disk.
-constexpr std::uint64_t smallest_file = 4 << 20;
+// Files for messages.
 constexpr std::uint64_t taken_per_file = 4;  // a file has this part of what was taken since the start
 constexpr std::size_t free_files = 2;        // one to be filled next, one for what has to move
 constexpr std::size_t most_free_files = 4;
 
 // Files of the state log.
-constexpr std::uint64_t smallest_state_file = 1 << 20;
-constexpr std::uint64_t state_files = 8;  // so many of them hold what is needed
-constexpr std::uint64_t spare_state_files = 4;
+constexpr std::uint64_t state_files = 8;        // so many of them hold what is needed
+constexpr std::uint64_t recorded_per_file = 8;  // a file has this part of what was recorded since the start
+constexpr std::uint64_t usual_state_file = 1 << 20;  // at most: a sync for its header is nothing then
+constexpr std::uint64_t spare_state_files = 2;
+constexpr std::uint64_t margin_state_files =
+    3;  // one is written, one holds what cannot go yet, one is for progress
 
 // Index::state_need() counts for each message two summaries, the old one and the new, and one attempt: doubt
 // and an outcome without texts. Each is at most a third of it.
@@ -43,11 +45,13 @@ Upkeep::Upkeep(Store& store)
     : store_(store), summaries_(store), mover_(store, summaries_), timer_(store.loop) {}
 
 void Upkeep::begin(std::map<std::uint64_t, std::uint32_t> scanned_from, std::uint64_t last_intake,
-                   std::uint64_t states_from, bool migrating) {
+                   std::set<std::uint64_t> torn, std::uint64_t states_from, bool migrating) {
   scan_from_ = std::move(scanned_from);
   last_intake_ = last_intake;
+  torn_ = std::move(torn);
   states_from_ = states_from;
   migrating_ = migrating;
+  recorded_ = store_.states.capacity();  // a hundred starts leave no more than one
 }
 
 void Upkeep::taken(std::uint64_t octets) {
@@ -57,6 +61,7 @@ void Upkeep::taken(std::uint64_t octets) {
 
 void Upkeep::tend() {
   prepare();
+  arm();
   if (working_) return;
   if (!migrating_ && dead().empty() && !wants_checkpoint() && !wants_to_move()) return;
   working_ = true;
@@ -66,18 +71,23 @@ void Upkeep::tend() {
 // --- room ---
 
 std::uint64_t Upkeep::state_file() const {
-  const std::uint64_t wanted = store_.index.state_need() / state_files;
-  return std::min(std::max(wanted, smallest_state_file), store_.ground.largest());
+  const std::uint64_t usual = std::min(recorded_ / recorded_per_file, usual_state_file);
+  const std::uint64_t wanted = std::max(store_.index.state_need() / state_files, usual);
+  return std::min(std::max(wanted, Ground::smallest_state_file), store_.ground.largest());
 }
 
-// What is not written to yet.
+// What is not written to yet. Of a file that is larger than one would be made now no more counts than of such
+// a one: old records in the file that is written cannot go.
 std::uint64_t Upkeep::state_room() const {
-  return store_.ground.free_capacity(Ground::Log::state) + store_.state_rest;
+  const std::uint64_t file = state_file();
+  return store_.ground.free_capacity(Ground::Log::state, file) + std::min(store_.state_rest, file);
 }
 
-// What must be there, what is made ahead of that, and what is more than can be of use.
+// What must be there, what is made ahead of that, and what is more than can be of use. A message that has a
+// summary needs a third less: that one is written.
 std::uint64_t Upkeep::state_room_needed() const {
-  return room_for_what_is_open() + state_file();
+  const Index& index = store_.index;
+  return index.state_need() - index.based_need() / need_parts + promised_ + margin_state_files * state_file();
 }
 std::uint64_t Upkeep::state_room_wanted() const {
   return state_room_needed() + store_.index.state_need() / 4 + spare_state_files * state_file();
@@ -86,7 +96,7 @@ std::uint64_t Upkeep::state_room_too_much() const {
   return 2 * (state_room_wanted() + spare_state_files * state_file());
 }
 std::uint64_t Upkeep::room_for_what_is_open() const {
-  return (store_.index.state_need() + promised_) / need_parts * open_parts;
+  return store_.index.state_need() / need_parts * open_parts;
 }
 
 bool Upkeep::is_short_of_room() const {
@@ -107,16 +117,23 @@ void Upkeep::wake() {
   for (async::Event* const waiter : std::exchange(waiting_, {})) waiter->set();
 }
 
-void Upkeep::look_again(SteadyTime when) {
-  if (timer_.armed() && looks_again_ <= when) return;
-  looks_again_ = when;
-  timer_.at(when, [this] { tend(); });
+// For the first of what is put off.
+void Upkeep::arm() {
+  const SteadyTime now = store_.loop.now();
+  const bool has_spare_files = store_.ground.free_count(Ground::Log::messages) > free_files;
+  const SteadyTime never = SteadyTime::max();
+  const SteadyTime next =
+      std::min({no_room_until_ > now ? no_room_until_ : never, no_move_until_ > now ? no_move_until_ : never,
+                has_spare_files && taken_at_ + idle > now ? taken_at_ + idle : never});
+  if (next == never || (timer_.armed() && timer_at_ <= next)) return;
+  timer_at_ = next;
+  timer_.at(next, [this] { tend(); });
 }
 
 async::Task<void> Upkeep::keep_promises() {
   while (!keeps_promises()) {
     tend();
-    if (!making_ && !working_)
+    if (!making_)
       throw QueueError(QueueError::Kind::full, "there is no room to record what becomes of more mail");
     async::Event something;
     waiting_.push_back(&something);
@@ -129,7 +146,6 @@ void Upkeep::prepare() {
   const std::uint64_t state = state_room();
   const std::size_t free = store_.ground.free_count(Ground::Log::messages);
   const bool is_idle = store_.loop.now() >= taken_at_ + idle;
-  if (free > free_files && !is_idle) look_again(taken_at_ + idle);
   const bool too_much = free > (is_idle ? free_files : most_free_files) || state > state_room_too_much();
   if (state >= state_room_wanted() && free >= free_files && !too_much) return;
   making_ = true;
@@ -145,18 +161,18 @@ async::Task<void> Upkeep::make_room() {
     }
     wake();
     const std::uint64_t taken = taken_ / taken_per_file;
-    const std::uint64_t size = ground.fitting(std::max(taken, smallest_file));
+    const std::uint64_t size = ground.fitting(std::max(taken, Ground::smallest_message_file));
     while (ground.free_count(Ground::Log::messages) < free_files)
       co_await store_.keeper.run([&ground, size] { ground.make(Ground::Log::messages, size); });
     disk_is_full_ = false;
   } catch (const disk::DiskError&) {
     // Intake says so when it matters. What is there is enough for what was taken.
     no_room_until_ = store_.loop.now() + pause_without_room;
-    look_again(no_room_until_);
     disk_is_full_ = true;
   }
   co_await give_room_back();
   making_ = false;
+  arm();
   wake();
 }
 
@@ -191,6 +207,7 @@ async::Task<void> Upkeep::work() {
     wake();
   }
   working_ = false;
+  arm();
   wake();
   prepare();
 }
@@ -221,16 +238,18 @@ async::Task<void> Upkeep::retire(std::vector<std::uint64_t> sequences) {
     if (!segment) continue;
     row.previous = segment->header.previous;
     row.previous_end = segment->header.previous_end;
+    row.previous_is_torn = segment->header.previous_is_torn;
     row.kind = static_cast<std::uint32_t>(segment->header.kind);
   }
   std::string record = encode_retired(rows);
   co_await submit(std::move(record));
   for (const std::uint64_t sequence : sequences) {
     if (const auto segment = store_.messages.find(sequence))
-      store_.ground.give_back(Ground::Log::messages, {segment->path, segment->file, segment->capacity});
+      store_.ground.give_back(Ground::Log::messages, *segment);
     store_.messages.remove(sequence);
     store_.index.forget(sequence);
     scan_from_.erase(sequence);
+    torn_.erase(sequence);
     retiring_.erase(sequence);
   }
   prepare();
@@ -251,16 +270,20 @@ bool Upkeep::wants_checkpoint() const {
   if (store_.index.size() - store_.index.based() - store_.index.doomed() > most_without_summary) return true;
   if (taken_ - taken_before_ > most_taken * store_.ground.largest()) return true;
   const auto states = store_.states.all();
-  const bool would_free = !states.empty() && states.front()->header.sequence < floor_;
-  const std::uint64_t used = store_.states.capacity();
-  const std::uint64_t recorded = recorded_ - recorded_before_;
-  // Twice what lives, and what began to be recorded since.
-  if (used >= store_.index.state_need() + spare_state_files * state_file())
-    return would_free || recorded >= std::max(2 * state_file(), used / 4);
-  // Unless something was recorded since the last one, or that one left more than it had to, nothing comes of
-  // it.
-  return state_room() < state_room_needed() + state_file() &&
-         (recorded >= state_file() / 4 || (would_free && is_short_of_room()));
+  const std::uint64_t first = states.empty() ? 0 : states.front()->header.sequence;
+  const bool left_some = first < floor_;
+  // The log is larger than what lives needs, and something new is in it.
+  if (store_.states.capacity() > store_.index.state_need() + state_file())
+    return is_news() || (left_some && may_follow_);
+  if (state_room() >= room_for_what_is_open() + promised_ + 2 * state_file()) return false;
+  // Unless something was recorded since the last one, or more can go now than that one let go of, nothing
+  // comes of it.
+  const bool went_on = first < store_.state_end.segment && store_.state_end.segment > ended_in_;
+  return recorded_ - recorded_before_ >= state_file() / 4 || (is_short_of_room() && (left_some || went_on));
+}
+
+bool Upkeep::is_news() const {
+  return recorded_ - recorded_before_ >= std::max(2 * state_file(), store_.states.capacity() / 4);
 }
 
 // Two checkpoints have to know of a message before the records about it go: then a start that finds the newer
@@ -273,6 +296,7 @@ async::Task<void> Upkeep::take_checkpoint() {
     if (const auto segment = store_.messages.find(sequence))
       covered[sequence] = start_of(segment->header) + static_cast<std::uint32_t>(use.bytes);
   taken_before_ = taken_;
+  may_follow_ = is_news();
   recorded_before_ = recorded_;
 
   const auto states = store_.states.all();
@@ -285,6 +309,7 @@ async::Task<void> Upkeep::take_checkpoint() {
   co_await submit(std::move(record));
   free_states_before(states_from_);
   floor_ = floor;
+  ended_in_ = store_.state_end.segment;
 }
 
 // Of messages that have no summary, or one in a segment of the state log before that.
@@ -320,7 +345,7 @@ void Upkeep::free_states_before(std::uint64_t sequence) {
   for (const std::shared_ptr<const Segment>& segment : store_.states.all()) {
     if (segment->header.sequence >= sequence) break;
     store_.states.remove(segment->header.sequence);
-    store_.ground.give_back(Ground::Log::state, {segment->path, segment->file, segment->capacity});
+    store_.ground.give_back(Ground::Log::state, *segment);
   }
 }
 
@@ -337,6 +362,7 @@ Checkpoint Upkeep::checkpoint(Position end, bool all_known) const {
     SegmentRow& row = checkpoint.segments.emplace_back();
     row.sequence = sequence;
     row.count = use.based;
+    row.is_torn = torn_.contains(sequence);
     row.ids = use.based_ids;
     row.end = start_of(segment->header) + static_cast<std::uint32_t>(use.bytes);
     if (sequence == end.segment) {
@@ -365,7 +391,6 @@ async::Task<void> Upkeep::move() {
     co_await mover_.empty(sequence, is_brief());
   } catch (const disk::DiskError& error) {
     no_move_until_ = store_.loop.now() + pause_after_failure;
-    look_again(no_move_until_);
     store_.alarm.say(fmt::format("old messages cannot be moved together for now: {}", error.what()));
   }
 }

@@ -23,10 +23,10 @@ class Upkeep {
   explicit Upkeep(Store& store);
 
   // Where the last process left off: from where on the segments of intake have no summaries, the newest of
-  // them, and the first segment of the state log that is needed. `migrating`: from format 1, which no
-  // checkpoint has replaced yet.
+  // them, those with holes that never were durable, and the first segment of the state log that is needed.
+  // `migrating`: from format 1, which no checkpoint has replaced yet.
   void begin(std::map<std::uint64_t, std::uint32_t> scanned_from, std::uint64_t last_intake,
-             std::uint64_t states_from, bool migrating);
+             std::set<std::uint64_t> torn, std::uint64_t states_from, bool migrating);
 
   // So many octets of messages were taken.
   void taken(std::uint64_t octets);
@@ -70,6 +70,7 @@ class Upkeep {
   std::uint64_t state_room_too_much() const;
   std::uint64_t room_for_what_is_open() const;
   void wake();
+  void arm();
   void prepare();
   async::Task<void> make_room();
   async::Task<void> give_room_back();
@@ -80,6 +81,7 @@ class Upkeep {
   async::Task<void> retire(std::vector<std::uint64_t> sequences);
   async::Task<void> submit(std::string record);
   bool wants_checkpoint() const;
+  bool is_news() const;
   async::Task<void> take_checkpoint();
   async::Task<void> summarise(std::uint64_t before, const std::map<std::uint64_t, std::uint32_t>& covered);
   void free_states_before(std::uint64_t sequence);
@@ -92,6 +94,7 @@ class Upkeep {
 
   std::map<std::uint64_t, std::uint32_t> scan_from_;  // of segments of intake
   std::uint64_t last_intake_ = 0;                     // of the start
+  std::set<std::uint64_t> torn_;                      // segments of intake, since before that
   std::uint64_t states_from_ = 0;                     // as the last checkpoint says
   std::uint64_t floor_ = 0;                           // state segment at the beginning of the last checkpoint
   std::uint64_t taken_ = 0;                           // octets of messages since the start
@@ -99,6 +102,8 @@ class Upkeep {
   std::uint64_t taken_before_ = 0;                    // until the last checkpoint
   std::uint64_t recorded_ = 0;                        // octets of facts since the start
   std::uint64_t recorded_before_ = 0;                 // until the last checkpoint
+  bool may_follow_ = false;                           // that was due, and another may let go of more
+  std::uint64_t ended_in_ = 0;                        // state segment at its end
   std::set<std::uint64_t> retiring_;
 
   std::uint64_t promised_ = 0;
@@ -110,9 +115,8 @@ class Upkeep {
   SteadyTime no_move_until_{};          // so did moving
   std::vector<async::Event*> waiting_;  // for room
 
-  void look_again(SteadyTime when);
-  SteadyTime looks_again_{};
   async::Timer timer_;
+  SteadyTime timer_at_{};
   async::Scope scope_;
 };
 

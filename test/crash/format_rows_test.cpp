@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <random>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -214,6 +215,32 @@ TEST_F(FormatRow, Row04ABatchThatWasWrittenInPartsIsTornLikeAnyOther) {
   }
 }
 
+// S1 is torn, S2 says so, is retired, and its file is used for something else.
+TEST_F(FormatRow, Row04ATornSegmentIsNoDamageOnceItsSuccessorWasRetired) {
+  for (unsigned seed = 2; seed < 30; ++seed) {
+    SCOPED_TRACE(seed);
+    renew();
+    const MessageId first = commit("first");
+    arm(records_sync);
+    std::vector<async::Task<MessageId>> tasks;
+    for (int i = 0; i < 4; ++i) {
+      Envelope envelope;
+      envelope.recipients.push_back({"b@example.org", "", ""});
+      tasks.push_back(commit_task(std::string(900, 'a'), std::move(envelope)));
+    }
+    for (auto& task : tasks) task.start();
+    loop.run_until([&] { return std::ranges::all_of(tasks, [](const auto& task) { return task.done(); }); });
+    restart(seed);
+    for (int i = 0; i < 8; ++i) {
+      queue->remove(message(commit(std::string(5'000, 'x'))));
+      rest();
+    }
+    memory->arm(1, ForgettingDisk::Fault::power_fails);
+    restart(0);
+    EXPECT_NE(queue->find(first), nullptr);
+  }
+}
+
 TEST_F(FormatRow, Row05ABatchThatWasSyncedAndNotAnsweredIsThere) {
   rest();
   Envelope envelope;
@@ -258,6 +285,27 @@ TEST_F(FormatRow, Row07ASegmentThatNothingDurableWasWrittenToIsPassedOver) {
     restart(seed);
     EXPECT_EQ(recovery.messages, 2U);
     EXPECT_TRUE(queue->find(first));
+  }
+}
+
+// The fresh segment that a failure opened is given up at the next one, while a checkpoint goes by it.
+TEST_F(FormatRow, Row07TwoFailuresInARowLeaveNoMissingSegment) {
+  std::mt19937 random(7);
+  for (int trial = 0; trial < 40; ++trial) {
+    SCOPED_TRACE(trial);
+    renew();
+    const MessageId id = commit("x");
+    const auto defer = [&](unsigned times) {
+      for (unsigned i = 0; i < times; ++i) settle(id, {pending});
+    };
+    defer(30);
+    memory->arm(1 + random() % 60, ForgettingDisk::Fault::fails_once);
+    const std::size_t before = troubles.size();
+    for (int i = 0; i < 40 && troubles.size() == before; ++i) defer(1);
+    memory->arm(1 + random() % 4, ForgettingDisk::Fault::fails_once);
+    defer(40 + random() % 200);
+    memory->heal();
+    restart(0);
   }
 }
 

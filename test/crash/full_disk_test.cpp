@@ -4,9 +4,14 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <string>
 #include <vector>
 
+#include "queue/index.hpp"
 #include "queue/queue_fixture.hpp"
+#include "queue/segment.hpp"
 #include "support/forgetting_disk.hpp"
 
 namespace relayd::queue {
@@ -118,6 +123,141 @@ TEST_F(FullDiskTest, ABurstOfAttemptsWaitsForRoomAndIsRecorded) {
   reopen();
   EXPECT_EQ(recovery.messages, taken.size());
   for (const MessageId id : taken) EXPECT_EQ(message(id).attempts, 20);
+}
+
+// The same by the queue's own clock: whatever is due is handed out, hour after hour, on a disk that a
+// neighbour has filled.
+class DueOnAFullDiskTest : public FullDiskTest {
+ protected:
+  void SetUp() override {
+    options.segment_size = 16_MiB;
+    options.inline_limit = 16_KiB;
+    options.reserve = 0_B;
+    memory.set_capacity(200_MiB);
+    reopen();
+  }
+
+  void drive(int steps) {
+    for (int i = 0; i < steps; ++i) {
+      loop.advance(std::chrono::milliseconds(100));
+      flush();
+    }
+  }
+
+  std::vector<MessageId> fill_with_little_room() {
+    drive(10);
+    memory.take_space({memory.free_space().count - (16 << 20)});
+    return fill(1);
+  }
+
+  void demand_that_all_is_due_each_hour(std::size_t messages) {
+    std::size_t handed = 0;
+    queue->on_due([&](Message& due) {
+      ++handed;
+      queue->settle(due, in_an_hour());
+    });
+    for (std::size_t hour = 1; hour <= 5; ++hour) {
+      drive(150);
+      EXPECT_GE(handed, messages * hour);
+      loop.advance(std::chrono::hours(1));
+    }
+  }
+
+  Outcome in_an_hour() {
+    Outcome outcome = later();
+    outcome.next_attempt = outcome.when + std::chrono::hours(1);
+    return outcome;
+  }
+};
+
+TEST_F(DueOnAFullDiskTest, EverythingIsHandedOutEachTimeItIsDue) {
+  const std::vector<MessageId> taken = fill_with_little_room();
+  ASSERT_GT(taken.size(), 5'000U);
+  demand_that_all_is_due_each_hour(taken.size());
+  reopen();
+  loop.advance(std::chrono::hours(1));
+  demand_that_all_is_due_each_hour(taken.size());
+}
+
+// A file of the state log that was made for far more, and is full of what nobody needs.
+TEST_F(DueOnAFullDiskTest, ALargeFileOfOldRecordsStopsNothing) {
+  memory.set_capacity(1_GiB);
+  std::vector<std::string> crowd(1'000, "b@example.org");
+  std::vector<std::uint32_t> all(crowd.size());
+  std::iota(all.begin(), all.end(), 0U);
+  std::vector<MessageId> large;
+  for (int i = 0; i < 1'500; ++i) large.push_back(commit("x", crowd));
+  for (const MessageId id : large) doubt(id, "office", all);
+  for (const MessageId id : large) queue->remove(message(id));
+  flush();
+  const std::vector<MessageId> taken = fill_with_little_room();
+  ASSERT_GT(taken.size(), 1'000U);
+  demand_that_all_is_due_each_hour(taken.size());
+}
+
+// Summaries with the texts of many replies are larger than what is reckoned with.
+TEST_F(DueOnAFullDiskTest, LongRepliesOfSeveralRecipientsComeToRest) {
+  const std::vector<std::string> five(5, "b@example.org");
+  Outcome outcome = later();
+  for (std::uint32_t i = 1; i < five.size(); ++i)
+    outcome.recipients.push_back({i, RecipientState::pending, 450, std::string(500, 'z')});
+  std::vector<MessageId> taken;
+  for (int i = 0; i < 3'000; ++i) taken.push_back(commit("x", five));
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    queue->settle(message(taken[i]), outcome);
+    if (i % 50 == 0) flush();
+  }
+  demand_rest();
+}
+
+TEST_F(DueOnAFullDiskTest, AnOutcomeThatIsLargerThanAFileIsRecorded) {
+  const std::vector<std::string> crowd(5'000, "b@example.org");
+  const MessageId id = commit("x", crowd);
+  drive(10);
+  memory.take_space(memory.free_space());
+  Outcome outcome = later();
+  for (std::uint32_t i = 1; i < crowd.size(); ++i)
+    outcome.recipients.push_back({i, RecipientState::pending, 450, std::string(500, 'z')});
+  queue->settle(message(id), outcome);
+  flush();
+  reopen();
+  EXPECT_EQ(message(id).attempts, 1U);
+}
+
+// The disk fills up before the timer that gives spare files back: there is one for the room that is wanted,
+// too.
+TEST_F(DueOnAFullDiskTest, RoomThatComesBackIsTakenWithoutAnyMail) {
+  commit("x");
+  memory.take_space(memory.free_space());
+  loop.advance(std::chrono::milliseconds(4'500));
+  while (fill(1).size() > 100) continue;
+  flush();
+  memory.take_space(0_B);
+  const std::size_t before = memory.calls();
+  drive(100);
+  EXPECT_GT(memory.calls(), before);
+}
+
+// Copies of what is damaged go to quarantine/, where there is room.
+TEST_F(DueOnAFullDiskTest, DamageDoesNotKeepItFromStarting) {
+  const MessageId damaged = commit("MARKER"), other = commit("other");
+  const Position where = static_cast<Entry&>(message(damaged)).where;
+  std::string path;
+  for (const auto& [name, size] : memory.sizes()) {
+    if (!name.starts_with("journal/")) continue;
+    std::string front(segment_start, '\0');
+    memory.open(name)->read_at(0, front.data(), front.size());
+    const HeaderVerdict verdict = decode_header(front);
+    if (verdict.header && verdict.header->sequence == where.segment) path = name;
+  }
+  memory.arm(1, ForgettingDisk::Fault::power_fails);
+  queue.reset();
+  memory.restart(0);
+  memory.damage(path, where.offset + message_head);
+  memory.take_space(memory.free_space());
+  reopen();
+  EXPECT_THAT(recovery.set_aside, testing::Contains(testing::HasSubstr("not kept in quarantine")));
+  EXPECT_EQ(read(other).body, "other");
 }
 
 }  // namespace

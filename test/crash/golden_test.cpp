@@ -127,6 +127,23 @@ TEST_F(GoldenTest, EveryQueueOfAnEarlierVersionIsReadAgainAndAgain) {
   }
 }
 
+// A relayd that knows format 1 alone looks at journal/ only: it has to find a header that it refuses before
+// anything is recorded elsewhere.
+TEST_F(GoldenTest, AQueueOfFormat1ThatWasOpenedIsRefusedByWhatWroteIt) {
+  queue.reset();
+  loop.run();
+  fs::remove_all(options.directory);
+  fs::copy(fs::path(PROJECT_DIR) / "test/golden/1", options.directory, fs::copy_options::recursive);
+  queue = std::make_unique<Queue>(loop, workers, fresh_disk(), options);
+  queue->load({});
+  unsigned newer = 0;
+  for (const auto& entry : fs::directory_iterator(fs::path(options.directory) / "journal")) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    newer += decode_header(std::string(std::istreambuf_iterator<char>(file), {})).version == format_version;
+  }
+  EXPECT_EQ(newer, 1U);
+}
+
 // The same on a disk that loses its power.
 class MigrationTest : public GoldenTest {
  protected:

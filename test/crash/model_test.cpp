@@ -1,7 +1,8 @@
 // The queue against a model: long random sequences of what clients, upstreams, operators, power and kills do,
 // and a few lines of obvious code that say what must be there afterwards.
 //
-// The suite runs two thousand seeds; RELAYD_MODEL_SEEDS=1000000 runs so many, and RELAYD_MODEL_SEED=N that one.
+// The suite runs two thousand seeds; RELAYD_MODEL_SEEDS=1000000 runs so many, and RELAYD_MODEL_SEED=N that
+// one.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,255 @@
+// What a start makes of files that are damaged, missing, or of a later version.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "queue/checksum.hpp"
+#include "queue/codec.hpp"
+#include "queue/queue_on_forgetting_disk.hpp"
+
+namespace relayd::queue {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr auto pending = RecipientState::pending;
+
+class ReplayTest : public QueueOnForgettingDisk {
+ protected:
+  // The header of that file says that a later version wrote it.
+  void make_newer(const std::string& path) {
+    const auto file = memory.open(path);
+    std::string header(64, '\0');
+    file->read_at(0, header.data(), header.size());
+    store(&header[8], format_version + 1);
+    store(&header[56], checksum(std::string_view(header).substr(0, 56)));
+    file->write_at(0, header);
+  }
+
+  // The newest segment of a folder.
+  std::string newest(const std::string& folder) {
+    std::string found;
+    std::uint64_t most = 0;
+    for (const auto& [path, size] : memory.sizes()) {
+      if (!path.starts_with(folder + "/")) continue;
+      const auto header = header_of(path);
+      if (!header || header->sequence < most) continue;
+      most = header->sequence;
+      found = path;
+    }
+    return found;
+  }
+
+  // Adds a sound record behind all that is there.
+  void append(const std::string& path, std::string record) {
+    const auto file = memory.open(path);
+    std::string all(file->size(), '\0');
+    file->read_at(0, all.data(), all.size());
+    const std::string_view view = all;
+    const std::uint64_t generation = header_of(path)->generation;
+    std::size_t end = segment_start;
+    for (std::size_t at = next_sound(view, end, generation); at < view.size();
+         at = next_sound(view, end, generation))
+      end = at + record_length(view.substr(at));
+    seal(record, generation, static_cast<std::uint32_t>(end));
+    file->write_at(end, record);
+    file->sync_data();
+  }
+
+  std::string refusal_of_start() {
+    try {
+      reopen();
+    } catch (const QueueError& error) {
+      EXPECT_EQ(error.kind(), QueueError::Kind::broken);
+      return error.what();
+    }
+    return "";
+  }
+};
+
+TEST_F(ReplayTest, EveryDamagedByteCostsOneRecordAndIsReported) {
+  constexpr std::uint32_t record = 152;  // bytes of the first one
+  for (std::uint32_t offset = 0; offset < record; ++offset) {
+    SCOPED_TRACE(offset);
+    renew();
+    const MessageId first = commit("first\r\n");
+    const MessageId second = commit("second\r\n");
+    const std::string segment = file_of(first);
+    queue.reset();
+    memory.damage(segment, segment_start + offset);
+    reopen();
+    EXPECT_EQ(queue->find(first), nullptr);
+    EXPECT_EQ(read(second).body, "second\r\n");
+    EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr("damaged")));
+    if (offset > 24) EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr(to_string(first))));
+    EXPECT_EQ(quarantined().size(), 1U);
+  }
+}
+
+TEST_F(ReplayTest, ADamagedHeaderIsReadFromItsCopy) {
+  const MessageId first = commit("1\r\n");
+  const std::string damaged = file_of(first);
+  queue.reset();
+  memory.damage(damaged, 20);
+  reopen();
+  EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr("header")));
+  EXPECT_THAT(quarantined(), IsEmpty());
+  EXPECT_EQ(read(first).body, "1\r\n");
+}
+
+TEST_F(ReplayTest, AHeaderDamagedTwiceSetsTheSegmentAside) {
+  const std::string damaged = file_of(commit("1\r\n"));
+  queue.reset();
+  for (const std::size_t header : {0, 4096}) memory.damage(damaged, header + 20);
+  reopen();
+  EXPECT_EQ(recovery.messages, 0U);
+  EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr("header"), HasSubstr("is missing")));
+  EXPECT_EQ(quarantined().size(), 1U);
+  EXPECT_EQ(refusal(), std::nullopt);
+}
+
+TEST_F(ReplayTest, ALargeBodyIsKeptWhenItsRecordIsDamaged) {
+  const MessageId id = commit(std::string(100'000, 'x'));
+  commit("another\r\n");
+  const std::string segment = file_of(id);
+  queue.reset();
+  memory.damage(segment, segment_start + message_head);
+  reopen();
+  EXPECT_EQ(recovery.messages, 1U);
+  EXPECT_THAT(quarantined(), testing::Contains("quarantine/" + to_string(id)));
+}
+
+TEST_F(ReplayTest, AMissingSegmentIsReportedAndItsMessagesAreNamed) {
+  options.segment_size = 16_KiB;
+  renew();
+  std::vector<MessageId> ids;
+  for (int i = 0; i < 6; ++i) ids.push_back(commit(std::string(7'000, 'x')));
+  settle(ids[0], {pending});
+  // Until every message has a summary.
+  for (int i = 0; i < 800; ++i) settle(ids[5], {pending});
+  rest();
+  const std::string segment = "journal/0000000000000001.journal";
+  queue.reset();
+  memory.remove(segment);
+  reopen();
+  EXPECT_EQ(recovery.messages, ids.size());
+  EXPECT_THAT(recovery.set_aside, testing::Contains(HasSubstr(to_string(ids[0]))));
+  EXPECT_EQ(message(ids[0]).state, MessageState::held);
+  EXPECT_EQ(message(ids[5]).state, MessageState::waiting);
+}
+
+TEST_F(ReplayTest, AMissingSegmentOfWhichNothingElseIsKnownIsReported) {
+  options.segment_size = 16_KiB;
+  for (const std::size_t victim : {1U, 5U}) {
+    SCOPED_TRACE(victim);
+    renew();
+    std::vector<MessageId> ids;
+    for (int i = 0; i < 6; ++i) ids.push_back(commit(std::string(7'000, 'x')));
+    const std::string segment = file_of(ids[victim]);
+    queue.reset();
+    memory.remove(segment);
+    reopen();
+    EXPECT_LT(recovery.messages, ids.size());
+    EXPECT_THAT(recovery.set_aside, testing::Contains(HasSubstr("is missing")));
+    reopen();
+    EXPECT_THAT(recovery.set_aside, IsEmpty());  // it is told once
+  }
+}
+
+TEST_F(ReplayTest, AQueueOfANewerVersionIsRefusedAndLeftAsItIs) {
+  const std::string segment = file_of(commit("1\r\n"));
+  queue.reset();
+  // A file that this version would set aside.
+  const std::string damaged = newest("state");
+  for (const std::size_t header : {0, 4096}) memory.damage(damaged, header + 20);
+  make_newer(segment);
+  const auto before = memory.sizes();
+  EXPECT_THAT(refusal_of_start(), HasSubstr("newer version"));
+  EXPECT_EQ(memory.sizes(), before);
+  renew();
+  queue.reset();
+  make_newer(newest("state"));
+  EXPECT_THAT(refusal_of_start(), HasSubstr("newer version"));
+  EXPECT_THAT(quarantined(), IsEmpty());
+}
+
+// A record of a type that is not known, in either log.
+TEST_F(ReplayTest, ARecordOfALaterVersionIsPassedOverWhereItMayBeAndRefusedWhereNot) {
+  constexpr std::size_t flags_at = 29;
+  for (const char* folder : {"state", "journal"}) {
+    SCOPED_TRACE(folder);
+    renew();
+    const MessageId id = commit("1\r\n");
+    queue.reset();
+    std::string record = encode_event(static_cast<RecordType>(99), id, {}, loop.wall_now());
+    record[flags_at] = static_cast<char>(flag_may_be_ignored);
+    append(newest(folder), record);
+    reopen();
+    EXPECT_THAT(recovery.set_aside, IsEmpty());
+    EXPECT_EQ(read(id).body, "1\r\n");
+    queue.reset();
+    record[flags_at] = 0;
+    append(newest(folder), record);
+    const auto before = memory.sizes();
+    EXPECT_THAT(refusal_of_start(), HasSubstr("a record of type 99 was written by a newer version"));
+    EXPECT_EQ(memory.sizes(), before);
+  }
+}
+
+// Before there is a checkpoint the first segment says all there is to know.
+TEST_F(ReplayTest, AStateLogThatLacksItsFirstSegmentHoldsWhatItMayHaveBeenAbout) {
+  options.segment_size = 16_KiB;
+  renew();
+  const MessageId id = commit("1\r\n");
+  const std::string first = newest("state");
+  for (int i = 0; i < 80; ++i) settle(id, {pending});
+  ASSERT_NE(newest("state"), first);
+  memory.arm(1, ForgettingDisk::Fault::power_fails);  // no checkpoint is written at the end
+  queue.reset();
+  memory.restart(0);
+  std::string lost;
+  for (const auto& [path, size] : memory.sizes())
+    if (path.starts_with("state/") && header_of(path) && header_of(path)->sequence == 1) lost = path;
+  ASSERT_FALSE(lost.empty());
+  memory.remove(lost);
+  reopen();
+  EXPECT_THAT(recovery.set_aside, testing::Contains(HasSubstr("segment 1 of the state log")));
+  EXPECT_EQ(message(id).state, MessageState::held);
+}
+
+// What was recorded about it is damaged in its id; the operator looks at it and says that it may go.
+TEST_F(ReplayTest, AMessageThatIsReleasedAfterDamageIsNotHeldAgain) {
+  const MessageId id = commit("1\r\n"), other = commit("2\r\n");
+  settle(id, {pending});
+  const std::string log = newest("state");
+  for (int i = 0; i < 3; ++i) settle(other, {pending});  // which prove that the first was durable
+  memory.arm(1, ForgettingDisk::Fault::power_fails);
+  queue.reset();
+  memory.restart(0);
+  memory.damage(log, segment_start + 16);
+  reopen();
+  ASSERT_EQ(message(id).state, MessageState::held);
+  queue->retry(message(id));
+  flush();
+  reopen();
+  EXPECT_EQ(message(id).state, MessageState::waiting);
+}
+
+TEST_F(ReplayTest, AHeaderThatCannotBeReadIsReadFromItsCopyAndReported) {
+  const MessageId id = commit("1\r\n");
+  const std::string segment = file_of(id);
+  queue.reset();
+  memory.fail_reads(segment, 0, 512);
+  reopen();
+  EXPECT_THAT(recovery.set_aside, testing::Contains(HasSubstr(segment)));
+  EXPECT_EQ(read(id).body, "1\r\n");
+}
+
+}  // namespace
+}  // namespace relayd::queue
