@@ -113,9 +113,7 @@ Recovery Queue::Implementation::begin() {
                                           store.last_state_sequence, replay.states_start,
                                           [this](Report& report) { take_facts(report); });
   upkeep_ = std::make_unique<Upkeep>(store);
-  upkeep_->begin(replay.scanned_from, replay.last_intake_sequence, replay.torn, replay.states_from,
-                 replay.migrating);
-  upkeep_->summaries().inherit(std::move(replay_->inherited));
+  upkeep_->begin(*replay_);
   store.last_id = replay.last_id;
 
   Recovery recovery;

@@ -379,6 +379,12 @@ std::optional<Summary> decode_summary(const Record& record) {
   return summary;
 }
 
+std::string encode_again(const Record& record) {
+  std::string bytes = begin_record(record.type, record.id, record.flags);
+  bytes += record.payload;
+  return bytes;
+}
+
 // --- the logs ---
 
 std::string encode_checkpoint(const Checkpoint& checkpoint) {

@@ -33,8 +33,8 @@ enum class RecordType : std::uint8_t {
   closed = 12,      // an orderly end
 };
 
-// A record of a type that this version does not know is kept as it is when it has this flag, and ends the
-// start when it has not.
+// A record of a type that this version does not know is passed over when it has this flag, and in the state
+// log carried along; it ends the start when it has not.
 constexpr std::uint8_t flag_may_be_ignored = 128;
 
 // Where a record stands. Segment 0: nowhere.
@@ -72,6 +72,9 @@ std::uint32_t record_length(std::string_view bytes);
 
 // Makes a built record sound for a generation, in the batch that begins at offset `batch`.
 void seal(std::string& record, std::uint64_t generation, std::uint32_t batch);
+
+// The bytes of a record of any type, to be sealed for another place.
+std::string encode_again(const Record& record);
 
 // --- message ---
 

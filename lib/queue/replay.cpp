@@ -236,7 +236,7 @@ void Replay::apply_state(const Record& record, Position where) {
     default:
       break;
   }
-  if (record.type > RecordType::closed) return pass_over(record, Ground::Log::state);
+  if (record.type > RecordType::closed) return carry(record);
   if (record.type == RecordType::retry) suspects_.clear(record.id);
   if (parts_.index.find(record.id)) return apply_fact(record, where);
   if (is_final(record)) {
@@ -245,6 +245,12 @@ void Replay::apply_state(const Record& record, Position where) {
   } else if (!dead_.contains(record.id.value)) {
     late_[record.id.value].push_back({where, record.type, record.flags, std::string(record.payload)});
   }
+}
+
+// It goes with its message, if it is about one.
+void Replay::carry(const Record& record) {
+  pass_over(record, Ground::Log::state);
+  unknown.emplace_back(record.id, encode_again(record));
 }
 
 // A record of a type that a later version has. Throws where it may not be ignored.

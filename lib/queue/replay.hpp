@@ -14,6 +14,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "queue/ground.hpp"
@@ -56,7 +57,9 @@ class Replay {
   MessageId last_id;
   std::map<std::uint64_t, std::uint32_t> scanned_from;   // of segments of intake: what before has summaries
   std::unordered_map<std::uint64_t, Outcome> inherited;  // replies that a queue of format 1 knew, by message
-  std::set<std::uint64_t> torn;        // segments of intake with holes that never were durable
+  std::set<std::uint64_t> torn;  // segments of intake with holes that never were durable
+  std::vector<std::pair<MessageId, std::string>>
+      unknown;                         // records of a later version's types, in the state log
   std::vector<std::string> set_aside;  // a line each
   std::uint64_t read = 0;
   std::size_t segments = 0;
@@ -107,6 +110,7 @@ class Replay {
   void tell_missing();
   void read_tail(const Found& found, const SegmentRow* row);
 
+  void carry(const Record& record);
   static void pass_over(const Record& record, Ground::Log log);
   void apply_state(const Record& record, Position where);
   void apply_fact(const Record& record, Position where);

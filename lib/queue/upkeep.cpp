@@ -44,14 +44,15 @@ constexpr std::size_t summaries_at_once = 2000;
 Upkeep::Upkeep(Store& store)
     : store_(store), summaries_(store), mover_(store, summaries_), timer_(store.loop) {}
 
-void Upkeep::begin(std::map<std::uint64_t, std::uint32_t> scanned_from, std::uint64_t last_intake,
-                   std::set<std::uint64_t> torn, std::uint64_t states_from, bool migrating) {
-  scan_from_ = std::move(scanned_from);
-  last_intake_ = last_intake;
-  torn_ = std::move(torn);
-  states_from_ = states_from;
-  migrating_ = migrating;
+void Upkeep::begin(Replay& replay) {
+  scan_from_ = std::move(replay.scanned_from);
+  last_intake_ = replay.last_intake_sequence;
+  torn_ = std::move(replay.torn);
+  unknown_ = std::move(replay.unknown);
+  states_from_ = replay.states_from;
+  migrating_ = replay.migrating;
   recorded_ = store_.states.capacity();  // a hundred starts leave no more than one
+  summaries_.inherit(std::move(replay.inherited));
 }
 
 void Upkeep::taken(std::uint64_t octets) {
@@ -302,6 +303,7 @@ async::Task<void> Upkeep::take_checkpoint() {
   const auto states = store_.states.all();
   const std::uint64_t middle = states.empty() ? floor : states[states.size() / 2]->header.sequence;
   const std::uint64_t before = short_of_room ? floor : std::min(floor, middle);
+  carry_along();
   co_await summarise(before, covered);
   scan_from_ = std::move(covered);
   states_from_ = std::max(states_from_, short_of_room ? before : std::min(before, floor_));
@@ -310,6 +312,18 @@ async::Task<void> Upkeep::take_checkpoint() {
   free_states_before(states_from_);
   floor_ = floor;
   ended_in_ = store_.state_end.segment;
+}
+
+// What a later version recorded, and this one cannot read.
+void Upkeep::carry_along() {
+  std::erase_if(unknown_, [this](const auto& record) {
+    return record.first.value != 0 && !store_.index.find(record.first);
+  });
+  for (const auto& [id, bytes] : unknown_) {
+    Submission fact;
+    fact.bytes = bytes;
+    store_.facts->submit(std::move(fact));
+  }
 }
 
 // Of messages that have no summary, or one in a segment of the state log before that.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "queue/mover.hpp"
+#include "queue/replay.hpp"
 #include "queue/store.hpp"
 #include "queue/summaries.hpp"
 #include "shared/async/scope.hpp"
@@ -22,11 +23,8 @@ class Upkeep {
  public:
   explicit Upkeep(Store& store);
 
-  // Where the last process left off: from where on the segments of intake have no summaries, the newest of
-  // them, those with holes that never were durable, and the first segment of the state log that is needed.
-  // `migrating`: from format 1, which no checkpoint has replaced yet.
-  void begin(std::map<std::uint64_t, std::uint32_t> scanned_from, std::uint64_t last_intake,
-             std::set<std::uint64_t> torn, std::uint64_t states_from, bool migrating);
+  // Goes on where the last process left off.
+  void begin(Replay& replay);
 
   // So many octets of messages were taken.
   void taken(std::uint64_t octets);
@@ -60,8 +58,6 @@ class Upkeep {
   // in the index.
   Checkpoint checkpoint(Position end, bool all_known) const;
 
-  Summaries& summaries() { return summaries_; }
-
  private:
   std::uint64_t state_file() const;
   std::uint64_t state_room() const;
@@ -83,6 +79,7 @@ class Upkeep {
   bool wants_checkpoint() const;
   bool is_news() const;
   async::Task<void> take_checkpoint();
+  void carry_along();
   async::Task<void> summarise(std::uint64_t before, const std::map<std::uint64_t, std::uint32_t>& covered);
   void free_states_before(std::uint64_t sequence);
   bool wants_to_move() const;
@@ -92,18 +89,19 @@ class Upkeep {
   Summaries summaries_;
   Mover mover_;
 
-  std::map<std::uint64_t, std::uint32_t> scan_from_;  // of segments of intake
-  std::uint64_t last_intake_ = 0;                     // of the start
-  std::set<std::uint64_t> torn_;                      // segments of intake, since before that
-  std::uint64_t states_from_ = 0;                     // as the last checkpoint says
-  std::uint64_t floor_ = 0;                           // state segment at the beginning of the last checkpoint
-  std::uint64_t taken_ = 0;                           // octets of messages since the start
-  SteadyTime taken_at_{};                             // the last of them
-  std::uint64_t taken_before_ = 0;                    // until the last checkpoint
-  std::uint64_t recorded_ = 0;                        // octets of facts since the start
-  std::uint64_t recorded_before_ = 0;                 // until the last checkpoint
-  bool may_follow_ = false;                           // that was due, and another may let go of more
-  std::uint64_t ended_in_ = 0;                        // state segment at its end
+  std::map<std::uint64_t, std::uint32_t> scan_from_;        // of segments of intake
+  std::uint64_t last_intake_ = 0;                           // of the start
+  std::set<std::uint64_t> torn_;                            // segments of intake, since before that
+  std::vector<std::pair<MessageId, std::string>> unknown_;  // records that each checkpoint carries along
+  std::uint64_t states_from_ = 0;                           // as the last checkpoint says
+  std::uint64_t floor_ = 0;            // state segment at the beginning of the last checkpoint
+  std::uint64_t taken_ = 0;            // octets of messages since the start
+  SteadyTime taken_at_{};              // the last of them
+  std::uint64_t taken_before_ = 0;     // until the last checkpoint
+  std::uint64_t recorded_ = 0;         // octets of facts since the start
+  std::uint64_t recorded_before_ = 0;  // until the last checkpoint
+  bool may_follow_ = false;            // that was due, and another may let go of more
+  std::uint64_t ended_in_ = 0;         // state segment at its end
   std::set<std::uint64_t> retiring_;
 
   std::uint64_t promised_ = 0;

@@ -202,6 +202,43 @@ TEST_F(ReplayTest, ARecordOfALaterVersionIsPassedOverWhereItMayBeAndRefusedWhere
   }
 }
 
+// A rollback, and the later version again: what it recorded is still there, although old state has gone.
+TEST_F(ReplayTest, ARecordOfALaterVersionOutlivesTheFileThatItStoodIn) {
+  constexpr std::size_t flags_at = 29;
+  options.segment_size = 16_KiB;
+  renew();
+  const MessageId id = commit("1\r\n"), gone = commit("2\r\n");
+  queue.reset();
+  const std::string file = newest("state");
+  for (const MessageId about : {id, gone}) {
+    std::string record = encode_event(static_cast<RecordType>(99), about, {}, loop.wall_now());
+    record[flags_at] = static_cast<char>(flag_may_be_ignored);
+    append(file, record);
+  }
+  const std::uint64_t before = header_of(file)->sequence;
+  reopen();
+  queue->remove(message(gone));
+  for (int i = 0; i < 2'000; ++i) settle(id, {pending});
+  rest();
+  ASSERT_NE(header_of(file)->sequence, before) << "the file was not used again";
+  reopen();
+  rest();
+  std::vector<MessageId> found;
+  for (const auto& [path, size] : memory.sizes()) {
+    if (!path.starts_with("state/") || !header_of(path)) continue;
+    std::string bytes(size, '\0');
+    memory.open(path)->read_at(0, bytes.data(), size);
+    const std::string_view all = bytes;
+    const std::uint64_t generation = header_of(path)->generation;
+    for (std::size_t at = next_sound(all, segment_start, generation); at < size;) {
+      const auto record = parse_record(all.substr(at), generation);
+      if (record->type == static_cast<RecordType>(99)) found.push_back(record->id);
+      at = next_sound(all, at + record->length, generation);
+    }
+  }
+  EXPECT_THAT(found, testing::Contains(id));
+}
+
 // Before there is a checkpoint the first segment says all there is to know.
 TEST_F(ReplayTest, AStateLogThatLacksItsFirstSegmentHoldsWhatItMayHaveBeenAbout) {
   options.segment_size = 16_KiB;
