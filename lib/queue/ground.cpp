@@ -42,12 +42,14 @@ const char* Ground::directory(Log log) {
   return log == Log::messages ? "journal" : "state";
 }
 
-bool Ground::is_site_name(Log log, const std::string& name, std::uint64_t& number) {
+std::optional<std::uint64_t> Ground::site_number(Log log, std::string_view name) {
   const std::string_view end = suffix(log);
-  if (name.size() != number_digits + end.size() || !name.ends_with(end)) return false;
+  if (name.size() != number_digits + end.size() || !name.ends_with(end)) return std::nullopt;
   const char* const stop = name.data() + number_digits;
+  std::uint64_t number = 0;
   const auto [at, error] = std::from_chars(name.data(), stop, number);
-  return error == std::errc() && at == stop && number != 0;
+  if (error != std::errc() || at != stop || number == 0) return std::nullopt;
+  return number;
 }
 
 void Ground::adopt(Log log, Site site) {

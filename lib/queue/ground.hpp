@@ -11,7 +11,9 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "queue/segment.hpp"
@@ -40,7 +42,7 @@ class Ground {
   Ground(disk::Disk& disk, Bytes reserve, Bytes largest);
 
   // The number in the name of a file of ours; nothing for any other name.
-  static bool is_site_name(Log log, const std::string& name, std::uint64_t& number);
+  static std::optional<std::uint64_t> site_number(Log log, std::string_view name);
   static const char* directory(Log log);
 
   // A file that was found at the start and is free.
@@ -62,7 +64,7 @@ class Ground {
                                                std::size_t left = 0);
   // Removes free files, those that came back first, while more than `count` are left. Blocks.
   void trim(Log log, std::size_t count);
-  // The same, of so many octets in all at most.
+  // Removes free files, those that came back first, of at most `octets` octets in all. Blocks.
   void trim_octets(Log log, std::uint64_t octets);
 
   std::size_t free_count(Log log) const;
@@ -71,7 +73,7 @@ class Ground {
   std::uint64_t largest() const { return largest_; }
   // Octets of a record that has room in every file of the state log that is made.
   std::uint64_t largest_fact() const { return std::min(smallest_state_file, largest_) - segment_start; }
-  // The size of a file that is wanted to be so large: smaller where there is little room.
+  // The size for a new file: `wanted`, or less where little space is free.
   std::uint64_t fitting(std::uint64_t wanted) const;
 
   // Lays claim to `size` octets that are about to be written elsewhere; throws DiskError{ENOSPC} below the

@@ -27,14 +27,14 @@ constexpr std::size_t largest_sector = 4096;
 constexpr std::size_t fewest_state_files = 2;  // one is written while the other is let go of
 
 // Room for what becomes of a message that is not in the index yet.
-class Promise {
+class RoomClaim {
  public:
-  Promise(Upkeep& upkeep, std::uint64_t octets) : upkeep_(upkeep), octets_(octets) {
-    upkeep_.promise(octets_);
+  RoomClaim(Upkeep& upkeep, std::uint64_t octets) : upkeep_(upkeep), octets_(octets) {
+    upkeep_.reserve_room(octets_);
   }
-  ~Promise() { upkeep_.let_go(octets_); }
-  Promise(const Promise&) = delete;
-  Promise& operator=(const Promise&) = delete;
+  ~RoomClaim() { upkeep_.release_room(octets_); }
+  RoomClaim(const RoomClaim&) = delete;
+  RoomClaim& operator=(const RoomClaim&) = delete;
 
  private:
   Upkeep& upkeep_;
@@ -56,7 +56,7 @@ Queue::Implementation::Implementation(async::Loop& event_loop, async::Workers& h
       store(event_loop, queue_disk, options, alarm),
       timer_(event_loop) {}
 
-// What the checkpoint says is proved by the record behind it: nothing hangs on the end of a log.
+// The `closed` records prove the checkpoint, so damage at the end of the log does not hide it.
 Queue::Implementation::~Implementation() {
   store.keeper.stop();
   if (!store.journal) return;
@@ -280,8 +280,9 @@ void Queue::Implementation::shrink() {
 
 async::Task<MessageId> Queue::Implementation::commit(Draft::State& state, Envelope envelope, bool held) {
   if (const std::optional<QueueError> refusal = store.journal->refusal()) throw *refusal;
-  const Promise room(*upkeep_, Index::state_need(envelope.routing_sender.size(), envelope.recipients.size()));
-  if (!upkeep_->keeps_promises()) co_await upkeep_->keep_promises();
+  const RoomClaim room(*upkeep_,
+                       Index::state_need(envelope.routing_sender.size(), envelope.recipients.size()));
+  if (!upkeep_->has_reserved_room()) co_await upkeep_->wait_for_reserved_room();
   const MessageId id = co_await submit(state, envelope, held);
   co_return id;
 }

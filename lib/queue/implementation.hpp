@@ -39,9 +39,8 @@ class Queue::Implementation {
   void record_event(RecordType type, const Entry& entry);
   // Takes a message out of the index, and all that is left of it off the disk once the record is durable.
   void erase(Entry& entry, std::string last_record);
-  // The same of a message whose end was recorded while somebody had it.
+  // The same with a `removed` record, whether or not one was written before.
   void erase_doomed(Entry& entry);
-  // There is no room for the texts of replies.
   Upkeep& upkeep() { return *upkeep_; }
   void remove(Entry& entry);
   // A ready message is due again then, unless it was held or removed meanwhile.

@@ -63,7 +63,8 @@ struct Clock {
 // What a start would have to know of the entry, but for the replies there were.
 Summary summary_of(const Entry& entry, Clock clock);
 
-// When a moment noted at `when` comes for us: never later than it then was away, however the clock was set.
+// The steady time of `moment`, noted at `when`: at most `moment - when` from now, however the wall clock was
+// set.
 SteadyTime due_time(WallTime when, WallTime moment, Clock clock);
 
 // What the index knows of a message segment.
@@ -138,7 +139,8 @@ class Index {
   // --- segments ---
   // `bytes` more were written into a segment.
   void written(std::uint64_t segment, std::uint64_t bytes);
-  // A message has left the segment by a record that is not durable yet; then it is.
+  // leaving(): a message has left the segment by a record that is not durable yet. left(): that record is
+  // durable.
   void leaving(std::uint64_t segment) { ++segments_[segment].leaving; }
   void left(std::uint64_t segment);
   // A segment that is retired.

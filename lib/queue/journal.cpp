@@ -31,7 +31,7 @@ constexpr auto shortest_pause = std::chrono::milliseconds(10);
 constexpr auto longest_pause = std::chrono::seconds(1);
 
 const char* name_of(Journal::Log log) {
-  return log == Journal::Log::messages ? "journal" : "state log";
+  return log == Journal::Log::messages ? "message log" : "state log";
 }
 
 }  // namespace

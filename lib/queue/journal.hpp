@@ -90,7 +90,7 @@ class Journal {
   void close(std::vector<std::string> last);
   // Where the log ends. Once it is closed.
   Position end() const { return end_; }
-  // Nothing stands behind that which a start would have to tell from records.
+  // True: nothing void can stand behind the end, so the next start may go on there.
   bool goes_on() const { return current_ || end_.segment == 0; }
 
  private:

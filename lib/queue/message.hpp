@@ -37,7 +37,7 @@ enum class RecipientState : std::uint8_t {
 enum class MessageState : std::uint8_t {
   waiting,  // for its next attempt
   ready,    // handed out through on_due; the relay answers with settle() or release()
-  held,     // by the operator
+  held,     // until the operator says otherwise
   failed,   // no recipient pending, at least one failed; kept for the operator until keep_failed has passed
 };
 

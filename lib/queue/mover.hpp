@@ -1,4 +1,4 @@
-// Mover: writes the living messages of a segment that is mostly dead elsewhere, so that its file is free
+// Mover: copies the living messages of a segment elsewhere, so that its file is free
 // again.
 //
 // Owned by the queue. The keeper copies, into segments of its own: no commit waits for it. A copy counts once

@@ -1,4 +1,5 @@
-// Quarantine: keeps what was not sound for a person to look at, as quarantine/NAME. Nothing reads it again.
+// Quarantine: keeps what was not sound for a person to look at, as quarantine/NAME. The queue never reads it
+// again.
 #pragma once
 
 #include <string>

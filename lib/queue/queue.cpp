@@ -95,7 +95,7 @@ async::Task<void> Queue::mark_in_doubt(Message& message, std::string_view upstre
                                        std::span<const std::uint32_t> recipients, WallTime next_attempt) {
   Implementation& q = *implementation_;
   Entry& entry = entry_of(message);
-  if (q.upkeep().is_short_of_room()) co_await q.upkeep().room();
+  if (q.upkeep().is_short_of_room()) co_await q.upkeep().wait_for_room();
   const WallTime now = q.loop.wall_now();
   Doubt doubt{std::string(upstream), {}, next_attempt};
   if (recipients.size() < entry.pending) doubt.recipients.assign(recipients.begin(), recipients.end());

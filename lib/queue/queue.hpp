@@ -38,7 +38,7 @@ class QueueError : public std::runtime_error {
  public:
   enum class Kind {
     full,    // disk full or below the reserve: 452
-    failed,  // a write or sync failed: 451; nothing of the message will be sent
+    failed,  // a read, write or sync failed; of a commit: 451, nothing of the message will be sent
     locked,  // open: another process has this queue
     broken,  // open: directory not usable, or written by a newer version
   };
@@ -137,7 +137,7 @@ struct Content {
 class Queue {
  public:
   Queue(async::Loop& loop, async::Workers& workers, disk::Disk& disk, Options options);
-  ~Queue();  // writes what is pending, then joins the writer
+  ~Queue();  // writes what is pending, then joins both writers and the keeper
 
   // Takes the lock, reads both logs, goes on where they end. Blocks (start-up only). Throws QueueError.
   Recovery open() {
@@ -149,7 +149,7 @@ class Queue {
   void load(const std::function<void(const Progress&)>& progress);
   Recovery begin();
 
-  // Called for every message whose time has come, oldest first; it is then `ready`. Set before open()'s
+  // Called for every message whose time has come, earliest due first; it is then `ready`. Set before open()'s
   // messages can be due (nothing is called before the loop runs).
   void on_due(std::function<void(Message&)> callback);
 
@@ -171,11 +171,12 @@ class Queue {
   // The same for somebody who has not got the message: whatever comes of it, its state stays.
   async::Task<Content> look(Message& message);
   // Durable before it returns: from here a crash leaves these recipients doubtful, counts as an attempt, and
-  // the message is due at `next_attempt`. Call before the final dot leaves. While the disk fails it waits.
+  // the message is due at `next_attempt`. Call before the final dot leaves. While the disk fails, or room is
+  // short, it waits.
   async::Task<void> mark_in_doubt(Message& message, std::string_view upstream,
                                   std::span<const std::uint32_t> recipients, WallTime next_attempt);
-  // Records an outcome; the message goes back to waiting, becomes failed, or is removed. Its effect in memory
-  // is at once; it is written with the next batch and retried until it is durable.
+  // Records an outcome; the message waits or is held again, becomes failed, or is removed. Its effect in
+  // memory is at once; it is written with the next batch and retried until it is durable.
   void settle(Message& message, const Outcome& outcome);
   // Gives a ready message back without an attempt: due again at `when`. Not recorded.
   void release(Message& message, SteadyTime when);

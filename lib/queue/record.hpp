@@ -21,7 +21,7 @@ enum class RecordType : std::uint8_t {
   // All others stand in the state log. About one message:
   outcome = 2,    // one attempt
   in_doubt = 3,   // the final dot is about to leave
-  hold = 4,       // by the operator
+  hold = 4,       // nothing is sent until a retry
   retry = 5,      // by the operator: due now, failed recipients are pending again
   removed = 6,    // by the operator, or kept long enough
   not_taken = 7,  // by the operator: ends a doubt

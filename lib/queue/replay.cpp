@@ -11,7 +11,7 @@ namespace relayd::queue {
 namespace {
 
 constexpr std::uint64_t told_every = 8 << 20;       // octets between two words about progress
-constexpr std::uint64_t written_at_once = 8 << 20;  // more than a batch and a record ever have
+constexpr std::uint64_t written_at_once = 8 << 20;  // more than a batch has
 
 }  // namespace
 
@@ -387,13 +387,13 @@ void Replay::read_messages() {
   tell_missing();
 }
 
-// A segment that the newest checkpoint or its successor in use knows of, that was not retired, and that is
-// not there.
+// Names each message segment that had to be read, was not retired, and is not there.
 void Replay::tell_missing() {
   std::set<std::uint64_t> wanted;
   if (checkpoint_)
     for (const SegmentRow& row : checkpoint_->segments)
-      if (row.scan_from < row.end) wanted.insert(row.sequence);  // another may have been free at a start
+      if (row.scan_from < row.end)
+        wanted.insert(row.sequence);  // fully summarised ones may have been free already
   for (const Found& found : messages_) {
     const SegmentHeader& header = found.segment->header;
     const bool is_known = checkpoint_ && header.previous <= checkpoint_->last_intake;
@@ -404,8 +404,9 @@ void Replay::tell_missing() {
   for (const std::uint64_t sequence : wanted) {
     if (message_segment(sequence) || retired_.contains(sequence)) continue;
     damage_ = true;
-    note(fmt::format("{}: segment {} is missing; what stood in it and is not named here is lost",
-                     Ground::directory(Ground::Log::messages), sequence));
+    note(fmt::format(
+        "{}: segment {} of the message log is missing; what stood in it and is not named here is lost",
+        Ground::directory(Ground::Log::messages), sequence));
   }
 }
 

@@ -1,9 +1,11 @@
 // Replay: a start reads the state log from its oldest segment to its newest, then of the message log what no
 // summary tells of, and builds the index.
 //
-// Blocks; called once, by whoever may block, while nothing else of the queue is used. It changes nothing but
-// what it sets aside. What is damaged goes to quarantine/ and is named; what was never durable is passed
-// over: FORMAT.md says how the two are told apart.
+// Blocks; called once, by whoever may block, while nothing else of the queue is used. It writes no
+// log. What is damaged goes to quarantine/ and is named; what was never durable is passed over: FORMAT.md
+// says how the two are told apart. Bodies that no message names, and free files of format 1, are removed;
+// what is believed is synced first. Its parts: replay_files.cpp, replay.cpp, replay_format_1.cpp,
+// replay_end.cpp.
 #pragma once
 
 #include <cstdint>
@@ -70,7 +72,6 @@ class Replay {
   // A file of a log that has a header.
   struct Found {
     std::shared_ptr<const Segment> segment;
-    std::uint64_t number = 0;  // in its name
     std::uint64_t size = 0;
     std::uint64_t end = 0;  // what is durable ends here; 0: not known
     bool torn = false;      // there are holes before that which never were durable
@@ -93,7 +94,7 @@ class Replay {
 
   void refuse_newer(Ground::Log log) const;
   void find(Ground::Log log, std::vector<Found>& found);
-  void find_file(Ground::Log log, const std::string& name, std::uint64_t number, std::vector<Found>& found);
+  void find_file(Ground::Log log, const std::string& name, std::vector<Found>& found);
   void bound(std::vector<Found>& found, SegmentKind kind, SegmentKind older);
   Extent read_segment(const Found& found, std::uint32_t from, std::uint64_t proven, const Visit& visit);
   std::uint64_t reach(const Segment& segment, std::uint64_t from, std::uint64_t size) const;

@@ -88,7 +88,7 @@ std::uint64_t Upkeep::state_room() const {
 // summary needs a third less: that one is written.
 std::uint64_t Upkeep::state_room_needed() const {
   const Index& index = store_.index;
-  return index.state_need() - index.based_need() / need_parts + promised_ + margin_state_files * state_file();
+  return index.state_need() - index.based_need() / need_parts + reserved_ + margin_state_files * state_file();
 }
 std::uint64_t Upkeep::state_room_wanted() const {
   return state_room_needed() + store_.index.state_need() / 4 + spare_state_files * state_file();
@@ -104,7 +104,7 @@ bool Upkeep::is_short_of_room() const {
   return state_room() < room_for_what_is_open() + store_.facts->octets_in_line();
 }
 
-async::Task<void> Upkeep::room() {
+async::Task<void> Upkeep::wait_for_room() {
   while (is_short_of_room()) {
     tend();
     if (!making_ && !working_) break;
@@ -131,8 +131,8 @@ void Upkeep::arm() {
   timer_.at(next, [this] { tend(); });
 }
 
-async::Task<void> Upkeep::keep_promises() {
-  while (!keeps_promises()) {
+async::Task<void> Upkeep::wait_for_reserved_room() {
+  while (!has_reserved_room()) {
     tend();
     if (!making_)
       throw QueueError(QueueError::Kind::full, "there is no room to record what becomes of more mail");
@@ -276,7 +276,7 @@ bool Upkeep::wants_checkpoint() const {
   // The log is larger than what lives needs, and something new is in it.
   if (store_.states.capacity() > store_.index.state_need() + state_file())
     return is_news() || (left_some && may_follow_);
-  if (state_room() >= room_for_what_is_open() + promised_ + 2 * state_file()) return false;
+  if (state_room() >= room_for_what_is_open() + reserved_ + 2 * state_file()) return false;
   // Unless something was recorded since the last one, or more can go now than that one let go of, nothing
   // comes of it.
   const bool went_on = first < store_.state_end.segment && store_.state_end.segment > ended_in_;

@@ -32,12 +32,13 @@ class Upkeep {
   // Looks whether there is something to do. After every change.
   void tend();
 
-  // Room in the state log for all that may happen to one more message, of so many octets, until let_go().
-  void promise(std::uint64_t octets) { promised_ += octets; }
-  void let_go(std::uint64_t octets) { promised_ -= octets; }
+  // Room in the state log for all that may happen to one more message, of so many octets, until
+  // release_room().
+  void reserve_room(std::uint64_t octets) { reserved_ += octets; }
+  void release_room(std::uint64_t octets) { reserved_ -= octets; }
   // There is so much. Otherwise: returns when there is, or throws QueueError{full} when the disk has none.
-  bool keeps_promises() const { return state_room() >= state_room_needed(); }
-  async::Task<void> keep_promises();
+  bool has_reserved_room() const { return state_room() >= state_room_needed(); }
+  async::Task<void> wait_for_reserved_room();
 
   // So many octets of what happened to messages were recorded.
   void recorded(std::uint64_t octets) { recorded_ += octets; }
@@ -48,7 +49,7 @@ class Upkeep {
   // So is the disk, perhaps: the texts of replies are left out.
   bool is_brief() const { return disk_is_full_ || is_short_of_room(); }
   // Returns when room is not short any more, or nothing can be done about it.
-  async::Task<void> room();
+  async::Task<void> wait_for_room();
 
   // The log of format 1 says more than the state log does: nothing of it may go, and no checkpoint may be
   // written, until all that lives has a summary.
@@ -104,7 +105,7 @@ class Upkeep {
   std::uint64_t ended_in_ = 0;         // state segment at its end
   std::set<std::uint64_t> retiring_;
 
-  std::uint64_t promised_ = 0;
+  std::uint64_t reserved_ = 0;
   bool migrating_ = false;
   bool making_ = false;
   bool disk_is_full_ = false;  // making a file failed, and none was made since

@@ -1,5 +1,4 @@
-// Queues that earlier versions wrote, kept in test/golden, one folder for each format: this version reads
-// them all.
+// Queues of each format, kept in test/golden: this version reads them all.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -67,9 +67,8 @@ void patterns(std::string_view input) {
 void names(std::string_view input) {
   if (const auto id = queue::parse_message_id(input))
     demand(queue::to_string(*id) == input, "an id has one text");
-  std::uint64_t number = 0;
-  if (queue::Ground::is_site_name(queue::Ground::Log::messages, std::string(input), number))
-    demand(fmt::format("{:016}.journal", number) == input,
+  if (const auto number = queue::Ground::site_number(queue::Ground::Log::messages, input))
+    demand(fmt::format("{:016}.journal", *number) == input,
            "the name of a file is the one that its number gives");
   demand(!drop::is_name(input) || input.find('/') == std::string_view::npos, "a name stays in its folder");
   const std::string suggestion = config::suggestion(input, {"upstream", "upstreams", "senders", "listen"});

@@ -57,7 +57,7 @@ TEST_F(QueueFaultTest, BelowTheReserveALargeDraftStopsEarly) {
 TEST_F(QueueFaultTest, AFailedSyncRefusesTheMessageAndTheNextOneIsTaken) {
   arm(2, ForgettingDisk::Fault::fails_once, EIO);
   EXPECT_EQ(refusal("refused\r\n"), QueueError::Kind::failed);
-  EXPECT_THAT(troubles, ElementsAre(HasSubstr("journal")));
+  EXPECT_THAT(troubles, ElementsAre(HasSubstr("message log")));
   const MessageId id = commit("taken\r\n");
   reopen();
   EXPECT_EQ(recovery.messages, 1U);
@@ -70,7 +70,7 @@ TEST_F(QueueFaultTest, ARefusedLargeMessageLeavesNoFile) {
   EXPECT_EQ(refusal(std::string(70'000, 'x')), QueueError::Kind::failed);
   flush();
   for (const auto& [path, size] : memory.sizes()) EXPECT_THAT(path, Not(testing::StartsWith("large/")));
-  EXPECT_THAT(troubles, ElementsAre(HasSubstr("journal")));
+  EXPECT_THAT(troubles, ElementsAre(HasSubstr("message log")));
 }
 
 TEST_F(QueueFaultTest, AFullDiskIsSaidToBeFull) {
@@ -107,7 +107,8 @@ TEST_F(QueueFaultTest, ADiskThatFailsIsAnAlarmAndNotOneForEachClient) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(refusal(), QueueError::Kind::full);
   EXPECT_EQ(refusal(std::string(100'000, 'x')), QueueError::Kind::full);
   loop.run();
-  EXPECT_THAT(troubles, ElementsAre(HasSubstr("cannot write"), HasSubstr("a fresh segment of the journal")));
+  EXPECT_THAT(troubles,
+              ElementsAre(HasSubstr("cannot write"), HasSubstr("a fresh segment of the message log")));
   loop.advance(std::chrono::minutes(1));
   EXPECT_EQ(refusal(), QueueError::Kind::full);
   EXPECT_EQ(troubles.size(), 3U);

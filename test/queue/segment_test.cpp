@@ -40,13 +40,11 @@ TEST(SegmentHeader, ABlockThatIsGoneIsReadFromTheOther) {
 }
 
 TEST(SiteName, IsReadBackAndNothingElseIs) {
-  std::uint64_t number = 0;
-  EXPECT_TRUE(Ground::is_site_name(Ground::Log::messages, "0000000000000012.journal", number));
-  EXPECT_EQ(number, 12U);
-  EXPECT_TRUE(Ground::is_site_name(Ground::Log::state, "0000000000000007.state", number));
+  EXPECT_EQ(Ground::site_number(Ground::Log::messages, "0000000000000012.journal"), 12U);
+  EXPECT_EQ(Ground::site_number(Ground::Log::state, "0000000000000007.state"), 7U);
   for (const char* other : {"12.journal", "0000000000000012.journal~", "000000000000001x.journal", "",
                             "0000000000000000.journal", "-000000000000012.journal", "0000000000000012.state"})
-    EXPECT_FALSE(Ground::is_site_name(Ground::Log::messages, other, number)) << other;
+    EXPECT_EQ(Ground::site_number(Ground::Log::messages, other), std::nullopt) << other;
 }
 
 TEST(Salvage, OnlyTheSectorsThatCannotBeReadAreZero) {

@@ -26,8 +26,7 @@ bool is_free_name_of_format_1(const std::string& name) {
 void Replay::refuse_newer(Ground::Log log) const {
   const std::string directory = Ground::directory(log);
   for (const std::string& name : parts_.disk.list(directory)) {
-    std::uint64_t number = 0;
-    if (!Ground::is_site_name(log, name, number)) continue;
+    if (!Ground::site_number(log, name)) continue;
     const std::unique_ptr<disk::File> file = parts_.disk.open(directory + "/" + name);
     std::uint64_t unreadable = 0;
     const HeaderVerdict verdict = decode_header(read_what_can_be_read(*file, 0, segment_start, unreadable));
@@ -44,10 +43,9 @@ void Replay::find(Ground::Log log, std::vector<Found>& found) {
   // A killed process may have made a file whose name only the kernel knows.
   parts_.disk.sync_directory(directory);
   for (const std::string& name : parts_.disk.list(directory)) {
-    std::uint64_t number = 0;
-    if (Ground::is_site_name(log, name, number)) {
-      parts_.ground.seen(log, number);
-      find_file(log, name, number, found);
+    if (const auto number = Ground::site_number(log, name)) {
+      parts_.ground.seen(log, *number);
+      find_file(log, name, found);
     } else if (is_free_name_of_format_1(name)) {
       parts_.disk.remove(directory + "/" + name);
     } else {
@@ -59,8 +57,7 @@ void Replay::find(Ground::Log log, std::vector<Found>& found) {
   });
 }
 
-void Replay::find_file(Ground::Log log, const std::string& name, std::uint64_t number,
-                       std::vector<Found>& found) {
+void Replay::find_file(Ground::Log log, const std::string& name, std::vector<Found>& found) {
   auto segment = std::make_shared<Segment>();
   segment->path = fmt::format("{}/{}", Ground::directory(log), name);
   segment->file = parts_.disk.open(segment->path);
@@ -91,7 +88,7 @@ void Replay::find_file(Ground::Log log, const std::string& name, std::uint64_t n
     note(fmt::format("{}: its header is damaged, the copy of it is read", segment->path));
   segment->header = *verdict.header;
   const std::uint64_t size = segment->capacity;
-  found.push_back({std::move(segment), number, size});
+  found.push_back({std::move(segment), size});
 }
 
 // Each header tells where the segment of its kind that was in use before it ended.

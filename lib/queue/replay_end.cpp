@@ -33,7 +33,7 @@ void Replay::settle_entries() {
     if (entry.in_doubt) in_doubt.push_back(entry.id);
     if (parts_.messages.find(entry.where.segment)) return;
     parts_.index.set_timeless(entry, MessageState::held);
-    note(fmt::format("{} is held: the segment {} of the journal, where it stands, is missing",
+    note(fmt::format("{} is held: segment {} of the message log, where it stands, is missing",
                      to_string(entry.id), entry.where.segment));
   });
 }
