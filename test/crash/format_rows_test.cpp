@@ -138,6 +138,7 @@ TEST_F(FormatRow, Row04ABatchThatWasWrittenInPartsIsTornLikeAnyOther) {
 
 // S1 is torn, S2 says so, is retired, and its file is used for something else.
 TEST_F(FormatRow, Row04ATornSegmentIsNoDamageOnceItsSuccessorWasRetired) {
+  const std::string body(900, 'a');
   for (unsigned seed = 2; seed < 30; ++seed) {
     SCOPED_TRACE(seed);
     renew();
@@ -147,7 +148,7 @@ TEST_F(FormatRow, Row04ATornSegmentIsNoDamageOnceItsSuccessorWasRetired) {
     for (int i = 0; i < 4; ++i) {
       Envelope envelope;
       envelope.recipients.push_back({"b@example.org", "", ""});
-      tasks.push_back(commit_task(std::string(900, 'a'), std::move(envelope)));
+      tasks.push_back(commit_task(body, std::move(envelope)));
     }
     for (auto& task : tasks) task.start();
     loop.run_until([&] { return std::ranges::all_of(tasks, [](const auto& task) { return task.done(); }); });

@@ -186,7 +186,7 @@ TEST_F(DueOnAFullDiskTest, ALargeFileOfOldRecordsStopsNothing) {
   std::vector<std::uint32_t> all(crowd.size());
   std::iota(all.begin(), all.end(), 0U);
   std::vector<MessageId> large;
-  for (int i = 0; i < 1'500; ++i) large.push_back(commit("x", crowd));
+  for (int i = 0; i < 600; ++i) large.push_back(commit("x", crowd));
   for (const MessageId id : large) doubt(id, "office", all);
   for (const MessageId id : large) queue->remove(message(id));
   flush();

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
-#include <thread>
 
 namespace relayd::test {
 namespace {
@@ -302,14 +301,13 @@ Bytes ForgettingDisk::free_space() {
 
 std::unique_lock<std::mutex> ForgettingDisk::change() {
   constexpr unsigned one_in = 8, most = 400;
+  std::unique_lock lock(mutex_);
   if (shaken_) {
     thread_local std::minstd_rand random(std::random_device{}());
-    if (random() % one_in == 0)
-      std::this_thread::sleep_for(std::chrono::microseconds(random() % most));
-    else
-      std::this_thread::yield();
+    const bool takes_long = random() % one_in == 0;
+    answered_.wait_for(lock, std::chrono::microseconds(takes_long ? random() % most : 0));
   }
-  return std::unique_lock(mutex_);
+  return lock;
 }
 
 void ForgettingDisk::step() {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -129,6 +130,7 @@ class ForgettingDisk final : public disk::Disk {
 
   mutable std::mutex mutex_;
   bool shaken_ = false;
+  std::condition_variable answered_;  // never told: how a call takes a moment
   Names live_;
   Names durable_;
   std::vector<Change> changes_;
