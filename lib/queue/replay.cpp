@@ -250,7 +250,7 @@ void Replay::apply_state(const Record& record, Position where) {
 // It goes with its message, if it is about one.
 void Replay::carry(const Record& record) {
   pass_over(record, Ground::Log::state);
-  unknown.emplace_back(record.id, encode_again(record));
+  unknown.emplace(record.id, encode_again(record));
 }
 
 // A record of a type that a later version has. Throws where it may not be ignored.

@@ -60,8 +60,8 @@ class Replay {
   std::map<std::uint64_t, std::uint32_t> scanned_from;   // of segments of intake: what before has summaries
   std::unordered_map<std::uint64_t, Outcome> inherited;  // replies that a queue of format 1 knew, by message
   std::set<std::uint64_t> torn;  // segments of intake with holes that never were durable
-  std::vector<std::pair<MessageId, std::string>>
-      unknown;                         // records of a later version's types, in the state log
+  // Records of a later version's types in the state log, each once: checkpoints have copied them.
+  std::set<std::pair<MessageId, std::string>> unknown;
   std::vector<std::string> set_aside;  // a line each
   std::uint64_t read = 0;
   std::size_t segments = 0;
