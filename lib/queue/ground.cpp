@@ -142,24 +142,24 @@ void Ground::discard(const Site& site) {
 }
 
 void Ground::trim(Log log, std::size_t count) {
-  while (free_count(log) > count) remove_first(log, ~std::uint64_t{0});
+  while (free_count(log) > count) remove_first(log, ~std::uint64_t{0}, ~std::uint64_t{0});
 }
 
-void Ground::trim_octets(Log log, std::uint64_t octets) {
-  while (const std::uint64_t removed = remove_first(log, octets)) octets -= removed;
+void Ground::trim_octets(Log log, std::uint64_t octets, std::uint64_t most) {
+  while (const std::uint64_t removed = remove_first(log, octets, most)) octets -= removed;
 }
 
-std::uint64_t Ground::remove_first(Log log, std::uint64_t most) {
+std::uint64_t Ground::remove_first(Log log, std::uint64_t octets, std::uint64_t most) {
   Site site;
   {
     std::lock_guard lock(mutex_);
     std::vector<Site>& free = of(log).free;
-    if (free.empty() || free.front().capacity > most) return 0;
+    if (free.empty() || std::min(free.front().capacity, most) > octets) return 0;
     site = std::move(free.front());
     free.erase(free.begin());
   }
   discard(site);
-  return site.capacity;
+  return std::min(site.capacity, most);
 }
 
 std::size_t Ground::free_count(Log log) const {

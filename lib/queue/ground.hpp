@@ -64,8 +64,9 @@ class Ground {
                                                std::size_t left = 0);
   // Removes free files, those that came back first, while more than `count` are left. Blocks.
   void trim(Log log, std::size_t count);
-  // Removes free files, those that came back first, of at most `octets` octets in all. Blocks.
-  void trim_octets(Log log, std::uint64_t octets);
+  // Removes free files, those that came back first, of at most `octets` octets in all, where of each file no
+  // more than `most` count. Blocks.
+  void trim_octets(Log log, std::uint64_t octets, std::uint64_t most);
 
   std::size_t free_count(Log log) const;
   // Of each file no more than so many octets count.
@@ -102,7 +103,7 @@ class Ground {
   const Files& of(Log log) const { return log == Log::messages ? messages_ : state_; }
   Site make_site(Log log, std::uint64_t size);
   void discard(const Site& site);
-  std::uint64_t remove_first(Log log, std::uint64_t most);
+  std::uint64_t remove_first(Log log, std::uint64_t octets, std::uint64_t most);
 
   disk::Disk& disk_;
   const Bytes reserve_;

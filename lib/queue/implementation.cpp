@@ -87,7 +87,8 @@ void Queue::Implementation::load(const std::function<void(const Progress&)>& pro
       clock(), progress);
   replay_->run();
   try {
-    if (replay_->migrating) replay_->begin_intake();
+    if (replay_->migrating || replay_->messages_start.torn) replay_->begin_segment(Ground::Log::messages);
+    if (replay_->states_start.torn) replay_->begin_segment(Ground::Log::state);
     if (!replay_->messages_start.current && store.ground.free_count(Ground::Log::messages) == 0)
       store.ground.make(Ground::Log::messages, store.ground.fitting(Ground::smallest_message_file));
     while (store.states.size() + store.ground.free_count(Ground::Log::state) < fewest_state_files)
@@ -245,7 +246,7 @@ void Queue::Implementation::take_facts(Report& report) {
   store.state_end = report.end;
   store.state_rest = report.rest;
   for (Submission& submission : report.done) {
-    if (!submission.is_summary) upkeep_->recorded(submission.octets);
+    if (!submission.is_summary && !submission.is_upkeep) upkeep_->recorded(submission.octets);
     if (Entry* const entry = store.index.find(submission.id)) {
       if (submission.is_summary)
         store.index.set_base(*entry, submission.where);

@@ -127,23 +127,12 @@ std::optional<QueueError> Journal::refusal() const {
 // --- the thread ---
 
 void Journal::serve() {
-  if (torn_) leave_torn_segment();
   std::unique_lock lock(mutex_);
   while (wait_for_work(lock)) {
     lock.unlock();
     write_batch();
     report();
     lock.lock();
-  }
-}
-
-// The header of the next segment tells a hole that never was durable from damage. Without it, as on a full
-// disk, a later start reports what is none.
-void Journal::leave_torn_segment() {
-  try {
-    enter_segment(segment_start + 1);
-  } catch (const disk::DiskError&) {
-    // It is tried again with the first batch.
   }
 }
 

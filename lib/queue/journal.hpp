@@ -38,6 +38,7 @@ struct Submission {
   std::uint64_t releases = 0;  // a message segment that holds one record less once this is durable
   bool unlinks = false;        // the message's body in large/ is of no use then
   bool is_summary = false;
+  bool is_upkeep = false;             // nothing happened: the queue wrote it for itself
   std::uint64_t octets = 0;           // that were submitted; set by the journal
   Position where;                     // result
   std::optional<QueueError> failure;  // result
@@ -98,7 +99,6 @@ class Journal {
 
   void hand_over(bool turn_is_over);
   void serve();
-  void leave_torn_segment();
   bool wait_for_work(std::unique_lock<std::mutex>& lock);
   bool has_urgent() const;
   void write_batch();

@@ -250,7 +250,9 @@ void Replay::apply_state(const Record& record, Position where) {
 // It goes with its message, if it is about one.
 void Replay::carry(const Record& record) {
   pass_over(record, Ground::Log::state);
-  unknown.emplace(record.id, encode_again(record));
+  std::pair<MessageId, std::string> kept{record.id, encode_again(record)};
+  std::erase(unknown, kept);
+  unknown.push_back(std::move(kept));
 }
 
 // A record of a type that a later version has. Throws where it may not be ignored.
@@ -422,10 +424,8 @@ void Replay::read_tail(const Found& found, const SegmentRow* row) {
   const std::uint32_t from = row ? row->scan_from : segment_start;
   Found bounded = found;
   // It was not being written any more then: that is where it ended.
-  if (row && found.end == 0 && sequence < checkpoint_->last_intake) {
-    bounded.end = row->end;
-    bounded.torn = row->is_torn;
-  }
+  if (row && found.end == 0 && sequence < checkpoint_->last_intake) bounded.end = row->end;
+  bounded.torn |= row && row->is_torn;
   total_ += found.size - std::min<std::uint64_t>(found.size, from);
   const Extent extent =
       read_segment(bounded, from, row ? row->end : 0,

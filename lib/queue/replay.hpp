@@ -45,9 +45,10 @@ class Replay {
 
   // Throws QueueError{broken} for a queue of a newer version, and DiskError.
   void run();
-  // After a queue of format 1: opens the first segment of intake, before any record of the state log is
-  // written. Its header is what a relayd that knows format 1 alone refuses. Throws DiskError.
-  void begin_intake();
+  // Goes on in a fresh segment, unless the last one may be gone on with. Behind a tear its header tells a
+  // hole that never was durable from damage; behind format 1 it is what a relayd that knows no other refuses.
+  // Throws DiskError.
+  void begin_segment(Ground::Log log);
 
   // --- what it found ---
   JournalStart messages_start = {};
@@ -61,7 +62,7 @@ class Replay {
   std::unordered_map<std::uint64_t, Outcome> inherited;  // replies that a queue of format 1 knew, by message
   std::set<std::uint64_t> torn;  // segments of intake with holes that never were durable
   // Records of a later version's types in the state log, each once: checkpoints have copied them.
-  std::set<std::pair<MessageId, std::string>> unknown;
+  std::vector<std::pair<MessageId, std::string>> unknown;
   std::vector<std::string> set_aside;  // a line each
   std::uint64_t read = 0;
   std::size_t segments = 0;

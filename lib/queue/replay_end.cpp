@@ -90,4 +90,22 @@ void Replay::settle_large() {
   if (damage_ && !bodies.empty()) parts_.disk.sync_directory("quarantine");
 }
 
+void Replay::begin_segment(Ground::Log log) {
+  const bool is_state = log == Ground::Log::state;
+  JournalStart& start = is_state ? states_start : messages_start;
+  std::uint64_t& last = is_state ? last_state_sequence : last_message_sequence;
+  if (start.current) return;
+  const SegmentHeader header = {++last,
+                                random_generation(),
+                                start.end.segment,
+                                start.end.offset,
+                                is_state ? SegmentKind::state : SegmentKind::intake,
+                                start.torn};
+  start.current = parts_.ground.begin_segment(log, header, segment_start + 1);
+  start.end = {header.sequence, segment_start};
+  start.torn = false;
+  if (!is_state) last_intake_sequence = header.sequence;
+  (is_state ? parts_.states : parts_.messages).add(start.current);
+}
+
 }  // namespace relayd::queue

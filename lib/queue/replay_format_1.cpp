@@ -43,6 +43,7 @@ void Replay::read_legacy() {
     parts_.index.written(header.sequence, extent.end - legacy_segment_start);
     messages_start.end = {header.sequence,
                           found.end != 0 ? static_cast<std::uint32_t>(found.end) : extent.end};
+    messages_start.torn = extent.torn;
   }
   // Positions of the old log lead nowhere.
   parts_.index.for_each([](Entry& entry) { entry.last = {}; });
@@ -73,17 +74,6 @@ void Replay::apply_legacy(const Record& record, Position where) {
   if (living) return;
   inherited.erase(record.id.value);
   if (Entry* const entry = index.find(record.id)) index.erase(*entry);
-}
-
-void Replay::begin_intake() {
-  if (messages_start.current) return;
-  const SegmentHeader header = {last_message_sequence + 1, random_generation(), messages_start.end.segment,
-                                messages_start.end.offset, SegmentKind::intake, messages_start.torn};
-  messages_start.current = parts_.ground.begin_segment(Ground::Log::messages, header, segment_start + 1);
-  messages_start.end = {header.sequence, segment_start};
-  messages_start.torn = false;
-  last_message_sequence = last_intake_sequence = header.sequence;
-  parts_.messages.add(messages_start.current);
 }
 
 }  // namespace relayd::queue

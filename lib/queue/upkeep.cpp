@@ -72,8 +72,7 @@ void Upkeep::tend() {
 // --- room ---
 
 std::uint64_t Upkeep::state_file() const {
-  const std::uint64_t usual = std::min(recorded_ / recorded_per_file, usual_state_file);
-  const std::uint64_t wanted = std::max(store_.index.state_need() / state_files, usual);
+  const std::uint64_t wanted = store_.index.state_need() / state_files;
   return std::min(std::max(wanted, Ground::smallest_state_file), store_.ground.largest());
 }
 
@@ -157,7 +156,8 @@ async::Task<void> Upkeep::make_room() {
   Ground& ground = store_.ground;
   try {
     while (state_room() < state_room_wanted()) {
-      const std::uint64_t size = state_file();
+      const std::uint64_t usual = std::min(recorded_ / recorded_per_file, usual_state_file);
+      const std::uint64_t size = store_.ground.fitting(std::max(state_file(), usual));
       co_await store_.keeper.run([&ground, size] { ground.make(Ground::Log::state, size); });
     }
     wake();
@@ -184,7 +184,9 @@ async::Task<void> Upkeep::give_room_back() {
   const std::uint64_t there = state_room();
   if (there > state_room_too_much()) {
     const std::uint64_t surplus = there - state_room_too_much() / 2;
-    co_await store_.keeper.run([&ground, surplus] { ground.trim_octets(Ground::Log::state, surplus); });
+    const std::uint64_t file = state_file();
+    co_await store_.keeper.run(
+        [&ground, surplus, file] { ground.trim_octets(Ground::Log::state, surplus, file); });
   }
 }
 
@@ -261,6 +263,7 @@ async::Task<void> Upkeep::submit(std::string record) {
   Submission submission;
   submission.bytes = std::move(record);
   submission.waiter = &durable;
+  submission.is_upkeep = true;
   store_.facts->submit(std::move(submission));
   co_await durable;
 }
@@ -274,9 +277,10 @@ bool Upkeep::wants_checkpoint() const {
   const std::uint64_t first = states.empty() ? 0 : states.front()->header.sequence;
   const bool left_some = first < floor_;
   // The log is larger than what lives needs, and something new is in it.
-  if (store_.states.capacity() > store_.index.state_need() + state_file())
-    return is_news() || (left_some && may_follow_);
-  if (state_room() >= room_for_what_is_open() + reserved_ + 2 * state_file()) return false;
+  if (store_.states.capacity() > store_.index.state_need() + state_file() &&
+      (is_news() || (left_some && may_follow_)))
+    return true;
+  if (state_room() >= state_room_needed()) return false;
   // Unless something was recorded since the last one, or more can go now than that one let go of, nothing
   // comes of it.
   const bool went_on = first < store_.state_end.segment && store_.state_end.segment > ended_in_;
@@ -322,6 +326,7 @@ void Upkeep::carry_along() {
   for (const auto& [id, bytes] : unknown_) {
     Submission fact;
     fact.bytes = bytes;
+    fact.is_upkeep = true;
     store_.facts->submit(std::move(fact));
   }
 }

@@ -47,7 +47,7 @@ class Upkeep {
   // are on their way. What need not begin now should wait.
   bool is_short_of_room() const;
   // So is the disk, perhaps: the texts of replies are left out.
-  bool is_brief() const { return disk_is_full_ || is_short_of_room(); }
+  bool is_brief() const { return disk_is_full_; }
   // Returns when room is not short any more, or nothing can be done about it.
   async::Task<void> wait_for_room();
 
@@ -90,11 +90,11 @@ class Upkeep {
   Summaries summaries_;
   Mover mover_;
 
-  std::map<std::uint64_t, std::uint32_t> scan_from_;     // of segments of intake
-  std::uint64_t last_intake_ = 0;                        // of the start
-  std::set<std::uint64_t> torn_;                         // segments of intake, since before that
-  std::set<std::pair<MessageId, std::string>> unknown_;  // records that each checkpoint carries along
-  std::uint64_t states_from_ = 0;                        // as the last checkpoint says
+  std::map<std::uint64_t, std::uint32_t> scan_from_;        // of segments of intake
+  std::uint64_t last_intake_ = 0;                           // of the start
+  std::set<std::uint64_t> torn_;                            // segments of intake, since before that
+  std::vector<std::pair<MessageId, std::string>> unknown_;  // records that each checkpoint carries along
+  std::uint64_t states_from_ = 0;                           // as the last checkpoint says
   std::uint64_t floor_ = 0;            // state segment at the beginning of the last checkpoint
   std::uint64_t taken_ = 0;            // octets of messages since the start
   SteadyTime taken_at_{};              // the last of them

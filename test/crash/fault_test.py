@@ -185,6 +185,7 @@ def test_a_journal_of_a_newer_format_ends_the_start_and_stays_as_it_is(to_upstre
 
 def test_a_file_that_may_not_grow_is_a_full_disk(to_upstream):
     relay, upstream = to_upstream(certificate=None, accounts={})
+    poll(lambda: len(list((relay.queue / "journal").iterdir())) >= 2)  # one is made ahead
     relay.stop()
     relay.wrapper = ["prlimit", f"--fsize={2 * BIG}"]
     relay.start("--grace", "5")

@@ -152,6 +152,7 @@ class MigrationTest : public GoldenTest {
     queue.reset();
     loop.run();
     memory = std::make_unique<test::ForgettingDisk>();
+    memory->shake();
     for (const std::string name : {"journal", "large"}) {
       memory->make_directory(name);
       for (const auto& entry : fs::directory_iterator(fs::path(PROJECT_DIR) / "test/golden/1" / name)) {
