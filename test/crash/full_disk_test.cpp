@@ -179,6 +179,24 @@ TEST_F(DueOnAFullDiskTest, EverythingIsHandedOutEachTimeItIsDue) {
   demand_that_all_is_due_each_hour(taken.size());
 }
 
+// However long it runs, and however often it was full: once all has gone, mail is taken again.
+TEST_F(DueOnAFullDiskTest, MailIsTakenAgainOnceAllHasGone) {
+  drive(10);
+  memory.take_space({memory.free_space().count - (2 << 20)});
+  std::size_t first = 0;
+  for (int round = 0; round < 12; ++round) {
+    const std::vector<MessageId> taken = fill(500);
+    if (first == 0) first = taken.size();
+    EXPECT_GE(taken.size(), first / 4) << "round " << round;
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      for (const MessageId id : taken) queue->settle(message(id), later());
+      flush();
+    }
+    for (const MessageId id : taken) queue->remove(message(id));
+    drive(20);
+  }
+}
+
 // A file of the state log that was made for far more, and is full of what nobody needs.
 TEST_F(DueOnAFullDiskTest, ALargeFileOfOldRecordsStopsNothing) {
   memory.set_capacity(1_GiB);
