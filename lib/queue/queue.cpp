@@ -173,10 +173,19 @@ void Queue::remove(Message& message) {
 }
 
 async::Task<std::vector<HistoryEvent>> Queue::history(Message& message) {
+  constexpr unsigned most_rounds = 4;
   Implementation& q = *implementation_;
-  const Position last = entry_of(message).last;
-  std::vector<HistoryEvent> events =
-      co_await q.workers.run([&] { return read_history(q.store.states, last); });
+  const MessageId id = message.id;
+  std::vector<HistoryEvent> events;
+  for (unsigned round = 0; round < most_rounds; ++round) {
+    const Entry* entry = q.store.index.find(id);
+    if (!entry) break;
+    const Position last = entry->last;
+    events = co_await q.workers.run([&] { return read_history(q.store.states, last); });
+    entry = q.store.index.find(id);
+    // Where it began may have gone meanwhile, with a newer summary elsewhere.
+    if (!entry || entry->last == last) break;
+  }
   co_return events;
 }
 
