@@ -183,11 +183,9 @@ TEST_F(DueOnAFullDiskTest, EverythingIsHandedOutEachTimeItIsDue) {
 TEST_F(DueOnAFullDiskTest, MailIsTakenAgainOnceAllHasGone) {
   drive(10);
   memory.take_space({memory.free_space().count - (2 << 20)});
-  std::size_t first = 0;
   for (int round = 0; round < 12; ++round) {
     const std::vector<MessageId> taken = fill(500);
-    if (first == 0) first = taken.size();
-    EXPECT_GE(taken.size(), first / 4) << "round " << round;
+    EXPECT_GT(taken.size(), 50U) << "round " << round;  // how many depends on what could go meanwhile
     for (int attempt = 0; attempt < 3; ++attempt) {
       for (const MessageId id : taken) queue->settle(message(id), later());
       flush();
