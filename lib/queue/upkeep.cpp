@@ -147,7 +147,9 @@ void Upkeep::prepare() {
   const std::size_t free = store_.ground.free_count(Ground::Log::messages);
   const bool is_idle = store_.loop.now() >= taken_at_ + idle;
   const bool too_much = free > (is_idle ? free_files : most_free_files) || state > state_room_too_much();
-  if (state >= state_room_wanted() && free >= free_files && !too_much) return;
+  const bool has_all = state >= state_room_wanted() && free >= free_files;
+  if (has_all) disk_is_full_ = false;
+  if (has_all && !too_much) return;
   making_ = true;
   scope_.spawn(make_room());
 }

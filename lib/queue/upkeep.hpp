@@ -46,7 +46,7 @@ class Upkeep {
   // The state log is nearly full: what is left of it is for summaries, and for what becomes of messages that
   // are on their way. What need not begin now should wait.
   bool is_short_of_room() const;
-  // So is the disk, perhaps: the texts of replies are left out.
+  // No file could be made for lack of room: outcomes leave out the texts of replies, summaries the replies.
   bool is_brief() const { return disk_is_full_; }
   // Returns when room is not short any more, or nothing can be done about it.
   async::Task<void> wait_for_room();
