@@ -11,6 +11,7 @@ import pytest
 from fault_test import CLOSED, SMALL, Ledger, everything
 from scenarios.commands_test import command
 from support.load import SENDER, number_of
+from support.sendmail import Sendmail
 
 
 @pytest.fixture
@@ -118,3 +119,25 @@ def test_a_queue_is_copied_moved_and_brought_back(stopped, tmp_path):
     relay.start("--grace", "5")
     assert relay.wait_event("queue_opened")["messages"] == 3
     assert not relay.logged("queue_damaged")
+
+
+def test_what_was_exported_can_be_handed_in_again(to_upstream, tmp_path):
+    """The way back to an older version: `queue export`, an empty folder, and each `.eml` once more."""
+    relay, upstream = to_upstream(certificate=None, accounts={})
+    upstream.answer("greeting", CLOSED)
+    Ledger().hand_over(relay.port, SMALL, SMALL, SMALL)
+    relay.stop()
+    out = tmp_path / "out"
+    assert command("queue", "export", relay.queue, "--to", out).returncode == 0
+    shutil.rmtree(relay.queue)
+    upstream.behave()
+    relay.start("--grace", "5")
+    sendmail = Sendmail(tmp_path / "bin", relay.file)
+    for message in sorted(out.glob("*.eml")):
+        about = json.loads(message.with_suffix(".json").read_text())
+        pending = [recipient["to"] for recipient in about["recipients"] if recipient["state"] == "pending"]
+        ended = sendmail.run("-f", about["sender"], "--", *pending, message=message.read_bytes())
+        assert (ended.returncode, ended.stderr) == (0, b"")
+    arrived = upstream.messages.wait(count=3)
+    assert sorted(number_of(message.data) for message in arrived) == [0, 1, 2]
+    assert {(message.sender, *message.recipients) for message in arrived} == {(SENDER, "one@rcpt.example")}
