@@ -29,6 +29,7 @@ class CountingFile final : public disk::File {
     if (sync_delay_ > Duration::zero()) std::this_thread::sleep_for(sync_delay_);
   }
   void forget_cached() override { file_->forget_cached(); }
+  void drop_preallocation() override { file_->drop_preallocation(); }
   std::uint64_t size() override { return file_->size(); }
   int descriptor() const override { return file_->descriptor(); }
 

@@ -81,6 +81,7 @@ Site Ground::make_site(Log log, std::uint64_t size) {
       write_zeroes(*site.file, at, std::min(zeroes_at_once, size - at));
       site.file->sync_data();
     }
+    site.file->drop_preallocation();
     disk_.sync_directory(directory(log));
   } catch (const disk::DiskError&) {
     if (site.file) discard(site);

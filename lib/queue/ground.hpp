@@ -70,7 +70,7 @@ class Ground {
 
   std::size_t free_count(Log log) const;
   // Of each file no more than so many octets count.
-  std::uint64_t free_capacity(Log log, std::uint64_t most) const;
+  std::uint64_t free_capacity(Log log, std::uint64_t most = ~std::uint64_t{0}) const;
   std::uint64_t largest() const { return largest_; }
   // Octets of a record that has room in every file of the state log that is made.
   std::uint64_t largest_fact() const { return std::min(smallest_state_file, largest_) - segment_start; }

@@ -66,7 +66,7 @@ void Replay::settle_sites() {
   std::stable_sort(free_states_.begin(), free_states_.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   for (auto& [sequence, site] : free_states_) parts_.ground.adopt(Ground::Log::state, std::move(site));
-  segments = parts_.messages.all().size() + parts_.states.all().size();
+  segments = parts_.messages.size() + parts_.states.size();
 }
 
 // Brings large/ and the index together: a body without a message goes, a message without its body is held.

@@ -103,9 +103,22 @@ std::vector<std::shared_ptr<const Segment>> SegmentTable::all() const {
   return found;
 }
 
+std::uint64_t SegmentTable::first() const {
+  std::lock_guard lock(mutex_);
+  return segments_.empty() ? 0 : segments_.begin()->first;
+}
+
 std::uint64_t SegmentTable::capacity() const {
   std::lock_guard lock(mutex_);
   return capacity_;
+}
+
+std::uint64_t SegmentTable::capacity_before(std::uint64_t sequence) const {
+  std::lock_guard lock(mutex_);
+  std::uint64_t sum = 0;
+  for (const auto& [each, segment] : segments_)
+    if (each < sequence) sum += segment->capacity;
+  return sum;
 }
 
 std::size_t SegmentTable::size() const {

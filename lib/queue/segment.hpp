@@ -77,7 +77,9 @@ class SegmentTable {
   void remove(std::uint64_t sequence);
   std::shared_ptr<const Segment> find(std::uint64_t sequence) const;
   std::vector<std::shared_ptr<const Segment>> all() const;  // ascending
+  std::uint64_t first() const;                              // 0: there is none
   std::uint64_t capacity() const;                           // of all of them
+  std::uint64_t capacity_before(std::uint64_t sequence) const;
   std::size_t size() const;
 
  private:

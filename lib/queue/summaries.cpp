@@ -60,6 +60,8 @@ void Summaries::submit(const Entry& entry, std::optional<Outcome> replies, bool 
     summary.merged.reset();
     submission.bytes = encode_summary(entry.id, summary);
   }
+  ++written_;
+  octets_ += submission.bytes.size();
   submission.is_summary = true;
   submission.releases = releases;
   store_.facts->submit(std::move(submission));

@@ -4,6 +4,7 @@
 // Owned by the queue, on the loop's thread. The replies there were are read back by the keeper.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
@@ -23,6 +24,9 @@ class Summaries {
   // there were, as there is no room for them.
   async::Task<void> write(std::vector<MessageId> ids, bool brief, std::uint64_t releases = 0);
 
+  // In octets, of those that were written since the start.
+  std::uint64_t mean_size() const { return octets_ / std::max<std::uint64_t>(written_, 1); }
+
   // What a queue of format 1 knew of replies. Each is used once.
   void inherit(std::unordered_map<std::uint64_t, Outcome> replies) { inherited_ = std::move(replies); }
 
@@ -38,6 +42,8 @@ class Summaries {
 
   Store& store_;
   std::unordered_map<std::uint64_t, Outcome> inherited_;
+  std::uint64_t written_ = 0;
+  std::uint64_t octets_ = 0;
 };
 
 }  // namespace relayd::queue

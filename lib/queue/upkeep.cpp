@@ -120,7 +120,8 @@ void Upkeep::wake() {
 // For the first of what is put off.
 void Upkeep::arm() {
   const SteadyTime now = store_.loop.now();
-  const bool has_spare_files = store_.ground.free_count(Ground::Log::messages) > free_files;
+  const bool has_spare_files =
+      store_.ground.free_count(Ground::Log::messages) > free_files || has_large_files();
   const SteadyTime never = SteadyTime::max();
   const SteadyTime next =
       std::min({no_room_until_ > now ? no_room_until_ : never, no_move_until_ > now ? no_move_until_ : never,
@@ -142,11 +143,13 @@ async::Task<void> Upkeep::wait_for_reserved_room() {
 }
 
 void Upkeep::prepare() {
+  if (making_) changed_meanwhile_ = true;
   if (making_ || store_.loop.now() < no_room_until_) return;
   const std::uint64_t state = state_room();
   const std::size_t free = store_.ground.free_count(Ground::Log::messages);
   const bool is_idle = store_.loop.now() >= taken_at_ + idle;
-  const bool too_much = free > (is_idle ? free_files : most_free_files) || state > state_room_too_much();
+  const bool too_much = free > (is_idle ? free_files : most_free_files) || state > state_room_too_much() ||
+                        (is_idle && has_large_files());
   const bool has_all = state >= state_room_wanted() && free >= free_files;
   if (has_all) disk_is_full_ = false;
   if (has_all && !too_much) return;
@@ -175,6 +178,7 @@ async::Task<void> Upkeep::make_room() {
   }
   co_await give_room_back();
   making_ = false;
+  if (std::exchange(changed_meanwhile_, false)) prepare();
   arm();
   wake();
 }
@@ -190,6 +194,32 @@ async::Task<void> Upkeep::give_room_back() {
     co_await store_.keeper.run(
         [&ground, surplus, file] { ground.trim_octets(Ground::Log::state, surplus, file); });
   }
+  if (store_.loop.now() >= taken_at_ + idle && has_large_files()) co_await replace_large_files();
+}
+
+// Smaller ones take their place, one for one. While there is enough without it a large one goes first: on a
+// full disk nothing can be made before that.
+async::Task<void> Upkeep::replace_large_files() {
+  Ground& ground = store_.ground;
+  try {
+    for (std::size_t left = ground.free_count(Ground::Log::state); left > 0 && has_large_files(); --left) {
+      const std::uint64_t file = state_file();
+      const bool can_go = state_room() >= state_room_needed() + file;
+      co_await store_.keeper.run([&ground, file, can_go] {
+        const std::size_t count = ground.free_count(Ground::Log::state);
+        if (can_go) ground.trim(Ground::Log::state, count - 1);
+        ground.make(Ground::Log::state, file);
+        ground.trim(Ground::Log::state, count);
+      });
+    }
+  } catch (const disk::DiskError&) {
+    no_room_until_ = store_.loop.now() + pause_without_room;
+  }
+}
+
+// Of a time when more was waiting.
+bool Upkeep::has_large_files() const {
+  return store_.ground.free_capacity(Ground::Log::state) > 2 * state_room_too_much();
 }
 
 // --- work ---
@@ -275,40 +305,47 @@ async::Task<void> Upkeep::submit(std::string record) {
 bool Upkeep::wants_checkpoint() const {
   if (store_.index.size() - store_.index.based() - store_.index.doomed() > most_without_summary) return true;
   if (taken_ - taken_before_ > most_taken * store_.ground.largest()) return true;
-  const auto states = store_.states.all();
-  const std::uint64_t first = states.empty() ? 0 : states.front()->header.sequence;
-  const bool left_some = first < floor_;
-  // The log is larger than what lives needs, and something new is in it.
-  if (store_.states.capacity() > store_.index.state_need() + state_file() &&
-      (is_news() || (left_some && may_follow_)))
+  const std::uint64_t recorded = recorded_ - recorded_before_;
+  if (is_log_large() &&
+      (recorded >= std::max(2 * state_file(), store_.states.capacity() / 4) || is_worth_it()))
     return true;
   if (state_room() >= state_room_needed()) return false;
   // Unless something was recorded since the last one, or more can go now than that one let go of, nothing
   // comes of it.
+  const std::uint64_t first = store_.states.first();
+  const bool left_some = first < floor_;
   const bool went_on = first < store_.state_end.segment && store_.state_end.segment > ended_in_;
-  return recorded_ - recorded_before_ >= state_file() / 4 || (is_short_of_room() && (left_some || went_on));
+  return recorded >= state_file() / 4 || (is_short_of_room() && (left_some || went_on));
 }
 
-bool Upkeep::is_news() const {
-  return recorded_ - recorded_before_ >= std::max(2 * state_file(), store_.states.capacity() / 4);
+// Larger than what lives needs.
+bool Upkeep::is_log_large() const {
+  return store_.states.capacity() > store_.index.state_need() + state_file();
+}
+
+// A checkpoint lets far more go than it writes.
+bool Upkeep::is_worth_it() const {
+  const std::uint64_t written = store_.index.size() * summaries_.mean_size();
+  return store_.states.first() < floor_ && store_.states.capacity_before(floor_) > 2 * written;
 }
 
 // Two checkpoints have to know of a message before the records about it go: then a start that finds the newer
-// one damaged has all that the older one needs. Where room is short, one has to do.
+// one damaged has all that the older one needs. Where room is short, one has to do. Nothing goes while the
+// log is as large as what lives needs: only messages without a summary get one.
 async::Task<void> Upkeep::take_checkpoint() {
   const std::uint64_t floor = store_.state_end.segment;
   const bool short_of_room = is_short_of_room();
+  const bool lets_go = is_log_large() || state_room() < state_room_needed();
   std::map<std::uint64_t, std::uint32_t> covered;
   for (const auto& [sequence, use] : store_.index.segments())
     if (const auto segment = store_.messages.find(sequence))
       covered[sequence] = start_of(segment->header) + static_cast<std::uint32_t>(use.bytes);
   taken_before_ = taken_;
-  may_follow_ = is_news();
-  recorded_before_ = recorded_;
+  if (lets_go) recorded_before_ = recorded_;
 
   const auto states = store_.states.all();
   const std::uint64_t middle = states.empty() ? floor : states[states.size() / 2]->header.sequence;
-  const std::uint64_t before = short_of_room ? floor : std::min(floor, middle);
+  const std::uint64_t before = !lets_go ? 0 : short_of_room ? floor : std::min(floor, middle);
   carry_along();
   co_await summarise(before, covered);
   scan_from_ = std::move(covered);

@@ -71,6 +71,8 @@ class Upkeep {
   void prepare();
   async::Task<void> make_room();
   async::Task<void> give_room_back();
+  async::Task<void> replace_large_files();
+  bool has_large_files() const;
 
   async::Task<void> work();
   bool is_being_written(std::uint64_t sequence) const;
@@ -78,7 +80,8 @@ class Upkeep {
   async::Task<void> retire(std::vector<std::uint64_t> sequences);
   async::Task<void> submit(std::string record);
   bool wants_checkpoint() const;
-  bool is_news() const;
+  bool is_log_large() const;
+  bool is_worth_it() const;
   async::Task<void> take_checkpoint();
   void carry_along();
   async::Task<void> summarise(std::uint64_t before, const std::map<std::uint64_t, std::uint32_t>& covered);
@@ -101,14 +104,14 @@ class Upkeep {
   std::uint64_t taken_before_ = 0;     // until the last checkpoint
   std::uint64_t recorded_ = 0;         // octets of facts since the start
   std::uint64_t recorded_before_ = 0;  // until the last checkpoint
-  bool may_follow_ = false;            // that was due, and another may let go of more
   std::uint64_t ended_in_ = 0;         // state segment at its end
   std::set<std::uint64_t> retiring_;
 
   std::uint64_t reserved_ = 0;
   bool migrating_ = false;
-  bool making_ = false;
-  bool disk_is_full_ = false;  // making a file failed, and none was made since
+  bool making_ = false;             // free files are being made or removed
+  bool changed_meanwhile_ = false;  // something did, since that began: they are counted again
+  bool disk_is_full_ = false;       // making a file failed, and none was made since
   bool working_ = false;
   SteadyTime no_room_until_{};          // making a file failed
   SteadyTime no_move_until_{};          // so did moving

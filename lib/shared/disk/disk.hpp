@@ -38,6 +38,9 @@ class File {
   // Drops what the page cache holds of the file and is clean, so that the next read comes from the disk
   // itself. A request, no more: what cannot be dropped stays, and nothing is reported.
   virtual void forget_cached() = 0;
+  // Gives back what the file system set aside behind the end of a file that was growing (XFS: as much again).
+  // A request, too.
+  virtual void drop_preallocation() {}
   virtual std::uint64_t size() = 0;
   virtual int descriptor() const = 0;  // -1 on a disk that has none
 };

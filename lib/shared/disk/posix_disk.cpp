@@ -57,6 +57,10 @@ class PosixFile final : public File {
     static_cast<void>(::posix_fadvise(descriptor_.number(), 0, 0, POSIX_FADV_DONTNEED));
   }
 
+  void drop_preallocation() override {
+    static_cast<void>(::ftruncate(descriptor_.number(), static_cast<off_t>(size())));
+  }
+
   std::uint64_t size() override {
     struct stat status {};
     if (::fstat(descriptor_.number(), &status) != 0) fail("stat " + path_);

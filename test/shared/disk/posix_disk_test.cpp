@@ -152,6 +152,14 @@ TEST_F(PosixDiskTest, AWholeFileLeavesTheCacheAndKeepsItsContent) {
   EXPECT_EQ(content(*file), "12345");
 }
 
+TEST_F(PosixDiskTest, AFileKeepsItsContentWhenThePreallocationGoes) {
+  const auto file = disk.create("file");
+  file->write_at(0, "12345");
+  file->drop_preallocation();
+  EXPECT_EQ(file->size(), 5U);
+  EXPECT_EQ(content(*file), "12345");
+}
+
 TEST_F(PosixDiskTest, FreeSpaceIsTold) {
   EXPECT_GT(disk.free_space(), 0_B);
 }

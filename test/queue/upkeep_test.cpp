@@ -1,0 +1,76 @@
+// What the queue's upkeep writes and keeps as what waits grows and shrinks.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "queue/queue_on_forgetting_disk.hpp"
+#include "queue/record.hpp"
+
+namespace relayd::queue {
+namespace {
+
+using namespace std::chrono_literals;
+
+class UpkeepTest : public QueueOnForgettingDisk {
+ protected:
+  std::vector<MessageId> take(std::size_t messages, std::size_t size) {
+    std::vector<MessageId> ids;
+    for (std::size_t i = 0; i < messages; ++i) ids.push_back(commit(std::string(size, 'x')));
+    return ids;
+  }
+
+  void pass(std::chrono::seconds time) {
+    for (; time > 0s; time -= 1s) {
+      loop.advance(1s);
+      rest();
+    }
+  }
+
+  std::uint64_t octets_of_state() const {
+    std::uint64_t sum = 0;
+    for (const auto& [path, size] : memory.sizes())
+      if (path.ends_with(".state")) sum += size;
+    return sum;
+  }
+};
+
+TEST_F(UpkeepTest, AMessageThatWaitsIsSummarisedOnceWhileItsLogHasRoom) {
+  options.segment_size = 64_KiB;
+  renew();
+  const MessageId id = take(1, 100).front();
+  take(400, 1'000);  // some checkpoints: one for each four files
+  rest();
+  const Position summary = static_cast<Entry&>(message(id)).last;
+  ASSERT_NE(summary.segment, 0U);
+  take(1'000, 1'000);
+  rest();
+  EXPECT_EQ(static_cast<Entry&>(message(id)).last, summary);
+}
+
+TEST_F(UpkeepTest, TheRoomThatManyNeededIsGivenBackWhenFewAreLeft) {
+  constexpr std::uint64_t few = 10 << 20;
+  options.segment_size = 16_MiB;
+  renew();
+  const std::vector<MessageId> all = take(40'000, 1);
+  for (const MessageId id : all) {
+    Outcome outcome;
+    outcome.recipients = {{0, RecipientState::pending, 450, std::string(200, 'z')}};
+    outcome.next_attempt = loop.wall_now() + 24h;
+    queue->settle(message(id), outcome);
+  }
+  rest();
+  pass(10s);
+  EXPECT_GT(octets_of_state(), 2 * few);
+  for (const MessageId id : all)
+    if (id != all.front()) queue->remove(message(id));
+  for (int i = 0; i < 100 && octets_of_state() >= few; ++i) pass(1s);
+  EXPECT_LT(octets_of_state(), few);
+  reopen();
+  EXPECT_EQ(recovery.messages, 1U);
+  EXPECT_LT(recovery.read.count, 5U << 20);
+}
+
+}  // namespace
+}  // namespace relayd::queue
