@@ -36,6 +36,7 @@ class CountingDisk final : public disk::Disk {
   std::unique_ptr<disk::File> open(const std::string& path) override;
   void rename(const std::string& from, const std::string& to) override { disk_.rename(from, to); }
   void remove(const std::string& path) override { disk_.remove(path); }
+  void discard(const std::string& path) override { disk_.discard(path); }
   void make_directory(const std::string& path) override { disk_.make_directory(path); }
   void sync_directory(const std::string& path) override;
   std::vector<std::string> list(const std::string& path) override { return disk_.list(path); }

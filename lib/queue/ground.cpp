@@ -136,7 +136,7 @@ std::shared_ptr<const Segment> Ground::begin_segment(Log log, const SegmentHeade
 
 void Ground::discard(const Site& site) {
   try {
-    disk_.remove(site.path);
+    disk_.discard(site.path);
   } catch (const disk::DiskError&) {
     // The next start finds it: free, or void.
   }

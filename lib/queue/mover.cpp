@@ -12,7 +12,7 @@ namespace relayd::queue {
 namespace {
 
 // Moved at once: little beside what a client's batch is, so that the disk is soon free for others.
-constexpr std::uint64_t piece_bytes = 1 << 20;
+constexpr std::uint64_t piece_bytes = 128 << 10;
 constexpr std::size_t piece_count = 500;
 
 // Room that is not worth the trouble, in files of the largest size.

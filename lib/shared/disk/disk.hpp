@@ -57,6 +57,9 @@ class Disk {
   virtual std::unique_ptr<File> open(const std::string& path) = 0;    // to read and write
   virtual void rename(const std::string& from, const std::string& to) = 0;
   virtual void remove(const std::string& path) = 0;
+  // The same for a large file that nobody reads any more: its blocks are given back in small parts, as the
+  // syncs of other files wait for each part.
+  virtual void discard(const std::string& path) { remove(path); }
   virtual void make_directory(const std::string& path) = 0;            // mode 0700; content when it is there
   virtual void sync_directory(const std::string& path) = 0;            // "." is the held directory
   virtual std::vector<std::string> list(const std::string& path) = 0;  // names, sorted

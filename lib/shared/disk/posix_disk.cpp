@@ -158,6 +158,17 @@ void PosixDisk::remove(const std::string& path) {
   if (::unlinkat(directory_.number(), path.c_str(), 0) != 0) fail("remove " + path);
 }
 
+void PosixDisk::discard(const std::string& path) {
+  constexpr std::uint64_t part = 2 << 20;
+  const std::unique_ptr<File> file = open(path);
+  std::uint64_t size = file->size();
+  remove(path);
+  while (size > 0) {
+    size -= std::min(size, part);
+    if (::ftruncate(file->descriptor(), static_cast<off_t>(size)) != 0) return;  // it goes with its last user
+  }
+}
+
 void PosixDisk::make_directory(const std::string& path) {
   if (::mkdirat(directory_.number(), path.c_str(), 0700) != 0 && errno != EEXIST)
     fail("make directory " + path);

@@ -34,6 +34,7 @@ class PosixDisk final : public Disk {
   std::unique_ptr<File> open(const std::string& path) override;
   void rename(const std::string& from, const std::string& to) override;
   void remove(const std::string& path) override;
+  void discard(const std::string& path) override;
   void make_directory(const std::string& path) override;
   void sync_directory(const std::string& path) override;
   std::vector<std::string> list(const std::string& path) override;

@@ -152,6 +152,14 @@ TEST_F(PosixDiskTest, AWholeFileLeavesTheCacheAndKeepsItsContent) {
   EXPECT_EQ(content(*file), "12345");
 }
 
+TEST_F(PosixDiskTest, ALargeFileIsDiscardedWithItsNameAndItsBlocks) {
+  const auto file = disk.create("file");
+  file->write_at(0, std::string(5 << 20, 'x'));
+  disk.discard("file");
+  EXPECT_EQ(error_of([&] { disk.open("file"); }), std::errc::no_such_file_or_directory);
+  EXPECT_EQ(file->size(), 0U);
+}
+
 TEST_F(PosixDiskTest, AFileKeepsItsContentWhenThePreallocationGoes) {
   const auto file = disk.create("file");
   file->write_at(0, "12345");
