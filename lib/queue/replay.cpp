@@ -80,14 +80,32 @@ Replay::Extent Replay::read_segment(const Found& found, std::uint32_t from, std:
       continue;
     }
     const bool open_end = found.end == 0 && resume == all.size();
+    const Position where{segment.header.sequence, static_cast<std::uint32_t>(from + at)};
+    if (const auto mended = mend(all.substr(at, resume - at), where, segment)) {
+      const std::optional<Record> record = parse_record(*mended, generation);
+      visit(*record, where);
+      at += record->length;
+      extent.end = static_cast<std::uint32_t>(from + at);
+      continue;
+    }
     if (!only_looking_)
-      damaged(all.substr(at, (open_end ? std::min<std::size_t>(proven - from, resume) : resume) - at),
-              {segment.header.sequence, static_cast<std::uint32_t>(from + at)}, segment, unreadable);
+      damaged(all.substr(at, (open_end ? std::min<std::size_t>(proven - from, resume) : resume) - at), where,
+              segment, unreadable);
     extent.torn |= open_end;
     at = resume;
   }
   buffer_ = std::move(bytes);
   return extent;
+}
+
+// What is read here and nowhere else. The octet stays wrong on disk.
+std::optional<std::string> Replay::mend(std::string_view bytes, Position where, const Segment& segment) {
+  if (segment.header.kind != SegmentKind::state) return std::nullopt;
+  std::optional<std::string> mended = mended_record(bytes, segment.header.generation);
+  if (mended && !only_looking_)
+    note(fmt::format("{}: one octet of the record at {} is damaged; what it says is known all the same",
+                     segment.path, where.offset));
+  return mended;
 }
 
 // So far a segment that may still be open has to be read. Files are far larger than what is written at once:

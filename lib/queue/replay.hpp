@@ -98,6 +98,7 @@ class Replay {
   void find_file(Ground::Log log, const std::string& name, std::vector<Found>& found);
   void bound(std::vector<Found>& found, SegmentKind kind, SegmentKind older);
   Extent read_segment(const Found& found, std::uint32_t from, std::uint64_t proven, const Visit& visit);
+  std::optional<std::string> mend(std::string_view bytes, Position where, const Segment& segment);
   std::uint64_t reach(const Segment& segment, std::uint64_t from, std::uint64_t size) const;
   bool was_durable(std::string_view bytes, std::size_t hole, std::size_t from,
                    std::uint64_t generation) const;

@@ -9,26 +9,21 @@ namespace relayd::queue {
 namespace {
 
 constexpr std::size_t id_at = 16;
-
-// What is damaged may be one octet of the id itself.
-bool is_near(std::uint64_t a, std::uint64_t b) {
-  const std::uint64_t difference = a ^ b;
-  for (unsigned octet = 0; octet < sizeof difference; ++octet)
-    if ((difference & ~(std::uint64_t{0xff} << (octet * 8))) == 0) return true;
-  return false;
-}
+constexpr std::size_t most = 100;  // suspects; more are not told from others one by one
 
 }  // namespace
 
 void Suspects::damaged(std::string_view bytes, std::uint64_t generation, bool readable) {
   if (!readable || bytes.size() < record_header) return all();
+  // What is damaged may be one octet of the id itself.
   for (std::size_t at = 0; at + record_header <= bytes.size(); at += record_alignment) {
     const std::string_view record = bytes.substr(at);
     // The mark of the first one may be what is damaged.
     if (at != 0 && !may_be_record(record, generation)) continue;
     const std::uint64_t suspect = load<std::uint64_t>(&record[id_at]);
     ids_.insert(suspect);
-    std::erase_if(cleared_, [suspect](std::uint64_t id) { return is_near(suspect, id); });
+    if (ids_.size() > most) return all();
+    std::erase_if(cleared_, [suspect](std::uint64_t id) { return differ_in_one_octet(suspect, id); });
   }
 }
 
@@ -50,7 +45,7 @@ bool Suspects::is_suspect(MessageId id) const {
   if (cleared_.contains(id.value)) return false;
   if (all_ && (!youngest_ || id <= *youngest_)) return true;
   return std::any_of(ids_.begin(), ids_.end(),
-                     [id](std::uint64_t suspect) { return is_near(suspect, id.value); });
+                     [id](std::uint64_t suspect) { return differ_in_one_octet(suspect, id.value); });
 }
 
 std::vector<MessageId> Suspects::hold(Index& index) const {

@@ -62,6 +62,29 @@ class ReplayTest : public QueueOnForgettingDisk {
     file->sync_data();
   }
 
+  // Every sound record in the files of the state log, with its place.
+  template <class Visit>
+  void for_each_fact(Visit visit) {
+    for (const auto& [path, size] : memory.sizes()) {
+      if (!path.starts_with("state/") || !header_of(path)) continue;
+      std::string bytes(size, '\0');
+      memory.open(path)->read_at(0, bytes.data(), size);
+      const std::string_view all = bytes;
+      const std::uint64_t generation = header_of(path)->generation;
+      for (std::size_t at = next_sound(all, segment_start, generation); at < size;) {
+        const auto record = parse_record(all.substr(at), generation);
+        visit(*record, path, at);
+        at = next_sound(all, at + record->length, generation);
+      }
+    }
+  }
+
+  void crash() {
+    memory.arm(1, ForgettingDisk::Fault::power_fails);
+    queue.reset();
+    memory.restart(0);
+  }
+
   std::string refusal_of_start() {
     try {
       reopen();
@@ -227,18 +250,9 @@ TEST_F(ReplayTest, ARecordOfALaterVersionOutlivesTheFileThatItStoodIn) {
     rest();
   }
   std::vector<MessageId> found;
-  for (const auto& [path, size] : memory.sizes()) {
-    if (!path.starts_with("state/") || !header_of(path)) continue;
-    std::string bytes(size, '\0');
-    memory.open(path)->read_at(0, bytes.data(), size);
-    const std::string_view all = bytes;
-    const std::uint64_t generation = header_of(path)->generation;
-    for (std::size_t at = next_sound(all, segment_start, generation); at < size;) {
-      const auto record = parse_record(all.substr(at), generation);
-      if (record->type == static_cast<RecordType>(99)) found.push_back(record->id);
-      at = next_sound(all, at + record->length, generation);
-    }
-  }
+  for_each_fact([&found](const Record& record, const std::string&, std::size_t) {
+    if (record.type == static_cast<RecordType>(99)) found.push_back(record.id);
+  });
   EXPECT_THAT(found, testing::Contains(id));
   // Starts copy it, and find the copies: each checkpoint writes one and no more.
   EXPECT_LE(found.size(), 30U);
@@ -252,9 +266,7 @@ TEST_F(ReplayTest, AStateLogThatLacksItsFirstSegmentHoldsWhatItMayHaveBeenAbout)
   const std::string first = newest("state");
   for (int i = 0; i < 80; ++i) settle(id, {pending});
   ASSERT_NE(newest("state"), first);
-  memory.arm(1, ForgettingDisk::Fault::power_fails);  // no checkpoint is written at the end
-  queue.reset();
-  memory.restart(0);
+  crash();  // no checkpoint is written at the end
   std::string lost;
   for (const auto& [path, size] : memory.sizes())
     if (path.starts_with("state/") && header_of(path) && header_of(path)->sequence == 1) lost = path;
@@ -265,16 +277,73 @@ TEST_F(ReplayTest, AStateLogThatLacksItsFirstSegmentHoldsWhatItMayHaveBeenAbout)
   EXPECT_EQ(message(id).state, MessageState::held);
 }
 
+// Whatever octet of a fact is wrong, the rest and the checksum tell which one it was.
+TEST_F(ReplayTest, ADamagedOctetOfAFactIsPutRight) {
+  const MessageId id = commit("1\r\n", {"a@example.org", "b@example.org"}), other = commit("2\r\n");
+  settle(id, {RecipientState::delivered, pending});
+  const std::string log = newest("state");
+  for (int i = 0; i < 3; ++i) settle(other, {pending});  // which prove that the first was durable
+  crash();
+  std::size_t length = 0;
+  for_each_fact([&](const Record& record, const std::string&, std::size_t at) {
+    if (at == segment_start) length = record.length;
+  });
+  ASSERT_GT(length, 32U);
+  for (std::size_t octet = 0; octet < length; octet += 3) {
+    SCOPED_TRACE(octet);
+    memory.damage(log, segment_start + octet);
+    reopen();
+    EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr("one octet")));
+    EXPECT_EQ(message(id).state, MessageState::waiting);
+    EXPECT_EQ(message(id).pending, 1U);
+    EXPECT_EQ(message(id).attempts, 1);
+    crash();
+    memory.damage(log, segment_start + octet);  // and back
+  }
+}
+
+TEST_F(ReplayTest, ADamagedCheckpointHoldsNothing) {
+  options.segment_size = 16_KiB;
+  renew();
+  std::vector<MessageId> ids;
+  for (int i = 0; i < 20; ++i) ids.push_back(commit("x\r\n"));
+  std::string path;
+  std::size_t offset = 0;
+  std::uint64_t from = 0, before = 0;
+  while (from == 0 || before == 0 || from == before) {
+    for (int i = 0; i < 50; ++i) settle(ids[i % ids.size()], {pending});
+    rest();
+    std::uint64_t newest = 0;
+    from = before = 0;
+    for_each_fact([&](const Record& record, const std::string& file, std::size_t at) {
+      const auto checkpoint = decode_checkpoint(record);
+      const std::uint64_t place = (header_of(file)->sequence << 32) + at;
+      if (!checkpoint) return;
+      before = place > newest ? from : std::max(before, checkpoint->states_from);
+      if (place < newest) return;
+      newest = place;
+      from = checkpoint->states_from;
+      path = file;
+      offset = at;
+    });
+  }
+  settle(ids[0], {pending});  // which proves that it was durable
+  settle(ids[0], {pending});
+  crash();
+  memory.damage(path, offset + 40);
+  reopen();
+  EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr("damaged")));
+  for (const MessageId id : ids) EXPECT_EQ(message(id).state, MessageState::waiting);
+}
+
 // What was recorded about it is damaged in its id; the operator looks at it and says that it may go.
 TEST_F(ReplayTest, AMessageThatIsReleasedAfterDamageIsNotHeldAgain) {
   const MessageId id = commit("1\r\n"), other = commit("2\r\n");
   settle(id, {pending});
   const std::string log = newest("state");
   for (int i = 0; i < 3; ++i) settle(other, {pending});  // which prove that the first was durable
-  memory.arm(1, ForgettingDisk::Fault::power_fails);
-  queue.reset();
-  memory.restart(0);
-  memory.damage(log, segment_start + 16);
+  crash();
+  for (const std::size_t octet : {16, 40}) memory.damage(log, segment_start + octet);
   reopen();
   ASSERT_EQ(message(id).state, MessageState::held);
   queue->retry(message(id));
