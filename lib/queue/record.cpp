@@ -181,7 +181,7 @@ std::optional<Record> parse_record(std::string_view bytes, std::uint64_t generat
 std::optional<std::string> mended_record(std::string_view bytes, std::uint64_t generation) {
   constexpr std::size_t longest = 2 << 10;
   if (bytes.size() < record_header) return std::nullopt;
-  std::string record(bytes);
+  std::string record(bytes.substr(0, longest + 1));
   store(&record[mark_at], mark(generation));
   if (parse_record(record, generation)) return record;
   if (record.size() <= longest) {

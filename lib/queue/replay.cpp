@@ -11,6 +11,7 @@ namespace relayd::queue {
 namespace {
 
 constexpr std::uint64_t told_every = 8 << 20;       // octets between two words about progress
+constexpr unsigned most_failures = 100;             // to mend a record: some milliseconds each
 constexpr std::uint64_t written_at_once = 8 << 20;  // more than a batch has
 
 }  // namespace
@@ -100,8 +101,9 @@ Replay::Extent Replay::read_segment(const Found& found, std::uint32_t from, std:
 
 // What is read here and nowhere else. The octet stays wrong on disk.
 std::optional<std::string> Replay::mend(std::string_view bytes, Position where, const Segment& segment) {
-  if (segment.header.kind != SegmentKind::state) return std::nullopt;
+  if (segment.header.kind != SegmentKind::state || mending_failed_ == most_failures) return std::nullopt;
   std::optional<std::string> mended = mended_record(bytes, segment.header.generation);
+  if (!mended) ++mending_failed_;
   if (mended && !only_looking_)
     note(fmt::format("{}: one octet of the record at {} is damaged; what it says is known all the same",
                      segment.path, where.offset));

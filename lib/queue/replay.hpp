@@ -149,8 +149,9 @@ class Replay {
   Suspects suspects_;
   bool states_lost_ = false;  // a file of the state log cannot be told apart
   bool damage_ = false;       // something was damaged
-  std::string buffer_;        // for the bytes of a segment
-  std::uint64_t total_ = 0;   // octets that have to be read
+  unsigned mending_failed_ = 0;
+  std::string buffer_;       // for the bytes of a segment
+  std::uint64_t total_ = 0;  // octets that have to be read
   std::uint64_t told_ = 0;
 };
 

@@ -44,7 +44,7 @@ def on_tmpfs(to_upstream, tmp_path):
 
 def test_a_full_disk(on_tmpfs):
     relay, upstream, mount = on_tmpfs("size=8m")
-    ledger = Ledger()
+    gate, ledger = Gate(upstream), Ledger()
     ledger.hand_over(relay.port, SMALL, BIG // 2)
     neighbour = Neighbour(mount)
     neighbour.take_all()
@@ -54,6 +54,7 @@ def test_a_full_disk(on_tmpfs):
     ledger.hand_over(relay.port, BIG // 2, BIG // 8)
     assert ledger.codes() == {FULL}
     neighbour.leave()
+    gate.open()
     ledger.wait_until_mail_is_taken(relay.port)
     ledger.hand_over(relay.port, BIG // 2)
     ledger.demand(relay, upstream)

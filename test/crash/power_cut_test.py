@@ -9,8 +9,10 @@ import random
 
 import pytest
 
+from scenarios.commands_test import command
 from support.load import Load, demand_arrival, twice
 from support.mounts import LoopDisk, leave_the_common_mounts
+from support.waiting import poll
 
 CONNECTIONS = 4  # to the upstream: so many messages can be under way when the power goes
 MOST_PER_POINT = 40  # messages acknowledged before the next cut, at most
@@ -45,6 +47,11 @@ def test_a_power_cut_loses_nothing(kind, to_upstream, tmp_path, pytestconfig):
               f"{twice(numbers)} of them twice")
         assert twice(numbers) <= points * CONNECTIONS
 
+        # What was under way at a cut is in doubt, and sent again now.
+        def is_empty():
+            command("queue", "retry", "--all", "-c", relay.file)
+            return "The queue is empty" in command("queue", "list", "-c", relay.file).stdout
+        poll(is_empty)
         # An orderly stop leaves nothing that could be sent again, wherever the power goes after it.
         assert relay.stop() == 0
         disk.cut_power()
