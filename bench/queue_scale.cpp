@@ -23,7 +23,7 @@ constexpr std::size_t clients = 32;
 constexpr std::size_t one_stays_of = 100;
 constexpr auto accepting = std::chrono::seconds(5);
 constexpr auto idling = std::chrono::seconds(10);
-constexpr auto resting = std::chrono::seconds(2);  // without a write: the journal has come to rest
+constexpr auto resting = std::chrono::seconds(7);  // without a write: the journal has come to rest
 
 using SteadyClock = std::chrono::steady_clock;
 using queue::RecipientState;

@@ -15,8 +15,11 @@ namespace {
 using std::chrono::steady_clock;
 
 // One sync: enough to make it cheap for each, little enough that the next messages come in meanwhile and that
-// the first does not wait for long. The count stays below the kernel's limit of pieces a write.
+// the first does not wait for long; more where a sync is slow. A start relies on less than 8 MiB. The count
+// stays below the kernel's limit of pieces a write.
 constexpr std::uint64_t batch_bytes = 2 << 20;
+constexpr std::uint64_t slow_batch_bytes = 6 << 20;
+constexpr auto slow_sync = std::chrono::milliseconds(1);
 constexpr std::size_t batch_count = 1000;
 constexpr std::uint64_t facts_batch_bytes = Ground::smallest_state_file - segment_start;
 
@@ -166,8 +169,10 @@ void Journal::write_batch() {
 // Moves into the batch what is ready and fits; nothing when the batch is complete.
 std::span<Submission> Journal::take_more() {
   const std::size_t before = batch_.size();
-  std::uint64_t limit = log_ == Log::messages ? std::min(batch_bytes, ground_.largest() - segment_start)
-                                              : ground_.largest_fact();
+  std::uint64_t limit = log_ == Log::messages
+                            ? std::min(sync_took_ < slow_sync ? batch_bytes : slow_batch_bytes,
+                                       ground_.largest() - segment_start)
+                            : ground_.largest_fact();
   std::uint64_t bytes = before > 0 ? written_ - end_.offset : 0;
   std::unique_lock lock(mutex_);
   wake_.wait(lock, [this] { return stopping_ || !more_to_come_ || !ready_.empty(); });
@@ -231,7 +236,9 @@ void Journal::write(std::span<Submission> part) {
 // Makes the batch durable. Throws; what of it is on disk is then unknown.
 void Journal::sync() {
   if (written_ == end_.offset) return;
+  const auto begun = steady_clock::now();
   current_->file->sync_data();
+  sync_took_ = steady_clock::now() - begun;
   end_.offset = static_cast<std::uint32_t>(written_);
   failures_ = 0;
 }

@@ -143,6 +143,7 @@ class Journal {
   bool space_low_ = false;
   std::chrono::steady_clock::time_point next_space_check_{};
   Batch batch_;
+  std::chrono::steady_clock::duration sync_took_{};  // the last one
   std::vector<std::string> troubles_;
 
   mutable std::mutex mutex_;

@@ -39,9 +39,9 @@ std::uint64_t Mover::choose() const {
   return best;
 }
 
-async::Task<void> Mover::empty(std::uint64_t sequence, bool brief) {
+async::Task<void> Mover::empty(std::uint64_t sequence, bool brief, std::function<bool()> has_to_wait) {
   std::vector<Move> all = co_await living_in(sequence);
-  for (std::size_t begin = 0; begin < all.size();) {
+  for (std::size_t begin = 0; begin < all.size() && !has_to_wait();) {
     std::uint64_t bytes = 0;
     std::vector<Move> piece;
     for (; begin < all.size() && piece.size() < piece_count && bytes < piece_bytes; ++begin) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -25,8 +26,9 @@ class Mover {
   std::uint64_t choose() const;
   // Moves all that lives there. What is damaged stays, is held and reported. What cannot be read stays as it
   // is: a disk that fails now may well read it when it is due. Throws DiskError when there is no room, or a
-  // write failed; what was not moved is where it was. `brief`: as Summaries::write().
-  async::Task<void> empty(std::uint64_t sequence, bool brief);
+  // write failed; what was not moved is where it was. `brief`: as Summaries::write(). Ends early when
+  // `has_to_wait` says that something else comes first.
+  async::Task<void> empty(std::uint64_t sequence, bool brief, std::function<bool()> has_to_wait);
 
   // The segment that it writes to; 0: none.
   std::uint64_t target() const { return target_ ? target_->header.sequence : 0; }

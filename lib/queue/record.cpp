@@ -151,6 +151,11 @@ bool may_be_record(std::string_view bytes, std::uint64_t generation) {
   return bytes.size() >= record_header && load<std::uint32_t>(&bytes[mark_at]) == mark(generation);
 }
 
+bool is_fact(std::string_view bytes) {
+  const auto type = static_cast<RecordType>(bytes[type_at]);
+  return type != RecordType::checkpoint && type != RecordType::retired && type != RecordType::closed;
+}
+
 std::optional<MessageId> claimed_id(std::string_view bytes, std::uint64_t generation) {
   if (!may_be_record(bytes, generation)) return std::nullopt;
   const MessageId id{load<std::uint64_t>(&bytes[id_at])};
@@ -179,7 +184,7 @@ std::optional<Record> parse_record(std::string_view bytes, std::uint64_t generat
 }
 
 std::optional<std::string> mended_record(std::string_view bytes, std::uint64_t generation) {
-  constexpr std::size_t longest = 2 << 10;
+  constexpr std::size_t longest = 1 << 10;
   if (bytes.size() < record_header) return std::nullopt;
   std::string record(bytes.substr(0, longest + 1));
   store(&record[mark_at], mark(generation));

@@ -61,11 +61,13 @@ struct Record {
 // The record that begins `bytes`, which may go on behind it; nothing unless it is sound in this generation.
 std::optional<Record> parse_record(std::string_view bytes, std::uint64_t generation);
 
+// Whether such a record, sound or not, says that it is about a message.
+bool is_fact(std::string_view bytes);
 bool differ_in_one_octet(std::uint64_t a, std::uint64_t b);
 
 // The record that begins `bytes` and goes on to their end at most, with the one octet put right that is
-// wrong; nothing when more is wrong, or the record is longer than 2 KiB. The checksum tells. Takes some
-// milliseconds.
+// wrong; nothing when more is wrong, or the record is longer than 1 KiB. The checksum tells. Takes up to 40
+// ms.
 std::optional<std::string> mended_record(std::string_view bytes, std::uint64_t generation);
 
 // True when `bytes` begins as records of this generation do; the cheap question before parse_record().

@@ -11,7 +11,7 @@ namespace relayd::queue {
 namespace {
 
 constexpr std::uint64_t told_every = 8 << 20;       // octets between two words about progress
-constexpr unsigned most_failures = 100;             // to mend a record: some milliseconds each
+constexpr unsigned most_failures = 32;              // to mend a record: they take time
 constexpr std::uint64_t written_at_once = 8 << 20;  // more than a batch has
 
 }  // namespace
@@ -82,13 +82,15 @@ Replay::Extent Replay::read_segment(const Found& found, std::uint32_t from, std:
     }
     const bool open_end = found.end == 0 && resume == all.size();
     const Position where{segment.header.sequence, static_cast<std::uint32_t>(from + at)};
-    if (const auto mended = mend(all.substr(at, resume - at), where, segment)) {
+    if (const auto mended =
+            unreadable > 0 ? std::nullopt : mend(all.substr(at, resume - at), where, segment)) {
       const std::optional<Record> record = parse_record(*mended, generation);
       visit(*record, where);
       at += record->length;
       extent.end = static_cast<std::uint32_t>(from + at);
       continue;
     }
+    lost_checkpoint_ |= only_looking_;
     if (!only_looking_)
       damaged(all.substr(at, (open_end ? std::min<std::size_t>(proven - from, resume) : resume) - at), where,
               segment, unreadable);
@@ -99,7 +101,7 @@ Replay::Extent Replay::read_segment(const Found& found, std::uint32_t from, std:
   return extent;
 }
 
-// What is read here and nowhere else. The octet stays wrong on disk.
+// The octet stays wrong on disk.
 std::optional<std::string> Replay::mend(std::string_view bytes, Position where, const Segment& segment) {
   if (segment.header.kind != SegmentKind::state || mending_failed_ == most_failures) return std::nullopt;
   std::optional<std::string> mended = mended_record(bytes, segment.header.generation);
@@ -186,6 +188,7 @@ void Replay::find_checkpoint() {
   std::size_t known = 0;
   for (auto at = states_.rbegin(); at != states_.rend() && newest_checkpoint_.segment == 0; ++at) {
     if (at->is_void) continue;
+    const bool newer_is_damaged = lost_checkpoint_;
     read_segment(*at, segment_start, 0, [&](const Record& record, Position where) {
       migrated_ |= record.type == RecordType::retired;
       const std::optional<Checkpoint> checkpoint = decode_checkpoint(record);
@@ -193,6 +196,7 @@ void Replay::find_checkpoint() {
       migrated_ = true;
       newest_checkpoint_ = where;
       states_from = checkpoint->states_from;
+      lost_checkpoint_ = newer_is_damaged;
       known = 0;
       for (const SegmentRow& row : checkpoint->segments) known += row.count;
     });
@@ -211,8 +215,8 @@ void Replay::read_states() {
       free_states_.emplace_back(header.sequence, Site{found.segment->path, found.segment->file, found.size});
       continue;
     }
-    // Without a checkpoint the log has to begin with its first segment.
-    const bool first_is_missing = before == 0 && header.sequence > states_from &&
+    // Without a checkpoint the log has to begin with its first segment. One that is lost may have let it go.
+    const bool first_is_missing = before == 0 && !lost_checkpoint_ && header.sequence > states_from &&
                                   header.previous >= std::max<std::uint64_t>(states_from, 1);
     if (first_is_missing || (before != 0 && header.previous > before)) {
       damage_ = true;

@@ -147,8 +147,9 @@ class Replay {
   std::unordered_map<std::uint64_t, std::vector<Late>> late_;  // facts about messages that are not read yet
   std::unordered_set<std::uint64_t> dead_;                     // messages that ended
   Suspects suspects_;
-  bool states_lost_ = false;  // a file of the state log cannot be told apart
-  bool damage_ = false;       // something was damaged
+  bool states_lost_ = false;      // a file of the state log cannot be told apart
+  bool damage_ = false;           // something was damaged
+  bool lost_checkpoint_ = false;  // there is damage behind the newest one, where another may have stood
   unsigned mending_failed_ = 0;
   std::string buffer_;       // for the bytes of a segment
   std::uint64_t total_ = 0;  // octets that have to be read

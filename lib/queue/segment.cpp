@@ -144,7 +144,7 @@ std::optional<std::string> read_record(const SegmentTable& segments, Position wh
     return std::nullopt;
   }
   const std::optional<Record> record = parse_record(bytes, generation);
-  if (!record) return std::nullopt;
+  if (!record) return mended_record(bytes, generation);
   bytes.resize(record->length);
   return bytes;
 }

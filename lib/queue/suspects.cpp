@@ -19,10 +19,15 @@ void Suspects::damaged(std::string_view bytes, std::uint64_t generation, bool re
   for (std::size_t at = 0; at + record_header <= bytes.size(); at += record_alignment) {
     const std::string_view record = bytes.substr(at);
     // The mark of the first one may be what is damaged.
-    if (at != 0 && !may_be_record(record, generation)) continue;
+    const bool is_marked = may_be_record(record, generation);
+    if (at != 0 && !is_marked) continue;
+    if (is_marked && !is_fact(record)) continue;
     const std::uint64_t suspect = load<std::uint64_t>(&record[id_at]);
     ids_.insert(suspect);
-    if (ids_.size() > most) return all();
+    if (ids_.size() > most) {
+      ids_.clear();
+      return all();
+    }
     std::erase_if(cleared_, [suspect](std::uint64_t id) { return differ_in_one_octet(suspect, id); });
   }
 }

@@ -38,6 +38,7 @@ constexpr std::size_t most_without_summary = 100'000;
 constexpr std::uint64_t most_taken = 4;  // files of the largest size
 
 constexpr std::size_t summaries_at_once = 2000;
+constexpr unsigned most_without_gain = 2;  // checkpoints in a row; the first one of a process lets nothing go
 
 }  // namespace
 
@@ -49,8 +50,9 @@ void Upkeep::begin(Replay& replay) {
   last_intake_ = replay.last_intake_sequence;
   torn_ = std::move(replay.torn);
   unknown_ = std::move(replay.unknown);
-  states_from_ = replay.states_from;
+  states_from_ = known_from_ = replay.states_from;
   migrating_ = replay.migrating;
+  taken_at_ = store_.loop.now();
   recorded_ = store_.states.capacity();  // a hundred starts leave no more than one
   summaries_.inherit(std::move(replay.inherited));
 }
@@ -203,8 +205,9 @@ async::Task<void> Upkeep::replace_large_files() {
   Ground& ground = store_.ground;
   try {
     for (std::size_t left = ground.free_count(Ground::Log::state); left > 0 && has_large_files(); --left) {
+      if (store_.loop.now() < taken_at_ + idle) co_return;
       const std::uint64_t file = state_file();
-      const bool can_go = state_room() >= state_room_needed() + file;
+      const bool can_go = state_room() >= state_room_wanted() + file;
       co_await store_.keeper.run([&ground, file, can_go] {
         const std::size_t count = ground.free_count(Ground::Log::state);
         if (can_go) ground.trim(Ground::Log::state, count - 1);
@@ -325,6 +328,7 @@ bool Upkeep::is_log_large() const {
 
 // A checkpoint lets far more go than it writes.
 bool Upkeep::is_worth_it() const {
+  if (without_gain_ >= most_without_gain) return false;
   const std::uint64_t written = store_.index.size() * summaries_.mean_size();
   return store_.states.first() < floor_ && store_.states.capacity_before(floor_) > 2 * written;
 }
@@ -341,7 +345,10 @@ async::Task<void> Upkeep::take_checkpoint() {
     if (const auto segment = store_.messages.find(sequence))
       covered[sequence] = start_of(segment->header) + static_cast<std::uint32_t>(use.bytes);
   taken_before_ = taken_;
-  if (lets_go) recorded_before_ = recorded_;
+  if (lets_go && recorded_ != std::exchange(recorded_before_, recorded_)) {
+    without_gain_ = 0;
+    least_capacity_ = store_.states.capacity();
+  }
 
   const auto states = store_.states.all();
   const std::uint64_t middle = states.empty() ? floor : states[states.size() / 2]->header.sequence;
@@ -349,12 +356,16 @@ async::Task<void> Upkeep::take_checkpoint() {
   carry_along();
   co_await summarise(before, covered);
   scan_from_ = std::move(covered);
-  states_from_ = std::max(states_from_, short_of_room ? before : std::min(before, floor_));
+  states_from_ = std::max(states_from_, short_of_room ? before : std::min(before, known_from_));
+  known_from_ = std::max(before, states_from_);
   std::string record = encode_checkpoint(checkpoint(store_.intake_end, false));
   co_await submit(std::move(record));
   free_states_before(states_from_);
   floor_ = floor;
   ended_in_ = store_.state_end.segment;
+  const std::uint64_t capacity = store_.states.capacity();
+  if (lets_go) without_gain_ = capacity < least_capacity_ ? 0 : without_gain_ + 1;
+  least_capacity_ = std::min(least_capacity_, capacity);
 }
 
 // What a later version recorded, and this one cannot read.
@@ -446,7 +457,7 @@ bool Upkeep::wants_to_move() const {
 async::Task<void> Upkeep::move() {
   const std::uint64_t sequence = mover_.choose();
   try {
-    co_await mover_.empty(sequence, is_brief());
+    co_await mover_.empty(sequence, is_brief(), [this] { return is_short_of_room(); });
   } catch (const disk::DiskError& error) {
     no_move_until_ = store_.loop.now() + pause_after_failure;
     store_.alarm.say(fmt::format("old messages cannot be moved together for now: {}", error.what()));

@@ -105,6 +105,9 @@ class Upkeep {
   std::uint64_t recorded_ = 0;         // octets of facts since the start
   std::uint64_t recorded_before_ = 0;  // until the last checkpoint
   std::uint64_t ended_in_ = 0;         // state segment at its end
+  std::uint64_t known_from_ = 0;       // what it says begins there
+  unsigned without_gain_ = 0;          // checkpoints in a row that made the log no smaller than it was
+  std::uint64_t least_capacity_ = 0;   // of the log, since something was recorded
   std::set<std::uint64_t> retiring_;
 
   std::uint64_t reserved_ = 0;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "queue/index.hpp"
@@ -63,6 +64,60 @@ class QueueOnForgettingDisk : public test::QueueFixture {
     for (const auto& [path, size] : memory.sizes())
       if (path.ends_with(".journal")) found.push_back(path);
     return found;
+  }
+
+  // The newest segment of a folder.
+  std::string newest(const std::string& folder) {
+    std::string found;
+    std::uint64_t most = 0;
+    for (const auto& [path, size] : memory.sizes()) {
+      if (!path.starts_with(folder + "/")) continue;
+      const auto header = header_of(path);
+      if (!header || header->sequence < most) continue;
+      most = header->sequence;
+      found = path;
+    }
+    return found;
+  }
+
+  // Adds a sound record behind all that is there.
+  void append(const std::string& path, std::string record) {
+    const auto file = memory.open(path);
+    std::string all(file->size(), '\0');
+    file->read_at(0, all.data(), all.size());
+    const std::string_view view = all;
+    const std::uint64_t generation = header_of(path)->generation;
+    std::size_t end = segment_start;
+    for (std::size_t at = next_sound(view, end, generation); at < view.size();
+         at = next_sound(view, end, generation))
+      end = at + record_length(view.substr(at));
+    seal(record, generation, static_cast<std::uint32_t>(end));
+    file->write_at(end, record);
+    file->sync_data();
+  }
+
+  // Every sound record in the files of the state log, with its place.
+  template <class Visit>
+  void for_each_fact(Visit visit) {
+    for (const auto& [path, size] : memory.sizes()) {
+      if (!path.starts_with("state/") || !header_of(path)) continue;
+      std::string bytes(size, '\0');
+      memory.open(path)->read_at(0, bytes.data(), size);
+      const std::string_view all = bytes;
+      const std::uint64_t generation = header_of(path)->generation;
+      for (std::size_t at = next_sound(all, segment_start, generation); at < size;) {
+        const auto record = parse_record(all.substr(at), generation);
+        visit(*record, path, at);
+        at = next_sound(all, at + record->length, generation);
+      }
+    }
+  }
+
+  // The power fails. `seed` as ForgettingDisk::restart() takes it: 0 keeps what was synced.
+  void crash(unsigned seed = 0) {
+    memory.arm(1, ForgettingDisk::Fault::power_fails);
+    queue.reset();
+    memory.restart(seed);
   }
 
   std::vector<std::string> quarantined() const {

@@ -68,5 +68,21 @@ TEST_F(SuspectsTest, VeryManyAreNotToldFromTheRest) {
   EXPECT_EQ(suspects.hold(index).size(), 3U);
 }
 
+TEST_F(SuspectsTest, OneMoreLaterLeavesTheYoungerAlone) {
+  for (std::uint64_t i = 1; i <= 101; ++i) damage({i * 0x0101010101010101});
+  suspects.none_above(about);
+  damage({0x0101010101010101});
+  EXPECT_THAT(suspects.hold(index), ElementsAre(near, about));
+}
+
+TEST_F(SuspectsTest, ACheckpointIsAboutNoMessage) {
+  Checkpoint checkpoint;
+  checkpoint.last_id = about;
+  std::string record = encode_checkpoint(checkpoint);
+  seal(record, generation, 0);
+  suspects.damaged(record, generation, true);
+  EXPECT_THAT(suspects.hold(index), IsEmpty());
+}
+
 }  // namespace
 }  // namespace relayd::queue

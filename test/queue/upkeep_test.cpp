@@ -72,5 +72,53 @@ TEST_F(UpkeepTest, TheRoomThatManyNeededIsGivenBackWhenFewAreLeft) {
   EXPECT_LT(recovery.read.count, 5U << 20);
 }
 
+// What summaries cost is reckoned from those before, which were small.
+TEST_F(UpkeepTest, LargeSummariesAfterManySmallOnesComeToRest) {
+  options.segment_size = 64_KiB;
+  renew();
+  for (int round = 0; round < 10; ++round) {
+    const std::vector<MessageId> all = take(600, 1'000);
+    rest();
+    for (const MessageId id : all) queue->remove(message(id));
+    rest();
+  }
+  const std::vector<std::string> recipients(20, "b@example.org");
+  for (int i = 0; i < 60; ++i) {
+    const MessageId id = commit("x\r\n", recipients);
+    Outcome outcome;
+    for (std::uint32_t each = 0; each < recipients.size(); ++each)
+      outcome.recipients.push_back({each, RecipientState::pending, 450, std::string(400, 'z')});
+    outcome.next_attempt = loop.wall_now() + 24h;
+    queue->settle(message(id), outcome);
+    flush();
+  }
+  const std::uint64_t before = header_of(newest("state"))->sequence;
+  for (int i = 0; i < 300; ++i) rest();
+  EXPECT_LT(header_of(newest("state"))->sequence - before, 60U);
+}
+
+// Each checkpoint copies them, and with them fills a file.
+TEST_F(UpkeepTest, RecordsThatAreCarriedAlongComeToRest) {
+  options.segment_size = 16_KiB;
+  renew();
+  const MessageId id = take(1, 10).front();
+  for (char number = 0; number < 12; ++number) {
+    for (int i = 0; i < 3; ++i) settle(id, {RecipientState::pending});
+    queue.reset();
+    std::string record = encode_event(static_cast<RecordType>(99), {}, {}, loop.wall_now());
+    record.resize(2048);
+    record[29] = static_cast<char>(flag_may_be_ignored);
+    record[40] = number;
+    append(newest("state"), record);
+    reopen();
+    rest();
+  }
+  for (int i = 0; i < 300; ++i) settle(id, {RecipientState::pending});
+  for (int i = 0; i < 20; ++i) rest();
+  const std::uint64_t before = header_of(newest("state"))->sequence;
+  for (int i = 0; i < 50; ++i) rest();
+  EXPECT_LE(header_of(newest("state"))->sequence, before);
+}
+
 }  // namespace
 }  // namespace relayd::queue

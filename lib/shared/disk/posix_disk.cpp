@@ -160,12 +160,13 @@ void PosixDisk::remove(const std::string& path) {
 
 void PosixDisk::discard(const std::string& path) {
   constexpr std::uint64_t part = 2 << 20;
-  const std::unique_ptr<File> file = open(path);
-  std::uint64_t size = file->size();
+  const Descriptor file(::openat(directory_.number(), path.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status {};
+  std::uint64_t size = ::fstat(file.number(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
   remove(path);
   while (size > 0) {
     size -= std::min(size, part);
-    if (::ftruncate(file->descriptor(), static_cast<off_t>(size)) != 0) return;  // it goes with its last user
+    if (::ftruncate(file.number(), static_cast<off_t>(size)) != 0) return;  // it goes with its last user
   }
 }
 
