@@ -12,7 +12,6 @@ namespace {
 constexpr const char* file_name = "quotas.json";
 constexpr const char* new_name = "quotas.json.new";
 constexpr Duration delay = std::chrono::seconds(1);
-constexpr std::chrono::days longest_period(31);
 
 // One that we wrote: neither negative nor a fraction. Throws json::exception.
 std::uint64_t count_of(const json& number) {
@@ -62,7 +61,7 @@ std::string QuotaBook::text() const {
   json book = json::array();
   for (const auto& [key, quota] : quotas_) {
     // One without a limit may have it still to come: an account is not known before it is used.
-    const bool is_over = quota->since() < loop_.wall_now() - longest_period;
+    const bool is_over = quota->since() < loop_.wall_now() - send::Quota::longest_period;
     if (quota->counted() == 0 || is_over) continue;
     json entry;
     entry["upstream"] = key.first;

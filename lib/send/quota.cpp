@@ -37,9 +37,14 @@ WallTime Quota::resets_at(WallTime now) const {
   return period_ == Period::day ? today + days(1) : first_of_month(first_of_month(today) + days(31));
 }
 
-// A clock that was set back must not open the quota anew: only a later period does.
+// A clock that was set back must not open the quota anew: only a later period does. What lies further ahead
+// than any period was counted by a clock that was wrong.
+bool Quota::is_over(WallTime now) const {
+  return start_of(now) > since_ || since_ > now + longest_period;
+}
+
 std::uint64_t Quota::used(WallTime now) const {
-  return start_of(now) > since_ ? 0 : used_;
+  return is_over(now) ? 0 : used_;
 }
 
 std::uint64_t Quota::left(WallTime now) const {
@@ -49,7 +54,7 @@ std::uint64_t Quota::left(WallTime now) const {
 
 void Quota::take(std::uint64_t recipients, WallTime now) {
   used_ = used(now) + recipients;
-  since_ = std::max(since_, start_of(now));
+  if (is_over(now)) since_ = start_of(now);
 }
 
 void Quota::give_back(std::uint64_t recipients) {

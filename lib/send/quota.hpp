@@ -13,6 +13,7 @@ namespace relayd::send {
 class Quota {
  public:
   enum class Period { day, month };
+  static constexpr std::chrono::days longest_period{31};
 
   // A limit of 0: none, everything is allowed and nothing counted. What was used so far stays.
   void use(std::uint64_t limit, Period period);
@@ -37,6 +38,7 @@ class Quota {
 
  private:
   WallTime start_of(WallTime now) const;
+  bool is_over(WallTime now) const;
 
   std::uint64_t limit_ = 0;
   Period period_ = Period::day;

@@ -56,6 +56,16 @@ TEST(Quota, AClockThatIsSetBackOpensNothing) {
   EXPECT_EQ(quota.left(noon - 48h), 0U);
 }
 
+TEST(Quota, WhatAClockFarAheadCountedIsForgotten) {
+  Quota quota;
+  quota.use(100, Quota::Period::day);
+  quota.take(100, noon + std::chrono::years(10));
+  EXPECT_EQ(quota.left(noon), 100U);
+  quota.take(30, noon);
+  EXPECT_EQ(quota.left(noon), 70U);
+  EXPECT_EQ(quota.left(noon + 12h), 100U);
+}
+
 TEST(Quota, WhatAnEarlierProcessUsedCounts) {
   Quota quota;
   quota.use(100, Quota::Period::day);
