@@ -150,7 +150,14 @@ bool Index::apply(Entry& entry, const Outcome& outcome, bool counted, Duration k
   if (earlier != earlier_doubts_.end()) earlier_doubts_.erase(earlier);
   entry.route_step = 0;
   entry.counted = false;
-  if (!counted) ++entry.attempts;
+  // A slice that is over, with others to come, is no attempt that failed.
+  const bool is_slice =
+      entry.pending > 0 && !outcome.recipients.empty() &&
+      std::ranges::none_of(outcome.recipients, [](const RecipientOutcome& each) {
+        return each.state == RecipientState::pending || each.state == RecipientState::doubtful;
+      });
+  if (is_slice && counted && entry.attempts > 0) --entry.attempts;
+  if (!is_slice && !counted) ++entry.attempts;
   if (entry.pending > 0) {
     if (entry.hold_asked || entry.state == MessageState::held)
       set_timeless(entry, MessageState::held);

@@ -163,9 +163,8 @@ bool Lane::may_take() {
 }
 
 Ticket Lane::take() {
-  Ticket ticket = *line_.pop();
-  ticket.recipients = static_cast<std::uint32_t>(std::min<std::uint64_t>(
-      {ticket.recipients, limits_.recipients_per_message, quota_->left(loop_.wall_now())}));
+  const Ticket ticket =
+      *line_.pop(std::min<std::uint64_t>(limits_.recipients_per_message, quota_->left(loop_.wall_now())));
   pace_.take(ticket.recipients, loop_.now());
   if (quota_->limited()) quota_->take(ticket.recipients, loop_.wall_now());
   return ticket;

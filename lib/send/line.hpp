@@ -2,7 +2,9 @@
 //
 // Fifth stage of the path; owned by its lane. Start-time fair queueing, counted in recipients: however much
 // one sender has waiting, another's next message is no further away than one message of each sender. Messages
-// of one sender leave in the order they came. A pure value: no clock, no I/O.
+// of one sender leave in the order they came. A sender is charged what is sent, and what it was charged
+// counts until the others have had as much, also while it has nothing waiting: a message that is sent in
+// slices comes back for each of them. A pure value: no clock, no I/O.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +28,8 @@ struct Ticket {
 class Line {
  public:
   void push(std::string_view sender, Ticket ticket);
-  // Whose turn it is; nothing: nobody waits.
-  std::optional<Ticket> pop();
+  // Whose turn it is, to be sent to so many recipients at most; nothing: nobody waits.
+  std::optional<Ticket> pop(std::uint64_t most = ~std::uint64_t{0});
   // All of them, in no order; the line is empty then.
   std::list<Ticket> take_all();
 
@@ -42,9 +44,11 @@ class Line {
   using Senders = std::unordered_map<std::string, Sender>;
 
   void queue_up(Senders::iterator sender);
+  void forget();
 
-  Senders senders_;  // with something waiting; whoever comes back later takes the turn that is current then
+  Senders senders_;  // with something waiting, or ahead of its turn
   std::map<std::pair<std::uint64_t, std::uint64_t>, Senders::iterator> turns_;  // by turn, then by arrival
+  std::multimap<std::uint64_t, Senders::iterator> resting_;                     // nothing waits; by turn
   std::uint64_t turn_ = 0;                                                      // that is served
   std::uint64_t arrivals_ = 0;
   std::size_t size_ = 0;

@@ -277,24 +277,31 @@ class Play {
     outcome.next_attempt = outcome.when + std::chrono::minutes(pick(60));
     outcome.upstream = "office";
     Snapshot after = message.now;
+    const bool is_part = pick(4) == 0;
+    bool somebody_waits = false;
     for (std::uint32_t i = 0; i < after.states.size(); ++i) {
       RecipientState& state = after.states[i];
       if (state != pending && state != doubtful) continue;
+      if (is_part && state == pending && !outcome.recipients.empty()) continue;
       const int fate = pick(8);
       state = fate < 4 ? delivered : fate < 5 ? failed : fate < 7 ? pending : doubtful;
+      somebody_waits |= state == pending || state == doubtful;
       outcome.recipients.push_back({i, state, 250, "2.0.0 what was said"});
     }
     queue_->settle(entry, outcome);
-    settled(message, after);
+    settled(message, after, outcome.recipients.empty() || somebody_waits);
   }
 
-  void settled(Modelled& message, Snapshot after) {
+  // `somebody_waits`: somebody whom the attempt was for still waits.
+  void settled(Modelled& message, Snapshot after, bool somebody_waits) {
     message.ready = false;
     if (!message.now.there) return;  // it was deleted meanwhile
     const auto count = [&after](RecipientState state) {
       return std::count(after.states.begin(), after.states.end(), state);
     };
-    if (!std::exchange(message.attempt_open, false)) ++after.attempts;
+    const bool is_slice = !somebody_waits && count(pending) + count(doubtful) > 0;
+    if (const bool counted = std::exchange(message.attempt_open, false); counted == is_slice)
+      after.attempts += is_slice ? -1 : 1;
     if (count(doubtful) == 0)
       after.doubts = 0;
     else if (after.doubts == 0)

@@ -64,6 +64,24 @@ TEST_F(IndexTest, ASegmentCountsItsMessagesThatHaveASummary) {
   EXPECT_EQ(index.based(), 0U);
 }
 
+// A message for more recipients than one transaction takes: all goes well, again and again.
+TEST_F(IndexTest, ASliceThatIsOverIsNoAttempt) {
+  envelope.recipients.resize(3);
+  Entry& entry = add(1);
+  Outcome outcome;
+  outcome.recipients = {{0, RecipientState::delivered, 250, "2.0.0 ok"}};
+  index.apply(entry, outcome, false, {}, start);
+  EXPECT_EQ(entry.attempts, 0);
+  index.apply(entry, Doubt{"office", {1}, {}});
+  EXPECT_EQ(entry.attempts, 1);
+  outcome.recipients = {{1, RecipientState::failed, 550, "5.1.1 nobody"}};
+  index.apply(entry, outcome, true, {}, start);
+  EXPECT_EQ(entry.attempts, 0);
+  outcome.recipients = {{2, RecipientState::pending, 450, "4.2.0 later"}};
+  index.apply(entry, outcome, false, {}, start);
+  EXPECT_EQ(entry.attempts, 1);
+}
+
 TEST_F(IndexTest, ASummaryBringsBackWhatTheEntryWas) {
   envelope.routing_sender = "a@example.org";
   envelope.recipients.resize(40);

@@ -62,6 +62,35 @@ TEST(Line, WhoComesBackHasSavedUpNothing) {
   EXPECT_THAT(drain(line), ElementsAre(2, 13, 3));
 }
 
+TEST(Line, ASliceIsChargedAsASlice) {
+  Line line;
+  line.push("news@example.com", {1, 5'000});
+  line.push("bob@example.com", {11, 1});
+  line.push("bob@example.com", {12, 1});
+  EXPECT_EQ(line.pop(2)->recipients, 2U);
+  line.push("news@example.com", {1, 4'998});
+  EXPECT_THAT(drain(line, 3), ElementsAre(11, 12, 1));
+}
+
+TEST(Line, WhatWasChargedCountsWhenTheRestComesBack) {
+  Line line;
+  line.push("news@example.com", {1, 100});
+  EXPECT_EQ(line.pop(50)->message, 1U);
+  for (std::uint64_t message = 11; message <= 13; ++message) line.push("bob@example.com", {message, 20});
+  line.push("news@example.com", {1, 50});
+  EXPECT_THAT(drain(line), ElementsAre(11, 12, 13, 1));
+}
+
+TEST(Line, WhatWasChargedIsForgottenWhenOthersHadAsMuch) {
+  Line line;
+  line.push("news@example.com", {1, 50});
+  drain(line);
+  for (std::uint64_t message = 11; message <= 16; ++message) line.push("bob@example.com", {message, 20});
+  drain(line, 4);
+  line.push("news@example.com", {2, 50});
+  EXPECT_THAT(drain(line), ElementsAre(2, 15, 16));
+}
+
 TEST(Line, GivesAllBack) {
   Line line;
   line.push("ann@example.com", {1, 1});
