@@ -1,6 +1,6 @@
 // queue_scale DIRECTORY [MESSAGES]: a queue in which a million messages of 4 KiB wait.
 //
-// Each part runs in a process of its own, so that what it holds in memory is its own. Needs about 5 GiB in
+// Each part runs in a process of its own, so that what it holds in memory is its own. Needs about 6 GiB in
 // DIRECTORY. README.md says what is measured.
 #include <fmt/format.h>
 #include <stdio.h>
@@ -23,7 +23,8 @@ constexpr std::size_t clients = 32;
 constexpr std::size_t one_stays_of = 100;
 constexpr auto accepting = std::chrono::seconds(5);
 constexpr auto idling = std::chrono::seconds(10);
-constexpr auto resting = std::chrono::seconds(7);  // without a write: the journal has come to rest
+constexpr auto resting =
+    std::chrono::seconds(7);  // without a write; longer than Upkeep waits to replace large files
 
 using SteadyClock = std::chrono::steady_clock;
 using queue::RecipientState;

@@ -11,7 +11,8 @@
 namespace relayd::queue {
 namespace {
 
-// Moved at once: little beside what a client's batch is, so that the disk is soon free for others.
+// Copied with one sync, and one message more at most: little beside a batch of the message log, so that the
+// disk is soon free for others.
 constexpr std::uint64_t piece_bytes = 128 << 10;
 constexpr std::size_t piece_count = 500;
 

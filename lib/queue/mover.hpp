@@ -1,5 +1,4 @@
-// Mover: copies the living messages of a segment elsewhere, so that its file is free
-// again.
+// Mover: copies the living messages of a segment elsewhere, so that its file is free again.
 //
 // Owned by the queue. The keeper copies, into segments of its own: no commit waits for it. A copy counts once
 // a summary names it; until then the message is where it was.

@@ -8,9 +8,7 @@
 namespace relayd::queue {
 namespace {
 
-// Offsets in a record header, and in the fixed fields of a message.
-constexpr std::size_t mark_at = 0, length_at = 4, checksum_at = 8, id_at = 16, batch_at = 24, type_at = 28,
-                      flags_at = 29;
+// Offsets in the fixed fields of a message.
 constexpr std::size_t size_at = 32, body_checksum_at = 40, accepted_at = 48, envelope_length_at = 56,
                       progress_length_at = 60;
 
@@ -23,10 +21,6 @@ constexpr std::uint8_t flag_eight_bit = 1, flag_smtp_utf8 = 2, flag_require_tls 
 
 constexpr std::size_t max_reply_text = 512;                   // of a RecipientOutcome
 constexpr std::uint64_t latest_time = 7'258'118'400'000'000;  // the year 2200
-
-std::uint32_t mark(std::uint64_t generation) {
-  return static_cast<std::uint32_t>(generation);
-}
 
 std::uint64_t to_number(WallTime time) {
   return static_cast<std::uint64_t>(time.time_since_epoch().count());
@@ -140,26 +134,19 @@ Position take_position(Reader& reader) {
 
 }  // namespace
 
-bool differ_in_one_octet(std::uint64_t a, std::uint64_t b) {
-  const std::uint64_t difference = a ^ b;
-  for (unsigned octet = 0; octet < sizeof difference; ++octet)
-    if ((difference & ~(std::uint64_t{0xff} << (octet * 8))) == 0) return true;
-  return false;
-}
-
 bool may_be_record(std::string_view bytes, std::uint64_t generation) {
   return bytes.size() >= record_header && load<std::uint32_t>(&bytes[mark_at]) == mark(generation);
-}
-
-bool is_fact(std::string_view bytes) {
-  const auto type = static_cast<RecordType>(bytes[type_at]);
-  return type != RecordType::checkpoint && type != RecordType::retired && type != RecordType::closed;
 }
 
 std::optional<MessageId> claimed_id(std::string_view bytes, std::uint64_t generation) {
   if (!may_be_record(bytes, generation)) return std::nullopt;
   const MessageId id{load<std::uint64_t>(&bytes[id_at])};
   return id.value == 0 ? std::nullopt : std::optional(id);
+}
+
+bool is_about_a_message(std::string_view bytes) {
+  const auto type = static_cast<RecordType>(bytes[type_at]);
+  return type != RecordType::checkpoint && type != RecordType::retired && type != RecordType::closed;
 }
 
 std::uint32_t record_length(std::string_view bytes) {
@@ -181,39 +168,6 @@ std::optional<Record> parse_record(std::string_view bytes, std::uint64_t generat
   record.id.value = load<std::uint64_t>(&bytes[id_at]);
   record.payload = bytes.substr(record_header, record.length - record_header);
   return record;
-}
-
-std::optional<std::string> mended_record(std::string_view bytes, std::uint64_t generation) {
-  constexpr std::size_t longest = 1 << 10;
-  if (bytes.size() < record_header) return std::nullopt;
-  std::string record(bytes.substr(0, longest + 1));
-  store(&record[mark_at], mark(generation));
-  if (parse_record(record, generation)) return record;
-  if (record.size() <= longest) {
-    const std::string length = record.substr(length_at, sizeof(std::uint32_t));
-    store(&record[length_at], static_cast<std::uint32_t>(record.size()));
-    if (parse_record(record, generation)) return record;
-    record.replace(length_at, length.size(), length);
-  }
-  const std::uint32_t length = record_length(record);
-  if (!may_be_record(bytes, generation) || length < record_header ||
-      length > std::min(record.size(), longest))
-    return std::nullopt;
-  record.resize(length);
-  const std::uint64_t wanted = checksum(std::string_view(record).substr(id_at), generation);
-  if (differ_in_one_octet(wanted, load<std::uint64_t>(&record[checksum_at]))) {
-    store(&record[checksum_at], wanted);
-    return record;
-  }
-  for (std::size_t at = id_at; at < length; ++at) {
-    const char was = record[at];
-    for (int value = 0; value < 256; ++value) {
-      record[at] = static_cast<char>(value);
-      if (parse_record(record, generation)) return record;
-    }
-    record[at] = was;
-  }
-  return std::nullopt;
 }
 
 void seal(std::string& record, std::uint64_t generation, std::uint32_t batch) {

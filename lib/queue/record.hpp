@@ -48,6 +48,14 @@ constexpr std::size_t record_alignment = 8;
 constexpr std::size_t record_header = 32;
 constexpr std::size_t message_head = 64;  // record header and the fixed fields; the body follows
 
+// Offsets in a record header; FORMAT.md draws it.
+constexpr std::size_t mark_at = 0, length_at = 4, checksum_at = 8, id_at = 16, batch_at = 24, type_at = 28,
+                      flags_at = 29;
+// What the records of a generation begin with.
+constexpr std::uint32_t mark(std::uint64_t generation) {
+  return static_cast<std::uint32_t>(generation);
+}
+
 // A sound record; views into the bytes it was parsed from.
 struct Record {
   RecordType type{};
@@ -61,20 +69,13 @@ struct Record {
 // The record that begins `bytes`, which may go on behind it; nothing unless it is sound in this generation.
 std::optional<Record> parse_record(std::string_view bytes, std::uint64_t generation);
 
-// Whether such a record, sound or not, says that it is about a message.
-bool is_fact(std::string_view bytes);
-bool differ_in_one_octet(std::uint64_t a, std::uint64_t b);
-
-// The record that begins `bytes` and goes on to their end at most, with the one octet put right that is
-// wrong; nothing when more is wrong, or the record is longer than 1 KiB. The checksum tells. Takes up to 40
-// ms.
-std::optional<std::string> mended_record(std::string_view bytes, std::uint64_t generation);
-
 // True when `bytes` begins as records of this generation do; the cheap question before parse_record().
 bool may_be_record(std::string_view bytes, std::uint64_t generation);
 
 // The message that such a beginning claims to be about; nothing of it is proved.
 std::optional<MessageId> claimed_id(std::string_view bytes, std::uint64_t generation);
+// By its type, whether a record that begins so, sound or not, is about a message and not about the logs.
+bool is_about_a_message(std::string_view bytes);
 
 // The length that such a beginning claims; nothing of it is proved yet.
 std::uint32_t record_length(std::string_view bytes);

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "queue/mend.hpp"
 #include "queue/quarantine.hpp"
 
 namespace relayd::queue {
 namespace {
 
 constexpr std::uint64_t told_every = 8 << 20;       // octets between two words about progress
-constexpr unsigned most_failures = 32;              // to mend a record: they take time
+constexpr unsigned most_failed_mends = 32;          // each takes up to 40 ms
 constexpr std::uint64_t written_at_once = 8 << 20;  // more than a batch has
 
 }  // namespace
@@ -103,9 +104,9 @@ Replay::Extent Replay::read_segment(const Found& found, std::uint32_t from, std:
 
 // The octet stays wrong on disk.
 std::optional<std::string> Replay::mend(std::string_view bytes, Position where, const Segment& segment) {
-  if (segment.header.kind != SegmentKind::state || mending_failed_ == most_failures) return std::nullopt;
+  if (segment.header.kind != SegmentKind::state || failed_mends_ == most_failed_mends) return std::nullopt;
   std::optional<std::string> mended = mended_record(bytes, segment.header.generation);
-  if (!mended) ++mending_failed_;
+  if (!mended) ++failed_mends_;
   if (mended && !only_looking_)
     note(fmt::format("{}: one octet of the record at {} is damaged; what it says is known all the same",
                      segment.path, where.offset));
@@ -215,7 +216,8 @@ void Replay::read_states() {
       free_states_.emplace_back(header.sequence, Site{found.segment->path, found.segment->file, found.size});
       continue;
     }
-    // Without a checkpoint the log has to begin with its first segment. One that is lost may have let it go.
+    // Without a checkpoint the log has to begin with its first segment; but a checkpoint that is lost may
+    // have let that go.
     const bool first_is_missing = before == 0 && !lost_checkpoint_ && header.sequence > states_from &&
                                   header.previous >= std::max<std::uint64_t>(states_from, 1);
     if (first_is_missing || (before != 0 && header.previous > before)) {

@@ -149,10 +149,10 @@ class Replay {
   Suspects suspects_;
   bool states_lost_ = false;      // a file of the state log cannot be told apart
   bool damage_ = false;           // something was damaged
-  bool lost_checkpoint_ = false;  // there is damage behind the newest one, where another may have stood
-  unsigned mending_failed_ = 0;
-  std::string buffer_;       // for the bytes of a segment
-  std::uint64_t total_ = 0;  // octets that have to be read
+  bool lost_checkpoint_ = false;  // damage behind the newest sound checkpoint may have been a newer one
+  unsigned failed_mends_ = 0;     // damage of more than one octet; twice where find_checkpoint() met it, too
+  std::string buffer_;            // for the bytes of a segment
+  std::uint64_t total_ = 0;       // octets that have to be read
   std::uint64_t told_ = 0;
 };
 

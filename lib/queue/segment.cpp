@@ -5,12 +5,13 @@
 
 #include "queue/checksum.hpp"
 #include "queue/codec.hpp"
+#include "queue/mend.hpp"
 
 namespace relayd::queue {
 namespace {
 
 constexpr std::string_view magic = "relayd\r\n";  // CR LF: shows what a transfer as text did to it
-constexpr std::size_t checksum_at = 56;
+constexpr std::size_t header_checksum_at = 56;
 constexpr std::size_t header_size = 64;
 constexpr std::size_t copy_at = 4096;         // in another block than the header
 constexpr std::size_t legacy_copy_at = 2048;  // in format 1
@@ -20,7 +21,7 @@ constexpr std::size_t sector = 512;
 // damage.
 HeaderVerdict decode_copy(std::string_view bytes) {
   if (!bytes.starts_with(magic)) return {};
-  if (checksum(bytes.substr(0, checksum_at)) != load<std::uint64_t>(&bytes[checksum_at])) return {};
+  if (checksum(bytes.substr(0, header_checksum_at)) != load<std::uint64_t>(&bytes[header_checksum_at])) return {};
   Reader reader(bytes.substr(magic.size()));
   HeaderVerdict verdict;
   verdict.version = reader.take<std::uint32_t>();
@@ -55,7 +56,7 @@ std::string encode_header(const SegmentHeader& header) {
   put(bytes, static_cast<std::uint32_t>(header.kind));
   put(bytes, format_revision);
   put(bytes, static_cast<std::uint32_t>(header.previous_is_torn));
-  bytes.resize(checksum_at);
+  bytes.resize(header_checksum_at);
   put(bytes, checksum(bytes));
   const std::string copy = bytes;
   bytes.resize(copy_at);
@@ -126,6 +127,13 @@ std::size_t SegmentTable::size() const {
   return segments_.size();
 }
 
+namespace {
+std::optional<std::string> mended_fact(const Segment& segment, std::string_view bytes) {
+  if (segment.header.kind != SegmentKind::state) return std::nullopt;
+  return mended_record(bytes, segment.header.generation);
+}
+}  // namespace
+
 std::optional<std::string> read_record(const SegmentTable& segments, Position where, std::uint32_t length) {
   const std::shared_ptr<const Segment> segment = segments.find(where.segment);
   if (!segment) return std::nullopt;
@@ -133,7 +141,7 @@ std::optional<std::string> read_record(const SegmentTable& segments, Position wh
   std::string bytes(std::max<std::size_t>(length, record_header), '\0');
   try {
     bytes.resize(segment->file->read_at(where.offset, bytes.data(), bytes.size()));
-    if (!may_be_record(bytes, generation)) return std::nullopt;
+    if (!may_be_record(bytes, generation)) return mended_fact(*segment, bytes);
     const std::uint32_t true_length = record_length(bytes);
     if (true_length > bytes.size()) {
       if (where.offset + std::uint64_t{true_length} > segment->file->size()) return std::nullopt;
@@ -144,7 +152,7 @@ std::optional<std::string> read_record(const SegmentTable& segments, Position wh
     return std::nullopt;
   }
   const std::optional<Record> record = parse_record(bytes, generation);
-  if (!record) return mended_record(bytes, generation);
+  if (!record) return mended_fact(*segment, bytes);
   bytes.resize(record->length);
   return bytes;
 }

@@ -88,8 +88,8 @@ class SegmentTable {
   std::uint64_t capacity_ = 0;
 };
 
-// The bytes of the sound record at `where`; nothing when there is none, or it cannot be read. `length`: what
-// is expected to be enough. Blocks.
+// The bytes of the sound record at `where`; nothing when there is none, or it cannot be read. In the state
+// log one wrong octet is put right. `length`: what is expected to be enough. Blocks.
 std::optional<std::string> read_record(const SegmentTable& segments, Position where, std::uint32_t length);
 
 // Reads `size` octets at `offset`, or as many as `bytes` has. Sectors that the disk cannot give read as

@@ -24,7 +24,7 @@ class Summaries {
   // there were, as there is no room for them.
   async::Task<void> write(std::vector<MessageId> ids, bool brief, std::uint64_t releases = 0);
 
-  // In octets, of those that were written since the start.
+  // Octets of a summary in the mean, of those written since the start; 0: there was none.
   std::uint64_t mean_size() const { return octets_ / std::max<std::uint64_t>(written_, 1); }
 
   // What a queue of format 1 knew of replies. Each is used once.

@@ -3,32 +3,32 @@
 #include <algorithm>
 
 #include "queue/codec.hpp"
+#include "queue/mend.hpp"
 #include "queue/record.hpp"
 
 namespace relayd::queue {
 namespace {
 
-constexpr std::size_t id_at = 16;
-constexpr std::size_t most = 100;  // suspects; more are not told from others one by one
+constexpr std::size_t most_ids = 100;  // suspects; more are not told from others one by one
 
 }  // namespace
 
 void Suspects::damaged(std::string_view bytes, std::uint64_t generation, bool readable) {
   if (!readable || bytes.size() < record_header) return all();
-  // What is damaged may be one octet of the id itself.
   for (std::size_t at = 0; at + record_header <= bytes.size(); at += record_alignment) {
     const std::string_view record = bytes.substr(at);
     // The mark of the first one may be what is damaged.
     const bool is_marked = may_be_record(record, generation);
     if (at != 0 && !is_marked) continue;
-    if (is_marked && !is_fact(record)) continue;
+    if (is_marked && !is_about_a_message(record)) continue;
     const std::uint64_t suspect = load<std::uint64_t>(&record[id_at]);
     ids_.insert(suspect);
-    if (ids_.size() > most) {
+    if (ids_.size() > most_ids) {
       ids_.clear();
       return all();
     }
-    std::erase_if(cleared_, [suspect](std::uint64_t id) { return differ_in_one_octet(suspect, id); });
+    // What is damaged may be one octet of the id itself.
+    std::erase_if(cleared_, [suspect](std::uint64_t id) { return differ_in_one_octet_at_most(suspect, id); });
   }
 }
 
@@ -50,7 +50,7 @@ bool Suspects::is_suspect(MessageId id) const {
   if (cleared_.contains(id.value)) return false;
   if (all_ && (!youngest_ || id <= *youngest_)) return true;
   return std::any_of(ids_.begin(), ids_.end(),
-                     [id](std::uint64_t suspect) { return differ_in_one_octet(suspect, id.value); });
+                     [id](std::uint64_t suspect) { return differ_in_one_octet_at_most(suspect, id.value); });
 }
 
 std::vector<MessageId> Suspects::hold(Index& index) const {

@@ -17,8 +17,8 @@ namespace relayd::queue {
 
 class Suspects {
  public:
-  // A stretch that begins with a record. `readable`: false when a part of it is missing, so that nobody can
-  // say what it was about.
+  // A stretch that begins with a record. With more than a hundred ids it is as all(). `readable`: false when
+  // a part of it is missing, so that nobody can say what it was about.
   void damaged(std::string_view bytes, std::uint64_t generation, bool readable);
   // What is lost may have been about any message there was.
   void all();
@@ -36,7 +36,7 @@ class Suspects {
   std::set<std::uint64_t> ids_;
   bool all_ = false;
   std::optional<MessageId> youngest_;          // of `all_`
-  std::unordered_set<std::uint64_t> cleared_;  // of `all_`
+  std::unordered_set<std::uint64_t> cleared_;  // by something later
 };
 
 }  // namespace relayd::queue

@@ -38,7 +38,8 @@ constexpr std::size_t most_without_summary = 100'000;
 constexpr std::uint64_t most_taken = 4;  // files of the largest size
 
 constexpr std::size_t summaries_at_once = 2000;
-constexpr unsigned most_without_gain = 2;  // checkpoints in a row; the first one of a process lets nothing go
+constexpr unsigned most_without_gain =
+    2;  // checkpoints in a row: the first that renews summaries frees nothing
 
 }  // namespace
 
@@ -199,8 +200,8 @@ async::Task<void> Upkeep::give_room_back() {
   if (store_.loop.now() >= taken_at_ + idle && has_large_files()) co_await replace_large_files();
 }
 
-// Smaller ones take their place, one for one. While there is enough without it a large one goes first: on a
-// full disk nothing can be made before that.
+// Each free file, the one that came back first, is replaced by one of today's size. While there is enough
+// without it, it goes first: on a full disk nothing can be made before that.
 async::Task<void> Upkeep::replace_large_files() {
   Ground& ground = store_.ground;
   try {
@@ -220,7 +221,7 @@ async::Task<void> Upkeep::replace_large_files() {
   }
 }
 
-// Of a time when more was waiting.
+// Free files have more than twice what would be too much: they are of a time when more was waiting.
 bool Upkeep::has_large_files() const {
   return store_.ground.free_capacity(Ground::Log::state) > 2 * state_room_too_much();
 }
@@ -310,7 +311,7 @@ bool Upkeep::wants_checkpoint() const {
   if (taken_ - taken_before_ > most_taken * store_.ground.largest()) return true;
   const std::uint64_t recorded = recorded_ - recorded_before_;
   if (is_log_large() &&
-      (recorded >= std::max(2 * state_file(), store_.states.capacity() / 4) || is_worth_it()))
+      (recorded >= std::max(2 * state_file(), store_.states.capacity() / 4) || frees_more_than_it_writes()))
     return true;
   if (state_room() >= state_room_needed()) return false;
   // Unless something was recorded since the last one, or more can go now than that one let go of, nothing
@@ -326,8 +327,8 @@ bool Upkeep::is_log_large() const {
   return store_.states.capacity() > store_.index.state_need() + state_file();
 }
 
-// A checkpoint lets far more go than it writes.
-bool Upkeep::is_worth_it() const {
+// More than twice what a checkpoint would write may go.
+bool Upkeep::frees_more_than_it_writes() const {
   if (without_gain_ >= most_without_gain) return false;
   const std::uint64_t written = store_.index.size() * summaries_.mean_size();
   return store_.states.first() < floor_ && store_.states.capacity_before(floor_) > 2 * written;
@@ -335,24 +336,28 @@ bool Upkeep::is_worth_it() const {
 
 // Two checkpoints have to know of a message before the records about it go: then a start that finds the newer
 // one damaged has all that the older one needs. Where room is short, one has to do. Nothing goes while the
-// log is as large as what lives needs: only messages without a summary get one.
+// log is not large and there is room: then only messages without a summary get one.
 async::Task<void> Upkeep::take_checkpoint() {
   const std::uint64_t floor = store_.state_end.segment;
   const bool short_of_room = is_short_of_room();
-  const bool lets_go = is_log_large() || state_room() < state_room_needed();
+  // Old summaries are written anew, so that what is older can go.
+  const bool renews = is_log_large() || state_room() < state_room_needed();
   std::map<std::uint64_t, std::uint32_t> covered;
   for (const auto& [sequence, use] : store_.index.segments())
     if (const auto segment = store_.messages.find(sequence))
       covered[sequence] = start_of(segment->header) + static_cast<std::uint32_t>(use.bytes);
   taken_before_ = taken_;
-  if (lets_go && recorded_ != std::exchange(recorded_before_, recorded_)) {
-    without_gain_ = 0;
-    least_capacity_ = store_.states.capacity();
+  if (renews) {
+    if (recorded_ != recorded_before_) {
+      without_gain_ = 0;
+      least_capacity_ = store_.states.capacity();
+    }
+    recorded_before_ = recorded_;
   }
 
   const auto states = store_.states.all();
   const std::uint64_t middle = states.empty() ? floor : states[states.size() / 2]->header.sequence;
-  const std::uint64_t before = !lets_go ? 0 : short_of_room ? floor : std::min(floor, middle);
+  const std::uint64_t before = !renews ? 0 : short_of_room ? floor : std::min(floor, middle);
   carry_along();
   co_await summarise(before, covered);
   scan_from_ = std::move(covered);
@@ -364,7 +369,7 @@ async::Task<void> Upkeep::take_checkpoint() {
   floor_ = floor;
   ended_in_ = store_.state_end.segment;
   const std::uint64_t capacity = store_.states.capacity();
-  if (lets_go) without_gain_ = capacity < least_capacity_ ? 0 : without_gain_ + 1;
+  if (renews) without_gain_ = capacity < least_capacity_ ? 0 : without_gain_ + 1;
   least_capacity_ = std::min(least_capacity_, capacity);
 }
 
@@ -451,7 +456,7 @@ Checkpoint Upkeep::checkpoint(Position end, bool all_known) const {
 // --- moving ---
 
 bool Upkeep::wants_to_move() const {
-  return store_.loop.now() >= no_move_until_ && mover_.choose() != 0;
+  return !is_short_of_room() && store_.loop.now() >= no_move_until_ && mover_.choose() != 0;
 }
 
 async::Task<void> Upkeep::move() {

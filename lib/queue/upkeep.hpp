@@ -81,7 +81,7 @@ class Upkeep {
   async::Task<void> submit(std::string record);
   bool wants_checkpoint() const;
   bool is_log_large() const;
-  bool is_worth_it() const;
+  bool frees_more_than_it_writes() const;
   async::Task<void> take_checkpoint();
   void carry_along();
   async::Task<void> summarise(std::uint64_t before, const std::map<std::uint64_t, std::uint32_t>& covered);
@@ -100,12 +100,12 @@ class Upkeep {
   std::uint64_t states_from_ = 0;                           // as the last checkpoint says
   std::uint64_t floor_ = 0;            // state segment at the beginning of the last checkpoint
   std::uint64_t taken_ = 0;            // octets of messages since the start
-  SteadyTime taken_at_{};              // the last of them
+  SteadyTime taken_at_{};              // the last of them, or the start
   std::uint64_t taken_before_ = 0;     // until the last checkpoint
   std::uint64_t recorded_ = 0;         // octets of facts since the start
-  std::uint64_t recorded_before_ = 0;  // until the last checkpoint
-  std::uint64_t ended_in_ = 0;         // state segment at its end
-  std::uint64_t known_from_ = 0;       // what it says begins there
+  std::uint64_t recorded_before_ = 0;  // until the last checkpoint that renewed summaries
+  std::uint64_t ended_in_ = 0;         // state segment at the end of the last checkpoint
+  std::uint64_t known_from_ = 0;       // no summary that the last checkpoint counts on is in an older segment
   unsigned without_gain_ = 0;          // checkpoints in a row that made the log no smaller than it was
   std::uint64_t least_capacity_ = 0;   // of the log, since something was recorded
   std::set<std::uint64_t> retiring_;
@@ -113,7 +113,7 @@ class Upkeep {
   std::uint64_t reserved_ = 0;
   bool migrating_ = false;
   bool making_ = false;             // free files are being made or removed
-  bool changed_meanwhile_ = false;  // something did, since that began: they are counted again
+  bool changed_meanwhile_ = false;  // prepare() was called since that began: once more at the end
   bool disk_is_full_ = false;       // making a file failed, and none was made since
   bool working_ = false;
   SteadyTime no_room_until_{};          // making a file failed

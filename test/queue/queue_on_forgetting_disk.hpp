@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -98,7 +99,7 @@ class QueueOnForgettingDisk : public test::QueueFixture {
 
   // Every sound record in the files of the state log, with its place.
   template <class Visit>
-  void for_each_fact(Visit visit) {
+  void for_each_state_record(Visit visit) {
     for (const auto& [path, size] : memory.sizes()) {
       if (!path.starts_with("state/") || !header_of(path)) continue;
       std::string bytes(size, '\0');

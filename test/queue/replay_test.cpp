@@ -198,7 +198,7 @@ TEST_F(ReplayTest, ARecordOfALaterVersionOutlivesTheFileThatItStoodIn) {
     rest();
   }
   std::vector<MessageId> found;
-  for_each_fact([&found](const Record& record, const std::string&, std::size_t) {
+  for_each_state_record([&found](const Record& record, const std::string&, std::size_t) {
     if (record.type == static_cast<RecordType>(99)) found.push_back(record.id);
   });
   EXPECT_THAT(found, testing::Contains(id));
@@ -233,7 +233,7 @@ TEST_F(ReplayTest, ADamagedOctetOfAFactIsPutRight) {
   for (int i = 0; i < 3; ++i) settle(other, {pending});  // which prove that the first was durable
   crash();
   std::size_t length = 0;
-  for_each_fact([&](const Record& record, const std::string&, std::size_t at) {
+  for_each_state_record([&](const Record& record, const std::string&, std::size_t at) {
     if (at == segment_start) length = record.length;
   });
   ASSERT_GT(length, 32U);
@@ -278,7 +278,7 @@ TEST_F(ReplayTest, ALostCheckpointLosesNothingAndBringsNothingBack) {
     std::string path;
     std::size_t offset = 0;
     std::uint64_t newest = 0, count = 0;
-    for_each_fact([&](const Record& record, const std::string& file, std::size_t at) {
+    for_each_state_record([&](const Record& record, const std::string& file, std::size_t at) {
       const std::uint64_t place = (header_of(file)->sequence << 32) + at;
       if (record.type != RecordType::checkpoint || (++count, place < newest)) return;
       newest = place;
@@ -300,7 +300,7 @@ TEST_F(ReplayTest, ADamagedOctetCostsNoHistory) {
   for (int i = 0; i < 2; ++i) settle(id, {pending});
   const std::string log = newest("state");
   std::size_t second = 0;
-  for_each_fact([&](const Record& record, const std::string&, std::size_t at) {
+  for_each_state_record([&](const Record& record, const std::string&, std::size_t at) {
     if (record.id == id) second = at;
   });
   for (int i = 0; i < 3; ++i) settle(other, {pending});
