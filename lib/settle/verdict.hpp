@@ -2,9 +2,10 @@
 //
 // Last stage of the path. send hands it each event of an attempt that did not simply succeed, and the final
 // reply; the relay acts on what comes back. One pure table, provider's rows first, so that the whole policy
-// of failure can be read in one place (verdict.cpp). It keeps no state and knows no time.
+// of failure can be read in one place (rows.cpp). It keeps no state and knows no time.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -21,18 +22,19 @@ using smtp::Trouble;
 
 // Whose matter it is, the names of `retry_next_on` in the configuration and of `class` in the log.
 enum class ReplyClass {
-  none,     // delivered: nobody's
-  connect,  // the upstream cannot be reached or refuses to talk
-  tls,      // no TLS, or not with the right peer
-  auth,     // the credential, or what the account may do at all
-  rate,     // too fast
-  quota,    // used up until a reset
-  conn,     // too many connections
-  sender,   // this upstream will never take this sender, or never a message of this kind
-  rcpt,     // that recipient
-  size,     // too large for this upstream
-  content,  // refused as it is, or refused without telling why
-  temp,     // try again; whatever is not understood
+  none,        // delivered: nobody's
+  connect,     // the upstream cannot be reached or refuses to talk
+  tls,         // no TLS, or not with the right peer
+  auth,        // the credential, or what the account may do at all
+  rate,        // too fast
+  quota,       // used up until a reset
+  conn,        // too many connections
+  sender,      // this upstream will never take this sender, or never a message of this kind
+  rcpt,        // that recipient
+  size,        // too large for this upstream
+  content,     // refused as it is, or refused without telling why
+  suppressed,  // taken, and will not be sent: the recipients are on the provider's own list
+  temp,        // try again; whatever is not understood
 };
 std::string_view to_string(ReplyClass reply_class);
 
@@ -57,18 +59,25 @@ struct Verdict {
   bool in_doubt = false;
   // Nothing was tried: this upstream cannot take such a message, and one that can shall have it.
   bool unfit = false;
+  // How long to wait instead of the usual delay: told by the reply, 1 s to 1 h, or known of it; 0: neither.
+  std::chrono::seconds wait{};
+  // Nobody's fault: this connection, or this transaction, has had its share. What was not taken may go on at
+  // once on another; this one would refuse it again. Which share that is, is not learnt.
+  bool at_once = false;
   bool operator==(const Verdict&) const = default;
 };
 
 // The meaning of a reply. `provider` is the preset's name, empty for none. A positive reply is `delivered` at
-// final_dot; anywhere else it is nothing that needs a verdict, and an unexpected code: temp.
+// final_dot, or `suppressed`, which fails; anywhere else it is nothing that needs a verdict, and an
+// unexpected code: temp. What the reply quotes, an address that anybody may choose, has no part in its
+// meaning.
 Verdict judge(Stage stage, const smtp::Reply& reply, std::string_view provider = {});
 
 // The rows of the table that fit a reply, in its order; the first one decides, and there is always one. With
 // row_count() it lets a test hold every row to a reply that only this row gets right.
 struct FittingRow {
   std::size_t number;  // from 0
-  ReplyClass reply_class;
+  Verdict verdict;     // if this row decided
 };
 std::vector<FittingRow> fitting_rows(Stage stage, const smtp::Reply& reply, std::string_view provider);
 std::size_t row_count();
@@ -78,7 +87,7 @@ Verdict judge(Stage stage, Trouble trouble);
 
 // Whether the message, or the recipient, goes to the route's next upstream, given the classes that may
 // (`retry_next_on`). Always where this one is unfit for it. Never for what was refused as such (rcpt,
-// content), nor for what may have been taken.
+// content) or taken for nothing (suppressed), nor for what may have been taken.
 bool moves_on(const Verdict& verdict, const std::vector<std::string>& retry_next_on);
 
 // The answer to RCPT says that this transaction has enough recipients: send to those it took and offer the

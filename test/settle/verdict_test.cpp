@@ -5,6 +5,8 @@
 namespace relayd::settle {
 namespace {
 
+using namespace std::chrono_literals;
+
 const std::vector<Stage> stages = {Stage::connect, Stage::greeting, Stage::ehlo, Stage::starttls, Stage::auth,
                                    Stage::mail,    Stage::rcpt,     Stage::data, Stage::final_dot};
 
@@ -141,141 +143,67 @@ TEST(Verdict, RecipientsNameCannotStopALane) {
          ReplyClass::rcpt, Scope::recipient);
 }
 
-// --- row by row ---
-
-struct Case {
-  std::string_view provider;
-  Stage stage;
-  const char* line;
-  ReplyClass reply_class;
-};
-
-// As the providers' documentation quotes them, where it does.
-const Case cases[] = {
-    {"gmail", Stage::final_dot, "550 5.4.5 Daily user sending limit exceeded. - gsmtp", ReplyClass::quota},
-    {"gmail", Stage::rcpt, "550 5.4.5 Daily SMTP relay limit exceeded for user. - gsmtp", ReplyClass::quota},
-    {"gmail", Stage::rcpt, "550 5.7.1 Daily SMTP relay limit exceeded for customer. - gsmtp",
-     ReplyClass::quota},
-    {"gmail", Stage::mail, "550 5.7.1 Email quota exceeded. - gsmtp", ReplyClass::quota},
-    {"gmail", Stage::mail, "550 5.7.1 Invalid credentials for relay. - gsmtp", ReplyClass::auth},
-    {"gmail", Stage::final_dot, "550 5.7.1 Our system has detected that this message is likely spam. - gsmtp",
-     ReplyClass::content},
-    {"gmail", Stage::mail, "450 4.2.1 Peak SMTP relay limit exceeded for customer. - gsmtp",
-     ReplyClass::rate},
-    {"gmail", Stage::rcpt, "450 4.2.1 The user is receiving mail too quickly. - gsmtp", ReplyClass::temp},
-    {"gmail", Stage::final_dot, "421 4.7.0 Our system has detected an unusual rate of unsolicited mail",
-     ReplyClass::rate},
-    {"gmail", Stage::final_dot, "552 5.2.3 Your message exceeded Google's message size limits. - gsmtp",
-     ReplyClass::size},
-    {"gmail", Stage::auth, "454 4.7.0 Cannot authenticate due to a temporary system problem",
-     ReplyClass::auth},
-    {"gmail", Stage::auth, "454 4.7.0 Too many login attempts, please try again later.", ReplyClass::auth},
-    {"gmail", Stage::auth, "535 5.7.8 Username and Password not accepted. - gsmtp", ReplyClass::auth},
-    {"gmail", Stage::mail, "530 5.7.0 Must issue a STARTTLS command first. - gsmtp", ReplyClass::auth},
-
-    {"mailgun", Stage::final_dot, "421 Domain example.com is not allowed to send: recipient limit exceeded",
-     ReplyClass::auth},
-    {"", Stage::final_dot, "421 Domain example.com is not allowed to send: recipient limit exceeded",
-     ReplyClass::temp},
-    {"mailgun", Stage::final_dot, "554 Sandbox subdomains are for test purposes only.", ReplyClass::sender},
-
-    {"office365", Stage::mail, "432 4.3.2 Concurrent connections limit exceeded.", ReplyClass::conn},
-    {"office365", Stage::final_dot, "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded",
-     ReplyClass::conn},
-    {"office365", Stage::final_dot, "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded",
-     ReplyClass::temp},
-    {"office365", Stage::auth, "504 5.7.4 Unrecognized authentication type", ReplyClass::auth},
-    {"office365", Stage::auth, "535 5.7.139 Authentication unsuccessful, basic authentication is disabled.",
-     ReplyClass::auth},
-    {"office365", Stage::mail, "530 5.7.57 Client not authenticated to send mail.", ReplyClass::auth},
-    {"office365", Stage::auth, "550 5.7.30 Basic authentication is not supported for Client Submission.",
-     ReplyClass::auth},
-    {"office365", Stage::final_dot, "550 5.7.30 Basic authentication is not supported", ReplyClass::auth},
-    {"office365", Stage::final_dot,
-     "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException.MapiException",
-     ReplyClass::quota},
-    {"office365", Stage::final_dot,
-     "554 5.2.2 mailbox full; STOREDRV.Submission.Exception:QuotaExceededException.MapiException",
-     ReplyClass::quota},
-    {"office365", Stage::final_dot,
-     "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied",
-     ReplyClass::sender},
-    {"office365", Stage::final_dot, "554 5.2.0 STOREDRV.Submission.Exception:Something", ReplyClass::content},
-    {"office365", Stage::final_dot,
-     "550 5.7.60 SMTP; Client does not have permissions to send as this sender", ReplyClass::sender},
-    {"office365", Stage::final_dot, "550 5.2.252 Sender throttled due to continuous send as denied errors.",
-     ReplyClass::rate},
-    {"office365", Stage::final_dot, "550 5.1.8 Access denied, bad outbound sender", ReplyClass::auth},
-
-    {"sendgrid", Stage::auth, "451 Authentication failed: Maximum credits exceeded", ReplyClass::quota},
-    {"sendgrid", Stage::final_dot, "451 You have exceeded your messaging limits", ReplyClass::quota},
-    {"sendgrid", Stage::final_dot, "550 The from address does not match a verified Sender Identity.",
-     ReplyClass::sender},
-    {"sendgrid", Stage::mail, "550 Unauthenticated senders not allowed", ReplyClass::auth},
-
-    {"ses", Stage::greeting, "421 Too many concurrent SMTP connections", ReplyClass::conn},
-    {"ses", Stage::final_dot, "454 Throttling failure: Maximum sending rate exceeded.", ReplyClass::rate},
-    {"ses", Stage::final_dot, "454 Throttling failure: Daily message quota exceeded.", ReplyClass::quota},
-    {"ses", Stage::auth, "454 Temporary authentication failure", ReplyClass::auth},
-    {"ses", Stage::auth, "535 Authentication Credentials Invalid", ReplyClass::auth},
-    {"ses", Stage::final_dot, "554 Message rejected: Email address is not verified. The following identities",
-     ReplyClass::sender},
-    {"ses", Stage::final_dot, "554 Message rejected: Sending paused for this account.", ReplyClass::auth},
-    {"ses", Stage::final_dot, "554 Transaction failed: Invalid email address", ReplyClass::content},
-
-    {"", Stage::mail, "530 5.7.0 no", ReplyClass::auth},
-    {"", Stage::mail, "535 5.7.8 no", ReplyClass::auth},
-    {"", Stage::mail, "538 5.7.11 no", ReplyClass::auth},
-    {"", Stage::mail, "432 4.7.12 A password transition is needed", ReplyClass::auth},
-    {"", Stage::mail, "550 5.7.1 Authentication required", ReplyClass::auth},
-    {"", Stage::mail, "554 Authentication is required", ReplyClass::auth},
-    {"", Stage::mail, "553 Client was not authenticated", ReplyClass::auth},
-    {"", Stage::greeting, "421 4.7.0 Error: Too many connections", ReplyClass::conn},
-    {"", Stage::greeting, "554 Too many connections", ReplyClass::conn},
-    {"", Stage::final_dot, "550 5.7.1 Sending quota exceeded", ReplyClass::quota},
-    {"", Stage::final_dot, "550 5.4.5 Daily user sending limit exceeded", ReplyClass::quota},
-    {"", Stage::final_dot, "550 5.4.5 Daily sending limit reached", ReplyClass::quota},
-    {"", Stage::final_dot, "550 Daily limit reached", ReplyClass::quota},
-    {"", Stage::rcpt, "450 4.2.1 rate limit exceeded", ReplyClass::rate},
-    {"", Stage::mail, "421 Throttled", ReplyClass::rate},
-    {"", Stage::mail, "451 You send too fast", ReplyClass::rate},
-    {"", Stage::mail, "450 4.7.1 Error: too many messages", ReplyClass::rate},
-    {"", Stage::mail, "451 Too much mail from you", ReplyClass::rate},
-    {"", Stage::ehlo, "550 no", ReplyClass::connect},
-    {"", Stage::starttls, "454 TLS not available", ReplyClass::tls},
-    {"", Stage::auth, "504 5.5.4 no mechanism", ReplyClass::auth},
-    {"", Stage::final_dot, "554 5.3.4 Too big", ReplyClass::size},
-    {"", Stage::mail, "552 Too big", ReplyClass::size},
-    {"", Stage::final_dot, "552 5.2.2 Over quota", ReplyClass::content},
-    {"", Stage::final_dot, "552 Too big", ReplyClass::size},
-    {"", Stage::mail, "553 5.7.1 Not owned", ReplyClass::sender},
-    {"", Stage::rcpt, "550 5.1.1 No such user", ReplyClass::rcpt},
-    {"", Stage::final_dot, "554 5.7.1 Spam", ReplyClass::content},
-    {"", Stage::mail, "451 4.3.0 Later", ReplyClass::temp},
-};
-
-TEST(Verdict, SaysWhatTheReplyMeans) {
-  for (const auto& [provider, stage, line, reply_class] : cases)
-    EXPECT_EQ(to_string(verdict(stage, line, provider).reply_class), to_string(reply_class))
-        << provider << ' ' << to_string(stage) << ": " << line;
-}
-
-// For each row there is a case that the rows after it would get wrong.
-TEST(Verdict, EachRowMatters) {
-  std::vector<bool> matters(row_count());
-  for (const auto& [provider, stage, line, reply_class] : cases) {
-    const std::vector<FittingRow> fitting = fitting_rows(stage, reply(line), provider);
-    ASSERT_FALSE(fitting.empty());
-    const bool alone = fitting.size() == 1 || fitting[1].reply_class != fitting[0].reply_class;
-    if (alone) matters[fitting[0].number] = true;
+// Whatever a stranger has himself called, and however the server quotes it.
+TEST(Verdict, AnAddressThatIsQuotedMeansNothing) {
+  for (const char* address :
+       {"<throttle@nx>", "throttle@nx", "<\"too fast\"@nx>", "\"too many connections\"@nx", "<too fast@nx>",
+        "<\"a> too fast <b\"@nx>", "\"a\\\" too fast \\\"b\"@nx", "<x@too-fast.throttle.example>",
+        "throttle.example", "\"rate limit\"", "<\"try again in 3600 seconds\"@nx>", "HL:ICC@nx"}) {
+    const std::string text = std::string(" 4.1.2 ") + address + ": Domain not found";
+    expect(Stage::rcpt, "450" + text, Action::retry, ReplyClass::temp, Scope::recipient);
+    EXPECT_EQ(verdict(Stage::rcpt, "450" + text).wait, 0s) << text;
+    expect(Stage::rcpt, "421" + text, Action::retry, ReplyClass::temp, Scope::connection, "163");
   }
-  for (std::size_t number = 0; number < matters.size(); ++number)
-    EXPECT_TRUE(matters[number]) << "row " << number << " of the table has no case of its own";
+  for (const char* address : {"<throttle@nx>", "throttle@nx", "<\"too fast\"@nx>", "\"too fast\"@nx"})
+    expect(Stage::final_dot, std::string("451 4.1.2 ") + address + ": no", Action::retry, ReplyClass::temp,
+           Scope::message);
+  // What the server says beside it is heard.
+  expect(Stage::rcpt, "450 4.7.1 <b@example.org>: Recipient address rejected: Rate limit exceeded",
+         Action::retry, ReplyClass::rate, Scope::lane);
+  expect(Stage::rcpt, "550-5.7.1 Daily SMTP relay\r\n550 5.7.1 limit exceeded for customer.", Action::retry,
+         ReplyClass::quota, Scope::lane, "gmail");
 }
 
-TEST(Verdict, APresetsRowsAreItsOwn) {
-  for (const auto& [provider, stage, line, reply_class] : cases)
-    EXPECT_EQ(verdict(stage, line, "other"), verdict(stage, line)) << line;
+TEST(Verdict, TheWaitThatAReplyTellsIsKept) {
+  EXPECT_EQ(verdict(Stage::final_dot, "451 4.7.1 Try again in 92 seconds").wait, 92s);
+  EXPECT_EQ(verdict(Stage::rcpt, "450 4.2.0 Greylisted, retry after 5 minutes").wait, 5min);
+  EXPECT_EQ(verdict(Stage::final_dot, "550 Too many messages. Try again in 92 seconds.").wait, 92s);
+  EXPECT_EQ(verdict(Stage::auth, "535 Wrong; wait 10 seconds").wait, 10s);
+  EXPECT_EQ(verdict(Stage::greeting, "421 Too many auth failures, wait 10 seconds").wait, 30min);
+  EXPECT_EQ(verdict(Stage::greeting, "421 Too many auth failures, wait 1 hour").wait, 1h);
+  EXPECT_EQ(verdict(Stage::final_dot, "451 Later").wait, 0s);
+  EXPECT_EQ(verdict(Stage::final_dot, "250 Ok, wait 10 seconds").wait, 0s);
+  EXPECT_EQ(verdict(Stage::final_dot, "354 Go on, wait 10 seconds").wait, 0s);
+  // Refused is refused.
+  expect(Stage::rcpt, "550 No such user, try again in 92 seconds", Action::failed, ReplyClass::rcpt,
+         Scope::recipient);
+  EXPECT_EQ(verdict(Stage::rcpt, "550 No such user, try again in 92 seconds").wait, 0s);
+  EXPECT_EQ(verdict(Stage::rcpt, "550 5.7.705 Access denied, try again in 92 seconds", "office365").wait, 0s);
+  EXPECT_EQ(verdict(Stage::final_dot, "450 The given data was invalid, wait 5 seconds", "mailersend").wait,
+            0s);
+}
+
+TEST(Verdict, ASessionOutOfStepIsNotTheMessagesFault) {
+  expect(Stage::mail, "503 5.5.1 Sender already given", Action::retry, ReplyClass::temp, Scope::connection);
+  expect(Stage::mail, "503 5.5.1 Authentication required", Action::retry, ReplyClass::auth, Scope::lane);
+}
+
+TEST(Verdict, AFullConnectionIsNobodysFault) {
+  for (const char* code : {"421", "450", "452", "550"}) {
+    const std::string line = std::string(code) + " Too many recipients in this session";
+    expect(Stage::rcpt, line, Action::retry, ReplyClass::temp, Scope::connection);
+    EXPECT_TRUE(verdict(Stage::rcpt, line).at_once) << line;
+  }
+  EXPECT_FALSE(verdict(Stage::rcpt, "452 4.5.3 Too many recipients").at_once);
+  EXPECT_FALSE(verdict(Stage::rcpt, "450 In this session, too many recipients").at_once);
+}
+
+TEST(Verdict, WhatWillNotBeSentFails) {
+  expect(Stage::final_dot, "254 4.7.1 Suppression", Action::failed, ReplyClass::suppressed, Scope::message,
+         "oci");
+  expect(Stage::final_dot, "250 2.0.0 Ok", Action::failed, ReplyClass::suppressed, Scope::message,
+         "cloudflare");
+  expect(Stage::final_dot, "250 2.0.0 Ok", Action::delivered, ReplyClass::none, Scope::message, "ses");
 }
 
 TEST(Verdict, ProvidersTroubleReachesAsFarAsItsClass) {
@@ -335,10 +263,11 @@ TEST(MovesOn, ByClass) {
 }
 
 TEST(MovesOn, WhatWasRefusedNeverDoes) {
-  const std::vector<std::string> classes = {"none", "rcpt", "content"};
+  const std::vector<std::string> classes = {"none", "rcpt", "content", "suppressed"};
   EXPECT_FALSE(moves_on(verdict(Stage::rcpt, "550 no"), classes));
   EXPECT_FALSE(moves_on(verdict(Stage::final_dot, "550 no"), classes));
   EXPECT_FALSE(moves_on(verdict(Stage::final_dot, "250 ok"), classes));
+  EXPECT_FALSE(moves_on(verdict(Stage::final_dot, "250 ok", "cloudflare"), classes));
 }
 
 }  // namespace

@@ -188,7 +188,7 @@ void check_mechanisms(Reader& reader, const Node& node) {
 void check_classes(Reader& reader, const Node& node) {
   static const Names known = {"connect", "tls", "auth", "rate", "quota", "conn", "sender", "size", "temp"};
   for (const Node* item : scalars(node)) {
-    if (item->text == "rcpt" || item->text == "content")
+    if (item->text == "rcpt" || item->text == "content" || item->text == "suppressed")
       reader.error(item->place,
                    fmt::format("'{}' never moves a message on: the next upstream would be asked to "
                                "send what this one rightly refused",
