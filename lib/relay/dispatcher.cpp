@@ -8,6 +8,7 @@
 
 #include "relay/doubt.hpp"
 #include "relay/queue_delivery.hpp"
+#include "settle/provider_id.hpp"
 
 namespace relayd {
 
@@ -70,6 +71,7 @@ struct Dispatcher::Settlement {
   bool delivered = false;
   bool moves_on = false;
   bool at_once = false;
+  std::chrono::seconds wait{};  // the longest that was told for one of them
 };
 
 Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& disk, telemetry::Log& log,
@@ -308,14 +310,16 @@ void Dispatcher::judge(Settlement& settlement, const send::RecipientEvent& entry
     state = RecipientState::delivered;
   else if (verdict.action == Action::failed && !moves_on)
     state = RecipientState::failed;
-  settlement.outcome.recipients.push_back({entry.recipient, state,
-                                           static_cast<std::uint16_t>(event.trouble ? 0 : event.reply.code),
-                                           response_text(event)});
+  const bool suppressed = verdict.reply_class == ReplyClass::suppressed;
+  settlement.outcome.recipients.push_back(
+      {entry.recipient, state, static_cast<std::uint16_t>(event.trouble ? 0 : event.reply.code),
+       (suppressed ? "taken, and will not be sent: " : "") + response_text(event)});
   if (state == RecipientState::delivered) settlement.delivered = true;
   settlement.in_doubt |= verdict.in_doubt;
   settlement.moves_on |= moves_on;
-  const bool full =
-      !event.trouble && event.stage == smtp::Stage::rcpt && settle::too_many_recipients(event.reply);
+  settlement.wait = std::max(settlement.wait, verdict.wait);
+  const bool full = verdict.at_once || (!event.trouble && event.stage == smtp::Stage::rcpt &&
+                                        settle::too_many_recipients(event.reply));
   if (full)
     settlement.at_once = true;
   else if (state != RecipientState::delivered &&
@@ -368,8 +372,8 @@ void Dispatcher::react(Settlement& settlement) {
     log_.info("lane_resumed",
               {{"upstream", settlement.entry.upstream}, {"account", settlement.entry.username}});
   }
-  const Duration patience = backoff(settlement.delivery.attempt());
-  SteadyTime next = loop_.now() + patience;
+  const bool told = settlement.wait.count() > 0;
+  SteadyTime next = loop_.now() + (told ? settlement.wait : backoff(settlement.delivery.attempt()));
   const bool nobody_waits =
       std::none_of(settlement.outcome.recipients.begin(), settlement.outcome.recipients.end(),
                    [](const auto& entry) {
@@ -408,6 +412,7 @@ void Dispatcher::stop_lane(const Settlement& settlement) {
     wait = std::min(wait, jittered(short_pause) * (1 + lane.troubles()));
   if (what == ReplyClass::rate) lane.slow_down();
   if (what == ReplyClass::quota) wait = std::max(wait, jittered(quota_pause));
+  if (settlement.worst.wait.count() > 0) wait = settlement.worst.wait;
   lane.pause(loop_.now() + wait);
   entry.pause_class = what;
   entry.pause_reason = response_text(*settlement.event);
@@ -455,6 +460,9 @@ void Dispatcher::log_recipient(const Settlement& settlement, const send::Recipie
               {"enhanced",
                event.trouble || !event.reply.enhanced.given() ? "" : smtp::to_string(event.reply.enhanced)},
               {"response", response_text(event)},
+              {"provider_id", event.stage == smtp::Stage::final_dot && event.reply.positive()
+                                  ? settle::provider_id(event.reply, settlement.entry.provider)
+                                  : ""},
               {"delay", age.count()},
               {"attempts", settlement.delivery.attempt()},
               {"class", settle::to_string(verdict.reply_class)}});

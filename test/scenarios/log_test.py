@@ -20,6 +20,15 @@ def test_a_message_can_be_followed_from_its_acceptance_to_its_delivery(to_upstre
     assert float(delivered["delay"]) >= 0
 
 
+def test_the_provider_s_id_of_a_message_is_in_the_log(to_upstream):
+    relay, upstream = to_upstream()
+    upstream.answer("dot", "250 2.0.0 Ok: queued as 4X1Y2Z", times=1)
+    named = relay.wait_event("delivered", id=relay.submit(SENDER, RECIPIENT, mail.text(SENDER)))
+    assert named["provider_id"] == "4X1Y2Z"
+    unnamed = relay.wait_event("delivered", id=relay.submit(SENDER, RECIPIENT, mail.text(SENDER)))
+    assert "provider_id" not in unnamed
+
+
 def test_the_client_is_told_the_id_that_the_log_uses(to_upstream):
     import smtplib
 
