@@ -29,6 +29,7 @@ void sendmail(std::string_view input);
 void session(std::string_view input);
 void transport(std::string_view input);
 void values(std::string_view input);
+void verdict(std::string_view input);
 void xtext(std::string_view input);
 
 struct Target {
@@ -55,6 +56,7 @@ inline constexpr Target targets[] = {
     {"session", session},
     {"transport", transport},
     {"values", values},
+    {"verdict", verdict},
     {"xtext", xtext},
 };
 
