@@ -68,11 +68,9 @@ void explain_server(std::string& text, const Upstream& upstream) {
   line(text, "tls", tls_text(upstream));
 }
 
-void explain_account(std::string& text, const Choice& choice, const config::SenderRule& rule,
-                     const config::Config& config) {
+void explain_account(std::string& text, const Choice& choice, const config::Config& config) {
   if (!choice.login) return line(text, "account", "none: no login");
-  const config::Location where = rule.username ? rule.where : choice.upstream->settings->where;
-  line(text, "username", choice.username.empty() ? "none" : choice.username, place(config, where));
+  line(text, "username", choice.username.empty() ? "none" : choice.username, place(config, choice.where));
   line(text, "password", choice.password ? source_of(*choice.password) : "none: by client certificate");
   if (choice.next_password) line(text, "or", source_of(*choice.next_password));
   line(text, "auth", fmt::format("{}", fmt::join(choice.upstream->mechanisms, ", ")),
@@ -110,14 +108,13 @@ void explain_limits(std::string& text, const Upstream& upstream) {
     line(text, "limit", "message_size", "what the server says");
 }
 
-void explain_choice(std::string& text, const Choice& choice, const config::SenderRule& rule,
-                    const config::Config& config) {
+void explain_choice(std::string& text, const Choice& choice, const config::Config& config) {
   const Upstream& upstream = *choice.upstream;
   if (upstream.sandbox_directory)
     return line(text, "sandbox",
                 fmt::format("keeps messages in {}, sends nothing", *upstream.sandbox_directory));
   explain_server(text, upstream);
-  explain_account(text, choice, rule, config);
+  explain_account(text, choice, config);
   explain_limits(text, upstream);
 }
 
@@ -136,7 +133,7 @@ std::string explain(const Router& router, std::string_view sender) {
     const std::string provider =
         upstream.provider.empty() ? "" : fmt::format("  (provider {})", upstream.provider);
     fmt::format_to(Out(text), "{}. {}{}\n", ++number, upstream.name, provider);
-    explain_choice(text, choice, *route.rule, config);
+    explain_choice(text, choice, config);
     const bool last = &choice == &route.choices.back();
     if (!last) line(text, "moves on", fmt::format("after {}", fmt::join(upstream.retry_next_on, ", ")));
   }

@@ -58,10 +58,14 @@ class RouterBuilder {
     if (!router_->matcher_.add(rule.match, router_->choices_.size()))
       error(rule.where, fmt::format("duplicate match '{}'", rule.match));
     std::vector<Choice>& choices = router_->choices_.emplace_back();
-    for (const std::string& name : rule.upstreams) {
-      const Upstream* const upstream = router_->upstream(name);
+    if (rule.username && rule.upstreams.size() > 1)
+      error(rule.where, "a rule's own account is for one upstream: no other host may be given it");
+    for (const config::RuleUpstream& entry : rule.upstreams) {
+      const Upstream* const upstream = router_->upstream(entry.name);
       if (!upstream)
-        error(rule.where, fmt::format("unknown upstream '{}'", name));
+        error(rule.where, fmt::format("unknown upstream '{}'", entry.name));
+      else if (entry.username)
+        choices.push_back(choose(*upstream, entry));
       else if (rule.username)
         choices.push_back(choose(*upstream, rule));
       else
@@ -69,7 +73,7 @@ class RouterBuilder {
     }
   }
 
-  // `entry` holds the account: a config::Upstream or a config::SenderRule.
+  // `entry` holds the account: a config::Upstream, SenderRule or RuleUpstream.
   template <class Entry>
   Choice choose(const Upstream& upstream, const Entry& entry) {
     const auto pointer = [](const config::SecretSource& secret) {
@@ -79,6 +83,7 @@ class RouterBuilder {
     choice.upstream = &upstream;
     choice.login = entry.username || logs_in_by_certificate(upstream);
     choice.id = upstream.name;
+    choice.where = entry.where;
     if (!entry.username) return choice;
     check_username(upstream, *entry.username, entry.where);
     choice.username = *entry.username;

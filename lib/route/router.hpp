@@ -26,6 +26,7 @@ struct Choice {
   std::string username;                            // empty: none
   const config::SecretSource* password = nullptr;  // null: none
   const config::SecretSource* next_password = nullptr;  // for the case that the other is refused; null: none
+  config::Location where;                               // of the account in the file
   std::string id;
 };
 

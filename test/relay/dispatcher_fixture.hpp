@@ -46,7 +46,7 @@ class DispatcherFixture : public QueueFixture {
   config::SenderRule& add_rule(const std::string& match, std::vector<std::string> upstreams) {
     config::SenderRule& rule = config->senders.emplace_back();
     rule.match = match;
-    rule.upstreams = std::move(upstreams);
+    for (std::string& name : upstreams) rule.upstreams.push_back({.name = std::move(name)});
     return rule;
   }
   void start() { start(dialer); }

@@ -158,7 +158,7 @@ TEST_F(DoubtTest, WhereTheRouteLeadsThereNoMoreItGoesOn) {
   const MessageId id = commit(text);
   run_until_attempts(1);
   config = std::make_shared<config::Config>(*config);
-  config->senders.front().upstreams = {"backup"};
+  config->senders.front().upstreams = {{.name = "backup"}};
   relayd::Setup setup;
   setup.config = config;
   setup.router = route::Router::build(config).router;

@@ -43,19 +43,21 @@ config::Config sample() {
 
   config::SenderRule own;
   own.match = "billing@example.com";
-  own.upstreams = {"main", "office"};
-  own.username = "billing@mg.example.com";
-  own.password = secret(config::SecretSource::Kind::file, "/run/secrets/billing");
+  own.upstreams = {{.name = "main",
+                    .username = "billing@mg.example.com",
+                    .password = secret(config::SecretSource::Kind::file, "/run/secrets/billing"),
+                    .where = {21, 7}},
+                   {.name = "office"}};
   own.where = {20, 5};
   config::SenderRule refused;
   refused.match = "@bad.example";
   refused.reject = "550 5.7.1 Not from here";
   config::SenderRule captured;
   captured.match = "dev@example.com";
-  captured.upstreams = {"capture"};
+  captured.upstreams = {{.name = "capture"}};
   config::SenderRule others;
   others.match = "@example.com";
-  others.upstreams = {"main"};
+  others.upstreams = {{.name = "main"}};
   config.senders = {own, refused, captured, others};
   return config;
 }
@@ -73,7 +75,7 @@ TEST(Explain, RuleAndUpstreamsInOrder) {
       text,
       HasSubstr("1. main  (provider mailgun)\n   host       smtp.eu.mailgun.org  (from preset)\n"
                 "   ports      587 starttls, 2525 starttls, 465 implicit, 25 starttls  (from preset)\n"));
-  EXPECT_THAT(text, HasSubstr("   username   billing@mg.example.com  (/etc/relayd/relayd.yaml:20)\n"
+  EXPECT_THAT(text, HasSubstr("   username   billing@mg.example.com  (/etc/relayd/relayd.yaml:21)\n"
                               "   password   file /run/secrets/billing\n"
                               "   auth       plain, login  (from preset)\n"));
   EXPECT_THAT(text, HasSubstr("connections 3  (from file)"));
@@ -104,7 +106,7 @@ TEST(Explain, WhatAPresetFilledIn) {
   office.next_password = secret(config::SecretSource::Kind::file, "/run/secrets/next");
   config.upstreams = {office};
   config.senders.emplace_back().match = "*";
-  config.senders.back().upstreams = {"office365"};
+  config.senders.back().upstreams = {{.name = "office365"}};
   const Router::Built built = Router::build(std::make_shared<config::Config>(config));
   ASSERT_TRUE(built.router);
   const std::string text = explain(*built.router, "me@example.com");

@@ -41,8 +41,16 @@ config::Upstream provider(std::string name, std::string region = "") {
 config::SenderRule rule(std::string match, std::vector<std::string> upstreams) {
   config::SenderRule result;
   result.match = std::move(match);
-  result.upstreams = std::move(upstreams);
+  for (std::string& name : upstreams) result.upstreams.push_back({.name = std::move(name)});
   return result;
+}
+
+// An upstream of a rule with an account of its own.
+config::RuleUpstream at(std::string name, std::string username, std::string password) {
+  return {.name = std::move(name),
+          .username = std::move(username),
+          .password = literal(std::move(password)),
+          .where = {9, 5}};
 }
 
 Router::Built build(std::vector<config::Upstream> upstreams, std::vector<config::SenderRule> rules = {}) {
@@ -83,17 +91,45 @@ TEST(Router, ThreeOutcomes) {
   EXPECT_EQ(built->route("x@other.example").rule, nullptr);
 }
 
-TEST(Router, CredentialOfTheRuleHoldsAtEveryUpstream) {
-  config::SenderRule own = rule("a@example.com", {"x", "y"});
+TEST(Router, CredentialOfTheRuleHoldsAtItsOneUpstream) {
+  config::SenderRule own = rule("a@example.com", {"x"});
   own.username = "own";
   own.password = literal("other");
   const auto built = router({upstream("x"), upstream("y")}, {own, rule("*", {"x"})});
-  for (const Choice& choice : built->route("a@example.com").choices) {
-    EXPECT_EQ(choice.username, "own");
-    EXPECT_EQ(choice.password->literal.reveal(), "other");
-  }
+  ASSERT_EQ(built->route("a@example.com").choices.size(), 1u);
+  EXPECT_EQ(built->route("a@example.com").choices[0].username, "own");
+  EXPECT_EQ(built->route("a@example.com").choices[0].password->literal.reveal(), "other");
   EXPECT_EQ(built->route("b@example.com").choices[0].username, "relay");
   EXPECT_EQ(&built->own_account(*built->upstream("y")), &built->own_account(built->upstreams()[1]));
+}
+
+TEST(Router, CredentialBesideAnUpstreamHoldsThereAlone) {
+  config::SenderRule both = rule("*", {});
+  both.upstreams = {at("x", "shop-at-x", "secret-of-x"), {.name = "y"}, at("z", "shop-at-z", "secret-of-z")};
+  both.upstreams[0].next_password = literal("soon-at-x");
+  const auto built = router({upstream("x"), upstream("y"), upstream("z")}, {both});
+  const auto choices = built->route("a@b").choices;
+  ASSERT_EQ(choices.size(), 3u);
+  EXPECT_EQ(choices[0].username, "shop-at-x");
+  EXPECT_EQ(choices[0].password->literal.reveal(), "secret-of-x");
+  EXPECT_EQ(choices[0].next_password->literal.reveal(), "soon-at-x");
+  EXPECT_EQ(choices[0].where.line, 9);
+  EXPECT_EQ(choices[1].username, "relay");
+  EXPECT_EQ(choices[1].password->literal.reveal(), "secret");
+  EXPECT_EQ(choices[2].username, "shop-at-z");
+  EXPECT_EQ(choices[2].password->literal.reveal(), "secret-of-z");
+  EXPECT_EQ(choices[2].next_password, nullptr);
+}
+
+// Also for a configuration that nobody has checked.
+TEST(Router, CredentialOfARuleIsForOneUpstream) {
+  config::SenderRule own = rule("*", {"x", "y"});
+  own.username = "own";
+  own.password = literal("other");
+  const Router::Built built = build({upstream("x"), upstream("y")}, {own});
+  EXPECT_EQ(built.router, nullptr);
+  ASSERT_EQ(built.errors.size(), 1u);
+  EXPECT_THAT(built.errors[0].text, HasSubstr("for one upstream"));
 }
 
 TEST(Router, LanesAreSharedByEqualCredentialsOnly) {

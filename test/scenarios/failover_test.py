@@ -2,7 +2,9 @@
 blocked to the next, from a password that is refused to the next. Never for the message's own fault, and never while
 another may have it already."""
 
+import base64
 import os
+import signal
 import socket
 from collections import Counter
 
@@ -128,6 +130,52 @@ def test_what_waits_for_the_first_moves_on_with_the_rest(first_and_next):
     relay.wait("delivered", 50, upstream="next")
     subjects = Counter(mail.subject(message.data) for message in following.taken(50))
     assert subjects == Counter(f"moving-{number}" for number in range(50))
+
+
+# --- an account at each ---
+
+def logins(upstream) -> set[tuple[str, ...]]:
+    """Who tried to log in there, with which password."""
+    plain = upstream.commands.all(lambda command: command.verb == "AUTH")
+    return {tuple(base64.b64decode(command.argument.split()[1]).decode().split("\0")[1:]) for command in plain}
+
+
+def test_each_host_sees_only_the_credential_written_for_it(relay, upstream):
+    """The first is down for logins, so that both are asked; a third is used with its own account."""
+    alpha, beta, gamma = (upstream(accounts={name: f"canary-of-{name}"}, mechanisms="PLAIN")
+                          for name in ("shop-at-alpha", "shop-at-beta", "everybody"))
+    entry = {"username": "shop-at-alpha", "password": "canary-of-shop-at-alpha"}
+    one = relay({"alpha": alpha.config(), "beta": beta.config(),
+                 "gamma": gamma.config(username="everybody", password="canary-of-everybody")},
+                [{"match": "*", "upstream": [
+                    {"name": "alpha", **entry},
+                    {"name": "beta", "username": "shop-at-beta", "password": "canary-of-shop-at-beta"},
+                    "gamma"]}])
+    alpha.answer("auth", "454 4.7.0 Down")
+    beta.answer("mail", "450 4.7.1 Rate limit exceeded")
+    delivered = one.wait_event("delivered", id=send(one))
+    assert (delivered["upstream"], delivered["account"]) == ("gamma", "everybody")
+    assert logins(alpha) == {("shop-at-alpha", "canary-of-shop-at-alpha")}
+    assert logins(beta) == {("shop-at-beta", "canary-of-shop-at-beta")}
+    assert logins(gamma) == {("everybody", "canary-of-everybody")}
+
+
+def test_the_next_host_sees_nothing_of_the_one_that_is_down(relay, upstream):
+    beta = upstream(accounts={"own": "canary-of-beta"}, mechanisms="PLAIN")
+    one = relay({"alpha": {"host": "127.0.0.1", "port": free_port(), "tls": "none"},
+                 "beta": beta.config(username="own", password="canary-of-beta")},
+                [{"match": "*", "upstream": [
+                    {"name": "alpha", "username": "shop-at-alpha", "password": "canary-of-alpha"}, "beta"]}])
+    assert one.wait_event("delivered", id=send(one))["account"] == "own"
+    assert logins(beta) == {("own", "canary-of-beta")}
+
+
+def test_a_rules_own_account_beside_two_upstreams_is_refused(first_and_next):
+    one, _, _ = first_and_next()
+    one.config["senders"] = [{"match": "*", "upstream": ["first", "next"], **ALICE}]
+    one.write()
+    one.signal(signal.SIGHUP)
+    assert "beside more than one upstream" in one.wait_event("reload_failed")["reason"]
 
 
 # --- from port to port ---

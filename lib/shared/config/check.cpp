@@ -255,17 +255,51 @@ Names upstream_names(const Config& config) {
   return names;
 }
 
+// The upstreams that a rule names: a name or a map with one, alone or in a list.
+std::vector<const Node*> targets(const Node& rule) {
+  const Node& node = below(rule, {"upstream"});
+  std::vector<const Node*> result;
+  const auto add = [&result](const Node& item) {
+    if (item.kind == Node::Kind::scalar || item.kind == Node::Kind::map) result.push_back(&item);
+  };
+  add(node);
+  for (const Node& item : node.items) add(item);
+  return result;
+}
+
+void check_target(Reader& reader, const Node& item, bool with_account, const Config& config,
+                  std::set<std::string_view>& seen) {
+  const Node& name = item.kind == Node::Kind::map ? below(item, {"name"}) : item;
+  if (item.kind == Node::Kind::map) {
+    require(reader, item, {"name"});
+    check_credential(reader, item);
+  }
+  if (name.kind != Node::Kind::scalar || name.text.empty()) return;
+  const Upstream* upstream = config.upstream(name.text);
+  if (!upstream)
+    reader.error(name.place, fmt::format("unknown upstream '{}'{}", name.text,
+                                         suggestion(name.text, upstream_names(config))));
+  else if (!seen.insert(name.text).second)
+    reader.error(name.place, fmt::format("upstream '{}' is named twice", name.text));
+  else if (with_account && !exposure(*upstream).empty())
+    reader.error(name.place, fmt::format("upstream '{}': {}", name.text, exposure(*upstream)));
+}
+
+// A credential is for the one upstream that it is written beside: another host must never see it.
 void check_targets(Reader& reader, const Node& node, const Config& config) {
+  const std::vector<const Node*> items = targets(node);
+  const std::string_view own = node.has("username") ? "username" : node.has("password") ? "password" : "";
+  if (!own.empty() && items.size() > 1)
+    reader.error(node.place_of(own),
+                 fmt::format("'{}' beside more than one upstream: each host would be given it; write the "
+                             "account beside its upstream: '{{name: NAME, username: ..., password: ...}}'",
+                             own));
   std::set<std::string_view> seen;
-  for (const Node* item : scalars(below(node, {"upstream"}))) {
-    const Upstream* upstream = config.upstream(item->text);
-    if (!upstream)
-      reader.error(item->place, fmt::format("unknown upstream '{}'{}", item->text,
-                                            suggestion(item->text, upstream_names(config))));
-    else if (!seen.insert(item->text).second)
-      reader.error(item->place, fmt::format("upstream '{}' is named twice", item->text));
-    else if (node.has("username") && !exposure(*upstream).empty())
-      reader.error(item->place, fmt::format("upstream '{}': {}", item->text, exposure(*upstream)));
+  for (const Node* item : items) {
+    const bool account_of_its_own = item->has("username") || item->has("password");
+    if (account_of_its_own && !own.empty() && items.size() == 1)
+      reader.error(node.place_of(own), "the upstream has an account beside it already");
+    check_target(reader, *item, node.has("username") || item->has("username"), config, seen);
   }
 }
 
@@ -303,7 +337,8 @@ void warn_of_unused(Reader& reader, const Node& root, const Config& config) {
   if (config.senders.empty())
     reader.warn(root.place_of("senders"), "no sender rule: all mail will be refused");
   std::set<std::string_view> used;
-  for (const SenderRule& rule : config.senders) used.insert(rule.upstreams.begin(), rule.upstreams.end());
+  for (const SenderRule& rule : config.senders)
+    for (const RuleUpstream& upstream : rule.upstreams) used.insert(upstream.name);
   for (const Entry& entry : below(root, {"upstreams"}).entries)
     if (!used.contains(entry.key))
       reader.warn(entry.place, fmt::format("no sender rule uses the upstream '{}'", entry.key));

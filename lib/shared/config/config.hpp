@@ -195,10 +195,21 @@ struct Upstream {
   Location where;
 };
 
+// One of a rule's upstreams, with the account to use there: a credential is written beside the one upstream
+// that it is for. Without a username it is the rule's (which then has this upstream alone), else the
+// upstream's own.
+struct RuleUpstream {
+  std::string name;
+  std::optional<std::string> username = {};
+  SecretSource password = {};
+  SecretSource next_password = {};
+  Location where = {};
+};
+
 struct SenderRule {
   std::string match;
-  std::vector<std::string> upstreams;  // names, in order; empty only with `reject`
-  std::optional<std::string> username;
+  std::vector<RuleUpstream> upstreams;  // in order; empty only with `reject`
+  std::optional<std::string> username;  // only with one upstream that names no account
   SecretSource password;
   SecretSource next_password;
   std::string reject;  // "550 5.7.1 text"; empty: none

@@ -8,6 +8,7 @@ namespace relayd::config {
 namespace {
 
 using testing::ElementsAre;
+using testing::Field;
 using testing::IsEmpty;
 
 Config started(const Environment& environment) {
@@ -33,7 +34,7 @@ TEST(EnvironmentStart, AProviderAndACredentialAreEnough) {
   EXPECT_EQ(config.upstreams[0].where.line, 0);
   ASSERT_EQ(config.senders.size(), 1u);
   EXPECT_EQ(config.senders[0].match, "*");
-  EXPECT_THAT(config.senders[0].upstreams, ElementsAre("default"));
+  EXPECT_THAT(config.senders[0].upstreams, ElementsAre(Field(&RuleUpstream::name, "default")));
   EXPECT_EQ(config.listeners.size(), 2u);
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
+using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -199,13 +200,53 @@ senders:
 )");
   ASSERT_EQ(config.senders.size(), 3u);
   EXPECT_EQ(config.senders[0].match, "Billing@Example.com");
-  EXPECT_THAT(config.senders[0].upstreams, ElementsAre("one", "two"));
+  EXPECT_THAT(config.senders[0].upstreams,
+              ElementsAre(Field(&RuleUpstream::name, "one"), Field(&RuleUpstream::name, "two")));
+  EXPECT_FALSE(config.senders[0].upstreams[0].username);
   EXPECT_EQ(config.senders[1].username, "postmaster@example.org");
   EXPECT_EQ(config.senders[1].password.literal.reveal(), "secret");
   EXPECT_EQ(config.senders[1].next_password.literal.reveal(), "other");
   EXPECT_EQ(config.senders[1].where.line, 7);
   EXPECT_THAT(config.senders[2].upstreams, IsEmpty());
   EXPECT_EQ(config.senders[2].reject, "550 5.7.1 Not from here");
+}
+
+TEST(Load, ReadsAnAccountBesideAnUpstreamOfARule) {
+  const Config config = good(R"(
+upstreams:
+  one: {host: smtp.example.net}
+  two: {provider: mailgun}
+senders:
+  - match: "*"
+    upstream:
+      - name: one
+        username: shop-at-one
+        password: secret
+        next_password: {command: [/bin/get, next]}
+      - two
+  - match: "@example.org"
+    upstream: {name: two, username: postmaster@example.org, password: other}
+  - match: "@example.net"
+    upstream: [{name: one}]
+    username: net
+    password: third
+)");
+  ASSERT_EQ(config.senders.size(), 3u);
+  const std::vector<RuleUpstream>& both = config.senders[0].upstreams;
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].name, "one");
+  EXPECT_EQ(both[0].username, "shop-at-one");
+  EXPECT_EQ(both[0].password.literal.reveal(), "secret");
+  EXPECT_THAT(both[0].next_password.command, ElementsAre("/bin/get", "next"));
+  EXPECT_EQ(both[0].where.line, 8);
+  EXPECT_EQ(both[1].name, "two");
+  EXPECT_FALSE(both[1].username);
+  EXPECT_FALSE(both[1].password.given());
+  EXPECT_EQ(both[1].where.line, 12);
+  ASSERT_EQ(config.senders[1].upstreams.size(), 1u);
+  EXPECT_EQ(config.senders[1].upstreams[0].username, "postmaster@example.org");
+  ASSERT_EQ(config.senders[2].upstreams.size(), 1u);
+  EXPECT_EQ(config.senders[2].username, "net");
 }
 
 TEST(Load, RelativePathsStartAtTheFilesFolder) {
