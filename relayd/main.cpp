@@ -29,7 +29,7 @@ void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
   const std::pair<const char*, const char*> actions[] = {
       {"list", "One line a message"},
       {"show", "Envelope, every attempt with its replies, and header of messages"},
-      {"retry", "Try messages now; failed ones get their failed recipients back"},
+      {"retry", "Try now what waits; with --failed, or by id, also what has failed"},
       {"hold", "Keep messages from being sent"},
       {"release", "Send held messages"},
       {"delete", "Remove messages for good; nobody is told"},
@@ -40,9 +40,12 @@ void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
     action->add_option("-c,--config", options.config, "Configuration file of the daemon");
     action->add_option("id", request.ids, "Messages; none: all that the filters let through");
     action->add_flag("--json", options.json, "Lines of JSON, for scripts");
-    if (std::string_view(name) == "retry")
+    if (std::string_view(name) == "retry") {
       action->add_flag("--not-taken", request.not_taken,
                        "The upstream has not taken what is in doubt: it may go anywhere. With ids only");
+      action->add_flag("--failed", request.failed,
+                       "What has failed, instead of what waits: it gets its failed recipients back");
+    }
     if (std::string_view(name) == "show") {
       action->add_flag("--body", request.body, "The whole message");
     } else {

@@ -187,6 +187,7 @@ Task<bool> Admin::wanted(const Request& request, MessageId id) {
   Message* message = queue_.find(id);
   if (!message || !fits(request.sender, message->routing_sender)) co_return false;
   if (!request.state.empty() && queue::to_string(message->state) != request.state) co_return false;
+  if (!request.concerns(message->state == MessageState::failed)) co_return false;
   if (!request.upstream.empty()) {
     const std::vector<std::string> upstreams = hooks_.upstreams_of(*message);
     if (upstreams.empty() || upstreams.front() != request.upstream) co_return false;

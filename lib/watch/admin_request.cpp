@@ -25,7 +25,8 @@ std::string to_line(const Request& request) {
                      {"upstream", request.upstream},
                      {"state", request.state},
                      {"body", request.body},
-                     {"not_taken", request.not_taken}};
+                     {"not_taken", request.not_taken},
+                     {"failed", request.failed}};
   return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -42,6 +43,7 @@ Result<Request> parse_request(std::string_view line) {
     request.state = object.value("state", "");
     request.body = object.value("body", false);
     request.not_taken = object.value("not_taken", false);
+    request.failed = object.value("failed", false);
   } catch (const json::exception& error) {
     return Error{fmt::format("not a request: {}", error.what())};
   }
@@ -51,6 +53,7 @@ Result<Request> parse_request(std::string_view line) {
   // Who says so has looked at the upstream for each of them.
   if (request.not_taken && (request.command != "retry" || request.ids.empty() || request.has_filter()))
     return Error{"--not-taken goes with retry and the ids of messages"};
+  if (request.failed && request.command != "retry") return Error{"--failed goes with retry"};
   const bool only_looks =
       request.command == "list" || request.command == "status" || request.command == "health";
   if (!only_looks && request.ids.empty() && !request.all && !request.has_filter())

@@ -22,9 +22,16 @@ struct Request {
   std::string state;             // waiting | ready | held | failed; empty: any
   bool body = false;             // show: the whole message, not its header alone
   bool not_taken = false;        // retry: the upstream is known not to have taken what is in doubt
+  bool failed = false;           // retry: what has failed, instead of what waits
 
   bool has_filter() const {
-    return !sender.empty() || !recipient.empty() || !upstream.empty() || !state.empty();
+    return !sender.empty() || !recipient.empty() || !upstream.empty() || !state.empty() || failed;
+  }
+  // Whether this concerns a message that has failed (or one that has not). A retry sends failed mail again
+  // where that was asked for alone: by id, with `failed`, or by the state's name.
+  bool concerns(bool message_failed) const {
+    if (message_failed) return command != "retry" || failed || !ids.empty() || state == "failed";
+    return !failed;
   }
 };
 

@@ -65,7 +65,7 @@ def test_a_retry_that_was_answered_survives_kill_9(relay, upstream):
         one.submit("app@example.com", "one@rcpt.example", mail.text("app@example.com", str(number)))
     one.wait("failed", COUNT)
     fake.answer("greeting", "421 4.3.2 Not now")
-    ask(one, command="retry", all=True)
+    ask(one, command="retry", failed=True)
     os.kill(one.pid, signal.SIGKILL)
     one.ended()
     one.start("--grace", "1")

@@ -18,7 +18,7 @@ Request request(const std::string& command) {
 TEST(AdminRequest, ArrivesAsItWasSent) {
   Request sent = request("retry");
   sent.ids = {"1j0m0u4e32g", "1j0m0u5ke2n"};
-  sent.all = sent.body = true;
+  sent.all = sent.body = sent.failed = true;
   sent.sender = "@example.com";
   sent.recipient = "bob@\"x\".example";
   sent.upstream = "office";
@@ -54,6 +54,41 @@ TEST(AdminRequest, ThatNothingWasTakenIsSaidOfMessagesOneByOne) {
   known.state = "";
   known.command = "release";
   EXPECT_FALSE(parse_request(to_line(known)));
+}
+
+TEST(AdminRequest, ARetryConcernsWhatHasFailedOnlyWhereThatIsAskedFor) {
+  Request retry = request("retry");
+  retry.all = true;
+  EXPECT_FALSE(retry.concerns(true));
+  EXPECT_TRUE(retry.concerns(false));
+  retry.sender = "@example.com";
+  EXPECT_FALSE(retry.concerns(true));
+  for (const std::string state : {"waiting", "held"}) {
+    retry.state = state;
+    EXPECT_FALSE(retry.concerns(true)) << state;
+  }
+  retry.state = "failed";
+  EXPECT_TRUE(retry.concerns(true));
+  Request failed = request("retry");
+  failed.failed = true;
+  ASSERT_TRUE(parse_request(to_line(failed)));
+  EXPECT_TRUE(parse_request(to_line(failed))->failed);
+  EXPECT_TRUE(failed.concerns(true));
+  EXPECT_FALSE(failed.concerns(false));
+  Request one = request("retry");
+  one.ids = {"1j0m0u4e32g"};
+  EXPECT_TRUE(one.concerns(true));
+  EXPECT_TRUE(one.concerns(false));
+}
+
+TEST(AdminRequest, OtherCommandsConcernEverything) {
+  for (const char* command : {"list", "hold", "release", "delete"}) {
+    EXPECT_TRUE(request(command).concerns(true));
+    EXPECT_TRUE(request(command).concerns(false));
+  }
+  Request failed = request("delete");
+  failed.failed = true;
+  EXPECT_FALSE(parse_request(to_line(failed)));
 }
 
 TEST(AdminRequest, WhatIsNoRequestIsRefused) {
