@@ -21,6 +21,9 @@ namespace {
 
 // RFC 5321 6.3 asks for at least 100.
 constexpr std::size_t hop_limit = 100;
+// A message may come here again for a reason: from a list on the same relay, or sent once more by its reader.
+// What comes and comes goes in circles.
+constexpr std::size_t visit_limit = 4;
 
 Refused refused(const QueueError& error) {
   if (error.kind() == QueueError::Kind::full)
@@ -117,7 +120,9 @@ std::optional<smtp::Reply> DraftIncoming::header_refusal() const {
         554,
         {5, 4, 6},
         fmt::format("The message has {} Received fields: it goes in circles", header.received)};
-  if (header.marked) return smtp::Reply{554, {5, 4, 6}, "The message was here before: it goes in circles"};
+  if (header.marked >= visit_limit)
+    return smtp::Reply{
+        554, {5, 4, 6}, fmt::format("The message was here {} times: it goes in circles", header.marked)};
   if (terms_.may_send_as.empty() || !header.has_from)
     return std::nullopt;  // a missing From becomes the sender
   const std::string from = header_from();

@@ -1,5 +1,5 @@
-// Instance mark: what this relay's Received fields have and nobody else's, so that it knows its own mail when
-// it comes back.
+// Instance mark: what this relay's Received fields have and nobody else's, so that it can count how often a
+// message was here.
 //
 // Random, made once, kept in the file `instance` of the queue's directory: it goes where the queue goes.
 #pragma once

@@ -18,7 +18,7 @@ void header(std::string_view input) {
   demand(a.octets == b.octets && a.received == b.received && a.from == b.from && a.has_date == b.has_date &&
              a.marked == b.marked && a.from_mailboxes == b.from_mailboxes && whole.done() == pieces.done(),
          "the cut does not matter to the facts");
-  demand(!a.marked || a.received > 0, "only a Received field has the mark");
+  demand(a.marked <= a.received, "only a Received field has the mark, and each counts once");
   demand(a.has_from == (a.from_mailboxes > 0), "a From field has a mailbox, be it one that cannot be read");
   demand(a.octets <= input.size(), "a header is part of its message");
   demand(!a.separated || input.substr(0, a.octets).ends_with('\n'), "an empty line ends the header");

@@ -77,6 +77,7 @@ void HeaderScanner::begin_field(std::string_view name, std::string_view value) {
   if (is("Received")) {
     field_ = Field::received;
     ++facts_.received;
+    mark_seen_ = false;
     look_for_mark(value);
   } else if (is("From")) {
     field_ = Field::from;
@@ -88,9 +89,11 @@ void HeaderScanner::begin_field(std::string_view name, std::string_view value) {
   }
 }
 
-// Programs fold a field anew, but not inside a word.
+// Programs fold a field anew, but not inside a word. A field counts once, whatever a client wrote into it.
 void HeaderScanner::look_for_mark(std::string_view line) {
-  facts_.marked |= !mark_.empty() && line.find(mark_) != std::string_view::npos;
+  if (mark_seen_ || mark_.empty() || line.find(mark_) == std::string_view::npos) return;
+  mark_seen_ = true;
+  ++facts_.marked;
 }
 
 void HeaderScanner::end_field() {

@@ -17,7 +17,7 @@ struct HeaderFacts {
   bool separated = false;    // there is such a line; else the body begins with a line that is no field
   std::size_t fields = 0;    // in all
   std::size_t received = 0;  // number of Received fields
-  bool marked = false;       // one of them has the scanner's mark
+  std::size_t marked = 0;    // how many of them have the scanner's mark
   bool has_date = false;
   bool has_message_id = false;
   bool has_from = false;
@@ -51,6 +51,7 @@ class HeaderScanner {
   HeaderFacts facts_;
   bool done_ = false;
   Field field_ = Field::none;  // the one that may be continued
+  bool mark_seen_ = false;     // in the present Received field
   std::string line_;           // beginning of the present line
   std::uint64_t line_octets_ = 0;
   std::string from_;  // body of the present From, unfolded

@@ -99,22 +99,24 @@ TEST(Header, CountsMailboxesOverAllFromFields) {
   EXPECT_EQ(count("To: a@b\r\n\r\n"), 0u);
 }
 
-TEST(Header, FindsAMarkInReceivedFieldsAlone) {
+TEST(Header, CountsTheReceivedFieldsThatHaveAMark) {
   const auto facts = [](std::string_view header) {
     HeaderScanner scanner("0123abcd");
     scanner.feed(header);
     return scanner.facts();
   };
-  EXPECT_TRUE(facts("Received: from x\r\n by y (relayd 0123abcd)\r\n with z\r\n\r\n").marked);
-  EXPECT_TRUE(facts("Received: from x\r\nReceived: (relayd 0123abcd)\r\n\r\n").marked);
+  EXPECT_EQ(facts("Received: from x\r\n by y (relayd 0123abcd)\r\n with z\r\n\r\n").marked, 1u);
+  EXPECT_EQ(facts("Received: from x\r\nReceived: (relayd 0123abcd)\r\n\r\n").marked, 1u);
+  EXPECT_EQ(facts("Received: 0123abcd\r\n 0123abcd 0123abcd\r\n\r\n").marked, 1u);
+  EXPECT_EQ(facts("Received: 0123abcd\r\nReceived: x\r\n 0123abcd\r\nreceived: 0123abcd\r\n\r\n").marked, 3u);
   const HeaderFacts others = facts(
       "X-Received: 0123abcd\r\nReceived: by 0123abce\r\nSubject: 0123abcd\r\n 0123abcd\r\n\r\n"
       "Received: 0123abcd\r\n");
   EXPECT_EQ(others.received, 1u);
-  EXPECT_FALSE(others.marked);
+  EXPECT_EQ(others.marked, 0u);
   HeaderScanner without;
   without.feed("Received: from x\r\n\r\n");
-  EXPECT_FALSE(without.facts().marked);
+  EXPECT_EQ(without.facts().marked, 0u);
 }
 
 }  // namespace
