@@ -87,20 +87,41 @@ send::Target make_target(const route::Upstream& upstream, const route::Choice& c
   return target;
 }
 
-// On a helper thread.
-Result<send::Credential> fetch_credential(const route::Choice& choice, bool next_first) {
+constexpr std::string_view key_of(bool next) {
+  return next ? "next_password" : "password";
+}
+
+bool runs_command(const route::Choice& choice) {
+  const auto is_command = [](const config::SecretSource* source) {
+    return source && source->kind == config::SecretSource::Kind::command;
+  };
+  return is_command(choice.password) || is_command(choice.next_password);
+}
+
+// What came of an account's sources: a credential, as long as one of them can be read.
+struct Fetched {
   send::Credential credential;
-  credential.username = choice.username;
-  for (const config::SecretSource* source : {choice.password, choice.next_password}) {
+  struct Failure {
+    bool next;
+    std::string reason;
+  };
+  std::vector<Failure> failures;
+};
+
+// On a helper thread.
+Fetched read_sources(const route::Choice& choice) {
+  Fetched fetched;
+  fetched.credential.username = choice.username;
+  for (const bool next : {false, true}) {
+    const config::SecretSource* const source = next ? choice.next_password : choice.password;
     if (!source) continue;
-    Result<Secret> password = source->read();
-    if (!password) return Error{password.error()};
-    credential.passwords.push_back(std::move(*password));
+    Result<Secret> secret = source->read();
+    if (secret)
+      fetched.credential.passwords.push_back({std::move(*secret), next});
+    else
+      fetched.failures.push_back({next, secret.error()});
   }
-  if (credential.passwords.empty()) credential.passwords.emplace_back();  // EXTERNAL needs none
-  if (next_first && credential.passwords.size() == 2)
-    std::swap(credential.passwords[0], credential.passwords[1]);
-  return credential;
+  return fetched;
 }
 
 // Why the upstream of a choice does not take a message; null `offer`: not known what it offers.
@@ -155,6 +176,7 @@ LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   for (const route::Endpoint& endpoint : upstream.endpoints) entry->ports.push_back(endpoint.port);
   entry->endpoint = 0;
   entry->next_password = false;
+  entry->unread.clear();
   entry->offered.reset();
   const std::shared_ptr<send::Quota> quota = book_.quota_of(upstream.name, choice.username);
   const config::Quota limit = upstream.limits.quota.value_or(config::Quota{});
@@ -180,11 +202,8 @@ send::Lane::MakeTransport Lanes::transport_maker(const route::Choice& choice, La
 
 std::unique_ptr<send::Transport> Lanes::make_smtp(const std::shared_ptr<const route::Router>& router,
                                                   const route::Choice& choice, LaneEntry& entry) {
-  const bool next_first = entry.next_password;
-  auto fetch = [router, &choice, next_first] { return fetch_credential(choice, next_first); };
-  auto on_login = [this, &entry, next_first](std::size_t password) {
-    logged_in(entry, next_first != (password == 1));
-  };
+  auto fetch = [this, router, &choice, &entry] { return fetch_credential(router, choice, entry); };
+  auto on_login = [this, &entry](const send::Password& password) { logged_in(entry, password.next); };
   auto on_offer = [this, &entry](const smtp::Capabilities& offered) {
     entry.offered = offered;
     entry.offered_at = loop_.now();
@@ -195,15 +214,46 @@ std::unique_ptr<send::Transport> Lanes::make_smtp(const std::shared_ptr<const ro
       on_offer);
 }
 
+// A source that cannot be read is no trouble while the other one can. `router` keeps the choice alive.
+async::Task<Result<send::Credential>> Lanes::fetch_credential(
+    [[maybe_unused]] std::shared_ptr<const route::Router> router, const route::Choice& choice,
+    LaneEntry& entry) {
+  async::Workers& workers = runs_command(choice) ? command_workers_ : workers_;
+  Fetched fetched = co_await workers.run([&choice] { return read_sources(choice); });
+  std::vector<send::Password>& passwords = fetched.credential.passwords;
+  if (passwords.empty() && fetched.failures.size() == 1) co_return Error{fetched.failures[0].reason};
+  if (passwords.empty() && fetched.failures.size() == 2)
+    co_return Error{fmt::format("password: {}; next_password: {}", fetched.failures[0].reason,
+                                fetched.failures[1].reason)};
+  if (fetched.failures.empty())
+    entry.unread.clear();
+  else
+    note_unread(entry, key_of(fetched.failures[0].next), fetched.failures[0].reason);
+  if (passwords.empty()) passwords.emplace_back();  // EXTERNAL needs none
+  if (entry.next_password && passwords.size() == 2) std::swap(passwords[0], passwords[1]);
+  co_return std::move(fetched.credential);
+}
+
+// Once, and again when it has changed: each connection reads the sources.
+void Lanes::note_unread(LaneEntry& entry, std::string_view key, const std::string& reason) {
+  std::string unread = fmt::format("{}: {}", key, reason);
+  if (entry.unread == unread) return;
+  entry.unread = std::move(unread);
+  log_.warning("password_unreadable",
+               {{"upstream", entry.upstream}, {"account", entry.username}, {"key", key}, {"reason", reason}});
+}
+
 // Which password works is remembered: the other one would be refused at each connection.
 void Lanes::logged_in(LaneEntry& entry, bool with_next_password) {
   if (entry.next_password == with_next_password) return;
   entry.next_password = with_next_password;
+  const std::string_view other = key_of(!with_next_password);
+  const bool unread = entry.unread.starts_with(fmt::format("{}:", other));
   log_.warning("password_changed",
                {{"upstream", entry.upstream},
                 {"account", entry.username},
-                {"reason", with_next_password ? "'password' is refused, 'next_password' works"
-                                              : "'next_password' is refused, 'password' works"}});
+                {"reason", fmt::format("'{}' {}, '{}' works", other, unread ? "cannot be read" : "is refused",
+                                       key_of(with_next_password))}});
 }
 
 const smtp::Capabilities* Lanes::offer_of(const route::Choice& choice) const {

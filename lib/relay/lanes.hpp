@@ -16,6 +16,7 @@
 #include "relay/quota_book.hpp"
 #include "relay/setup.hpp"
 #include "send/lane.hpp"
+#include "send/login.hpp"
 #include "settle/verdict.hpp"
 #include "shared/async/dialer.hpp"
 #include "shared/async/workers.hpp"
@@ -33,10 +34,11 @@ struct LaneEntry {
   std::string username;
   std::string provider;
   std::vector<std::string> retry_next_on;
-  std::vector<std::uint16_t> ports;           // none: a sandbox
-  std::size_t endpoint = 0;                   // which port of the ladder works
-  bool next_password = false;                 // is the one that works
-  bool configured = true;                     // the present configuration leads here
+  std::vector<std::uint16_t> ports;  // none: a sandbox
+  std::size_t endpoint = 0;          // which port of the ladder works
+  bool next_password = false;        // is the one that works
+  std::string unread;                // "password: why it cannot be read", as it was told; empty: none
+  bool configured = true;            // the present configuration leads here
   std::optional<smtp::Capabilities> offered;  // by its server when it was last connected to
   SteadyTime offered_at{};
   std::unique_ptr<send::Lane> lane;
@@ -51,7 +53,13 @@ class Lanes {
  public:
   Lanes(async::Loop& loop, async::Workers& workers, telemetry::Log& log, async::Dialer& dialer,
         QuotaBook& book, send::Desk& desk)
-      : loop_(loop), workers_(workers), log_(log), dialer_(dialer), book_(book), desk_(desk) {}
+      : loop_(loop),
+        workers_(workers),
+        log_(log),
+        dialer_(dialer),
+        book_(book),
+        desk_(desk),
+        command_workers_(loop, command_threads) {}
 
   // The router that choices come from, from now on.
   void use(std::shared_ptr<const route::Router> router);
@@ -74,8 +82,14 @@ class Lanes {
   std::unique_ptr<send::Transport> make_smtp(const std::shared_ptr<const route::Router>& router,
                                              const route::Choice& choice, LaneEntry& entry);
   const smtp::Capabilities* offer_of(const route::Choice& choice) const;
+  async::Task<Result<send::Credential>> fetch_credential(std::shared_ptr<const route::Router> router,
+                                                         const route::Choice& choice, LaneEntry& entry);
+  void note_unread(LaneEntry& entry, std::string_view key, const std::string& reason);
   void logged_in(LaneEntry& entry, bool with_next_password);
   std::shared_ptr<send::Budget> budget_for(const route::Upstream& upstream);
+
+  // Commands that print a secret may take ten seconds each: none waits for so few, and nothing else for them.
+  static constexpr unsigned command_threads = 16;
 
   async::Loop& loop_;
   async::Workers& workers_;
@@ -86,6 +100,7 @@ class Lanes {
   std::shared_ptr<const route::Router> router_;
   std::map<std::string, std::shared_ptr<send::Budget>, std::less<>> budgets_;
   std::unordered_map<std::string, std::unique_ptr<LaneEntry>> entries_;  // by route::Choice::id
+  async::Workers command_workers_;  // the last: it goes before those who wait for it
 };
 
 }  // namespace relayd

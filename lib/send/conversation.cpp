@@ -20,6 +20,12 @@ const async::TlsFacts& Conversation::tls() const {
   return stream_ ? stream_->tls() : none;
 }
 
+void Conversation::begin(std::unique_ptr<async::Stream> stream) {
+  stream_ = std::move(stream);
+  parser_ = {};
+  received_.clear();
+}
+
 void Conversation::close() {
   if (stream_) stream_->close();
 }

@@ -36,7 +36,8 @@ class Conversation {
  public:
   explicit Conversation(async::Loop& loop) : loop_(loop) {}
 
-  void begin(std::unique_ptr<async::Stream> stream) { stream_ = std::move(stream); }
+  // Over this stream from now on, as if there had been none before.
+  void begin(std::unique_ptr<async::Stream> stream);
   bool connected() const { return stream_ != nullptr; }
   async::Stream& stream() { return *stream_; }
   const async::TlsFacts& tls() const;

@@ -65,7 +65,8 @@ struct Report {
   std::vector<RecipientEvent> recipients;
 
   // A connection that had carried mail before was closed by the server before it answered MAIL, as RFC 5321
-  // 4.5.3.2.7 lets it (421 is the polite form): nothing was tried, another connection may be.
+  // 4.5.3.2.7 lets it (421 is the polite form), or has lost its login (530): nothing was tried, another
+  // connection may be.
   bool untried = false;
   // Replies did not fit the commands that rode behind the final dot: this server had better not be sent any.
   bool out_of_step = false;

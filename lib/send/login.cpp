@@ -72,46 +72,73 @@ bool refuses_password(const Event& event) {
   return !event.trouble && event.reply.code == 535;
 }
 
+// The server ended the connection, or is about to (RFC 5321 3.8).
+bool hangs_up(const IoError& error) {
+  return error.fault() == async::IoFault::closed || error.fault() == async::IoFault::reset;
+}
+bool hangs_up(const Event& event) {
+  return !event.trouble && event.reply.code == 421;
+}
+
+// Fetches what is not there yet. An event: it cannot be had.
+Task<std::optional<Event>> provide(const Conversation& conversation, const FetchCredential& fetch,
+                                   Login& login) {
+  if (login.credential) co_return std::nullopt;
+  Result<Credential> credential = co_await fetch();
+  if (!credential) co_return Event(conversation.stage, Trouble::no_password, credential.error());
+  login.credential = std::move(*credential);
+  co_return std::nullopt;
+}
+
+// Tries a password; where the one before was refused on this connection, the server may have had enough.
+Task<std::optional<Event>> try_password(Conversation& conversation, async::Workers& workers,
+                                        const std::string& mechanism, Login& login,
+                                        const std::optional<ChannelBinding>& binding,
+                                        const std::optional<Event>& refusal) {
+  const Password& password = login.credential->passwords[login.password];
+  const sasl::Credential attempt{login.credential->username, password.secret};
+  std::optional<Event> event;
+  try {
+    event = co_await try_mechanism(conversation, workers, mechanism, attempt, binding);
+  } catch (const IoError& error) {
+    if (!refusal || !hangs_up(error)) throw;
+    login.hung_up = true;
+  }
+  login.hung_up |= refusal && event && hangs_up(*event);
+  co_return login.hung_up ? refusal : event;
+}
+
 }  // namespace
 
-Task<LoginResult> log_in(Conversation& conversation, async::Workers& workers, const LoginTerms& terms,
-                         const FetchCredential& fetch) {
+Task<std::optional<Event>> log_in(Conversation& conversation, async::Workers& workers,
+                                  const LoginTerms& terms, const FetchCredential& fetch, Login& login) {
   conversation.stage = smtp::Stage::auth;
-  LoginResult result;
-  const auto fail = [&](Trouble trouble, std::string text) {
-    result.failure = Event(conversation.stage, trouble, std::move(text));
-  };
-  if (!conversation.tls().verified && !terms.clear_password_allowed) {
-    fail(Trouble::tls, "the password is sent over verified TLS only");
-    co_return result;
-  }
+  login.hung_up = false;
+  if (!conversation.tls().verified && !terms.clear_password_allowed)
+    co_return Event(conversation.stage, Trouble::tls, "the password is sent over verified TLS only");
   const std::optional<ChannelBinding> binding = conversation.stream().channel_binding();
   std::vector<std::string> refused;
   std::string mechanism = sasl::choose(terms.mechanisms, terms.offered, binding);
-  if (mechanism.empty()) {
-    fail(Trouble::no_mechanism, fmt::format("the server offers AUTH {}; we may use {}",
-                                            fmt::join(terms.offered, " "), fmt::join(terms.mechanisms, " ")));
-    co_return result;
-  }
-  const Result<Credential> credential = co_await workers.run(fetch);
-  if (!credential) {
-    fail(Trouble::no_password, credential.error());
-    co_return result;
-  }
-  while (!mechanism.empty()) {
-    const sasl::Credential attempt{credential->username, credential->passwords[result.password]};
-    result.failure = co_await try_mechanism(conversation, workers, mechanism, attempt, binding);
-    if (!result.failure) break;
-    if (refuses_password(*result.failure) && result.password + 1 < credential->passwords.size()) {
-      ++result.password;
-    } else if (refuses_mechanism(*result.failure)) {
+  if (mechanism.empty())
+    co_return Event(conversation.stage, Trouble::no_mechanism,
+                    fmt::format("the server offers AUTH {}; we may use {}", fmt::join(terms.offered, " "),
+                                fmt::join(terms.mechanisms, " ")));
+  std::optional<Event> failure = co_await provide(conversation, fetch, login);
+  std::optional<Event> refusal;  // of the password before, on this connection
+  while (!mechanism.empty() && login.credential) {
+    failure = co_await try_password(conversation, workers, mechanism, login, binding, refusal);
+    if (!failure || login.hung_up) break;
+    if (refuses_password(*failure) && login.password + 1 < login.credential->passwords.size()) {
+      ++login.password;
+      refusal = failure;
+    } else if (refuses_mechanism(*failure)) {
       refused.push_back(mechanism);
       mechanism = sasl::choose(terms.mechanisms, terms.offered, binding, refused);
     } else {
       break;
     }
   }
-  co_return result;
+  co_return failure;
 }
 
 }  // namespace relayd::send

@@ -16,15 +16,20 @@
 
 namespace relayd::send {
 
+struct Password {
+  Secret secret;
+  bool next = false;  // it is the one given as the next
+};
+
 struct Credential {
   std::string username;
   // In order of trial: the second only after the server refused the first, so that passwords can be changed
   // on both sides without a moment that fits.
-  std::vector<Secret> passwords;
+  std::vector<Password> passwords;
 };
 
-// Fetches the credential; runs on a helper thread, for files and commands block.
-using FetchCredential = std::function<Result<Credential>()>;
+// Fetches the credential; not on the loop's thread, for files and commands block.
+using FetchCredential = std::function<async::Task<Result<Credential>>()>;
 
 struct LoginTerms {
   std::vector<std::string> mechanisms;  // lower case, in order of preference
@@ -32,14 +37,17 @@ struct LoginTerms {
   bool clear_password_allowed = false;  // the host is loopback
 };
 
-struct LoginResult {
-  std::optional<Event> failure;  // nothing: logged in
-  std::size_t password = 0;      // which one it was
+// How far a login has come. It may need another connection: a server may hang up on a wrong password before
+// the next one is tried.
+struct Login {
+  std::optional<Credential> credential;  // once it was fetched
+  std::size_t password = 0;              // the one to try; after a success, the one that was taken
+  bool hung_up = false;                  // the last was refused; `password` wants a new connection
 };
 
-// The strongest mechanism first; the next one when the server turns out not to do it. The terms, the fetcher
-// and all else outlive the call. Throws IoError.
-async::Task<LoginResult> log_in(Conversation& conversation, async::Workers& workers, const LoginTerms& terms,
-                                const FetchCredential& fetch);
+// The strongest mechanism first; the next one when the server turns out not to do it. Nothing: logged in. The
+// terms, the fetcher and all else outlive the call. Throws IoError.
+async::Task<std::optional<Event>> log_in(Conversation& conversation, async::Workers& workers,
+                                         const LoginTerms& terms, const FetchCredential& fetch, Login& login);
 
 }  // namespace relayd::send

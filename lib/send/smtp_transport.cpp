@@ -38,6 +38,15 @@ bool closed_before_mail(const Report& report) {
          (event.trouble == Trouble::broken || (!event.trouble && event.reply.code == 421));
 }
 
+// It wants a login first (RFC 4954 6), and has taken nothing.
+bool wants_login(const Report& report) {
+  return !report.recipients.empty() &&
+         std::ranges::all_of(report.recipients, [](const RecipientEvent& entry) {
+           return !entry.event.trouble && entry.event.reply.code == 530 &&
+                  entry.event.stage < Stage::final_dot;
+         });
+}
+
 }  // namespace
 
 SmtpTransport::SmtpTransport(async::Loop& loop, async::Workers& workers, async::Dialer& dialer, Target target,
@@ -53,6 +62,19 @@ SmtpTransport::SmtpTransport(async::Loop& loop, async::Workers& workers, async::
 // --- opening ---
 
 Task<std::optional<Event>> SmtpTransport::open() {
+  Login login;
+  std::optional<Event> event = co_await connect(login);
+  // One connection more for the password that the server did not stay for.
+  while (login.hung_up && !aborted_) event = co_await connect(login);
+  usable_ = !event;
+  if (!event) co_return std::nullopt;
+  co_await close();
+  co_return event;
+}
+
+Task<std::optional<Event>> SmtpTransport::connect(Login& login) {
+  login.hung_up = false;
+  conversation_.close();
   std::optional<Event> event;
   try {
     conversation_.stage = Stage::connect;
@@ -62,14 +84,11 @@ Task<std::optional<Event>> SmtpTransport::open() {
     if (aborted_) throw IoError(IoFault::cancelled, "the connection was closed by us");
     event = co_await greet();
     if (!event && on_offer_) on_offer_(capabilities_);
-    if (!event && target_.login) event = co_await log_in();
-    usable_ = !event;
+    if (!event && target_.login) event = co_await log_in(login);
   } catch (const IoError& error) {
     event = conversation_.trouble_of(error);
     conversation_.close();
   }
-  if (!event) co_return std::nullopt;
-  co_await close();
   co_return event;
 }
 
@@ -117,14 +136,14 @@ Task<std::optional<Event>> SmtpTransport::start_tls() {
   co_return event;
 }
 
-Task<std::optional<Event>> SmtpTransport::log_in() {
+Task<std::optional<Event>> SmtpTransport::log_in(Login& login) {
   LoginTerms terms;
   terms.mechanisms = target_.mechanisms;
   terms.offered = capabilities_.auth;
   terms.clear_password_allowed = target_.clear_password_allowed;
-  LoginResult result = co_await send::log_in(conversation_, workers_, terms, fetch_);
-  if (!result.failure && on_login_) on_login_(result.password);
-  co_return std::move(result.failure);
+  std::optional<Event> failure = co_await send::log_in(conversation_, workers_, terms, fetch_, login);
+  if (!failure && on_login_) on_login_(login.credential->passwords[login.password]);
+  co_return failure;
 }
 
 // --- a transaction ---
@@ -170,8 +189,10 @@ Task<Report> SmtpTransport::send(Delivery& delivery, Follow& follow) {
     }
   }
   if (event) report.add_rest(delivery, *event);
-  report.untried = carried_mail_ && closed_before_mail(report);
+  report.untried = carried_mail_ && (closed_before_mail(report) || wants_login(report));
   carried_mail_ = true;
+  // This connection's login is gone. Another one shows whether the account may still do it.
+  if (wants_login(report)) co_await close();
   // An answer that nobody asked for: the next one would be taken for another command's.
   if (conversation_.has_unread()) usable_ = false;
   co_return report;

@@ -51,7 +51,7 @@ struct Target {
 class SmtpTransport final : public Transport {
  public:
   // Told which of the credential's passwords the server took.
-  using OnLogin = std::function<void(std::size_t password)>;
+  using OnLogin = std::function<void(const Password& password)>;
   // Told what the server offers, once TLS is as it will be.
   using OnOffer = std::function<void(const smtp::Capabilities& offered)>;
 
@@ -88,7 +88,9 @@ class SmtpTransport final : public Transport {
   async::Task<std::optional<Event>> greet();
   async::Task<std::optional<Event>> say_ehlo();
   async::Task<std::optional<Event>> start_tls();
-  async::Task<std::optional<Event>> log_in();
+  async::Task<std::optional<Event>> log_in(Login& login);
+  // All of them, over a new connection; throws nothing.
+  async::Task<std::optional<Event>> connect(Login& login);
 
   // The parts of a transaction. They throw IoError.
   std::optional<Event> cannot_take(const Delivery& delivery) const;

@@ -46,7 +46,7 @@ void apply(ClientRun& run, const std::string& key, const std::string& value) {
     run.target.mechanisms = {value};
   else if (key == "login") {
     run.target.login = true;
-    run.credential = send::Credential{value.substr(0, space), {Secret(value.substr(space + 1))}};
+    run.credential = send::Credential{value.substr(0, space), {{Secret(value.substr(space + 1))}}};
   } else
     throw std::invalid_argument("unknown setting " + key);
 }

@@ -18,6 +18,7 @@ struct Dialer final : async::Dialer {
       : stream(std::make_unique<DeafStream>(input, piece, heard)) {}
   async::Task<std::unique_ptr<async::Stream>> dial(const std::string&, std::uint16_t, const async::TlsPolicy&,
                                                    Deadline, std::stop_token) override {
+    if (!stream) throw async::IoError(async::IoFault::refused, "nobody listens any more");
     co_return std::move(stream);
   }
   std::unique_ptr<async::Stream> stream;
@@ -44,6 +45,10 @@ void note(const send::Report& report, const DeafStream::Heard& heard, std::vecto
   }
   std::ranges::sort(recipients);
   demand(recipients == std::vector<std::uint32_t>{0, 1}, "every recipient has one event");
+}
+
+async::Task<Result<send::Credential>> two_passwords() {
+  co_return send::Credential{"ann", {{Secret("secret")}, {Secret("old secret"), true}}};
 }
 
 async::Task<void> talk(send::SmtpTransport& transport, Outcome& outcome) {
@@ -79,8 +84,7 @@ Outcome run(std::string_view input, std::size_t piece) {
   target.login = setup & 2;
   target.pipelining = setup & 4 ? send::Pipelining::off : send::Pipelining::ahead;
   target.mechanisms = {"plain", "login"};
-  send::Credential credential{"ann", {Secret("secret"), Secret("old secret")}};
-  send::SmtpTransport transport(loop, workers, dialer, target, [&credential] { return credential; });
+  send::SmtpTransport transport(loop, workers, dialer, target, two_passwords);
   test::drive(loop, talk(transport, outcome));
   return outcome;
 }

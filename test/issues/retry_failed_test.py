@@ -1,5 +1,5 @@
-"""`sendmail -q` and `relayd queue retry --all` sent failed mail again, fourteen days of it. They try what waits; what has
-failed is sent again where that is said: with --failed, by its state or by its id."""
+"""`sendmail -q` and `relayd queue retry --all` sent failed mail again, fourteen days of it. They try what waits; what
+has failed is sent again where that is said: with --failed, by its state or by its id."""
 
 import json
 

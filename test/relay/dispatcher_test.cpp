@@ -433,5 +433,34 @@ TEST_F(DispatcherTest, AStopGivesBackWhatWasNotTried) {
   EXPECT_THAT(dialer.ports, IsEmpty());
 }
 
+// --- a login that is gone ---
+
+constexpr const char* log_in_first =
+    "C: MAIL FROM:<a@example.org>\n C: RCPT TO:<b@example.org>\n C: DATA\n"
+    "S: 530 5.7.0 Log in\n S: 503 No\n S: 503 No\n";
+
+TEST_F(DispatcherTest, AWarmConnectionThatLostItsLoginIsNoAttempt) {
+  start_office();
+  expect(1, greeting() + taken() + log_in_first);
+  commit(text);
+  run_until_attempts(1);
+  expect(1, greeting() + taken());
+  commit(text);
+  run_until_attempts(2);
+  EXPECT_THAT(attempts, ElementsAre("office b@example.org 250 Ok", "office b@example.org 250 Ok"));
+  EXPECT_EQ(dials(), 2U);
+  EXPECT_EQ(complaints(), "");
+}
+
+TEST_F(DispatcherTest, ANewConnectionThatWantsALoginPausesTheLane) {
+  start_office();
+  expect(1, greeting() + log_in_first);
+  const MessageId id = commit(text);
+  run_until_attempts(1);
+  EXPECT_EQ(message(id).state, MessageState::waiting);
+  EXPECT_EQ(dials(), 1U);
+  EXPECT_EQ(complaints(), "");
+}
+
 }  // namespace
 }  // namespace relayd

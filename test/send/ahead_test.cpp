@@ -136,6 +136,43 @@ TEST(Ahead, NothingOfTheNextMessageIsTriedWhenTheConnectionEnds) {
   }
 }
 
+// The login may be gone (530): another connection has one.
+TEST(Ahead, NothingOfTheNextMessageIsTriedWhereALoginIsWanted) {
+  for (const Group& group : {Group{"250 Ok A", "530 5.7.0 Log in", "503 No", "503 No"},
+                             Group{"250 Ok A", "250 Ok", "530 5.7.0 Log in", "503 No"}}) {
+    const auto client = run(begin + said(group) + "C: QUIT\n S: 221 Bye\n");
+    EXPECT_EQ(client->peer.complaint(), "");
+    EXPECT_TRUE(client->peer.finished());
+    ASSERT_EQ(client->sent.size(), 2u);
+    EXPECT_THAT(client->sent[0].events, ElementsAre(taken));
+    EXPECT_TRUE(client->sent[1].report.untried);
+    EXPECT_FALSE(client->transport->usable());
+  }
+}
+
+TEST(Ahead, ALoginThatIsWantedOfTheFirstMessageIsItsOutcome) {
+  ClientRun client(test::make_script(test::Side::server, R"(
+    S: 220 x
+    C: EHLO relay.example.com
+    S: 250-x
+    S: 250 PIPELINING
+    C: MAIL FROM:<ann@example.com>
+    C: RCPT TO:<bob@example.org>
+    C: DATA
+    S: 530 5.7.0 Log in
+    S: 503 No
+    S: 503 No
+    C: QUIT
+    S: 221 Bye
+  )"));
+  client.add_mail(test::make_envelope("ann@example.com", {"bob@example.org"}), "first\r\n");
+  client.run();
+  EXPECT_EQ(client.peer.complaint(), "");
+  EXPECT_THAT(client.events, ElementsAre("bob@example.org: mail 530 5.7.0 Log in"));
+  EXPECT_FALSE(client.sent[0].report.untried);
+  EXPECT_FALSE(client.transport->usable());
+}
+
 TEST(Ahead, AnUnansweredDotIsInDoubtAsEver) {
   for (const char* end : {"CLOSE", "RESET"}) {
     const auto client = run(begin + said({end}));

@@ -49,8 +49,12 @@ void ClientRun::add_mail(mail::Envelope envelope, std::string content) {
 
 void ClientRun::run() {
   transport =
-      std::make_unique<send::SmtpTransport>(loop, workers, dialer, target, [this] { return credential; });
+      std::make_unique<send::SmtpTransport>(loop, workers, dialer, target, [this] { return fetch(); });
   drive(loop, talk());
+}
+
+Task<Result<send::Credential>> ClientRun::fetch() {
+  co_return credential;
 }
 
 Task<void> ClientRun::talk() {

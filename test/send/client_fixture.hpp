@@ -76,6 +76,9 @@ class ClientRun final : private send::Follow {
   // All of it; then the transport is closed.
   void run();
 
+  // What `credential` says.
+  async::Task<Result<send::Credential>> fetch();
+
   ManualLoop loop;
   async::Workers workers{loop, 1};
   ScriptedPeer peer;

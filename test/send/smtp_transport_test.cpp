@@ -96,7 +96,7 @@ class ScramServer : public testing::Test {
 void log_in(ClientRun& run, const std::string& password = "secret") {
   run.target.login = true;
   run.target.clear_password_allowed = true;
-  run.credential = send::Credential{"ann", {Secret(password)}};
+  run.credential = send::Credential{"ann", {{Secret(password)}}};
 }
 
 TEST_F(ScramServer, IsPreferredAndProvesItself) {
@@ -204,6 +204,88 @@ TEST(SmtpTransport, WithoutAPasswordNobodyLogsIn) {
   expect_as_written(run);
   EXPECT_THAT(run.events, ElementsAre("open: auth no_password"));
   EXPECT_EQ(run.refused->text, "the file is gone");
+}
+
+// --- the next password ---
+
+constexpr const char* login_offered = R"(
+  S: 220 smtp.example.net ESMTP
+  C: EHLO relay.example.com
+  S: 250-smtp.example.net
+  S: 250 AUTH PLAIN
+)";
+constexpr const char* with_old = "C: AUTH PLAIN AGFubgBvbGQ=\n";  // ann, old
+constexpr const char* with_new = "C: AUTH PLAIN AGFubgBuZXc=\n";  // ann, new
+constexpr const char* good_bye = "C: QUIT\n S: 221 Bye\n";
+
+// Opens a connection after the other, as a server and two passwords make it necessary.
+struct TwoPasswords {
+  explicit TwoPasswords(const std::vector<std::string>& scripts) : run(script("S: unused")) {
+    for (const std::string& lines : scripts)
+      peers.push_back(std::make_unique<test::ScriptedPeer>(run.loop, script(login_offered + lines)));
+    log_in(run);
+    run.credential = Credential{"ann", {{Secret("old")}, {Secret("new"), true}}};
+    SmtpTransport transport(
+        run.loop, run.workers, dialer, run.target,
+        [this] {
+          ++fetched;
+          return run.fetch();
+        },
+        [this](const Password& password) { taken = password.next ? "the next" : "the first"; });
+    event = drive(run.loop, open(transport));
+    for (const auto& peer : peers) EXPECT_EQ(peer->complaint(), "");
+    for (const auto& peer : peers) EXPECT_TRUE(peer->closed());
+  }
+  static async::Task<std::optional<Event>> open(SmtpTransport& transport) {
+    std::optional<Event> failed = co_await transport.open();
+    if (!failed) co_await transport.close();
+    co_return failed;
+  }
+
+  ClientRun run;
+  std::vector<std::unique_ptr<test::ScriptedPeer>> peers;
+  std::size_t dialled = 0;
+  test::ScriptedDialer dialer{run.loop, [this](const std::string&, std::uint16_t) -> test::ScriptedPeer& {
+                                if (dialled == peers.size()) throw IoError(IoFault::refused, "nobody there");
+                                return *peers[dialled++];
+                              }};
+  std::optional<Event> event;
+  std::string taken;
+  int fetched = 0;
+};
+
+TEST(SmtpTransport, TriesTheNextPasswordOnTheSameConnection) {
+  const TwoPasswords login(
+      {std::string(with_old) + "S: 535 5.7.8 No\n" + with_new + "S: 235 Ok\n" + good_bye});
+  EXPECT_FALSE(login.event);
+  EXPECT_EQ(login.taken, "the next");
+}
+
+TEST(SmtpTransport, TriesTheNextPasswordOnANewConnectionWhereTheServerHangsUp) {
+  const std::string refused = std::string(with_old) + "S: 535 5.7.8 No\n";
+  for (const std::string& end : {refused + "CLOSE", refused + "RESET", refused + with_new + "CLOSE",
+                                 refused + with_new + "S: 421 4.7.0 Too many failures\n CLOSE"}) {
+    SCOPED_TRACE(end);
+    const TwoPasswords login({end, std::string(with_new) + "S: 235 Ok\n" + good_bye});
+    EXPECT_FALSE(login.event);
+    EXPECT_EQ(login.taken, "the next");
+    EXPECT_EQ(login.fetched, 1);
+  }
+}
+
+TEST(SmtpTransport, ReportsTheRefusalOfTheNextPasswordToo) {
+  const TwoPasswords login({std::string(with_old) + "S: 535 5.7.8 No\n CLOSE",
+                            std::string(with_new) + "S: 535 5.7.8 Neither\n CLOSE"});
+  ASSERT_TRUE(login.event);
+  EXPECT_EQ(test::shown(*login.event), "auth 535 5.7.8 Neither");
+}
+
+// Only a refusal is about the password.
+TEST(SmtpTransport, AServerThatLeavesBeforeItsAnswerHasRefusedNothing) {
+  const TwoPasswords login({std::string(with_old) + "CLOSE"});
+  ASSERT_TRUE(login.event);
+  EXPECT_EQ(test::shown(*login.event), "auth broken");
+  EXPECT_EQ(login.dialled, 1u);
 }
 
 TEST(SmtpTransport, GivesUpOnAnEndlessReply) {
