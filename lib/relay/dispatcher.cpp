@@ -71,6 +71,7 @@ struct Dispatcher::Settlement {
   bool delivered = false;
   bool moves_on = false;
   bool at_once = false;
+  bool leaves = false;          // the connection, which is no good any more
   std::chrono::seconds wait{};  // the longest that was told for one of them
 };
 
@@ -317,6 +318,7 @@ void Dispatcher::judge(Settlement& settlement, const send::RecipientEvent& entry
   if (state == RecipientState::delivered) settlement.delivered = true;
   settlement.in_doubt |= verdict.in_doubt;
   settlement.moves_on |= moves_on;
+  settlement.leaves |= !event.trouble && verdict.scope == settle::Scope::connection;
   settlement.wait = std::max(settlement.wait, verdict.wait);
   const bool full = verdict.at_once || (!event.trouble && event.stage == smtp::Stage::rcpt &&
                                         settle::too_many_recipients(event.reply));
@@ -365,6 +367,7 @@ void Dispatcher::react(Settlement& settlement) {
   const bool stopped = settlement.event && stops_lane(settlement.worst);
   const bool next_port = takes_next_port(settlement);
   note_reply(settlement);
+  if (settlement.leaves) lane.leave();
   if (stopped && !next_port) {
     stop_lane(settlement);
   } else if (lane.troubles() > 0 && shows_health(settlement)) {

@@ -50,6 +50,7 @@ struct Lane::Connection final : Follow {
     transport.reset();
     carried = 0;
     turn_until = {};
+    is_over = false;
   }
 
   Lane& lane;
@@ -57,6 +58,7 @@ struct Lane::Connection final : Follow {
   unsigned generation = 0;               // of what the transport was made from
   std::uint32_t carried = 0;             // messages that it was given
   SteadyTime turn_until{};               // before that it need not make room
+  bool is_over = false;                  // the desk wants no more to be sent there
   Taken current;                         // is being sent
   Taken following;                       // comes next, and may have been announced
   SteadyTime idle_since{};               // while it is idle
@@ -179,7 +181,8 @@ std::optional<Ticket> Lane::take_for(const Connection& connection) {
 // It ends with the message it carries: used up, overtaken by a reload, or in the way of a lane that has none.
 bool Lane::is_worn(const Connection& connection) const {
   if (!connection.transport) return false;
-  return connection.generation != generation_ || connection.carried >= limits_.messages_per_connection ||
+  return connection.is_over || connection.generation != generation_ ||
+         connection.carried >= limits_.messages_per_connection ||
          (connection.carried >= turn_length && loop_.now() >= connection.turn_until && others_wait());
 }
 
@@ -334,7 +337,9 @@ void Lane::conclude(Connection& connection, const Report& report) {
     ahead_ = false;
     desk_.turned_down(done.ticket.message);
   }
+  leaving_ = false;
   settle(done, report);
+  if (connection.transport) connection.is_over |= leaving_;
 }
 
 void Lane::settle(const Taken& taken, const Report& report) {

@@ -79,6 +79,9 @@ class Lane {
   // The upstream has too many connections: one less than now, one more again each minute. False: it is down
   // to one already.
   bool use_fewer_connections();
+  // Only while the desk settles a message: the connection that carried it ends, what it was given already
+  // goes first. Others are not concerned.
+  void leave() { leaving_ = true; }
 
   bool open() const;
   // It tries whether the trouble is over, and has a message for that.
@@ -157,6 +160,7 @@ class Lane {
   SteadyTime ceiling_since_{};
   bool ahead_ = true;             // messages follow each other behind the final dot
   unsigned lost_behind_dot_ = 0;  // connections in a row
+  bool leaving_ = false;          // leave() was called
   unsigned generation_ = 0;       // counts use()
   bool stopping_ = false;
   async::Scope scope_;

@@ -66,6 +66,20 @@ TEST_F(LaneTest, ClosesAConnectionThatHasCarriedEnough) {
   end(*lane);
 }
 
+TEST_F(LaneTest, LeavesAConnectionWhenTheDeskSaysSo) {
+  limits.connections = 1;
+  const auto lane = make_lane();
+  desk.on_settle = [&] {
+    if (desk.settled.size() == 1) lane->leave();
+  };
+  enqueue(*lane, {1, 2, 3});
+  finish(1);
+  EXPECT_THAT(world.log, ElementsAre("1: open", "1: send 1", "1: close", "2: open", "2: send 2"));
+  finish(2);
+  EXPECT_EQ(world.log.back(), "2: send 3");
+  end(*lane);
+}
+
 TEST_F(LaneTest, LeavesAConnectionThatIsNotUsableAnyMore) {
   limits.connections = 1;
   const auto lane = make_lane();
