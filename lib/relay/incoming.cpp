@@ -22,7 +22,7 @@ namespace {
 // RFC 5321 6.3 asks for at least 100.
 constexpr std::size_t hop_limit = 100;
 // A message may come here again for a reason: from a list on the same relay, or sent once more by its reader.
-// What comes and comes goes in circles.
+// What comes again and again is looping.
 constexpr std::size_t visit_limit = 4;
 
 Refused refused(const QueueError& error) {
@@ -119,10 +119,10 @@ std::optional<smtp::Reply> DraftIncoming::header_refusal() const {
     return smtp::Reply{
         554,
         {5, 4, 6},
-        fmt::format("The message has {} Received fields: it goes in circles", header.received)};
+        fmt::format("The message has {} Received fields: it is looping", header.received)};
   if (header.marked >= visit_limit)
     return smtp::Reply{
-        554, {5, 4, 6}, fmt::format("The message was here {} times: it goes in circles", header.marked)};
+        554, {5, 4, 6}, fmt::format("The message was here {} times: it is looping", header.marked)};
   if (terms_.may_send_as.empty() || !header.has_from)
     return std::nullopt;  // a missing From becomes the sender
   const std::string from = header_from();

@@ -101,8 +101,8 @@ def test_a_dkim_signature_still_verifies(relay, upstream, tmp_path):
         run(PYTHON, "-c", VERIFY, record, input=arrived.replace(b"from here", b"from hell"))
 
 
-def test_our_own_mail_may_come_back_and_does_not_go_in_circles(relay, upstream):
-    """A list on the same relay sends out what came through it; what was here four times goes in circles."""
+def test_our_own_mail_may_come_back_and_does_not_loop(relay, upstream):
+    """A list on the same relay sends out what came through it; what was here four times is looping."""
     fake = upstream(accounts={})
     one = relay({"fake": fake.config()})
     message = mail.text(SENDER)
@@ -113,7 +113,7 @@ def test_our_own_mail_may_come_back_and_does_not_go_in_circles(relay, upstream):
         with pytest.raises(smtplib.SMTPDataError) as refused:
             client.sendmail(SENDER, [RECIPIENT], message)
     assert (refused.value.smtp_code, refused.value.smtp_error) == (
-        554, b"5.4.6 The message was here 4 times: it goes in circles")
+        554, b"5.4.6 The message was here 4 times: it is looping")
 
 
 def test_the_mark_survives_a_restart(relay, upstream):
