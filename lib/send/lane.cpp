@@ -76,13 +76,11 @@ Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Bud
       pace_(limits.spacing),
       turn_(loop),
       ramp_(limits.connections),
-      ceiling_(limits.connections) {
-  budget_->lanes.insert(this);
-}
+      ceiling_(limits.connections) {}
 
 Lane::~Lane() {
-  budget_->lanes.erase(this);
-  std::erase(budget_->waiting, this);
+  budget_->idle.erase(this);
+  stop_waiting();
 }
 
 void Lane::use(LaneLimits limits, MakeTransport make_transport) {
@@ -99,6 +97,7 @@ void Lane::use(LaneLimits limits, MakeTransport make_transport) {
 // Idle connections end: none of them is handed a message any more.
 void Lane::dismiss_idle() {
   const std::deque<Connection*> idle = std::exchange(idle_, {});
+  show_idle();
   for (Connection* connection : idle) connection->transport->wake();
 }
 
@@ -126,6 +125,7 @@ void Lane::pause(SteadyTime until) {
 }
 
 void Lane::return_line() {
+  stop_waiting();
   for (const Ticket& ticket : line_.take_all()) desk_.give_back(ticket.message);
 }
 
@@ -193,6 +193,7 @@ void Lane::pump() {
     if (!idle_.empty()) {
       Connection* connection = idle_.back();  // the one used last: the others may reach their idle time
       idle_.pop_back();
+      show_idle();
       connection->handed = take();
       connection->transport->wake();
     } else if (has_room()) {
@@ -222,17 +223,29 @@ bool Lane::has_room() {
 
 // Another lane's idle connection may end for us; one that was busy a moment ago only if we have none at all.
 void Lane::ask_for_room() {
-  std::deque<Lane*>& waiting = budget_->waiting;
-  if (std::find(waiting.begin(), waiting.end(), this) == waiting.end()) waiting.push_back(this);
+  if (!place_) place_ = budget_->waiting.insert(budget_->waiting.end(), this);
   const SteadyTime idle_since = connections_ == 0 ? loop_.now() : loop_.now() - spare_after;
-  for (Lane* lane : budget_->lanes)
+  for (Lane* lane : budget_->idle)
     if (lane->give_room(idle_since)) return;
+}
+
+void Lane::stop_waiting() {
+  if (place_) budget_->waiting.erase(*place_);
+  place_.reset();
+}
+
+void Lane::show_idle() {
+  if (idle_.empty())
+    budget_->idle.erase(this);
+  else
+    budget_->idle.insert(this);
 }
 
 bool Lane::give_room(SteadyTime idle_since) {
   if (idle_.empty() || idle_.front()->idle_since > idle_since) return false;
   Connection* const connection = idle_.front();  // the one that has waited longest
   idle_.pop_front();
+  show_idle();
   connection->transport->wake();
   return true;
 }
@@ -240,10 +253,10 @@ bool Lane::give_room(SteadyTime idle_since) {
 // A connection has ended. Its lane asks again, behind those that waited meanwhile.
 void Lane::share_room() {
   const std::shared_ptr<Budget> budget = budget_;
-  std::erase(budget->waiting, this);
+  stop_waiting();
   for (std::size_t left = budget->waiting.size(); left > 0 && budget->used < budget->limit; --left) {
     Lane* const lane = budget->waiting.front();
-    budget->waiting.pop_front();
+    lane->stop_waiting();
     lane->pump();
   }
   pump();
@@ -356,8 +369,10 @@ Task<std::optional<Ticket>> Lane::wait_for_work(Connection& connection) {
   if (stopping_) co_return std::nullopt;
   connection.idle_since = loop_.now();
   idle_.push_back(&connection);
+  show_idle();
   const bool woken = co_await connection.transport->idle(loop_.now() + limits_.idle);
   std::erase(idle_, &connection);
+  show_idle();
   // It was handed a message while the server was leaving: the message takes another connection.
   if (connection.handed && (!woken || !connection.transport->usable())) connection.drop_transport();
   co_return connection.handed;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <set>
@@ -36,8 +37,8 @@ class Lane;
 struct Budget {
   std::uint32_t limit = 100;
   std::uint32_t used = 0;
-  std::set<Lane*> lanes;      // who shares it; the lanes see to that
-  std::deque<Lane*> waiting;  // for room, in the order they asked
+  std::set<Lane*> idle;      // lanes with a connection that has nothing to do; they see to that
+  std::list<Lane*> waiting;  // for room, in the order they asked
 };
 
 // What a lane asks of the relay. Messages go by the value of their id.
@@ -129,8 +130,10 @@ class Lane {
   void ask_for_room();
   bool give_room(SteadyTime idle_since);
   void share_room();
+  void stop_waiting();
   void return_line();
   void dismiss_idle();
+  void show_idle();
 
   async::Task<void> serve(Ticket ticket);
   async::Task<void> load(Ticket ticket, Taken& place);
@@ -152,6 +155,7 @@ class Lane {
   async::Timer turn_;  // rings when the pace allows the next message
   std::set<Connection*> all_;
   std::deque<Connection*> idle_;
+  std::optional<std::list<Lane*>::iterator> place_;  // among those that wait for room
   std::size_t connections_ = 0;
   SteadyTime paused_until_{};
   unsigned troubles_ = 0;
