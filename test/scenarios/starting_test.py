@@ -10,7 +10,7 @@ import pytest
 from support import mail
 from support.faults import Faults
 from support.relayd import BINARY, command
-from support.waiting import PATIENCE
+from support.waiting import PATIENCE, poll
 
 SENDER = "app@example.com"
 WELL, DEAD, STARTING = 0, 1, 2
@@ -105,7 +105,7 @@ def test_the_drop_folder_waits(stalled):
     assert len(list(folder.iterdir())) == 1
     faults.heal()
     relay.wait_event("accepted", client="uid:0")
-    assert not list(folder.iterdir())
+    poll(lambda: not list(folder.iterdir()))
 
 
 def test_a_short_start_says_nothing_of_loading(to_upstream):
