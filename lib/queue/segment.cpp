@@ -21,7 +21,8 @@ constexpr std::size_t sector = 512;
 // damage.
 HeaderVerdict decode_copy(std::string_view bytes) {
   if (!bytes.starts_with(magic)) return {};
-  if (checksum(bytes.substr(0, header_checksum_at)) != load<std::uint64_t>(&bytes[header_checksum_at])) return {};
+  if (checksum(bytes.substr(0, header_checksum_at)) != load<std::uint64_t>(&bytes[header_checksum_at]))
+    return {};
   Reader reader(bytes.substr(magic.size()));
   HeaderVerdict verdict;
   verdict.version = reader.take<std::uint32_t>();

@@ -117,9 +117,7 @@ std::optional<smtp::Reply> DraftIncoming::header_refusal() const {
                                    terms_.header_size.count, terms_.header_fields)};
   if (header.received >= hop_limit)
     return smtp::Reply{
-        554,
-        {5, 4, 6},
-        fmt::format("The message has {} Received fields: it is looping", header.received)};
+        554, {5, 4, 6}, fmt::format("The message has {} Received fields: it is looping", header.received)};
   if (header.marked >= visit_limit)
     return smtp::Reply{
         554, {5, 4, 6}, fmt::format("The message was here {} times: it is looping", header.marked)};
