@@ -172,14 +172,13 @@ void Queue::Implementation::hand_out() {
 
 // --- records ---
 
-void Queue::Implementation::record(const Entry& entry, std::string bytes) {
+void Queue::Implementation::record(Entry& entry, std::string bytes) {
   Submission fact;
-  fact.id = entry.id;
   fact.bytes = std::move(bytes);
-  store.facts->submit(std::move(fact));
+  store.record(entry, std::move(fact));
 }
 
-void Queue::Implementation::record_event(RecordType type, const Entry& entry) {
+void Queue::Implementation::record_event(RecordType type, Entry& entry) {
   record(entry, encode_event(type, entry.id, entry.last, loop.wall_now()));
 }
 
@@ -187,6 +186,7 @@ void Queue::Implementation::erase(Entry& entry, std::string last_record) {
   Submission fact;
   fact.id = entry.id;
   fact.bytes = std::move(last_record);
+  fact.previous = entry.last;
   fact.releases = entry.where.segment;
   fact.unlinks = entry.by_reference;
   store.index.leaving(entry.where.segment);
@@ -248,10 +248,8 @@ void Queue::Implementation::take_facts(Report& report) {
   for (Submission& submission : report.done) {
     if (!submission.is_summary && !submission.is_upkeep) upkeep_->recorded(submission.octets);
     if (Entry* const entry = store.index.find(submission.id)) {
-      if (submission.is_summary)
-        store.index.set_base(*entry, submission.where);
-      else
-        entry->last = submission.where;
+      if (submission.is_summary) store.index.set_base(*entry, submission.where.segment);
+      if (entry->last == promise(submission.number)) entry->last = submission.where;
     }
     if (submission.releases != 0) store.index.left(submission.releases);
     if (submission.unlinks) store.remove_large(submission.id);

@@ -35,8 +35,8 @@ class Queue::Implementation {
   void arm();
 
   // Records what happens to a message that goes on living.
-  void record(const Entry& entry, std::string bytes);
-  void record_event(RecordType type, const Entry& entry);
+  void record(Entry& entry, std::string bytes);
+  void record_event(RecordType type, Entry& entry);
   // Takes a message out of the index, and all that is left of it off the disk once the record is durable.
   void erase(Entry& entry, std::string last_record);
   // The same with a `removed` record, whether or not one was written before.

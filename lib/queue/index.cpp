@@ -76,7 +76,8 @@ Entry& Index::add(MessageId id, const Summary& summary, Position place, Clock cl
   entry.length = summary.length;
   state_need_ += state_need(entry.routing_sender.size(), entry.states.size());
   link(entry);
-  set_base(entry, place);
+  set_base(entry, place.segment);
+  entry.last = place;
   count(entry.state, +1);
   recount(entry);
   if (entry.in_doubt) set_doubt(entry, summary.doubted, summary.doubts);
@@ -89,10 +90,9 @@ Entry& Index::add(MessageId id, const Summary& summary, Position place, Clock cl
   return entry;
 }
 
-void Index::set_base(Entry& entry, Position place) {
+void Index::set_base(Entry& entry, std::uint64_t segment) {
   if (entry.base == 0 && !entry.doomed) count_base(entry, true);
-  entry.base = place.segment;
-  entry.last = place;
+  entry.base = segment;
 }
 
 void Index::doom(Entry& entry) {

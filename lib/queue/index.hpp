@@ -43,7 +43,7 @@ class RecipientStates {
 
 struct Entry : Message {
   Position where;            // of the message's own record
-  Position last;             // of the newest durable record about it in the state log; segment 0: none
+  Position last;             // of the newest record about it in the state log, or the promise; segment 0: none
   std::uint64_t base = 0;    // the state segment of its newest summary; 0: none yet
   std::uint32_t length = 0;  // of its own record
   bool by_reference = false;
@@ -92,8 +92,8 @@ class Index {
              std::uint32_t length, Clock clock);
   // The same of a message that a summary tells of, which stands at `place`.
   Entry& add(MessageId id, const Summary& summary, Position place, Clock clock);
-  // A summary of the entry as it is now has become durable at `place`.
-  void set_base(Entry& entry, Position place);
+  // A summary of the entry has become durable in this state segment.
+  void set_base(Entry& entry, std::uint64_t segment);
   Entry* find(MessageId id);
   void erase(Entry& entry);
   // Its record was written again, elsewhere.

@@ -94,19 +94,22 @@ void Journal::close(std::vector<std::string> last) {
 // Clients whose batch became durable go on in one turn of the loop. Were the first of them synced at once, it
 // would have a sync for itself, and the others would wait for the next: twice the syncs for the same
 // messages. Written it is at once, where that is worth it, while the loop prepares the next.
-void Journal::submit(Submission submission) {
-  ++submitted_;
+Position Journal::submit(Submission submission) {
+  const Position place = promise(++submitted_);
+  submission.number = submitted_;
+  submission.reported = reported_;
   submission.octets = submission.bytes.size();
   octets_in_line_ += submission.octets;
   gathered_bytes_ += submission.bytes.size();
   gathered_.push_back(std::move(submission));
   if (gathered_bytes_ >= early_bytes) hand_over(false);
-  if (std::exchange(in_turn_, true)) return;
+  if (std::exchange(in_turn_, true)) return place;
   loop_.post([this, alive = std::weak_ptr(alive_)] {
     if (alive.expired()) return;
     in_turn_ = false;
     hand_over(true);
   });
+  return place;
 }
 
 void Journal::hand_over(bool turn_is_over) {
@@ -225,12 +228,25 @@ void Journal::write(std::span<Submission> part) {
   const std::uint64_t from = written_;
   for (Submission& submission : part) {
     if (submission.bytes.empty()) continue;
-    submission.where = {end_.segment, static_cast<std::uint32_t>(written_)};
+    place(submission);
     seal(submission.bytes, current_->header.generation, end_.offset);
     pieces.push_back(submission.bytes);
     written_ += submission.bytes.size();
   }
   current_->file->write_at(from, pieces);
+}
+
+// Says where it stands, to whoever has a promise of that, and keeps its own promise.
+void Journal::place(Submission& submission) {
+  submission.where = {end_.segment, static_cast<std::uint32_t>(written_)};
+  if (log_ == Log::messages || submission.number == 0) return;
+  for (; placed_first_ <= submission.reported && !placed_.empty(); ++placed_first_) placed_.pop_front();
+  // A batch that failed is placed once more.
+  placed_.resize(std::max(placed_.size(), submission.number - placed_first_ + 1));
+  placed_[submission.number - placed_first_] = submission.where;
+  if (!submission.previous.is_promise()) return;
+  const std::uint64_t before = submission.previous.segment & ~Position::promised;
+  set_previous(submission.bytes, placed_[before - placed_first_]);
 }
 
 // Makes the batch durable. Throws; what of it is on disk is then unknown.

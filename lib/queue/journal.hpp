@@ -34,15 +34,23 @@ namespace relayd::queue {
 struct Submission {
   MessageId id;
   std::string bytes;
+  Position previous;  // what the bytes say of the record before it; a promise becomes the place
   async::Slot<Position>* waiter = nullptr;  // told on the loop
   std::uint64_t releases = 0;  // a message segment that holds one record less once this is durable
   bool unlinks = false;        // the message's body in large/ is of no use then
   bool is_summary = false;
   bool is_upkeep = false;             // nothing happened: the queue wrote it for itself
-  std::uint64_t octets = 0;           // that were submitted; set by the journal
+  std::uint64_t octets = 0;           // that were submitted; this and the next two are set by the journal
+  std::uint64_t number = 0;           // counted from 1
+  std::uint64_t reported = 0;         // the newest whose place the loop knew by then
   Position where;                     // result
   std::optional<QueueError> failure;  // result
 };
+
+// Stands for the place of a submission until that is reported.
+constexpr Position promise(std::uint64_t number) {
+  return {Position::promised | number, 0};
+}
 
 struct Report {
   std::vector<Submission> done;       // in order
@@ -76,8 +84,8 @@ class Journal {
   ~Journal();
 
   // What is submitted in one turn of the loop is synced together. A fact for which nobody waits may lie some
-  // 2 ms, for company.
-  void submit(Submission submission);
+  // 2 ms, for company. Returns the promise of its place.
+  Position submit(Submission submission);
   // Submissions that were not reported yet.
   std::size_t in_line() const { return submitted_ - reported_; }
   std::uint64_t octets_in_line() const { return octets_in_line_; }
@@ -106,6 +114,7 @@ class Journal {
   void refuse_below_the_reserve(std::span<Submission> part);
   bool space_is_low();
   void write(std::span<Submission> part);
+  void place(Submission& submission);
   void sync();
   void enter_segment(std::uint64_t least);
   void leave_segment();
@@ -143,6 +152,8 @@ class Journal {
   bool space_low_ = false;
   std::chrono::steady_clock::time_point next_space_check_{};
   Batch batch_;
+  std::deque<Position> placed_;     // of the submissions that somebody may have promises of,
+  std::uint64_t placed_first_ = 1;  // from this number on
   std::chrono::steady_clock::duration sync_took_{};  // the last one
   std::vector<std::string> troubles_;
 

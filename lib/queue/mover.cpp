@@ -141,9 +141,8 @@ void Mover::report(const Move& move) {
   if (!entry.doomed && !entry.hold_asked && entry.state != MessageState::failed &&
       entry.state != MessageState::held) {
     Submission fact;
-    fact.id = move.id;
     fact.bytes = encode_event(RecordType::hold, move.id, entry.last, store_.loop.wall_now());
-    store_.facts->submit(std::move(fact));
+    store_.record(entry, std::move(fact));
     if (entry.state == MessageState::ready)
       entry.hold_asked = true;
     else

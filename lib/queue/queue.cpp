@@ -101,12 +101,11 @@ async::Task<void> Queue::mark_in_doubt(Message& message, std::string_view upstre
   if (recipients.size() < entry.pending) doubt.recipients.assign(recipients.begin(), recipients.end());
   async::Slot<Position> durable;
   Submission fact;
-  fact.id = entry.id;
   fact.bytes = encode_doubt(entry.id, entry.last, now, doubt);
   fact.waiter = &durable;
   q.store.index.apply(entry, doubt);
   entry.due = due_time(now, next_attempt, q.clock());
-  q.store.facts->submit(std::move(fact));
+  q.store.record(entry, std::move(fact));
   co_await durable;
 }
 
@@ -180,6 +179,10 @@ async::Task<std::vector<HistoryEvent>> Queue::history(Message& message) {
   for (unsigned round = 0; round < most_rounds; ++round) {
     const Entry* entry = q.store.index.find(id);
     if (!entry) break;
+    if (entry->last.is_promise()) {
+      co_await q.store.facts->flush();
+      continue;
+    }
     const Position last = entry->last;
     events = co_await q.workers.run([&] { return read_history(q.store.states, last); });
     entry = q.store.index.find(id);

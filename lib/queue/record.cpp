@@ -220,6 +220,17 @@ std::optional<StoredMessage> decode_message(const Record& record) {
   return message;
 }
 
+Position previous_of(const Record& record) {
+  Reader reader(record.payload);
+  return take_position(reader);
+}
+
+void set_previous(std::string& record, Position previous) {
+  std::string bytes;
+  put_position(bytes, previous);
+  record.replace(record_header, bytes.size(), bytes);
+}
+
 std::string encode_outcome(MessageId id, Position previous, const Outcome& outcome, bool counted,
                            bool final) {
   std::string record =

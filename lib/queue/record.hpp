@@ -41,6 +41,9 @@ constexpr std::uint8_t flag_may_be_ignored = 128;
 struct Position {
   std::uint64_t segment = 0;
   std::uint32_t offset = 0;
+  // In memory alone: not known yet, see Journal. The other bits of `segment` are then the submission's number.
+  static constexpr std::uint64_t promised = 1ULL << 63;
+  constexpr bool is_promise() const { return (segment & promised) != 0; }
   auto operator<=>(const Position&) const = default;
 };
 
@@ -126,6 +129,9 @@ struct StoredOutcome {
   bool counted = false;   // a doubt has counted this attempt already
   bool in_doubt = false;  // format 1 alone: the recipients that it leaves pending are doubtful
 };
+// `previous` of an outcome or an event, and the same while it is not sealed yet.
+Position previous_of(const Record& record);
+void set_previous(std::string& record, Position previous);
 // `counted`: see StoredOutcome. `final`: nothing of the message is left to do; the record removes it.
 std::string encode_outcome(MessageId id, Position previous, const Outcome& outcome, bool counted, bool final);
 std::optional<StoredOutcome> decode_outcome(const Record& record);

@@ -256,6 +256,7 @@ void Replay::apply_state(const Record& record, Position where) {
         last_message_sequence = std::max(last_message_sequence, summary->where.segment);
         parts_.index.add(record.id, *summary, where, clock_);
         late_.erase(record.id.value);
+        incomplete_.erase(record.id.value);
         suspects_.clear(record.id);
       }
       return;
@@ -292,8 +293,9 @@ void Replay::pass_over(const Record& record, Ground::Log log) {
 void Replay::apply_fact(const Record& record, Position where) {
   Entry* const entry = parts_.index.find(record.id);
   if (!entry) return;
-  entry->last = where;
+  const Position before = std::exchange(entry->last, where);
   bool living = !is_final(record);
+  if (previous_of(record) != before) incomplete_.insert(record.id.value);
   if (const auto stored = living ? decode_outcome(record) : std::nullopt)
     living = parts_.index.apply(*entry, stored->outcome, stored->counted, keep_failed_, clock_);
   else if (const auto event = living ? decode_event(record) : std::nullopt)
@@ -320,7 +322,9 @@ void Replay::apply_event(Entry& entry, RecordType type, const StoredEvent& event
       index.retry(entry, then);
       break;
     case RecordType::not_taken:
-      index.not_taken(entry, then);
+      // A power cut may lose the record of an attempt and keep what the operator said after it: that was
+      // about other recipients then.
+      if (!incomplete_.contains(entry.id.value)) index.not_taken(entry, then);
       break;
     case RecordType::renewed:
       entry.lives_from = event.when;

@@ -146,6 +146,7 @@ class Replay {
   std::set<std::uint64_t> retired_;                            // since then
   std::unordered_map<std::uint64_t, std::vector<Late>> late_;  // facts about messages that are not read yet
   std::unordered_set<std::uint64_t> dead_;                     // messages that ended
+  std::unordered_set<std::uint64_t> incomplete_;  // messages that have lost a record since their summary
   Suspects suspects_;
   bool states_lost_ = false;      // a file of the state log cannot be told apart
   bool damage_ = false;           // something was damaged

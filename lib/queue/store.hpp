@@ -28,6 +28,12 @@ struct Store {
         keeper(event_loop) {}
 
   Clock clock() const { return {loop.now(), loop.wall_now()}; }
+  // Submits what happened to a message, or a summary of it.
+  void record(Entry& entry, Submission fact) {
+    fact.id = entry.id;
+    if (!fact.is_summary) fact.previous = entry.last;
+    entry.last = facts->submit(std::move(fact));
+  }
   // A body in large/ that nobody needs any more goes, some time.
   void remove_large(MessageId id);
 

@@ -18,11 +18,13 @@ async::Task<void> Summaries::write(std::vector<MessageId> ids, bool brief, std::
   for (unsigned round = 1; !ids.empty(); ++round) {
     std::vector<Order> orders;
     for (const MessageId id : std::exchange(ids, {})) {
-      const Entry* const entry = store_.index.find(id);
+      Entry* const entry = store_.index.find(id);
       if (!entry || entry->doomed)
         ++gone;
       else if (brief || entry->last.segment == 0 || round == most_rounds)
         submit(*entry, std::nullopt, brief, releases);
+      else if (entry->last.is_promise())
+        ids.push_back(id);
       else
         orders.push_back({id, entry->last, entry->states.size(), {}});
     }
@@ -34,19 +36,20 @@ async::Task<void> Summaries::write(std::vector<MessageId> ids, bool brief, std::
       });
     }
     for (Order& order : orders) {
-      const Entry* const entry = store_.index.find(order.id);
+      Entry* const entry = store_.index.find(order.id);
       if (entry && !entry->doomed && entry->last == order.last)
         submit(*entry, std::move(order.replies), brief, releases);
       else
         ids.push_back(order.id);
     }
+    // Some have just had news that is not on disk yet.
+    if (!ids.empty()) co_await store_.facts->flush();
   }
   co_await store_.facts->flush();
   for (; releases != 0 && gone > 0; --gone) store_.index.left(releases);
 }
 
-void Summaries::submit(const Entry& entry, std::optional<Outcome> replies, bool brief,
-                       std::uint64_t releases) {
+void Summaries::submit(Entry& entry, std::optional<Outcome> replies, bool brief, std::uint64_t releases) {
   Summary summary = summary_of(entry, store_.clock());
   if (const auto inherited = inherited_.find(entry.id.value); inherited != inherited_.end()) {
     if (!replies) replies = std::move(inherited->second);
@@ -54,7 +57,6 @@ void Summaries::submit(const Entry& entry, std::optional<Outcome> replies, bool 
   }
   if (!brief) summary.merged = std::move(replies);
   Submission submission;
-  submission.id = entry.id;
   submission.bytes = encode_summary(entry.id, summary);
   if (submission.bytes.size() > store_.ground.largest_fact()) {
     summary.merged.reset();
@@ -64,7 +66,7 @@ void Summaries::submit(const Entry& entry, std::optional<Outcome> replies, bool 
   octets_ += submission.bytes.size();
   submission.is_summary = true;
   submission.releases = releases;
-  store_.facts->submit(std::move(submission));
+  store_.record(entry, std::move(submission));
 }
 
 }  // namespace relayd::queue

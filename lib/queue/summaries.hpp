@@ -38,7 +38,7 @@ class Summaries {
     std::optional<Outcome> replies;  // result
   };
 
-  void submit(const Entry& entry, std::optional<Outcome> replies, bool brief, std::uint64_t releases);
+  void submit(Entry& entry, std::optional<Outcome> replies, bool brief, std::uint64_t releases);
 
   Store& store_;
   std::unordered_map<std::uint64_t, Outcome> inherited_;

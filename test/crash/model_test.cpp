@@ -182,8 +182,20 @@ class Play {
   Snapshot look(Message& message, const Modelled& modelled) {
     const Content content = test::run_task(queue_->read(message), &loop_);
     EXPECT_EQ(content.body, modelled.body);
+    if (!torn_) expect_replies(message, content);
     const MessageState state = message.state == MessageState::ready ? MessageState::waiting : message.state;
     return {true, state, content.states, message.attempts, message.doubts};
+  }
+
+  // Whoever has an end has the reply that was it.
+  void expect_replies(Message& message, const Content& content) {
+    std::set<std::uint32_t> told;
+    for (const HistoryEvent& event : test::run_task(queue_->history(message), &loop_))
+      for (const RecipientOutcome& outcome : event.outcome.recipients)
+        if (outcome.code != 0) told.insert(outcome.recipient);
+    for (std::uint32_t i = 0; i < content.states.size(); ++i)
+      if (content.states[i] == delivered || content.states[i] == failed)
+        EXPECT_TRUE(told.contains(i)) << to_string(message.id) << " recipient " << i;
   }
 
   // --- operations ---

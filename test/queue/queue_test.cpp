@@ -22,6 +22,7 @@ using test::QueueFixture;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 constexpr auto pending = RecipientState::pending;
 constexpr auto delivered = RecipientState::delivered;
@@ -370,6 +371,20 @@ TEST_F(QueueTest, ADirectoryThatCannotBeMadeIsRefused) {
     EXPECT_EQ(error.kind(), QueueError::Kind::broken);
     EXPECT_THAT(error.what(), HasSubstr(options.directory));
   }
+}
+
+TEST_F(QueueTest, AHistoryIsWholeHoweverFastThingsHappen) {
+  const MessageId id = commit("1\r\n", {"a@b.example", "c@d.example"});
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    Outcome slice;
+    slice.recipients = {{i, i == 0 ? RecipientState::delivered : RecipientState::pending, 250, "2.0.0 ok"}};
+    queue->settle(message(id), slice);
+    queue->hold(message(id));
+    queue->retry(message(id));
+  }
+  EXPECT_THAT(test::run_task(queue->history(message(id)), &loop), SizeIs(6));
+  reopen();
+  EXPECT_THAT(test::run_task(queue->history(message(id)), &loop), SizeIs(6));
 }
 
 TEST_F(QueueTest, NobodyElseMayReadTheDirectory) {

@@ -315,6 +315,25 @@ TEST_F(ReplayTest, ADamagedOctetCostsNoHistory) {
   EXPECT_EQ(test::run_task(queue->history(message(id)), &loop).size(), 2U);
 }
 
+// As after a power cut that kept a later page of the log and lost an earlier one.
+TEST_F(ReplayTest, NotTakenIsAboutWhatTheOperatorSawAndNothingElse) {
+  const MessageId id = commit("1\r\n", {"a@b.example", "c@d.example"});
+  doubt(id, "office", {0, 1});
+  settle(id, {RecipientState::doubtful, RecipientState::delivered});
+  const std::string log = newest("state");
+  std::size_t attempt = 0;
+  for_each_state_record([&](const Record& record, const std::string&, std::size_t at) {
+    if (record.type == RecordType::outcome) attempt = at;
+  });
+  queue->hold(message(id));
+  queue->not_taken(message(id));
+  flush();
+  crash();
+  for (const std::size_t octet : {1, 40, 60}) memory.damage(log, attempt + octet);
+  reopen();
+  EXPECT_THAT(read(id).states, ElementsAre(RecipientState::doubtful, RecipientState::doubtful));
+}
+
 // What was recorded about it is damaged in its id; the operator looks at it and says that it may go.
 TEST_F(ReplayTest, AMessageThatIsReleasedAfterDamageIsNotHeldAgain) {
   const MessageId id = commit("1\r\n"), other = commit("2\r\n");
