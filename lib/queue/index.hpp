@@ -42,9 +42,9 @@ class RecipientStates {
 };
 
 struct Entry : Message {
-  Position where;            // of the message's own record
-  Position last;             // of the newest record about it in the state log, or the promise; segment 0: none
-  std::uint64_t base = 0;    // the state segment of its newest summary; 0: none yet
+  Position where;          // of the message's own record
+  Position last;           // of the newest record about it in the state log, or the promise; segment 0: none
+  std::uint64_t base = 0;  // the state segment of its newest summary; 0: none yet
   std::uint32_t length = 0;  // of its own record
   bool by_reference = false;
   bool hold_asked = false;  // held as soon as it is given back; while waiting: never set
