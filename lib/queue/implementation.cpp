@@ -245,12 +245,15 @@ void Queue::Implementation::take_facts(Report& report) {
   for (const std::string& text : report.troubles) alarm.say_cause(text);
   store.state_end = report.end;
   store.state_rest = report.rest;
+  // All promises are kept before anybody is woken who may ask for them.
+  for (const Submission& submission : report.done) {
+    Entry* const entry = store.index.find(submission.id);
+    if (!entry) continue;
+    if (submission.is_summary) store.index.set_base(*entry, submission.where.segment);
+    if (entry->last == promise(submission.number)) entry->last = submission.where;
+  }
   for (Submission& submission : report.done) {
     if (!submission.is_summary && !submission.is_upkeep) upkeep_->recorded(submission.octets);
-    if (Entry* const entry = store.index.find(submission.id)) {
-      if (submission.is_summary) store.index.set_base(*entry, submission.where.segment);
-      if (entry->last == promise(submission.number)) entry->last = submission.where;
-    }
     if (submission.releases != 0) store.index.left(submission.releases);
     if (submission.unlinks) store.remove_large(submission.id);
     if (submission.waiter) submission.waiter->put(submission.where);
