@@ -8,7 +8,10 @@
 namespace relayd::queue {
 namespace {
 
-constexpr unsigned most_rounds = 4;        // while something happens to a message as often as it is looked at
+// While something happens to a message as often as it is looked at: then its history is read on the loop, and
+// at last left out.
+constexpr unsigned rounds_beside = 4;
+constexpr unsigned most_rounds = 20;
 constexpr std::size_t read_at_once = 256;  // histories, in one job
 
 }  // namespace
@@ -25,6 +28,8 @@ async::Task<void> Summaries::write(std::vector<MessageId> ids, bool brief, std::
         submit(*entry, std::nullopt, brief, releases);
       else if (entry->last.is_promise())
         ids.push_back(id);
+      else if (round > rounds_beside)
+        submit(*entry, newest_replies(store_.states, entry->last, entry->states.size()), brief, releases);
       else
         orders.push_back({id, entry->last, entry->states.size(), {}});
     }
