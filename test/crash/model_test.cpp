@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -164,15 +165,21 @@ class Play {
   }
 
   // Of what was not durable a power cut may keep the later part without the earlier one: then each part of
-  // what is found is from something that was.
+  // what is found is from something that was. A doubt about all who still waited is, without the outcome
+  // before it, about more of them; and an outcome that is lost takes nothing back that was counted.
   static bool is_mixture(const Snapshot& actual, const std::vector<Snapshot>& since) {
     const auto any = [&since](const auto& fits) { return std::any_of(since.begin(), since.end(), fits); };
     if (!any([&](const Snapshot& was) { return was.there == actual.there; })) return false;
+    const auto is_doubtful = [](RecipientState state) { return state == doubtful; };
+    const bool had_doubt =
+        any([&](const Snapshot& was) { return std::ranges::any_of(was.states, is_doubtful); });
     for (std::size_t i = 0; i < actual.states.size(); ++i)
-      if (!any([&](const Snapshot& was) { return was.there && was.states[i] == actual.states[i]; }))
+      if (!(had_doubt && is_doubtful(actual.states[i])) &&
+          !any([&](const Snapshot& was) { return was.there && was.states[i] == actual.states[i]; }))
         return false;
-    return any([&](const Snapshot& was) { return was.attempts >= actual.attempts; }) &&
-           any([&](const Snapshot& was) { return was.doubts >= actual.doubts; });
+    const auto lost = static_cast<int>(since.size());
+    return any([&](const Snapshot& was) { return was.attempts + lost >= actual.attempts; }) &&
+           any([&](const Snapshot& was) { return was.doubts + lost >= actual.doubts; });
   }
 
   static Snapshot gone() {
