@@ -25,7 +25,7 @@ struct Options {
   std::string sender;  // explain
   bool once = false;   // demo
   std::chrono::milliseconds grace{20'000};  // run: what is under way gets so long after SIGTERM
-  watch::Request queue;                     // queue
+  watch::Request queue;                     // queue, lane
   bool json = false;                        // queue, status: the daemon's lines as they are
   std::string directory;                    // queue check, queue export: empty: that of the configuration
   std::string to = "relayd-export";         // queue export
@@ -37,6 +37,7 @@ int explain(const Options& options);
 int demo(const Options& options);
 int hash_password();
 int healthcheck(const Options& options);
+int lane(const Options& options);
 int queue(const Options& options);
 int queue_check(const Options& options);
 int queue_export(const Options& options);

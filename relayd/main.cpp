@@ -63,6 +63,30 @@ void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
   }
 }
 
+// relayd lane list|pause|resume
+void add_lane(CLI::App& app, relayd::command::Options& options, int& status) {
+  CLI::App* lane = app.add_subcommand("lane", "See and steer the lanes of the running daemon");
+  lane->require_subcommand(1);
+  const std::pair<const char*, const char*> actions[] = {
+      {"list", "How each lane stands: an upstream with one account"},
+      {"pause", "Send nothing there until it is resumed or the daemon starts again"},
+      {"resume", "Go on; what is in trouble is tried at once"},
+  };
+  for (const auto& [name, help] : actions) {
+    CLI::App* action = lane->add_subcommand(name, help);
+    relayd::watch::Request& request = options.queue;
+    const bool lists = std::string_view(name) == "list";
+    action->add_option("-c,--config", options.config, "Configuration file of the daemon");
+    action->add_option("upstream", request.upstream, "The lanes of this upstream")->required(!lists);
+    action->add_option("--account", request.account, "Only that of this user name");
+    action->add_flag("--json", options.json, "Lines of JSON, for scripts");
+    action->callback([&options, &status, action_name = std::string(name)] {
+      options.queue.command = action_name;
+      status = relayd::command::lane(options);
+    });
+  }
+}
+
 // relayd queue check|export
 void add_queue_files(CLI::App& app, relayd::command::Options& options, int& status) {
   CLI::App* const queue = app.get_subcommand("queue");
@@ -157,6 +181,7 @@ int main(int argc, char** argv) {
       ->callback([&] { status = command::hash_password(); });
 
   add_queue(app, options, status);
+  add_lane(app, options, status);
   add_queue_files(app, options, status);
   add_mail_programs(app, argc, argv, status);
 

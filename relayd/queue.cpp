@@ -18,7 +18,9 @@ using nlohmann::json;
 void print_row(const json& row) {
   std::string state = text(row, "state");
   if (row.contains("in_doubt")) state += "?";  // may already have been taken
-  const std::string due = row.contains("due_in") ? text(row, "due_in") + " s" : "-";
+  const std::string due = row.contains("in_line")  ? "in line"
+                          : row.contains("due_in") ? text(row, "due_in") + " s"
+                                                   : "-";
   const std::string doubt = row.contains("doubted") ? fmt::format(", {} in doubt at {}",
                                                                   text(row, "doubtful"), text(row, "doubted"))
                                                     : "";
@@ -47,7 +49,10 @@ void print_message(const json& message) {
   fmt::print("size       {} octets\n", text(message, "size"));
   fmt::print("attempts   {}\n", text(message, "attempts"));
   fmt::print("upstreams  {}\n", message.value("upstreams", json::array()).dump());
-  if (message.contains("due_in")) fmt::print("due in     {} s\n", text(message, "due_in"));
+  if (message.contains("in_line"))
+    fmt::print("due        now: in line for a lane that is open\n");
+  else if (message.contains("due_in"))
+    fmt::print("due in     {} s\n", text(message, "due_in"));
   fmt::print("recipients\n");
   print_recipients(message.value("recipients", json::array()), "  ");
   if (message.contains("history")) fmt::print("history\n");

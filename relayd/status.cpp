@@ -1,8 +1,11 @@
 // relayd status: how the running daemon stands, what is wrong first.
+#include "status.hpp"
+
 #include <fmt/format.h>
 #include <sysexits.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +61,7 @@ void print_queue(const json& status) {
 std::string state_text(const json& lane, const std::string& now) {
   const std::string state = text(lane, "state");
   const std::string why = text(lane, "class") + ": \"" + text(lane, "reason") + '"';
+  if (state == "stopped") return "paused by the operator: `relayd lane resume` lets it go on";
   if (state == "paused")
     return fmt::format("paused until {} (in {}) because {}", moment(text(lane, "closed_until"), now),
                        span(lane, "closed_for"), why);
@@ -90,6 +94,8 @@ std::string numbers(const json& lane, const std::string& now) {
   return sentence(parts);
 }
 
+}  // namespace
+
 void print_lane(const json& lane, const std::string& now) {
   const std::string account = text(lane, "account");
   fmt::print("{}{}: {}\n", text(lane, "upstream"), account.empty() ? "" : " as " + account,
@@ -99,6 +105,8 @@ void print_lane(const json& lane, const std::string& now) {
   if (lane.contains("last_reply") && !is_reason)
     fmt::print("    {} ago: {}\n", span(lane, "last_reply_age"), text(lane, "last_reply"));
 }
+
+namespace {
 
 void print_status(const json& status) {
   const std::string now = text(status, "time");
@@ -119,31 +127,44 @@ void print_status(const json& status) {
 
 }  // namespace
 
-int status(const Options& options) {
+std::optional<std::string> ask_status(const Options& options, int& exit_code) {
   const SetupResult result = make_setup(config_file(options));
   if (!result.setup) {
     print(result);
-    return EX_CONFIG;
+    exit_code = EX_CONFIG;
+    return std::nullopt;
   }
   const std::string path = result.setup->config->admin_socket();
   Window window(path);
-  if (!window.connected()) return no_answer(path);
+  if (!window.connected()) {
+    exit_code = no_answer(path);
+    return std::nullopt;
+  }
   watch::Request request;
   request.command = "status";
   std::string line;
+  exit_code = EX_UNAVAILABLE;
   if (!window.send(watch::to_line(request)) || !window.line(line)) {
     fmt::print(stderr, "relayd went away before it answered\n");
-    return EX_UNAVAILABLE;
+    return std::nullopt;
   }
   const json answer = json::parse(line);
   if (answer.contains("error")) {
     fmt::print(stderr, "{}\n", text(answer, "error"));  // the daemon is older than this command
-    return EX_UNAVAILABLE;
+    return std::nullopt;
   }
+  exit_code = EX_OK;
+  return line;
+}
+
+int status(const Options& options) {
+  int exit_code = EX_OK;
+  const std::optional<std::string> line = ask_status(options, exit_code);
+  if (!line) return exit_code;
   if (options.json)
-    fmt::print("{}\n", line);
+    fmt::print("{}\n", *line);
   else
-    print_status(answer);
+    print_status(json::parse(*line));
   return EX_OK;
 }
 

@@ -154,7 +154,7 @@ void Queue::Implementation::hand_out() {
     Entry* const next = store.index.next();
     if (!next || next->due > loop.now()) break;
     const bool goes = next->state == MessageState::failed;  // which makes room
-    if (store.facts->in_line() >= most_in_line || (!goes && upkeep_->is_short_of_room())) {
+    if (goes ? store.facts->in_line() >= most_in_line : !may_begin()) {
       armed_for_ = loop.now() + look_again;
       return timer_.at(armed_for_, [this] { hand_out(); });
     }
@@ -163,11 +163,19 @@ void Queue::Implementation::hand_out() {
       continue;
     }
     if (!on_due) return;
-    store.index.set_timeless(*next, MessageState::ready);
-    next->counted = false;
+    make_ready(*next);
     on_due(*next);
   }
   arm();
+}
+
+void Queue::Implementation::make_ready(Entry& entry) {
+  store.index.set_timeless(entry, MessageState::ready);
+  entry.counted = false;
+}
+
+bool Queue::Implementation::may_begin() const {
+  return store.facts->in_line() < most_in_line && !upkeep_->is_short_of_room();
 }
 
 // --- records ---

@@ -34,6 +34,9 @@ class Queue::Implementation {
   // Sees to it that the earliest message is handed out in its time. After every change of times.
   void arm();
 
+  void make_ready(Entry& entry);
+  bool may_begin() const;
+
   // Records what happens to a message that goes on living.
   void record(Entry& entry, std::string bytes);
   void record_event(RecordType type, Entry& entry);

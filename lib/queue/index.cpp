@@ -299,7 +299,10 @@ Summary summary_of(const Entry& entry, Clock clock) {
   summary.lives_from = entry.lives_from;
   summary.when = summary.next = clock.wall;
   // While somebody has it, its time matters only if nothing is heard of that attempt.
-  if (entry.state == MessageState::waiting || entry.state == MessageState::failed || entry.counted)
+  // One that stands in a line is due, whatever it is handed out at.
+  const bool in_line = entry.state == MessageState::waiting && entry.line != 0;
+  if (!in_line &&
+      (entry.state == MessageState::waiting || entry.state == MessageState::failed || entry.counted))
     summary.next +=
         std::chrono::duration_cast<WallTime::duration>(std::max(entry.due - clock.now, Duration::zero()));
   summary.routing_sender = entry.routing_sender;

@@ -152,8 +152,8 @@ class Journal {
   bool space_low_ = false;
   std::chrono::steady_clock::time_point next_space_check_{};
   Batch batch_;
-  std::deque<Position> placed_;     // of the submissions that somebody may have promises of,
-  std::uint64_t placed_first_ = 1;  // from this number on
+  std::deque<Position> placed_;                      // of the submissions that somebody may have promises of,
+  std::uint64_t placed_first_ = 1;                   // from this number on
   std::chrono::steady_clock::duration sync_took_{};  // the last one
   std::vector<std::string> troubles_;
 

@@ -131,6 +131,17 @@ void Queue::release(Message& message, SteadyTime when) {
   q.give_back(entry, when);
 }
 
+bool Queue::take(Message& message) {
+  Entry& entry = entry_of(message);
+  if (entry.doomed || entry.state != MessageState::waiting) return false;
+  implementation_->make_ready(entry);
+  return true;
+}
+
+bool Queue::may_begin() const {
+  return implementation_->may_begin();
+}
+
 // --- operator ---
 
 void Queue::hold(Message& message) {

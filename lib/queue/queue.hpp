@@ -84,6 +84,9 @@ struct Message {
   SteadyTime due;       // while waiting
   std::string_view routing_sender;  // owned by the index
   std::uint8_t route_step = 0;      // the relay's: which upstream of the route is next; not on disk
+  // The relay's: the line it stands in; 0: none. While it waits there it is due, and `due` is when it is
+  // handed out again all the same.
+  std::uint32_t line = 0;
   // The queue keeps its own positions behind these.
 };
 
@@ -180,6 +183,11 @@ class Queue {
   void settle(Message& message, const Outcome& outcome);
   // Gives a ready message back without an attempt: due again at `when`. Not recorded.
   void release(Message& message, SteadyTime when);
+  // Hands out a message that waits before its time, though not while new work has to wait (may_begin). False:
+  // it does not wait.
+  bool take(Message& message);
+  // False while what was begun waits for the disk, or room in the state log is short.
+  bool may_begin() const;
 
   // --- operator ---
   // A message that is ready is held, or removed, when it is given back. A failed one cannot be held.

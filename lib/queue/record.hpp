@@ -41,7 +41,8 @@ constexpr std::uint8_t flag_may_be_ignored = 128;
 struct Position {
   std::uint64_t segment = 0;
   std::uint32_t offset = 0;
-  // In memory alone: not known yet, see Journal. The other bits of `segment` are then the submission's number.
+  // In memory alone: not known yet, see Journal. The other bits of `segment` are then the submission's
+  // number.
   static constexpr std::uint64_t promised = 1ULL << 63;
   constexpr bool is_promise() const { return (segment & promised) != 0; }
   auto operator<=>(const Position&) const = default;

@@ -4,8 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <random>
+#include <set>
 
+#include "queue/schedule.hpp"
 #include "relay/doubt.hpp"
 #include "relay/queue_delivery.hpp"
 #include "settle/provider_id.hpp"
@@ -22,33 +23,24 @@ using settle::Verdict;
 
 namespace {
 
-// A lane's trouble in a sense that stops it: nothing of this credential would fare better.
-bool stops_lane(const Verdict& verdict) {
-  return verdict.scope == settle::Scope::lane || verdict.scope == settle::Scope::upstream;
-}
-
-std::string response_text(const send::Event& event) {
-  return event.trouble ? smtp::escape(event.text) : smtp::enhanced_text(event.reply);
-}
-
-// Evenly from 0 to 1.
-double chance() {
-  static std::mt19937_64 generator{std::random_device{}()};
-  return std::uniform_real_distribution<double>(0, 1)(generator);
-}
-
-// Too fast, or too many connections: soon over.
-constexpr Duration short_pause = std::chrono::seconds(5);
-// A quota comes back in its own time; looking once an hour finds it whatever the provider's day is.
-constexpr Duration quota_pause = std::chrono::hours(1);
-
+// A wall clock that differs by more was set.
+constexpr auto clock_drift = std::chrono::minutes(1);
 // No clock that is right says an earlier time.
 constexpr WallTime first_believable = std::chrono::sys_days(std::chrono::year(2026) / 1 / 1);
 
-// What troubles a lane, or closes it, is a reason to pass it over.
-bool may_be_passed_over(const LaneEntry& entry) {
-  const ReplyClass what = entry.lane->troubles() > 0 ? entry.pause_class : ReplyClass::quota;
-  return std::ranges::find(entry.retry_next_on, settle::to_string(what)) != entry.retry_next_on.end();
+LaneEntry& entry_of(send::Lane& lane) {
+  return static_cast<LaneEntry&>(lane);  // Lanes makes no other
+}
+
+const LaneEntry& entry_of(const send::Lane& lane) {
+  return static_cast<const LaneEntry&>(lane);
+}
+
+// Which step of the route the lane is; nothing: none, since a reload.
+std::optional<std::size_t> step_of(const LaneEntry& lane, std::span<const route::Choice> choices) {
+  for (std::size_t i = 0; i < choices.size(); ++i)
+    if (choices[i].id == lane.id) return i;
+  return std::nullopt;
 }
 
 std::string rule_text(const route::Route& route) {
@@ -63,6 +55,7 @@ struct Dispatcher::Settlement {
   LaneEntry& entry;
   const QueueDelivery& delivery;
   const send::Report& report;
+  std::size_t step = 0;   // of the route
   bool has_next = false;  // the route has another upstream behind this one
   bool in_doubt = false;  // the upstream may have taken it, and nothing was heard
   queue::Outcome outcome;
@@ -70,6 +63,8 @@ struct Dispatcher::Settlement {
   const send::Event* event = nullptr;  // its event
   bool delivered = false;
   bool moves_on = false;
+  bool next_port = false;
+  bool stopped = false;  // the lane, for the time being
   bool at_once = false;
   bool leaves = false;          // the connection, which is no good any more
   std::chrono::seconds wait{};  // the longest that was told for one of them
@@ -84,23 +79,19 @@ Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& d
       setup_(setup),
       give_up_(loop, log, queue),
       quotas_(loop, workers, disk, log),
-      lanes_(loop, workers, log, dialer, quotas_, *this) {
+      health_(loop, log),
+      lanes_(loop, workers, log, dialer, quotas_, *this),
+      lines_(loop, queue, lanes_,
+             [this](const Message& message, const LaneEntry& lane) { return share_of(message, lane); }) {
+  health_.use(setup_.config);
   lanes_.use(setup_.router);
 }
 
 void Dispatcher::use(const Setup& setup) {
   setup_ = setup;
+  health_.use(setup_.config);
   lanes_.use(setup_.router);
-}
-
-Duration Dispatcher::backoff(std::uint32_t attempts) {
-  const config::Retry& retry = setup_.config->queue.retry;
-  return queue::retry_delay({retry.first, retry.factor, retry.maximum, retry.jitter}, attempts, chance());
-}
-
-// A delay with the jitter of the configuration.
-Duration Dispatcher::jittered(Duration delay) {
-  return queue::retry_delay({delay, 1, delay, setup_.config->queue.retry.jitter}, 1, chance());
+  lines_.renew();
 }
 
 // When a message is given up; it must come up then, whatever it waits for.
@@ -112,60 +103,41 @@ SteadyTime Dispatcher::end_of_life(const Message& message) const {
 
 // --- from the queue to a lane ---
 
-// Where a message may go now, or when to look again.
-struct Dispatcher::Way {
-  LaneEntry* entry = nullptr;  // null: no lane is open
-  std::size_t step = 0;
-  SteadyTime look_again{};
-};
-
-// The first lane that is open. One that is only trying whether its trouble is over gets what has no other
-// way, and nobody goes further than a lane whose trouble is no reason for that.
-Dispatcher::Way Dispatcher::find_way(const Message& message, std::span<const route::Choice> choices) {
-  std::size_t first = message.route_step < choices.size() ? message.route_step : 0;
-  std::size_t last = choices.size();
+// The lanes that may take the message. One that may already have been taken waits for the upstream that may
+// have it. Recipients for whom that is out of the question go there with the rest, or on without them.
+std::span<const route::Choice> Dispatcher::choices_for(const Message& message,
+                                                       std::span<const route::Choice> choices) {
+  const std::size_t first = message.route_step < choices.size() ? message.route_step : 0;
   if (const std::optional<std::size_t> doubted = doubted_step(message, choices)) {
-    // A message that may already have been taken waits for the one that may have it. Recipients for whom that
-    // is out of the question go there with the rest, or on without them.
-    if (message.doubtful == message.pending) {
-      first = *doubted;
-      last = first + 1;
-    } else if (*doubted >= first) {
-      LaneEntry& entry = lanes_.lane_for(choices[*doubted]);
-      if (entry.lane->open() && !entry.lane->probing()) return {&entry, *doubted, {}};
-    }
+    const std::span<const route::Choice> alone = choices.subspan(*doubted, 1);
+    if (message.doubtful == message.pending) return alone;
+    const LaneEntry& lane = lanes_.lane_for(alone.front());
+    if (*doubted >= first && lane.open() && !lane.probing()) return alone;
   }
-  Way way{nullptr, 0, SteadyTime::max()};
-  for (std::size_t step = first; step < last; ++step) {
-    LaneEntry& entry = lanes_.lane_for(choices[step]);
-    const bool open = entry.lane->open();
-    if (open && !entry.lane->probing()) return {&entry, step, {}};
-    if (!open) {
-      way.look_again = std::min(way.look_again, entry.lane->closed_until());
-    } else if (!way.entry) {
-      way.entry = &entry;
-      way.step = step;
-    }
-    if (!may_be_passed_over(entry)) break;
-  }
-  return way;
+  return choices.subspan(first);
 }
 
 void Dispatcher::dispatch(Message& message) {
-  if (stopping_) return queue_.release(message, loop_.now() + backoff(1));
+  if (stopping_) return queue_.release(message, loop_.now() + health_.backoff(1));
   if (is_expired(message)) return expire(message);
   const route::Route route = setup_.router->route(message.routing_sender);
   if (!route.reject.empty()) return give_up_.take(message, "failed", std::string(route.reject));
   if (route.choices.empty()) return defer_unroutable(message);
-  const Way way = find_way(message, route.choices);
-  if (!way.entry) {
-    message.route_step = 0;
-    return queue_.release(message, std::min(way.look_again, end_of_life(message)));
-  }
-  message.route_step = static_cast<std::uint8_t>(way.step);
-  under_way_[message.id.value] = way.entry;
-  const std::uint32_t left_out = takes_doubtful(message, way.entry->upstream) ? 0 : message.doubtful;
-  way.entry->lane->enqueue(message.routing_sender, {message.id.value, message.pending - left_out});
+  watch_clock();
+  lines_.put(message, choices_for(message, route.choices), end_of_life(message));
+}
+
+// Lifetimes are times of the wall clock. When that is set, all that waits in a line is looked at again.
+void Dispatcher::watch_clock() {
+  const auto steady = std::chrono::duration_cast<WallTime::duration>(loop_.now().time_since_epoch());
+  const WallTime::duration offset = loop_.wall_now().time_since_epoch() - steady;
+  const bool was_set = clock_offset_ && std::chrono::abs(offset - *clock_offset_) > clock_drift;
+  if (!clock_offset_ || was_set) clock_offset_ = offset;
+  if (was_set) lines_.renew();
+}
+
+std::uint32_t Dispatcher::share_of(const Message& message, const LaneEntry& lane) const {
+  return message.pending - (takes_doubtful(message, lane.upstream) ? 0 : message.doubtful);
 }
 
 // Whether that upstream may have those recipients that one may have reached already: it is the one, or the
@@ -177,14 +149,32 @@ bool Dispatcher::takes_doubtful(const Message& message, std::string_view upstrea
 
 void Dispatcher::clear_way(const Message& message) {
   for (const route::Choice& choice : setup_.router->route(message.routing_sender).choices)
-    lanes_.lane_for(choice).lane->probe();
+    lanes_.lane_for(choice).probe();
+}
+
+std::vector<std::string> Dispatcher::steer(const std::string& upstream, const std::string& account,
+                                           bool stops) {
+  std::set<LaneEntry*> lanes;
+  for (const std::vector<route::Choice>& choices : setup_.router->choices())
+    for (const route::Choice& choice : choices)
+      if (choice.upstream->name == upstream && (account.empty() || choice.username == account))
+        lanes.insert(&lanes_.lane_for(choice));
+  std::vector<std::string> accounts;
+  for (LaneEntry* const lane : lanes) {
+    stops ? lane->stop() : lane->go_on();
+    accounts.push_back(lane->username);
+    log_.info(stops ? "lane_stopped" : "lane_released",
+              {{"upstream", upstream}, {"account", lane->username}});
+  }
+  std::ranges::sort(accounts);
+  return accounts;
 }
 
 void Dispatcher::defer_unroutable(Message& message) {
   queue::Outcome outcome;
   outcome.when = loop_.wall_now();
-  outcome.next_attempt =
-      outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(backoff(message.attempts + 1U));
+  outcome.next_attempt = outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(
+                                            health_.backoff(message.attempts + 1U));
   log_.warning("deferred", {{"id", queue::to_string(message.id)},
                             {"from", message.routing_sender},
                             {"response", "no sender rule matches: add one to `senders:`"},
@@ -210,53 +200,70 @@ void Dispatcher::expire(Message& message) {
 
 // --- what lanes ask ---
 
-Task<std::unique_ptr<send::Delivery>> Dispatcher::load(std::uint64_t id, std::uint32_t recipients) {
+bool Dispatcher::waits(const send::Lane& lane) {
+  return lines_.waits(entry_of(lane));
+}
+
+std::optional<send::Ticket> Dispatcher::next(send::Lane& lane, std::uint64_t most) {
+  return lines_.next(entry_of(lane), most);
+}
+
+void Dispatcher::changed(send::Lane& lane) {
+  lines_.changed(entry_of(lane));
+}
+
+bool Dispatcher::misses(const send::Lane& lane) {
+  return lines_.misses(entry_of(lane));
+}
+
+void Dispatcher::knocked(send::Lane& lane, const send::Report& report,
+                         const std::optional<send::Event>& failed) {
+  watch_clock();
+  health_.knocked(entry_of(lane), report, failed);
+}
+
+Task<std::unique_ptr<send::Delivery>> Dispatcher::load(send::Lane& lane, send::Ticket ticket) {
   std::unique_ptr<send::Delivery> delivery;
-  Message* message = queue_.find({id});
-  if (!message || message->state != queue::MessageState::ready) {
-    under_way_.erase(id);
-    co_return delivery;
-  }
+  Message* message = queue_.find({ticket.message});
+  if (!message || message->state != queue::MessageState::ready) co_return delivery;
   if (is_expired(*message)) {  // in the line of a slow lane
-    under_way_.erase(id);
     expire(*message);
     co_return delivery;
   }
   try {
     queue::Content content = co_await queue_.read(*message);
-    message = queue_.find({id});
-    delivery = make_delivery(*message, std::move(content), recipients);
+    message = queue_.find({ticket.message});
+    delivery = make_delivery(entry_of(lane), *message, std::move(content), ticket.recipients);
   } catch (const queue::QueueError& error) {
-    log_.error("queue_trouble", {{"id", queue::to_string(MessageId{id})}, {"reason", error.what()}});
-    under_way_.erase(id);
+    log_.error("queue_trouble",
+               {{"id", queue::to_string(MessageId{ticket.message})}, {"reason", error.what()}});
   }
   co_return delivery;
 }
 
-std::unique_ptr<send::Delivery> Dispatcher::make_delivery(Message& message, queue::Content content,
-                                                          std::uint32_t recipients) {
-  const std::string& upstream = under_way_.at(message.id.value)->upstream;
+std::unique_ptr<send::Delivery> Dispatcher::make_delivery(const LaneEntry& lane, Message& message,
+                                                          queue::Content content, std::uint32_t recipients) {
   const auto next_attempt = [this, &message, attempts = message.attempts + 1U] {
-    const Duration wait = std::min(loop_.now() + backoff(attempts), end_of_life(message)) - loop_.now();
+    const Duration wait =
+        std::min(loop_.now() + health_.backoff(attempts), end_of_life(message)) - loop_.now();
     return loop_.wall_now() + std::chrono::duration_cast<WallTime::duration>(wait);
   };
   auto delivery = std::make_unique<QueueDelivery>(
       queue_, workers_, message, std::move(content),
-      QueueDelivery::Terms{upstream, takes_doubtful(message, upstream), recipients, next_attempt});
+      QueueDelivery::Terms{lane.upstream, takes_doubtful(message, lane.upstream), recipients, next_attempt});
   if (!delivery->recipients().empty()) return delivery;
-  give_back(message.id.value);  // the route is another than when it came here
+  give_back(message.id.value);  // the route is another than when it was taken
   return nullptr;
 }
 
 // It looks for another way at once.
 void Dispatcher::give_back(std::uint64_t id) {
-  under_way_.erase(id);
   if (Message* message = queue_.find({id}); message && message->state == queue::MessageState::ready)
     queue_.release(*message, loop_.now());
 }
 
-void Dispatcher::turned_down(std::uint64_t id) {
-  const LaneEntry& entry = *under_way_.at(id);
+void Dispatcher::turned_down(send::Lane& lane, std::uint64_t id) {
+  const LaneEntry& entry = entry_of(lane);
   log_.warning("pipelining_reduced",
                {{"upstream", entry.upstream},
                 {"account", entry.username},
@@ -266,22 +273,25 @@ void Dispatcher::turned_down(std::uint64_t id) {
                  "transaction' to spare it the attempt"}});
 }
 
-void Dispatcher::settle(std::uint64_t id, const send::Delivery& delivery, const send::Report& report) {
+void Dispatcher::settle(send::Lane& lane, std::uint64_t id, const send::Delivery& delivery,
+                        const send::Report& report) {
   Message* message = queue_.find({id});
-  LaneEntry& entry = *under_way_.at(id);
-  under_way_.erase(id);
   if (!message) return;
+  LaneEntry& entry = entry_of(lane);
   const route::Route route = setup_.router->route(message->routing_sender);
-  const bool has_next = message->route_step + 1U < route.choices.size();
+  const std::optional<std::size_t> step = step_of(entry, route.choices);
   const auto& own = static_cast<const QueueDelivery&>(delivery);  // load() makes no other
-  Settlement settlement{*message, entry, own, report, has_next, false, {}, {}};
+  Settlement settlement{.message = *message, .entry = entry, .delivery = own, .report = report};
+  settlement.step = step.value_or(0);
+  settlement.has_next = step && *step + 1 < route.choices.size();
   settlement.worst.action = Action::delivered;
   settlement.outcome.when = loop_.wall_now();
   settlement.outcome.upstream = entry.upstream;
   settlement.outcome.username = entry.username;
   settlement.outcome.host = report.host;
   for (const send::RecipientEvent& recipient : report.recipients) judge(settlement, recipient);
-  react(settlement);
+  treat_lane(settlement);
+  settle(settlement);
 }
 
 // A message that came here because the upstreams that could take it are in trouble waits for them.
@@ -332,100 +342,55 @@ void Dispatcher::judge(Settlement& settlement, const send::RecipientEvent& entry
   log_recipient(settlement, entry, verdict, state);
 }
 
-// The upstream took the message or refused it for its own sake: the lane works again.
-bool Dispatcher::shows_health(const Settlement& settlement) {
-  const send::Event* event = settlement.event;
-  return settlement.delivered || (event && !event->trouble && event->stage >= smtp::Stage::mail &&
-                                  event->reply.code != 421 && !stops_lane(settlement.worst));
-}
-
-// One step for each port that failed, however many connections failed at it together. A port that lets us
-// connect and then says nothing is as good as blocked.
-bool Dispatcher::takes_next_port(Settlement& settlement) {
-  if (!settlement.event || !settlement.event->trouble) return false;
-  const send::Event& event = *settlement.event;
-  const bool silent = event.stage == smtp::Stage::greeting && event.trouble == smtp::Trouble::broken;
-  if (event.trouble != smtp::Trouble::unreachable && !silent) return false;
-  LaneEntry& entry = settlement.entry;
-  if (entry.endpoint < entry.ports.size() && entry.ports[entry.endpoint] == settlement.report.port) {
-    ++entry.endpoint;
-    if (entry.endpoint < entry.ports.size())
-      log_.warning("next_port", {{"upstream", entry.upstream},
-                                 {"account", entry.username},
-                                 {"response", event.text},
-                                 {"port", entry.ports[entry.endpoint]}});
-  }
-  if (entry.endpoint < entry.ports.size()) return true;
-  entry.endpoint = 0;
-  return false;
-}
-
-// The lane, the message, the next attempt.
-void Dispatcher::react(Settlement& settlement) {
-  Message& message = settlement.message;
-  send::Lane& lane = *settlement.entry.lane;
-  const bool stopped = settlement.event && stops_lane(settlement.worst);
-  const bool next_port = takes_next_port(settlement);
+// What the answer says of the lane.
+void Dispatcher::treat_lane(Settlement& settlement) {
+  LaneEntry& lane = settlement.entry;
   note_reply(settlement);
   if (settlement.leaves) lane.leave();
-  if (stopped && !next_port) {
-    stop_lane(settlement);
-  } else if (lane.troubles() > 0 && shows_health(settlement)) {
-    lane.resume();
-    log_.info("lane_resumed",
-              {{"upstream", settlement.entry.upstream}, {"account", settlement.entry.username}});
-  }
-  const bool told = settlement.wait.count() > 0;
-  SteadyTime next = loop_.now() + (told ? settlement.wait : backoff(settlement.delivery.attempt()));
+  if (!settlement.event) return health_.works(lane);
+  const send::Event& event = *settlement.event;
+  const Trouble trouble{event, settlement.worst, settlement.report};
+  settlement.next_port = health_.takes_next_port(lane, trouble);
+  if (settlement.next_port) return;
+  settlement.stopped = stops_lane(settlement.worst);
+  // Somebody else's message went through: nothing is wrong with the way there.
+  const bool ended = event.trouble ? event.stage >= smtp::Stage::mail : event.reply.code == 421;
+  if (settlement.stopped)
+    health_.stop(lane, trouble);
+  else if (settlement.delivered || (!ended && event.stage >= smtp::Stage::mail))
+    health_.works(lane);
+  else if (ended)
+    health_.ended(lane, trouble);
+}
+
+// The message and its next attempt.
+void Dispatcher::settle(Settlement& settlement) {
+  Message& message = settlement.message;
+  const auto waits = [](const queue::RecipientOutcome& recipient) {
+    return recipient.state == RecipientState::pending || recipient.state == RecipientState::doubtful;
+  };
   const bool nobody_waits =
-      std::none_of(settlement.outcome.recipients.begin(), settlement.outcome.recipients.end(),
-                   [](const auto& entry) {
-                     return entry.state == RecipientState::pending || entry.state == RecipientState::doubtful;
-                   }) &&
-      !settlement.delivery.leaves_doubtful();
-  if (settlement.moves_on || next_port || nobody_waits || (settlement.at_once && settlement.delivered))
-    next = loop_.now();
-  else if (stopped)
-    next = std::max(lane.closed_until(), loop_.now());
+      std::ranges::none_of(settlement.outcome.recipients, waits) && !settlement.delivery.leaves_doubtful();
+  // What a lane's trouble has stopped is due as before: its line knows when a lane is there for it.
+  const bool now = settlement.moves_on || settlement.next_port || nobody_waits ||
+                   (settlement.at_once && settlement.delivered) ||
+                   (settlement.stopped && !settlement.in_doubt);
+  const bool told = settlement.wait.count() > 0;
+  const Duration usual = told ? Duration(settlement.wait) : health_.backoff(settlement.delivery.attempt());
+  const SteadyTime next = loop_.now() + (now ? Duration::zero() : usual);
   const Duration wait = std::min(next, end_of_life(message)) - loop_.now();
   settlement.outcome.next_attempt =
       settlement.outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(wait);
-  const std::uint8_t step = message.route_step;
   const MessageId id = message.id;
   queue_.settle(message, settlement.outcome);
   Message* left = queue_.find(id);
   if (!left || left->pending == 0) return;
   if (settlement.moves_on)
-    left->route_step = static_cast<std::uint8_t>(step + 1);
-  else if (next_port)
-    left->route_step = step;
+    left->route_step = static_cast<std::uint8_t>(settlement.step + 1);
+  else if (settlement.next_port)
+    left->route_step = static_cast<std::uint8_t>(settlement.step);
   if (settlement.in_doubt)
     hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *left, settlement.delivery.leaves_doubtful());
-}
-
-// How long the lane waits, by what stopped it.
-void Dispatcher::stop_lane(const Settlement& settlement) {
-  LaneEntry& entry = settlement.entry;
-  send::Lane& lane = *entry.lane;
-  if (!lane.open()) return;  // another connection of this lane has said so already
-  const ReplyClass what = settlement.worst.reply_class;
-  if (what == ReplyClass::conn && lane.use_fewer_connections()) return;
-  Duration wait = backoff(lane.troubles() + 1);
-  if (what == ReplyClass::rate || what == ReplyClass::conn)
-    wait = std::min(wait, jittered(short_pause) * (1 + lane.troubles()));
-  if (what == ReplyClass::rate) lane.slow_down();
-  if (what == ReplyClass::quota) wait = std::max(wait, jittered(quota_pause));
-  if (settlement.worst.wait.count() > 0) wait = settlement.worst.wait;
-  lane.pause(loop_.now() + wait);
-  entry.pause_class = what;
-  entry.pause_reason = response_text(*settlement.event);
-  log_.warning("lane_paused", {{"upstream", entry.upstream},
-                               {"account", entry.username},
-                               {"host", settlement.report.host},
-                               {"class", settle::to_string(what)},
-                               {"code", settlement.event->trouble ? 0 : settlement.event->reply.code},
-                               {"response", entry.pause_reason},
-                               {"delay", std::chrono::duration<double>(wait).count()}});
 }
 
 // What the operator reads in `relayd status`.
@@ -433,7 +398,7 @@ void Dispatcher::note_reply(const Settlement& settlement) {
   const send::Event& event = settlement.event ? *settlement.event : settlement.report.recipients.back().event;
   settlement.entry.last_reply = event.trouble ? smtp::escape(event.text) : smtp::one_line(event.reply);
   settlement.entry.last_reply_at = loop_.wall_now();
-  if (settlement.entry.lane->quota().limited()) quotas_.touch();
+  if (settlement.entry.quota().limited()) quotas_.touch();
 }
 
 void Dispatcher::log_recipient(const Settlement& settlement, const send::RecipientEvent& entry,
@@ -481,16 +446,16 @@ void Dispatcher::log_recipient(const Settlement& settlement, const send::Recipie
 
 void Dispatcher::shut_down() {
   stopping_ = true;
-  lanes_.for_each([](LaneEntry& entry) { entry.lane->shut_down(); });
+  lanes_.for_each([](LaneEntry& entry) { entry.shut_down(); });
 }
 
 void Dispatcher::abort() {
-  lanes_.for_each([](LaneEntry& entry) { entry.lane->abort(); });
+  lanes_.for_each([](LaneEntry& entry) { entry.abort(); });
 }
 
 Task<void> Dispatcher::drained() {
   std::vector<send::Lane*> lanes;
-  lanes_.for_each([&lanes](LaneEntry& entry) { lanes.push_back(entry.lane.get()); });
+  lanes_.for_each([&lanes](LaneEntry& entry) { lanes.push_back(&entry); });
   for (send::Lane* lane : lanes) co_await lane->drained();
   co_await give_up_.drained();
   co_await quotas_.flush();

@@ -1,4 +1,4 @@
-// Dispatcher: takes what is due from the queue, routes it to a lane, and settles what came of it.
+// Dispatcher: takes what is due from the queue, finds the line of its route, and settles what came of it.
 //
 // Joins queue, route, send and settle. Owned by the relay. The route is computed at every attempt from the
 // present configuration.
@@ -7,14 +7,16 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
+#include <vector>
 
 #include "queue/queue.hpp"
-#include "queue/schedule.hpp"
 #include "relay/give_up.hpp"
+#include "relay/health.hpp"
 #include "relay/lanes.hpp"
+#include "relay/lines.hpp"
 #include "relay/quota_book.hpp"
 #include "relay/setup.hpp"
 #include "send/lane.hpp"
@@ -53,11 +55,13 @@ class Dispatcher final : public send::Desk {
   // Where the queue's on_due leads.
   void dispatch(queue::Message& message);
 
-  // Ends the pause of every lane that the message may take: the next attempt is made at once.
+  // Ends the pause of every lane that the message may take: it is tried at once.
   void clear_way(const queue::Message& message);
 
   // For the operator.
+  std::vector<std::string> steer(const std::string& upstream, const std::string& account, bool stops);
   const Lanes& lanes() const { return lanes_; }
+  const Lines& lines() const { return lines_; }
   std::size_t being_given_up() const { return give_up_.under_way(); }
 
   void shut_down();
@@ -65,25 +69,31 @@ class Dispatcher final : public send::Desk {
   async::Task<void> drained();
 
   // send::Desk
-  async::Task<std::unique_ptr<send::Delivery>> load(std::uint64_t message, std::uint32_t recipients) override;
-  void settle(std::uint64_t message, const send::Delivery& delivery, const send::Report& report) override;
+  bool waits(const send::Lane& lane) override;
+  std::optional<send::Ticket> next(send::Lane& lane, std::uint64_t most) override;
+  void changed(send::Lane& lane) override;
+  bool misses(const send::Lane& lane) override;
+  void knocked(send::Lane& lane, const send::Report& report,
+               const std::optional<send::Event>& failed) override;
+  async::Task<std::unique_ptr<send::Delivery>> load(send::Lane& lane, send::Ticket ticket) override;
+  void settle(send::Lane& lane, std::uint64_t message, const send::Delivery& delivery,
+              const send::Report& report) override;
   void give_back(std::uint64_t message) override;
-  void turned_down(std::uint64_t message) override;
+  void turned_down(send::Lane& lane, std::uint64_t message) override;
 
  private:
   struct Settlement;
-  struct Way;
 
-  Way find_way(const queue::Message& message, std::span<const route::Choice> choices);
+  std::span<const route::Choice> choices_for(const queue::Message& message,
+                                             std::span<const route::Choice> choices);
+  std::uint32_t share_of(const queue::Message& message, const LaneEntry& lane) const;
   bool takes_doubtful(const queue::Message& message, std::string_view upstream) const;
-  std::unique_ptr<send::Delivery> make_delivery(queue::Message& message, queue::Content content,
-                                                std::uint32_t recipients);
+  std::unique_ptr<send::Delivery> make_delivery(const LaneEntry& lane, queue::Message& message,
+                                                queue::Content content, std::uint32_t recipients);
   bool another_may_take(const Settlement& settlement) const;
   void judge(Settlement& settlement, const send::RecipientEvent& entry);
-  static bool shows_health(const Settlement& settlement);
-  void react(Settlement& settlement);
-  bool takes_next_port(Settlement& settlement);
-  void stop_lane(const Settlement& settlement);
+  void treat_lane(Settlement& settlement);
+  void settle(Settlement& settlement);
   void note_reply(const Settlement& settlement);
   void log_recipient(const Settlement& settlement, const send::RecipientEvent& entry,
                      const settle::Verdict& verdict, queue::RecipientState state);
@@ -91,9 +101,8 @@ class Dispatcher final : public send::Desk {
   bool clock_was_wrong(const queue::Message& message) const;
   void expire(queue::Message& message);
   void defer_unroutable(queue::Message& message);
-  Duration backoff(std::uint32_t attempts);
-  Duration jittered(Duration delay);
   SteadyTime end_of_life(const queue::Message& message) const;
+  void watch_clock();
 
   async::Loop& loop_;
   async::Workers& workers_;
@@ -103,8 +112,10 @@ class Dispatcher final : public send::Desk {
   Observer observer_;
   GiveUp give_up_;
   QuotaBook quotas_;
+  Health health_;
   Lanes lanes_;
-  std::unordered_map<std::uint64_t, LaneEntry*> under_way_;  // messages that a lane has
+  Lines lines_;
+  std::optional<WallTime::duration> clock_offset_;  // of the wall clock, when it was looked at last
   bool stopping_ = false;
 };
 

@@ -162,11 +162,14 @@ std::shared_ptr<send::Budget> Lanes::budget_for(const route::Upstream& upstream)
 
 LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   std::unique_ptr<LaneEntry>& entry = entries_[choice.id];
-  if (!entry) entry = std::make_unique<LaneEntry>();
   // Choices of one id differ in their rule alone. After a reload, the transport maker keeps the old one
   // alive.
-  if (std::exchange(entry->up_to_date, true)) return *entry;
+  if (entry && entry->up_to_date) return *entry;
   const route::Upstream& upstream = *choice.upstream;
+  const std::shared_ptr<send::Quota> quota = book_.quota_of(upstream.name, choice.username);
+  const send::LaneLimits limits = lane_limits(upstream.limits);
+  if (!entry) entry = std::make_unique<LaneEntry>(loop_, desk_, limits, budget_for(upstream), quota);
+  entry->up_to_date = true;
   entry->id = choice.id;
   entry->upstream = upstream.name;
   entry->username = choice.username;
@@ -178,16 +181,11 @@ LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   entry->next_password = false;
   entry->unread.clear();
   entry->offered.reset();
-  const std::shared_ptr<send::Quota> quota = book_.quota_of(upstream.name, choice.username);
   const config::Quota limit = upstream.limits.quota.value_or(config::Quota{});
   quota->use(limit.count, limit.period == config::Quota::Period::day ? send::Quota::Period::day
                                                                      : send::Quota::Period::month);
-  const send::LaneLimits limits = lane_limits(upstream.limits);
-  if (entry->lane)
-    entry->lane->use(limits, transport_maker(choice, *entry));
-  else
-    entry->lane = std::make_unique<send::Lane>(loop_, desk_, limits, budget_for(upstream), quota,
-                                               transport_maker(choice, *entry));
+  entry->use(limits, transport_maker(choice, *entry));
+  entry->probe();  // what was changed may be the cure
   return *entry;
 }
 

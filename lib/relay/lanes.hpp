@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,8 +27,12 @@
 
 namespace relayd {
 
-// A lane, how its next connection will be made, and what the operator wants to know of it.
-struct LaneEntry {
+struct RouteLine;
+
+// A lane, how its next connection will be made, what waits for it, and what the operator wants to know of it.
+struct LaneEntry final : send::Lane {
+  using Lane::Lane;
+
   std::string id;           // route::Choice::id
   bool up_to_date = false;  // the rest is what the present router says
   std::string upstream;
@@ -41,8 +46,12 @@ struct LaneEntry {
   bool configured = true;            // the present configuration leads here
   std::optional<smtp::Capabilities> offered;  // by its server when it was last connected to
   SteadyTime offered_at{};
-  std::unique_ptr<send::Lane> lane;
 
+  std::list<RouteLine*> lines;     // whose messages it takes now; see Lines
+  std::vector<RouteLine*> routes;  // the lines of all routes that lead here
+  bool passed_over = false;        // mail went another way, past it, since it was last tried
+
+  unsigned ends = 0;  // connections in a row that ended on the way and delivered nothing
   settle::ReplyClass pause_class = settle::ReplyClass::none;  // of the last pause
   std::string pause_reason;
   std::string last_reply;

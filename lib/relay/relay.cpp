@@ -106,10 +106,14 @@ std::optional<queue::Totals> Relay::totals() const {
 void Relay::open_window() {
   const config::Config& config = *setup_.config;
   try {
-    watch::Admin::Hooks hooks{[this](const queue::Message& message) { return upstreams_of(message); },
-                              [this](const queue::Message& message) { dispatcher_.clear_way(message); },
-                              [this] { return status_of(queue_, dispatcher_.lanes(), started_, loop_); },
-                              [this] { return starting(); }};
+    watch::Admin::Hooks hooks{
+        [this](const queue::Message& message) { return upstreams_of(message); },
+        [this](const queue::Message& message) { dispatcher_.clear_way(message); },
+        [this](const std::string& upstream, const std::string& account, bool stops) {
+          return dispatcher_.steer(upstream, account, stops);
+        },
+        [this] { return status_of(queue_, dispatcher_.lanes(), dispatcher_.lines(), started_, loop_); },
+        [this] { return starting(); }};
     admin_ = std::make_unique<watch::Admin>(loop_, workers_, queue_, config.admin_socket(), std::move(hooks));
   } catch (const net::BindError& error) {
     if (!config.admin.socket.empty()) throw;

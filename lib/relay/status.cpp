@@ -18,23 +18,24 @@ WallTime wall_time(SteadyTime when, Now now) {
   return now.wall + std::chrono::duration_cast<WallTime::duration>(when - now.steady);
 }
 
-State state_of(const send::Lane& lane, Now now) {
+State state_of(const send::Lane& lane, std::size_t waiting, Now now) {
+  if (lane.stopped()) return State::stopped;
   if (lane.paused_until() > now.steady) return State::paused;
   if (lane.quota().left(now.wall) == 0) return State::quota_used_up;
   if (lane.troubles() > 0) return State::probing;
   if (lane.pace().slowed(now.steady)) return State::slowed;
-  const bool has_work = lane.connections() > lane.idle_connections() || lane.waiting() > 0;
+  const bool has_work = lane.connections() > lane.idle_connections() || waiting > 0;
   return has_work ? State::open : State::idle;
 }
 
-LaneStatus describe(const LaneEntry& entry, Now now) {
-  const send::Lane& lane = *entry.lane;
+LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
+  const send::Lane& lane = entry;
   const send::Quota& quota = lane.quota();
   const Duration spacing = lane.pace().spacing(now.steady);
   LaneStatus status;
   status.upstream = entry.upstream;
   status.account = entry.username;
-  status.state = state_of(lane, now);
+  status.state = state_of(lane, waiting, now);
   status.until =
       status.state == State::quota_used_up ? quota.resets_at(now.wall) : wall_time(lane.closed_until(), now);
   status.reply_class = settle::to_string(entry.pause_class);
@@ -43,7 +44,7 @@ LaneStatus describe(const LaneEntry& entry, Now now) {
   status.busy = lane.connections() - lane.idle_connections();
   status.idle = lane.idle_connections();
   status.allowed = lane.allowed_connections();
-  status.waiting = lane.waiting();
+  status.waiting = waiting;
   if (spacing > Duration::zero())
     status.rate = std::chrono::duration<double>(std::chrono::minutes(1)) / spacing;
   if (quota.limited()) status.quota = {quota.limit(), quota.left(now.wall), quota.resets_at(now.wall)};
@@ -60,7 +61,7 @@ LaneStatus describe(const LaneEntry& entry, Now now) {
 
 }  // namespace
 
-watch::Status status_of(const queue::Queue& queue, const Lanes& lanes, SteadyTime started,
+watch::Status status_of(const queue::Queue& queue, const Lanes& lanes, const Lines& lines, SteadyTime started,
                         const async::Loop& loop) {
   const Now now{loop.now(), loop.wall_now()};
   watch::Status status;
@@ -70,7 +71,7 @@ watch::Status status_of(const queue::Queue& queue, const Lanes& lanes, SteadyTim
   std::set<std::string_view> used;
   lanes.for_each([&](const LaneEntry& entry) {
     if (!entry.configured) return;
-    status.lanes.push_back(describe(entry, now));
+    status.lanes.push_back(describe(entry, lines.waiting(entry), now));
     used.insert(entry.upstream);
   });
   for (const route::Upstream& upstream : lanes.router().upstreams())

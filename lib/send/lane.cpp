@@ -66,15 +66,15 @@ struct Lane::Connection final : Follow {
 };
 
 Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Budget> budget,
-           std::shared_ptr<Quota> quota, MakeTransport make_transport)
+           std::shared_ptr<Quota> quota)
     : loop_(loop),
       desk_(desk),
       limits_(limits),
       budget_(std::move(budget)),
       quota_(std::move(quota)),
-      make_transport_(std::move(make_transport)),
       pace_(limits.spacing),
       turn_(loop),
+      opening_(loop),
       ramp_(limits.connections),
       ceiling_(limits.connections) {}
 
@@ -92,6 +92,7 @@ void Lane::use(LaneLimits limits, MakeTransport make_transport) {
   ahead_ = true;
   ++generation_;
   dismiss_idle();
+  watch_opening();
 }
 
 // Idle connections end: none of them is handed a message any more.
@@ -104,7 +105,7 @@ void Lane::dismiss_idle() {
 // --- open and closed ---
 
 bool Lane::is_paused() const {
-  return stopping_ || loop_.now() < paused_until_;
+  return stopping_ || stopped_ || knocking_ || loop_.now() < paused_until_;
 }
 
 bool Lane::open() const {
@@ -117,21 +118,55 @@ SteadyTime Lane::closed_until() const {
   return std::max(paused_until_, loop_.now() + (quota_->resets_at(now) - now));
 }
 
-void Lane::pause(SteadyTime until) {
+void Lane::pause(SteadyTime until, Probe probe) {
   paused_until_ = until;
+  probe_ = probe;
   ++troubles_;
   ramp_ = 1;
-  return_line();
-}
-
-void Lane::return_line() {
   stop_waiting();
-  for (const Ticket& ticket : line_.take_all()) desk_.give_back(ticket.message);
+  watch_opening();
+  desk_.changed(*this);
 }
 
 void Lane::resume() {
   troubles_ = 0;
   paused_until_ = {};
+  desk_.changed(*this);
+  pump();
+}
+
+void Lane::probe() {
+  if (is_paused()) paused_until_ = {};
+  reopen();
+}
+
+void Lane::stop() {
+  stopped_ = true;
+  stop_waiting();
+  watch_opening();
+  dismiss_idle();
+  desk_.changed(*this);
+}
+
+void Lane::go_on() {
+  stopped_ = false;
+  probe();
+}
+
+void Lane::watch_opening() {
+  if (stopping_ || stopped_ || knocking_ || open()) return opening_.cancel();
+  opening_.at(closed_until(), [this] { reopen(); });
+}
+
+// Its pause or its quota's time is over.
+void Lane::reopen() {
+  if (!open()) return watch_opening();
+  const bool knocks = troubles_ > 0 && probe_ == Probe::knock && busy() == 0 && desk_.misses(*this);
+  if (knocks && budget_->used < budget_->limit) {
+    knocking_ = true;
+    return scope_.spawn(serve(std::nullopt));
+  }
+  desk_.changed(*this);
   pump();
 }
 
@@ -150,25 +185,31 @@ std::uint32_t Lane::allowed_connections() const {
 
 // --- who is next ---
 
-void Lane::enqueue(std::string_view sender, Ticket ticket) {
-  line_.push(sender, ticket);
-  pump();
-}
-
 // Somebody waits, and neither pace nor quota is against it.
 bool Lane::may_take() {
-  if (line_.empty() || !open()) return false;
+  if (!desk_.waits(*this)) return false;
+  if (!open()) {  // a quota that another lane has used up
+    watch_opening();
+    desk_.changed(*this);
+    return false;
+  }
   const SteadyTime ready = pace_.ready_at(loop_.now());
   if (ready <= loop_.now()) return true;
   turn_.at(ready, [this] { pump(); });
   return false;
 }
 
-Ticket Lane::take() {
-  const Ticket ticket =
-      *line_.pop(std::min<std::uint64_t>(limits_.recipients_per_message, quota_->left(loop_.wall_now())));
-  pace_.take(ticket.recipients, loop_.now());
-  if (quota_->limited()) quota_->take(ticket.recipients, loop_.wall_now());
+std::optional<Ticket> Lane::take() {
+  const std::uint64_t left = quota_->left(loop_.wall_now());
+  const std::optional<Ticket> ticket =
+      desk_.next(*this, std::min<std::uint64_t>(limits_.recipients_per_message, left));
+  if (!ticket) return ticket;
+  pace_.take(ticket->recipients, loop_.now());
+  if (!quota_->limited()) return ticket;
+  quota_->take(ticket->recipients, loop_.wall_now());
+  if (quota_->left(loop_.wall_now()) > 0) return ticket;
+  watch_opening();
+  desk_.changed(*this);
   return ticket;
 }
 
@@ -190,19 +231,21 @@ bool Lane::is_worn(const Connection& connection) const {
 // in line.
 void Lane::pump() {
   while (busy() < allowed_connections() && may_take()) {
-    if (!idle_.empty()) {
-      Connection* connection = idle_.back();  // the one used last: the others may reach their idle time
-      idle_.pop_back();
-      show_idle();
-      connection->handed = take();
-      connection->transport->wake();
-    } else if (has_room()) {
-      scope_.spawn(serve(take()));
-    } else {
-      break;
+    const bool is_warm = !idle_.empty();
+    if (!is_warm && !has_room()) break;
+    const std::optional<Ticket> ticket = take();
+    if (!ticket) break;
+    if (!is_warm || idle_.empty()) {
+      scope_.spawn(serve(ticket));
+      continue;
     }
+    Connection* connection = idle_.back();  // the one used last: the others may reach their idle time
+    idle_.pop_back();
+    show_idle();
+    connection->handed = ticket;
+    connection->transport->wake();
+    show_probe();
   }
-  if (quota_->left(loop_.wall_now()) == 0) return_line();
 }
 
 // --- the upstream's connections, shared with other lanes ---
@@ -210,7 +253,7 @@ void Lane::pump() {
 // Another lane has messages and not one connection for them.
 bool Lane::others_wait() const {
   return std::any_of(budget_->waiting.begin(), budget_->waiting.end(), [this](const Lane* lane) {
-    return lane != this && lane->connections_ == 0 && !lane->line_.empty();
+    return lane != this && lane->connections_ == 0 && desk_.waits(*lane);
   });
 }
 
@@ -264,13 +307,19 @@ void Lane::share_room() {
 
 // --- a connection's life ---
 
-// Message after message, then warm for a while.
-Task<void> Lane::serve(Ticket ticket) {
+// Message after message, then warm for a while. Without a ticket it knocks first.
+Task<void> Lane::serve(std::optional<Ticket> ticket) {
   ++connections_;
   ++budget_->used;
+  show_probe();
   Connection connection(*this);
   all_.insert(&connection);
   std::optional<Ticket> next = ticket;
+  if (!next) {
+    const bool opened = co_await knock(connection);
+    if (opened) next = take_for(connection);
+    if (opened && !next && !others_wait()) next = co_await wait_for_work(connection);
+  }
   while (next) {
     const bool opened = co_await carry(connection, *next);
     if (!opened) break;
@@ -286,13 +335,36 @@ Task<void> Lane::serve(Ticket ticket) {
   all_.erase(&connection);
   --connections_;
   --budget_->used;
+  show_probe();
   share_room();
+}
+
+// Whether the trouble is over shows before any message is put at risk.
+Task<bool> Lane::knock(Connection& connection) {
+  const std::optional<Event> failed = co_await open_transport(connection);
+  const Report report = connection.transport->describe();
+  if (failed) connection.drop_transport();
+  knocking_ = false;
+  desk_.knocked(*this, report, failed);
+  co_return !failed;
+}
+
+// A lane that probes takes one message at a time: whether it has one concerns the others.
+void Lane::show_probe() {
+  if (troubles_ > 0) desk_.changed(*this);
+}
+
+// What was taken from the quota and not sent.
+void Lane::return_quota(std::uint64_t recipients) {
+  const bool was_open = open();
+  quota_->give_back(recipients);
+  if (!was_open) reopen();
 }
 
 Task<void> Lane::load(Ticket ticket, Taken& place) {
   place.ticket = ticket;
-  place.delivery = co_await desk_.load(ticket.message, ticket.recipients);
-  if (!place.delivery) quota_->give_back(ticket.recipients);
+  place.delivery = co_await desk_.load(*this, ticket);
+  if (!place.delivery) return_quota(ticket.recipients);
 }
 
 // Sends a message, and what follows it on the way; opens if need be. False: it could not be opened.
@@ -300,14 +372,20 @@ Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
   co_await load(ticket, connection.current);
   while (connection.current.delivery) {
     if (!connection.transport && is_paused()) {
-      quota_->give_back(connection.current.ticket.recipients);
+      return_quota(connection.current.ticket.recipients);
       desk_.give_back(connection.current.ticket.message);
       connection.current.delivery.reset();
       break;
     }
     if (!connection.transport) {
-      const bool opened = co_await open_transport(connection);
-      if (!opened) co_return false;
+      const std::optional<Event> failed = co_await open_transport(connection);
+      if (failed) {
+        Report report = connection.transport->describe();
+        report.add_rest(*connection.current.delivery, *failed);
+        connection.drop_transport();
+        settle(connection.current, report);
+        co_return false;
+      }
     }
     ++connection.carried;
     const Report report = co_await connection.transport->send(*connection.current.delivery, connection);
@@ -319,19 +397,14 @@ Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
   co_return true;
 }
 
-Task<bool> Lane::open_transport(Connection& connection) {
+Task<std::optional<Event>> Lane::open_transport(Connection& connection) {
   connection.transport = make_transport_();
   connection.generation = generation_;
   const SteadyTime begun = loop_.now();
-  const std::optional<Event> failed = co_await connection.transport->open();
+  std::optional<Event> failed = co_await connection.transport->open();
   const SteadyTime opened = loop_.now();
   connection.turn_until = opened + std::min<Duration>(turn_openings * (opened - begun), longest_turn);
-  if (!failed) co_return true;
-  Report report = connection.transport->describe();
-  report.add_rest(*connection.current.delivery, *failed);
-  connection.drop_transport();
-  settle(connection.current, report);
-  co_return false;
+  co_return failed;
 }
 
 // A message is over; the one that was to follow it is the current one now.
@@ -348,7 +421,7 @@ void Lane::conclude(Connection& connection, const Report& report) {
     lost_behind_dot_ = 0;
   if (ahead_ && (report.out_of_step || lost_behind_dot_ >= lost_behind_dot_limit)) {
     ahead_ = false;
-    desk_.turned_down(done.ticket.message);
+    desk_.turned_down(*this, done.ticket.message);
   }
   leaving_ = false;
   settle(done, report);
@@ -357,8 +430,8 @@ void Lane::conclude(Connection& connection, const Report& report) {
 
 void Lane::settle(const Taken& taken, const Report& report) {
   const std::uint64_t used = spent(report);
-  if (used < taken.ticket.recipients) quota_->give_back(taken.ticket.recipients - used);
-  desk_.settle(taken.ticket.message, *taken.delivery, report);
+  if (used < taken.ticket.recipients) return_quota(taken.ticket.recipients - used);
+  desk_.settle(*this, taken.ticket.message, *taken.delivery, report);
   if (used == 0 || troubles_ > 0 || ramp_ >= limits_.connections) return;
   ++ramp_;
   pump();
@@ -366,7 +439,7 @@ void Lane::settle(const Taken& taken, const Report& report) {
 
 Task<std::optional<Ticket>> Lane::wait_for_work(Connection& connection) {
   connection.handed.reset();
-  if (stopping_) co_return std::nullopt;
+  if (stopping_ || stopped_) co_return std::nullopt;
   connection.idle_since = loop_.now();
   idle_.push_back(&connection);
   show_idle();
@@ -381,7 +454,8 @@ Task<std::optional<Ticket>> Lane::wait_for_work(Connection& connection) {
 void Lane::shut_down() {
   stopping_ = true;
   turn_.cancel();
-  return_line();
+  opening_.cancel();
+  stop_waiting();
   dismiss_idle();
 }
 

@@ -1,8 +1,9 @@
-// Lane: one credential at one upstream, with its own waiting line, warm connections, limits and breaker.
+// Lane: one credential at one upstream, with its warm connections, limits and breaker.
 //
 // Fifth stage of the path; owned by the relay, one for each (upstream, credential). All senders who share an
-// account share its connections and take turns; no lane waits for another. It sends and reports; what an
-// answer means is decided by its Desk, which tells the lane to pause, slow down or use fewer connections.
+// account share its connections; no lane waits for another. It takes a message from its Desk when it has a
+// connection for it, sends and reports; what an answer means is decided by the Desk, which tells the lane to
+// pause, slow down or use fewer connections.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,6 @@
 #include <memory>
 #include <optional>
 #include <set>
-#include <string_view>
 
 #include "send/line.hpp"
 #include "send/pace.hpp"
@@ -45,17 +45,30 @@ struct Budget {
 class Desk {
  public:
   virtual ~Desk() = default;
+  // Whether somebody waits whom the lane may take now.
+  virtual bool waits(const Lane& lane) = 0;
+  // Whose turn it is, to be sent to so many recipients at most; nothing: nobody's for now, and the desk calls
+  // pump() when that changes.
+  virtual std::optional<Ticket> next(Lane& lane, std::uint64_t most) = 0;
+  // The lane has opened or closed, or a probe has begun or ended: others may take what it took, or it what
+  // they took.
+  virtual void changed(Lane& lane) = 0;
+  // Mail waits for the lane, or has gone another way since it closed.
+  virtual bool misses(const Lane& lane) = 0;
+  // A connection without a message was opened, or could not be: see pause(). The desk resumes the lane or
+  // pauses it again.
+  virtual void knocked(Lane& lane, const Report& report, const std::optional<Event>& failed) = 0;
   // The message for at most so many of its recipients, ready for sending; null when it is gone or cannot be
   // read (the desk has dealt with it).
-  virtual async::Task<std::unique_ptr<Delivery>> load(std::uint64_t message, std::uint32_t recipients) = 0;
+  virtual async::Task<std::unique_ptr<Delivery>> load(Lane& lane, Ticket ticket) = 0;
   // What came of it, with an event for each recipient of the delivery. When no connection could be opened,
   // the desk must pause the lane or change what the next transport will be.
-  virtual void settle(std::uint64_t message, const Delivery& delivery, const Report& report) = 0;
+  virtual void settle(Lane& lane, std::uint64_t message, const Delivery& delivery, const Report& report) = 0;
   // It was not tried; back to the queue.
   virtual void give_back(std::uint64_t message) = 0;
   // Messages do not follow each other behind the final dot any more: the server, seen with this one,
   // mishandles it.
-  virtual void turned_down(std::uint64_t message) = 0;
+  virtual void turned_down(Lane& lane, std::uint64_t message) = 0;
 };
 
 class Lane {
@@ -63,18 +76,24 @@ class Lane {
   using MakeTransport = std::function<std::unique_ptr<Transport>()>;
 
   Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Budget> budget,
-       std::shared_ptr<Quota> quota, MakeTransport make_transport);
-  ~Lane();
+       std::shared_ptr<Quota> quota);
+  virtual ~Lane();
 
-  // Takes a message. Only while it is open(): a closed lane has no line. `sender` is whose turn it counts as.
-  void enqueue(std::string_view sender, Ticket ticket);
-
-  // Stops until then: the line goes back to the desk. Afterwards a single connection probes; a delivery or a
-  // refusal that is the message's own fault opens the lane again, one connection more for each delivery.
-  void pause(SteadyTime until);
+  // What shows that the trouble is over.
+  enum class Probe {
+    message,  // a delivery, or a refusal that is the message's own fault
+    knock,    // greeting and login: no message is put at risk
+  };
+  // Stops until then. Afterwards a single connection probes, and the lane opens again with one connection
+  // more for each delivery. A knock goes out by itself where mail misses the lane.
+  void pause(SteadyTime until, Probe probe = Probe::message);
   void resume();
   // Ends a pause before its time; a single connection probes all the same.
-  void probe() { paused_until_ = {}; }
+  void probe();
+  // Until go_on() it takes nothing, whatever it is told; connections end with the message they carry.
+  void stop();
+  void go_on();
+  bool stopped() const { return stopped_; }
   // The upstream finds it too fast: half the pace, for a while.
   void slow_down() { pace_.slow_down(loop_.now()); }
   // The upstream has too many connections: one less than now, one more again each minute. False: it is down
@@ -86,14 +105,13 @@ class Lane {
 
   bool open() const;
   // It tries whether the trouble is over, and has a message for that.
-  bool probing() const { return troubles_ > 0 && (busy() > 0 || !line_.empty()); }
+  bool probing() const { return troubles_ > 0 && busy() > 0; }
   // The end of its latest pause; long ago: it has none.
   SteadyTime paused_until() const { return paused_until_; }
   // When it opens again, by its pause or its quota.
   SteadyTime closed_until() const;
   unsigned troubles() const { return troubles_; }  // pauses in a row
 
-  std::size_t waiting() const { return line_.size(); }
   std::size_t connections() const { return connections_; }
   std::size_t idle_connections() const { return idle_.size(); }
   std::uint32_t allowed_connections() const;
@@ -101,13 +119,14 @@ class Lane {
   const Quota& quota() const { return *quota_; }
   bool sends_ahead() const { return ahead_; }
 
-  // Sends what waits, as far as limits allow.
+  // Takes what waits, as far as limits allow.
   void pump();
 
-  // What connections go by from now on. Idle ones end, busy ones when their message is done.
+  // What connections go by from now on; before the first message. Idle ones end, busy ones when their message
+  // is done.
   void use(LaneLimits limits, MakeTransport make_transport);
 
-  // Gives the line back; connections end with the message they carry.
+  // Takes nothing more; connections end with the message they carry.
   void shut_down();
   void abort();
   async::Task<void> drained() { return scope_.drained(); }
@@ -121,8 +140,10 @@ class Lane {
   };
 
   bool is_paused() const;
-  Ticket take();
+  std::optional<Ticket> take();
   bool may_take();
+  void watch_opening();
+  void reopen();
   std::optional<Ticket> take_for(const Connection& connection);
   bool is_worn(const Connection& connection) const;
   bool others_wait() const;
@@ -131,14 +152,16 @@ class Lane {
   bool give_room(SteadyTime idle_since);
   void share_room();
   void stop_waiting();
-  void return_line();
   void dismiss_idle();
   void show_idle();
 
-  async::Task<void> serve(Ticket ticket);
+  async::Task<void> serve(std::optional<Ticket> ticket);
+  async::Task<bool> knock(Connection& connection);
+  void show_probe();
+  void return_quota(std::uint64_t recipients);
   async::Task<void> load(Ticket ticket, Taken& place);
   async::Task<bool> carry(Connection& connection, Ticket ticket);
-  async::Task<bool> open_transport(Connection& connection);
+  async::Task<std::optional<Event>> open_transport(Connection& connection);
   void conclude(Connection& connection, const Report& report);
   void settle(const Taken& taken, const Report& report);
   async::Task<std::optional<Ticket>> wait_for_work(Connection& connection);
@@ -150,14 +173,17 @@ class Lane {
   std::shared_ptr<Budget> budget_;
   std::shared_ptr<Quota> quota_;
   MakeTransport make_transport_;
-  Line line_;
   Pace pace_;
-  async::Timer turn_;  // rings when the pace allows the next message
+  async::Timer turn_;     // rings when the pace allows the next message
+  async::Timer opening_;  // rings when the lane opens by itself
   std::set<Connection*> all_;
   std::deque<Connection*> idle_;
   std::optional<std::list<Lane*>::iterator> place_;  // among those that wait for room
   std::size_t connections_ = 0;
   SteadyTime paused_until_{};
+  Probe probe_ = Probe::message;
+  bool knocking_ = false;
+  bool stopped_ = false;  // by the operator
   unsigned troubles_ = 0;
   std::uint32_t ramp_;     // connections that may be used after trouble; grows with success
   std::uint32_t ceiling_;  // connections that the upstream stands, as far as we know

@@ -113,6 +113,8 @@ Task<void> Admin::answer(async::Stream& stream, const Request& request) {
     co_await show(stream, request);
   else if (request.command == "status")
     co_await tell_status(stream);
+  else if (request.command == "pause" || request.command == "resume")
+    co_await steer(stream, request);
   else
     co_await visit(stream, request);
 }
@@ -145,6 +147,20 @@ Task<void> Admin::tell_status(async::Stream& stream) {
   if (oldest) status.oldest = {oldest->id, oldest->accepted};
   const std::string line = co_await workers_.run([&status] { return to_line(std::move(status)); });
   co_await write(stream, line);
+}
+
+// pause, resume: the lanes of an upstream.
+Task<void> Admin::steer(async::Stream& stream, const Request& request) {
+  const std::vector<std::string> accounts =
+      hooks_.steer(request.upstream, request.account, request.command == "pause");
+  std::string out;
+  for (const std::string& account : accounts)
+    out += line_of({{"upstream", request.upstream}, {"account", account}, {"done", request.command}});
+  if (accounts.empty())
+    out = error_line("", fmt::format("no rule leads to an upstream '{}'{}", request.upstream,
+                                     request.account.empty() ? "" : " as '" + request.account + "'"));
+  out += end_line(accounts.size());
+  co_await write(stream, out);
 }
 
 // list, retry, hold, release, delete: message by message, so that other work comes in between. What it says
@@ -241,9 +257,10 @@ std::string Admin::describe(const Message& message) const {
                    {"doubtful", message.doubtful},
                    {"doubted", message.doubted},
                    {"doubts", message.doubts}});
-  if (message.state == MessageState::waiting)
-    object["due_in"] = std::max<std::int64_t>(
-        0, std::chrono::duration_cast<std::chrono::seconds>(message.due - loop_.now()).count());
+  if (message.state != MessageState::waiting) return line_of(object);
+  const auto wait = std::chrono::duration_cast<std::chrono::seconds>(message.due - loop_.now());
+  object["due_in"] = message.line != 0 ? 0 : std::max<std::int64_t>(0, wait.count());
+  if (message.line != 0) object["in_line"] = true;
   return line_of(object);
 }
 

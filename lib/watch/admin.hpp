@@ -28,6 +28,10 @@ class Admin {
     std::function<std::vector<std::string>(const queue::Message&)> upstreams_of;
     // The operator wants it tried: whatever pauses its way must not stand before it.
     std::function<void(const queue::Message&)> clear_way;
+    // Stops, or lets go on, the lanes of an upstream, or of one account there; returns their user names.
+    std::function<std::vector<std::string>(const std::string& upstream, const std::string& account,
+                                           bool stops)>
+        steer;
     // How it stands, but for the oldest message.
     std::function<Status()> status;
     // The same while the queue is being read, and nothing can be asked of it.
@@ -47,6 +51,7 @@ class Admin {
   async::Task<void> tell_health(async::Stream& stream, const char* health);
   async::Task<void> answer(async::Stream& stream, const Request& request);
   async::Task<void> tell_status(async::Stream& stream);
+  async::Task<void> steer(async::Stream& stream, const Request& request);
   async::Task<void> visit(async::Stream& stream, const Request& request);
   async::Task<void> show(async::Stream& stream, const Request& request);
   async::Task<void> send_content(async::Stream& stream, const queue::Content& content);

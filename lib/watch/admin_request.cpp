@@ -12,8 +12,8 @@ namespace relayd::watch {
 using nlohmann::json;
 
 namespace {
-constexpr std::string_view commands[] = {"list",    "show",   "retry",  "hold",
-                                         "release", "delete", "status", "health"};
+constexpr std::string_view commands[] = {"list",   "show",   "retry",  "hold",  "release",
+                                         "delete", "status", "health", "pause", "resume"};
 }
 
 std::string to_line(const Request& request) {
@@ -23,6 +23,7 @@ std::string to_line(const Request& request) {
                      {"sender", request.sender},
                      {"recipient", request.recipient},
                      {"upstream", request.upstream},
+                     {"account", request.account},
                      {"state", request.state},
                      {"body", request.body},
                      {"not_taken", request.not_taken},
@@ -40,6 +41,7 @@ Result<Request> parse_request(std::string_view line) {
     request.sender = object.value("sender", "");
     request.recipient = object.value("recipient", "");
     request.upstream = object.value("upstream", "");
+    request.account = object.value("account", "");
     request.state = object.value("state", "");
     request.body = object.value("body", false);
     request.not_taken = object.value("not_taken", false);
@@ -49,6 +51,11 @@ Result<Request> parse_request(std::string_view line) {
   }
   if (std::find(std::begin(commands), std::end(commands), request.command) == std::end(commands))
     return Error{fmt::format("unknown command '{}'", request.command)};
+  if (request.command == "pause" || request.command == "resume") {
+    if (request.upstream.empty())
+      return Error{fmt::format("{} which lane? Name its upstream", request.command)};
+    return request;
+  }
   if (request.command == "show" && request.ids.empty()) return Error{"show which message? Give its id"};
   // Who says so has looked at the upstream for each of them.
   if (request.not_taken && (request.command != "retry" || request.ids.empty() || request.has_filter()))

@@ -1,4 +1,4 @@
-// Request: what the operator asks of a running relay, as `relayd queue` and `relayd status` say it and Admin
+// Request: what the operator asks of a running relay, as `relayd queue`, `lane` and `status` say it and Admin
 // reads it.
 //
 // Both ends use this file, so that they cannot drift apart. A line of JSON on the wire.
@@ -13,12 +13,14 @@
 namespace relayd::watch {
 
 struct Request {
-  std::string command;           // list | show | retry | hold | release | delete | status | health
+  // list | show | retry | hold | release | delete: messages; pause | resume: lanes; status | health
+  std::string command;
   std::vector<std::string> ids;  // these; none: all that the filters let through
   bool all = false;              // meant all, without a filter
   std::string sender;            // "ann@example.com" or "@example.com", in any case; empty: any
   std::string recipient;         // the same
-  std::string upstream;          // name of the upstream the message waits for; empty: any
+  std::string upstream;          // name of the upstream the message waits for, or of the lane; empty: any
+  std::string account;           // of the lane: its user name; empty: any
   std::string state;             // waiting | ready | held | failed; empty: any
   bool body = false;             // show: the whole message, not its header alone
   bool not_taken = false;        // retry: the upstream is known not to have taken what is in doubt

@@ -61,7 +61,7 @@ json describe(const LaneStatus& lane, WallTime now) {
 }  // namespace
 
 const char* to_string(LaneStatus::State state) {
-  constexpr const char* names[] = {"paused", "quota_used_up", "probing", "slowed", "open", "idle"};
+  constexpr const char* names[] = {"stopped", "paused", "quota_used_up", "probing", "slowed", "open", "idle"};
   return names[static_cast<std::size_t>(state)];
 }
 

@@ -19,6 +19,7 @@ namespace relayd::watch {
 struct LaneStatus {
   // The worst that is true of it, worst first.
   enum class State {
+    stopped,        // by the operator
     paused,         // until `until`, because of `reason`
     quota_used_up,  // until `until`
     probing,        // the pause is over; the next message shows whether `reason` still holds

@@ -51,16 +51,23 @@ class DispatcherFixture : public QueueFixture {
   }
   void start() { start(dialer); }
   void start(async::Dialer& with) {
-    const route::Router::Built built = route::Router::build(config);
-    for (const config::Diagnostic& error : built.errors) ADD_FAILURE() << error.text;
-    relayd::Setup setup;
-    setup.config = config;
-    setup.router = built.router;
+    const relayd::Setup setup = make_setup();
     dispatcher = std::make_unique<Dispatcher>(loop, workers, *disk, log_, with, *queue, setup);
     dispatcher->observe([this](const Dispatcher::Attempt& attempt) {
       attempts.push_back(attempt.upstream + " " + attempt.to + " " + attempt.response);
     });
     queue->on_due([this](queue::Message& message) { dispatcher->dispatch(message); });
+  }
+
+  // The configuration that `config` is now.
+  void reload() { dispatcher->use(make_setup()); }
+  relayd::Setup make_setup() const {
+    const route::Router::Built built = route::Router::build(config);
+    for (const config::Diagnostic& error : built.errors) ADD_FAILURE() << error.text;
+    relayd::Setup setup;
+    setup.config = config;
+    setup.router = built.router;
+    return setup;
   }
 
   // The next connection to this port meets this, and QUIT once it is idle; one that nobody expects is

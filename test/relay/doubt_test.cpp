@@ -78,7 +78,7 @@ TEST_F(DoubtTest, TheOthersGoElsewhereWithoutThem) {
   expect(2, greeting() + envelope({"c@example.org"}) + "S: 250 Ok\n" + content());
   advance(40s);
   run_until_attempts(1);
-  EXPECT_THAT(attempts, ElementsAre("backup c@example.org 250 Ok"));
+  EXPECT_EQ(attempts.back(), "backup c@example.org 250 Ok");
   EXPECT_THAT(read(id).states, ElementsAre(doubtful, delivered));
   EXPECT_EQ(message(id).doubted, "office");
   expect(1, greeting() + envelope({"b@example.org"}) + "S: 250 Ok\n" + content());
@@ -125,6 +125,7 @@ TEST_F(DoubtTest, WhatWasHeldIsTriedOnceMoreByRetry) {
       advance(60s);
     run_until_attempts(i);
   }
+  dispatcher->clear_way(message(id));
   queue->retry(message(id));  // office refuses the connection: nothing new that could be in doubt
   run_until_attempts(4);
   EXPECT_EQ(message(id).state, MessageState::waiting);

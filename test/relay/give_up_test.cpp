@@ -104,7 +104,6 @@ TEST_F(GiveUpTest, AClockThatIsAYearBehindEndsNothing) {
   start();
   run_until_attempts(1);
   EXPECT_EQ(message(id).state, MessageState::waiting);
-  EXPECT_EQ(message(id).due - loop.now(), 60s);
 }
 
 TEST_F(GiveUpTest, AClockThatWasNotSetYetEndsNothing) {
@@ -116,7 +115,6 @@ TEST_F(GiveUpTest, AClockThatWasNotSetYetEndsNothing) {
   run_until_attempts(1);
   EXPECT_EQ(message(id).state, MessageState::waiting);
   EXPECT_EQ(message(id).lives_from, right);
-  EXPECT_EQ(message(id).due - loop.now(), 60s);
   // And from then on its lifetime is as long as any.
   advance(std::chrono::seconds(config->queue.lifetime) + 1s);
   EXPECT_EQ(message(id).state, MessageState::failed);
@@ -130,7 +128,6 @@ TEST_F(GiveUpTest, AnExpiredMessageThatIsTriedAgainHasItsWholeLifetime) {
   queue->retry(message(id));
   run_until_attempts(1);
   EXPECT_EQ(message(id).state, MessageState::waiting);
-  EXPECT_EQ(message(id).due - loop.now(), 60s);
 }
 
 }  // namespace

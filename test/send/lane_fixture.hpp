@@ -139,39 +139,66 @@ class NumberedDelivery final : public Delivery {
   std::vector<std::uint32_t> recipients_{0};
 };
 
+// With a line for each lane.
 class FakeDesk final : public Desk {
  public:
-  Task<std::unique_ptr<Delivery>> load(std::uint64_t message, std::uint32_t recipients) override {
-    loaded.emplace_back(message, recipients);
+  bool waits(const Lane& lane) override { return !lines[&lane].empty() && lane.open(); }
+  std::optional<Ticket> next(Lane& lane, std::uint64_t most) override {
+    return lines[&lane].pop(most, [this](std::uint64_t message) { return recipients[message]; });
+  }
+  void changed(Lane& lane) override {
+    ++changes;
+    is_open = lane.open();
+  }
+  bool misses(const Lane& lane) override { return !lines[&lane].empty(); }
+  void knocked(Lane&, const Report&, const std::optional<Event>& failed) override {
+    knocks.push_back(failed ? test::shown(*failed) : "let in");
+    if (on_knock) on_knock(!failed);
+  }
+  Task<std::unique_ptr<Delivery>> load(Lane&, Ticket ticket) override {
+    loaded.emplace_back(ticket.message, ticket.recipients);
     std::unique_ptr<Delivery> delivery;
-    if (message != gone) delivery = std::make_unique<NumberedDelivery>(message);
+    if (ticket.message != gone) delivery = std::make_unique<NumberedDelivery>(ticket.message);
     co_return delivery;
   }
-  void settle(std::uint64_t message, const Delivery&, const Report& report) override {
+  void settle(Lane&, std::uint64_t message, const Delivery&, const Report& report) override {
     settled.push_back(fmt::format("{} {}", message, test::shown(report.recipients.at(0).event)));
     if (on_settle) on_settle();
   }
   void give_back(std::uint64_t message) override { given_back.push_back(message); }
-  void turned_down(std::uint64_t message) override { turned_down_at.push_back(message); }
+  void turned_down(Lane&, std::uint64_t message) override { turned_down_at.push_back(message); }
 
+  std::map<const Lane*, Line> lines;
+  std::map<std::uint64_t, std::uint32_t> recipients;  // of those in a line
   std::vector<std::string> settled;
   std::vector<std::uint64_t> given_back;
   std::vector<std::uint64_t> turned_down_at;
   std::vector<std::pair<std::uint64_t, std::uint32_t>> loaded;  // message, recipients
+  std::vector<std::string> knocks;
   std::uint64_t gone = 0;
+  unsigned changes = 0;
+  bool is_open = true;  // as the lane said last
   std::function<void()> on_settle;
+  std::function<void(bool)> on_knock;
 };
 
 class LaneTest : public testing::Test {
  protected:
   std::unique_ptr<Lane> make_lane() {
-    return std::make_unique<Lane>(loop, desk, limits, budget, quota,
-                                  [this] { return std::make_unique<FakeTransport>(world); });
+    auto lane = std::make_unique<Lane>(loop, desk, limits, budget, quota);
+    lane->use(limits, [this] { return std::make_unique<FakeTransport>(world); });
+    return lane;
+  }
+  void enqueue(Lane& lane, Ticket ticket, const std::string& sender = "ann@example.com") {
+    desk.recipients[ticket.message] = ticket.recipients;
+    desk.lines[&lane].push(sender, ticket.message);
+    lane.pump();
   }
   void enqueue(Lane& lane, std::initializer_list<std::uint64_t> messages) {
-    for (const std::uint64_t message : messages) lane.enqueue("ann@example.com", {message, 1});
+    for (const std::uint64_t message : messages) enqueue(lane, Ticket{message, 1});
     loop.run();
   }
+  std::size_t waiting(const Lane& lane) { return desk.lines[&lane].size(); }
   void finish(int connection, Event event = Event(Stage::final_dot, {250, {}, "Ok"}), bool usable = true) {
     world.connections.at(connection)->finish(std::move(event), usable);
     loop.run();

@@ -9,7 +9,7 @@ TEST_F(LaneTest, OpensAsManyConnectionsAsItMay) {
   const auto lane = make_lane();
   enqueue(*lane, {1, 2, 3, 4});
   EXPECT_THAT(world.log, ElementsAre("1: open", "1: send 1", "2: open", "2: send 2"));
-  EXPECT_EQ(lane->waiting(), 2U);
+  EXPECT_EQ(waiting(*lane), 2U);
   EXPECT_EQ(lane->connections(), 2U);
   finish(2);
   finish(1);
@@ -134,8 +134,8 @@ TEST_F(LaneTest, AMessageHandedToALeavingServerTakesAnotherConnection) {
   const auto lane = make_lane();
   enqueue(*lane, {1});
   finish(1);
-  lane->enqueue("ann@example.com", {2, 1});  // wakes the connection,
-  world.connections.at(1)->leave();          // which is gone before it hears of it
+  enqueue(*lane, Ticket{2, 1});      // wakes the connection,
+  world.connections.at(1)->leave();  // which is gone before it hears of it
   loop.run();
   EXPECT_THAT(world.log, ElementsAre("1: open", "1: send 1", "2: open", "2: send 2"));
   finish(2);
@@ -157,21 +157,53 @@ TEST_F(LaneTest, AServerThatLeavesAnIdleConnectionIsForgotten) {
 
 // --- pause, probe, resume ---
 
-TEST_F(LaneTest, APauseGivesTheLineBack) {
+TEST_F(LaneTest, APausedLaneTakesNothing) {
   limits.connections = 1;
   const auto lane = make_lane();
   enqueue(*lane, {1, 2, 3});
   lane->pause(loop.now() + 60s);
-  EXPECT_THAT(desk.given_back, ElementsAre(2, 3));
+  EXPECT_FALSE(desk.is_open);
   EXPECT_FALSE(lane->open());
   EXPECT_EQ(lane->closed_until(), loop.now() + 60s);
   EXPECT_EQ(lane->troubles(), 1U);
   finish(1);
   loop.advance(59s);
   EXPECT_FALSE(lane->open());
+  EXPECT_EQ(waiting(*lane), 2U);
   loop.advance(1s);
-  EXPECT_TRUE(lane->open());
+  EXPECT_TRUE(desk.is_open);
+  EXPECT_EQ(waiting(*lane), 1U);
   end(*lane);
+}
+
+TEST_F(LaneTest, AKnockPutsNoMessageAtRisk) {
+  const auto lane = make_lane();
+  world.cannot_open = Event(Stage::connect, Trouble::unreachable, "refused");
+  desk.on_settle = [&] { lane->pause(loop.now() + 5s, Lane::Probe::knock); };
+  desk.on_knock = [&](bool let_in) {
+    if (let_in) return lane->resume();
+    lane->pause(loop.now() + 10s, Lane::Probe::knock);
+  };
+  enqueue(*lane, {1});
+  enqueue(*lane, {2, 3});
+  loop.advance(5s);
+  EXPECT_THAT(desk.knocks, ElementsAre("connect unreachable"));
+  EXPECT_THAT(desk.settled, SizeIs(1));
+  EXPECT_EQ(waiting(*lane), 2U);
+  world.cannot_open.reset();
+  loop.advance(10s);
+  EXPECT_THAT(desk.knocks, ElementsAre("connect unreachable", "let in"));
+  // The connection that was let in carries the first of them.
+  EXPECT_THAT(world.log, ElementsAre("1: open", "2: open", "3: open", "3: send 2"));
+  end(*lane);
+}
+
+TEST_F(LaneTest, NobodyKnocksWhereNothingIsMissed) {
+  const auto lane = make_lane();
+  lane->pause(loop.now() + 5s, Lane::Probe::knock);
+  loop.advance(1h);
+  EXPECT_THAT(world.log, IsEmpty());
+  EXPECT_TRUE(lane->open());
 }
 
 TEST_F(LaneTest, AfterAPauseASingleConnectionProbes) {
@@ -236,11 +268,11 @@ TEST_F(LaneTest, WarmConnectionsProbeOneAtATimeToo) {
   EXPECT_EQ(world.log.back(), "3: send 4");
   finish(3, Event(Stage::data, {451, {}, "Later"}));
   EXPECT_EQ(busy(), 1);
-  EXPECT_EQ(lane->waiting(), 1U);
+  EXPECT_EQ(waiting(*lane), 1U);
   lane->resume();
   finish(3);
   EXPECT_EQ(busy(), 1);
-  EXPECT_EQ(lane->waiting(), 0U);
+  EXPECT_EQ(waiting(*lane), 0U);
   end(*lane);
 }
 
@@ -252,7 +284,7 @@ TEST_F(LaneTest, ConnectionsThatWereBusyWhenThePauseBeganProbeOneAtATimeToo) {
   enqueue(*lane, {4, 5});
   finish(1);
   finish(2);
-  EXPECT_EQ(lane->waiting(), 2U);
+  EXPECT_EQ(waiting(*lane), 2U);
   finish(3);
   EXPECT_EQ(world.log.back(), "3: send 4");
   EXPECT_EQ(busy(), 1);

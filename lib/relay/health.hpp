@@ -1,0 +1,61 @@
+// Health: what a lane does about the answers it gets: pause, slow down, try the next port, open again.
+//
+// Beside the dispatcher, which asks after each message, and after each knock. Whether an answer is about the
+// lane at all is said by settle; nothing here touches a message.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "relay/lanes.hpp"
+#include "send/delivery.hpp"
+#include "settle/verdict.hpp"
+#include "shared/async/loop.hpp"
+#include "shared/config/config.hpp"
+#include "shared/telemetry/log.hpp"
+
+namespace relayd {
+
+// An event at a lane, and what it means.
+struct Trouble {
+  const send::Event& event;
+  const settle::Verdict& verdict;
+  const send::Report& report;
+};
+
+// Nothing of this credential would fare better.
+bool stops_lane(const settle::Verdict& verdict);
+// What a person reads of an event.
+std::string response_text(const send::Event& event);
+
+class Health {
+ public:
+  Health(async::Loop& loop, telemetry::Log& log) : loop_(loop), log_(log) {}
+  void use(std::shared_ptr<const config::Config> config) { config_ = std::move(config); }
+
+  // The usual delay after so many attempts, with its jitter.
+  Duration backoff(std::uint32_t attempts) const;
+
+  // A port that cannot be reached, or is silent, is left for the next one. False: there is none, or the
+  // trouble is another; the next connection begins with the first port again.
+  bool takes_next_port(LaneEntry& lane, const Trouble& trouble);
+  // How long the lane waits, by what stopped it.
+  void stop(LaneEntry& lane, const Trouble& trouble);
+  // A connection ended on the way: one is no news, some in a row stop the lane.
+  void ended(LaneEntry& lane, const Trouble& trouble);
+  // The upstream took a message, refused one for its own sake, or let us in.
+  void works(LaneEntry& lane);
+  // See send::Desk.
+  void knocked(LaneEntry& lane, const send::Report& report, const std::optional<send::Event>& failed);
+
+ private:
+  Duration pause_of(LaneEntry& lane, const settle::Verdict& verdict) const;
+  Duration jittered(Duration delay) const;
+
+  async::Loop& loop_;
+  telemetry::Log& log_;
+  std::shared_ptr<const config::Config> config_;
+};
+
+}  // namespace relayd

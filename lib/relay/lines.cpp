@@ -1,0 +1,169 @@
+#include "relay/lines.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace relayd {
+
+using queue::Message;
+using queue::MessageState;
+using send::Ticket;
+
+namespace {
+
+constexpr auto look_again_after = std::chrono::milliseconds(2);
+constexpr std::size_t moved_at_once = 1000;
+
+// What troubles a lane, or closes it, is a reason to pass it over.
+bool may_be_passed_over(const LaneEntry& lane) {
+  if (lane.stopped()) return true;
+  const settle::ReplyClass what = lane.troubles() > 0 ? lane.pause_class : settle::ReplyClass::quota;
+  return std::ranges::find(lane.retry_next_on, settle::to_string(what)) != lane.retry_next_on.end();
+}
+
+// The first lane that is open; null: none. One that tries whether its trouble is over has enough with one
+// message.
+LaneEntry* way_of(const RouteLine& line) {
+  for (LaneEntry* const lane : line.lanes) {
+    if (lane->open() && !lane->probing()) return lane;
+    if (!may_be_passed_over(*lane)) break;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+RouteLine& Lines::line_of(std::span<const route::Choice> choices) {
+  RouteLine*& known = by_choices_[{choices.data(), choices.size()}];
+  if (known) return *known;
+  std::vector<LaneEntry*> lanes;
+  for (const route::Choice& choice : choices) lanes.push_back(&lanes_.lane_for(choice));
+  std::unique_ptr<RouteLine>& line = lines_[lanes];
+  if (!line) {
+    line = std::make_unique<RouteLine>();
+    line->number = ++last_number_;
+    line->lanes = std::move(lanes);
+    for (LaneEntry* const lane : line->lanes) lane->routes.push_back(line.get());
+  }
+  known = line.get();
+  return *known;
+}
+
+void Lines::put(Message& message, std::span<const route::Choice> choices, SteadyTime until) {
+  RouteLine& line = line_of(choices);
+  const bool stands_there = message.line == line.number;
+  message.line = line.number;
+  const queue::MessageId id = message.id;
+  queue_.release(message, until);
+  if (!queue_.find(id)) return;  // it was deleted meanwhile
+  if (!stands_there) line.line.push(message.routing_sender, id.value);
+  if (!line.way) assign(line);
+  if (line.way) line.way->pump();
+}
+
+// True: another lane may take from it now.
+bool Lines::assign(RouteLine& line) {
+  LaneEntry* const way = line.line.empty() ? nullptr : way_of(line);
+  if (way == line.way) return false;
+  if (line.way) line.way->lines.erase(line.place);
+  line.way = way;
+  if (!way) return false;
+  line.place = way->lines.insert(way->lines.end(), &line);
+  return true;
+}
+
+// Lines take turns.
+std::optional<Ticket> Lines::next(LaneEntry& lane, std::uint64_t most) {
+  while (!lane.lines.empty()) {
+    if (!queue_.may_begin()) break;
+    RouteLine& line = *lane.lines.front();
+    lane.lines.splice(lane.lines.end(), lane.lines, line.place);
+    const std::optional<Ticket> ticket =
+        line.line.pop(most, [&](std::uint64_t message) { return ask(line, lane, message); });
+    if (line.line.empty()) assign(line);
+    if (!ticket && !line.line.empty()) break;  // many had gone
+    if (!ticket) continue;
+    for (LaneEntry* const other : line.lanes) {
+      if (other == &lane) break;
+      other->passed_over = true;
+    }
+    queue_.take(*queue_.find({ticket->message}));
+    return ticket;
+  }
+  if (!lane.lines.empty()) put_off(lane);
+  return std::nullopt;
+}
+
+std::uint32_t Lines::ask(const RouteLine& line, const LaneEntry& lane, std::uint64_t id) {
+  if (!stands_in(line, id)) return 0;
+  Message* const message = queue_.find({id});
+  message->line = 0;
+  const std::uint32_t share = share_(*message, lane);
+  if (share == 0 && queue_.take(*message)) queue_.release(*message, loop_.now());
+  return share;
+}
+
+// Until the disk has caught up, or other work had its turn.
+void Lines::put_off(LaneEntry& lane) {
+  put_off_.push_back(&lane);
+  if (later_.armed()) return;
+  later_.at(loop_.now() + look_again_after, [this] {
+    for (LaneEntry* const waiting : std::exchange(put_off_, {})) waiting->pump();
+  });
+}
+
+void Lines::changed(LaneEntry& lane) {
+  std::vector<LaneEntry*> ways;
+  for (RouteLine* const line : lane.routes)
+    if (assign(*line) && (ways.empty() || ways.back() != line->way)) ways.push_back(line->way);
+  for (LaneEntry* const way : ways) way->pump();
+}
+
+bool Lines::misses(const LaneEntry& lane) {
+  return lane.passed_over || std::ranges::any_of(lane.routes, [this](RouteLine* line) {
+           return line->line.somebody_waits([&](std::uint64_t id) { return stands_in(*line, id) ? 1U : 0U; });
+         });
+}
+
+// It waits, and here. Who does not has left the line.
+bool Lines::stands_in(const RouteLine& line, std::uint64_t id) {
+  Message* const message = queue_.find({id});
+  if (!message || message->line != line.number) return false;
+  if (message->state == MessageState::waiting) return true;
+  message->line = 0;
+  return false;
+}
+
+std::size_t Lines::waiting(const LaneEntry& lane) const {
+  std::size_t count = 0;
+  for (const RouteLine* const line : lane.routes)
+    if (line->way == &lane || (!line->way && line->lanes.front() == &lane)) count += line->line.size();
+  return count;
+}
+
+void Lines::renew() {
+  by_choices_.clear();
+  for (auto& [lanes, line] : lines_)
+    for (const std::uint64_t message : line->line.take_all()) old_.emplace_back(line->number, message);
+  lanes_.for_each([](LaneEntry& lane) {
+    lane.lines.clear();
+    lane.routes.clear();
+  });
+  lines_.clear();
+  empty_old();
+}
+
+// The queue hands them out again, and they are routed anew.
+void Lines::empty_old() {
+  for (std::size_t i = 0; i < moved_at_once && !old_.empty(); ++i) {
+    const auto [number, id] = old_.front();
+    old_.pop_front();
+    Message* const message = queue_.find({id});
+    if (!message || message->line != number) continue;
+    message->line = 0;
+    if (queue_.take(*message)) queue_.release(*message, loop_.now());
+  }
+  if (!old_.empty()) renewal_.at(loop_.now(), [this] { empty_old(); });
+}
+
+}  // namespace relayd

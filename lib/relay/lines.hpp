@@ -1,0 +1,84 @@
+// Lines: what is due and waits for a lane, one line for each route in use.
+//
+// Owned by the dispatcher. A route is the lanes that a rule names, in their order. A message stands in the
+// line of its route until a lane takes it: the first that is open, past those alone whose trouble is a reason
+// to pass them over. So nothing waits for a lane's sake while another could take it, and mail flows back by
+// itself. A line holds ids, and is only a hint: in the queue the message waits, may be held, deleted, given
+// up, or found to belong elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "queue/queue.hpp"
+#include "relay/lanes.hpp"
+#include "send/line.hpp"
+#include "shared/async/loop.hpp"
+
+namespace relayd {
+
+// A line, and the lanes that may take from it.
+struct RouteLine {
+  std::uint32_t number = 0;       // Message::line; never used twice
+  std::vector<LaneEntry*> lanes;  // in the order of the route
+  send::Line line;
+  LaneEntry* way = nullptr;               // who takes from it now; null: nobody, or it is empty
+  std::list<RouteLine*>::iterator place;  // in way->lines
+};
+
+class Lines {
+ public:
+  // How many of its recipients a lane is to send a message to now.
+  using Share = std::function<std::uint32_t(const queue::Message&, const LaneEntry&)>;
+
+  Lines(async::Loop& loop, queue::Queue& queue, Lanes& lanes, Share share)
+      : loop_(loop), queue_(queue), lanes_(lanes), share_(std::move(share)), later_(loop), renewal_(loop) {}
+
+  // A ready message waits in the line of these choices of the present router. It is handed out again at
+  // `until`, if nobody has taken it by then.
+  void put(queue::Message& message, std::span<const route::Choice> choices, SteadyTime until);
+
+  // Choices of another router are asked for from now on. Every message that waits is due, a few at a time,
+  // and the lines there were end.
+  void renew();
+
+  // What send::Desk asks.
+  bool waits(const LaneEntry& lane) const { return !lane.lines.empty(); }
+  std::optional<send::Ticket> next(LaneEntry& lane, std::uint64_t most);
+  void changed(LaneEntry& lane);
+  bool misses(const LaneEntry& lane);
+
+  // Messages that wait for it, or for it first.
+  std::size_t waiting(const LaneEntry& lane) const;
+
+ private:
+  RouteLine& line_of(std::span<const route::Choice> choices);
+  std::uint32_t ask(const RouteLine& line, const LaneEntry& lane, std::uint64_t message);
+  bool stands_in(const RouteLine& line, std::uint64_t message);
+  bool assign(RouteLine& line);
+  void put_off(LaneEntry& lane);
+  void empty_old();
+
+  async::Loop& loop_;
+  queue::Queue& queue_;
+  Lanes& lanes_;
+  const Share share_;
+  std::map<std::pair<const route::Choice*, std::size_t>, RouteLine*> by_choices_;
+  std::map<std::vector<LaneEntry*>, std::unique_ptr<RouteLine>> lines_;
+  std::deque<std::pair<std::uint32_t, std::uint64_t>> old_;  // number of a line that has ended, message
+  std::uint32_t last_number_ = 0;
+  std::vector<LaneEntry*> put_off_;  // lanes that look again in a moment
+  async::Timer later_;
+  async::Timer renewal_;
+};
+
+}  // namespace relayd

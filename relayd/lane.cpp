@@ -1,0 +1,68 @@
+// relayd lane: how the lanes of the running daemon stand, and the operator's hand on them.
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "commands.hpp"
+#include "shared/smtp/reply.hpp"
+#include "status.hpp"
+#include "window.hpp"
+
+namespace relayd::command {
+
+namespace {
+
+using nlohmann::json;
+
+int list(const Options& options) {
+  int exit_code = EX_OK;
+  const std::optional<std::string> line = ask_status(options, exit_code);
+  if (!line) return exit_code;
+  const json answer = json::parse(*line);
+  const watch::Request& wanted = options.queue;
+  for (const json& lane : answer.value("lanes", json::array())) {
+    if (!wanted.upstream.empty() && text(lane, "upstream") != wanted.upstream) continue;
+    if (!wanted.account.empty() && text(lane, "account") != wanted.account) continue;
+    if (options.json)
+      fmt::print("{}\n", lane.dump());
+    else
+      print_lane(lane, text(answer, "time"));
+  }
+  return EX_OK;
+}
+
+}  // namespace
+
+int lane(const Options& options) {
+  if (options.queue.command == "list") return list(options);
+  const SetupResult result = make_setup(config_file(options));
+  if (!result.setup) {
+    print(result);
+    return EX_CONFIG;
+  }
+  const std::string path = result.setup->config->admin_socket();
+  Window window(path);
+  if (!window.connected()) return no_answer(path);
+  if (!window.send(watch::to_line(options.queue))) return EX_UNAVAILABLE;
+  std::string line;
+  bool refused = false;
+  while (window.line(line)) {
+    const json object = json::parse(line, nullptr, false);
+    if (object.is_discarded()) break;
+    if (options.json) fmt::print("{}\n", line);
+    if (object.contains("end")) return refused ? 1 : EX_OK;
+    refused |= object.contains("error");
+    if (object.contains("error") && !options.json)
+      fmt::print(stderr, "{}\n", smtp::escape(text(object, "error")));
+    else if (!options.json)
+      fmt::print("{}{}: {}d\n", text(object, "upstream"),
+                 text(object, "account").empty() ? "" : " as " + text(object, "account"),
+                 text(object, "done"));
+  }
+  fmt::print(stderr, "relayd went away in the middle of its answer\n");
+  return EX_UNAVAILABLE;
+}
+
+}  // namespace relayd::command
