@@ -144,7 +144,7 @@ std::optional<smtp::Reply> refusal_of(const route::Choice& choice, const smtp::C
 void Lanes::use(std::shared_ptr<const route::Router> router) {
   router_ = std::move(router);
   for (const route::Upstream& upstream : router_->upstreams())
-    if (const auto found = budgets_.find(upstream.name); found != budgets_.end())
+    if (const auto found = sites_.find(upstream.name); found != sites_.end())
       found->second->limit = upstream.limits.connections_total;
   for (auto& [id, entry] : entries_) entry->configured = entry->up_to_date = false;
   for (const std::vector<route::Choice>& choices : router_->choices())
@@ -153,11 +153,11 @@ void Lanes::use(std::shared_ptr<const route::Router> router) {
         found->second->configured = true;
 }
 
-std::shared_ptr<send::Budget> Lanes::budget_for(const route::Upstream& upstream) {
-  std::shared_ptr<send::Budget>& budget = budgets_[upstream.name];
-  if (!budget) budget = std::make_shared<send::Budget>();
-  budget->limit = upstream.limits.connections_total;
-  return budget;
+std::shared_ptr<send::Site> Lanes::site_of(const route::Upstream& upstream) {
+  std::shared_ptr<send::Site>& site = sites_[upstream.name];
+  if (!site) site = std::make_shared<send::Site>();
+  site->limit = upstream.limits.connections_total;
+  return site;
 }
 
 LaneEntry& Lanes::lane_for(const route::Choice& choice) {
@@ -168,7 +168,7 @@ LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   const route::Upstream& upstream = *choice.upstream;
   const std::shared_ptr<send::Quota> quota = book_.quota_of(upstream.name, choice.username);
   const send::LaneLimits limits = lane_limits(upstream.limits);
-  if (!entry) entry = std::make_unique<LaneEntry>(loop_, desk_, limits, budget_for(upstream), quota);
+  if (!entry) entry = std::make_unique<LaneEntry>(loop_, desk_, limits, site_of(upstream), quota);
   entry->up_to_date = true;
   entry->id = choice.id;
   entry->upstream = upstream.name;

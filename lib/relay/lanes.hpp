@@ -1,6 +1,6 @@
 // Lanes: one for each upstream and credential in use, with what its connections are made from.
 //
-// Owned by the dispatcher. Turns a route's choice into a lane: limits, budget, quota, and the transports it
+// Owned by the dispatcher. Turns a route's choice into a lane: limits, site, quota, and the transports it
 // opens. Lanes are never removed: a reload that names one no more leaves it idle.
 #pragma once
 
@@ -95,7 +95,7 @@ class Lanes {
                                                          const route::Choice& choice, LaneEntry& entry);
   void note_unread(LaneEntry& entry, std::string_view key, const std::string& reason);
   void logged_in(LaneEntry& entry, bool with_next_password);
-  std::shared_ptr<send::Budget> budget_for(const route::Upstream& upstream);
+  std::shared_ptr<send::Site> site_of(const route::Upstream& upstream);
 
   // Commands that print a secret may take ten seconds each: none waits for so few, and nothing else for them.
   static constexpr unsigned command_threads = 16;
@@ -107,7 +107,7 @@ class Lanes {
   QuotaBook& book_;
   send::Desk& desk_;
   std::shared_ptr<const route::Router> router_;
-  std::map<std::string, std::shared_ptr<send::Budget>, std::less<>> budgets_;
+  std::map<std::string, std::shared_ptr<send::Site>, std::less<>> sites_;
   std::unordered_map<std::string, std::unique_ptr<LaneEntry>> entries_;  // by route::Choice::id
   async::Workers command_workers_;  // the last: it goes before those who wait for it
 };

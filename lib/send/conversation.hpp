@@ -27,7 +27,7 @@ constexpr Duration envelope = 5min;
 constexpr Duration data = 2min;
 constexpr Duration block = 3min;
 constexpr Duration final_dot = 10min;
-constexpr Duration behind_dot = 1min;  // ours: no content is on its way, and another connection can ask again
+constexpr Duration behind_dot = 5s;  // ours: no content is on its way, and another connection can ask again
 constexpr Duration last_words = 5s;
 constexpr Duration quit = 5s;
 }  // namespace patience

@@ -16,8 +16,6 @@ constexpr Duration longest_turn = 10s;  // of the time that opening it earned
 // An idle connection that was used so lately is warm for its own lane's next message.
 constexpr Duration spare_after = 1s;
 constexpr Duration ceiling_rises_after = 1min;
-// So many connections that ended behind a final dot, where the next message's commands were, are no accident.
-constexpr unsigned lost_behind_dot_limit = 3;
 
 bool is_delivered(const Event& event) {
   return !event.trouble && event.stage == smtp::Stage::final_dot && event.reply.positive();
@@ -38,11 +36,12 @@ struct Lane::Connection final : Follow {
 
   Task<Delivery*> next() override {
     // A probe goes alone.
-    while (lane.ahead_ && lane.troubles_ == 0 && !following.delivery) {
+    while (lane.troubles_ == 0 && !following.delivery && lane.site_->ahead.may(this, lane.loop_.now())) {
       const std::optional<Ticket> ticket = lane.take_for(*this);
       if (!ticket) break;
       co_await lane.load(*ticket, following);
     }
+    if (!following.delivery) lane.site_->ahead.not_tried(this);
     co_return following.delivery.get();
   }
 
@@ -65,12 +64,12 @@ struct Lane::Connection final : Follow {
   std::optional<Ticket> handed;          // what ended an idle wait
 };
 
-Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Budget> budget,
+Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Site> site,
            std::shared_ptr<Quota> quota)
     : loop_(loop),
       desk_(desk),
       limits_(limits),
-      budget_(std::move(budget)),
+      site_(std::move(site)),
       quota_(std::move(quota)),
       pace_(limits.spacing),
       turn_(loop),
@@ -79,7 +78,7 @@ Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Bud
       ceiling_(limits.connections) {}
 
 Lane::~Lane() {
-  budget_->idle.erase(this);
+  site_->idle.erase(this);
   stop_waiting();
 }
 
@@ -89,7 +88,6 @@ void Lane::use(LaneLimits limits, MakeTransport make_transport) {
   limits_ = limits;
   pace_.use(limits.spacing);
   make_transport_ = std::move(make_transport);
-  ahead_ = true;
   ++generation_;
   dismiss_idle();
   watch_opening();
@@ -162,7 +160,7 @@ void Lane::watch_opening() {
 void Lane::reopen() {
   if (!open()) return watch_opening();
   const bool knocks = troubles_ > 0 && probe_ == Probe::knock && busy() == 0 && desk_.misses(*this);
-  if (knocks && budget_->used < budget_->limit) {
+  if (knocks && site_->used < site_->limit) {
     knocking_ = true;
     return scope_.spawn(serve(std::nullopt));
   }
@@ -252,36 +250,36 @@ void Lane::pump() {
 
 // Another lane has messages and not one connection for them.
 bool Lane::others_wait() const {
-  return std::any_of(budget_->waiting.begin(), budget_->waiting.end(), [this](const Lane* lane) {
+  return std::any_of(site_->waiting.begin(), site_->waiting.end(), [this](const Lane* lane) {
     return lane != this && lane->connections_ == 0 && desk_.waits(*lane);
   });
 }
 
 // A connection more. A lane that has some leaves room to those that wait.
 bool Lane::has_room() {
-  if (budget_->used < budget_->limit && (connections_ == 0 || !others_wait())) return true;
+  if (site_->used < site_->limit && (connections_ == 0 || !others_wait())) return true;
   if (connections_ < allowed_connections()) ask_for_room();
   return false;
 }
 
 // Another lane's idle connection may end for us; one that was busy a moment ago only if we have none at all.
 void Lane::ask_for_room() {
-  if (!place_) place_ = budget_->waiting.insert(budget_->waiting.end(), this);
+  if (!place_) place_ = site_->waiting.insert(site_->waiting.end(), this);
   const SteadyTime idle_since = connections_ == 0 ? loop_.now() : loop_.now() - spare_after;
-  for (Lane* lane : budget_->idle)
+  for (Lane* lane : site_->idle)
     if (lane->give_room(idle_since)) return;
 }
 
 void Lane::stop_waiting() {
-  if (place_) budget_->waiting.erase(*place_);
+  if (place_) site_->waiting.erase(*place_);
   place_.reset();
 }
 
 void Lane::show_idle() {
   if (idle_.empty())
-    budget_->idle.erase(this);
+    site_->idle.erase(this);
   else
-    budget_->idle.insert(this);
+    site_->idle.insert(this);
 }
 
 bool Lane::give_room(SteadyTime idle_since) {
@@ -295,10 +293,10 @@ bool Lane::give_room(SteadyTime idle_since) {
 
 // A connection has ended. Its lane asks again, behind those that waited meanwhile.
 void Lane::share_room() {
-  const std::shared_ptr<Budget> budget = budget_;
+  const std::shared_ptr<Site> site = site_;
   stop_waiting();
-  for (std::size_t left = budget->waiting.size(); left > 0 && budget->used < budget->limit; --left) {
-    Lane* const lane = budget->waiting.front();
+  for (std::size_t left = site->waiting.size(); left > 0 && site->used < site->limit; --left) {
+    Lane* const lane = site->waiting.front();
     lane->stop_waiting();
     lane->pump();
   }
@@ -310,7 +308,7 @@ void Lane::share_room() {
 // Message after message, then warm for a while. Without a ticket it knocks first.
 Task<void> Lane::serve(std::optional<Ticket> ticket) {
   ++connections_;
-  ++budget_->used;
+  ++site_->used;
   show_probe();
   Connection connection(*this);
   all_.insert(&connection);
@@ -332,9 +330,10 @@ Task<void> Lane::serve(std::optional<Ticket> ticket) {
     if (!next && connection.transport && !others_wait()) next = co_await wait_for_work(connection);
   }
   if (connection.transport) co_await connection.transport->close();
+  site_->ahead.not_tried(&connection);
   all_.erase(&connection);
   --connections_;
-  --budget_->used;
+  --site_->used;
   show_probe();
   share_room();
 }
@@ -412,20 +411,27 @@ void Lane::conclude(Connection& connection, const Report& report) {
   const Taken done = std::exchange(connection.current, std::exchange(connection.following, {}));
   const bool lost = connection.current.delivery && !connection.transport->usable();
   if (lost) connection.drop_transport();
-  // Whether the server only wanted to close shows when it happens again and again.
-  const bool answered = report.recipients.front().event.stage == smtp::Stage::final_dot &&
-                        !report.recipients.front().event.trouble;
-  if (lost && answered)
-    ++lost_behind_dot_;
-  else if (connection.current.delivery)
-    lost_behind_dot_ = 0;
-  if (ahead_ && (report.out_of_step || lost_behind_dot_ >= lost_behind_dot_limit)) {
-    ahead_ = false;
-    desk_.turned_down(*this, done.ticket.message);
-  }
+  if (judge_ahead(connection, report, lost)) desk_.turned_down(*this, done.ticket.message);
   leaving_ = false;
   settle(done, report);
   if (connection.transport) connection.is_over |= leaving_;
+}
+
+// What was learnt about messages behind a final dot; `lost`: one was there when the connection ended. True:
+// no more of them for a while.
+bool Lane::judge_ahead(const Connection& connection, const Report& report, bool lost) {
+  Ahead& ahead = site_->ahead;
+  if (ahead.is_lost(loop_.now())) return false;
+  if (report.out_of_step) {
+    ahead.lost(loop_.now());
+    return true;
+  }
+  if (lost) return ahead.closed(&connection, loop_.now());
+  if (connection.current.delivery)
+    ahead.worked(&connection);
+  else
+    ahead.not_tried(&connection);
+  return false;
 }
 
 void Lane::settle(const Taken& taken, const Report& report) {

@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 
+#include "send/ahead.hpp"
 #include "send/line.hpp"
 #include "send/pace.hpp"
 #include "send/quota.hpp"
@@ -33,12 +34,13 @@ struct LaneLimits {
 
 class Lane;
 
-// The connections of an upstream, all its lanes together.
-struct Budget {
+// What all lanes of an upstream share: its connections, and what was learnt of its servers.
+struct Site {
   std::uint32_t limit = 100;
   std::uint32_t used = 0;
   std::set<Lane*> idle;      // lanes with a connection that has nothing to do; they see to that
   std::list<Lane*> waiting;  // for room, in the order they asked
+  Ahead ahead;
 };
 
 // What a lane asks of the relay. Messages go by the value of their id.
@@ -75,7 +77,7 @@ class Lane {
  public:
   using MakeTransport = std::function<std::unique_ptr<Transport>()>;
 
-  Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Budget> budget,
+  Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Site> site,
        std::shared_ptr<Quota> quota);
   virtual ~Lane();
 
@@ -117,7 +119,7 @@ class Lane {
   std::uint32_t allowed_connections() const;
   const Pace& pace() const { return pace_; }
   const Quota& quota() const { return *quota_; }
-  bool sends_ahead() const { return ahead_; }
+  bool sends_ahead() const { return !site_->ahead.is_lost(loop_.now()); }
 
   // Takes what waits, as far as limits allow.
   void pump();
@@ -163,6 +165,7 @@ class Lane {
   async::Task<bool> carry(Connection& connection, Ticket ticket);
   async::Task<std::optional<Event>> open_transport(Connection& connection);
   void conclude(Connection& connection, const Report& report);
+  bool judge_ahead(const Connection& connection, const Report& report, bool lost);
   void settle(const Taken& taken, const Report& report);
   async::Task<std::optional<Ticket>> wait_for_work(Connection& connection);
   std::size_t busy() const { return connections_ - idle_.size(); }
@@ -170,7 +173,7 @@ class Lane {
   async::Loop& loop_;
   Desk& desk_;
   LaneLimits limits_;
-  std::shared_ptr<Budget> budget_;
+  std::shared_ptr<Site> site_;
   std::shared_ptr<Quota> quota_;
   MakeTransport make_transport_;
   Pace pace_;
@@ -188,10 +191,8 @@ class Lane {
   std::uint32_t ramp_;     // connections that may be used after trouble; grows with success
   std::uint32_t ceiling_;  // connections that the upstream stands, as far as we know
   SteadyTime ceiling_since_{};
-  bool ahead_ = true;             // messages follow each other behind the final dot
-  unsigned lost_behind_dot_ = 0;  // connections in a row
-  bool leaving_ = false;          // leave() was called
-  unsigned generation_ = 0;       // counts use()
+  bool leaving_ = false;     // leave() was called
+  unsigned generation_ = 0;  // counts use()
   bool stopping_ = false;
   async::Scope scope_;
 };

@@ -184,6 +184,8 @@ Task<Report> SmtpTransport::send(Delivery& delivery, Follow& follow) {
       co_await transact(delivery, report, follow);
     } catch (const IoError& error) {
       event = conversation_.trouble_of(error);
+      // The dot was not answered, nor was what rode behind it.
+      report.out_of_step |= event->stage == Stage::final_dot && answers_.delivery && !aborted_;
       usable_ = false;
       conversation_.close();
     }
@@ -340,6 +342,7 @@ Task<bool> SmtpTransport::deliver(std::string_view wire, Report& report, const D
     // It left without a word.
   }
   usable_ = false;
+  report.out_of_step |= !reply && answers_.delivery && !aborted_;
   answers_ = {};
   conversation_.close();
   if (!reply || reply->code < 400) std::rethrow_exception(failure);
@@ -361,19 +364,19 @@ Task<void> SmtpTransport::conclude(const Delivery& delivery, Report& report) {
   Reply reply = co_await conversation_.read_reply(patience::final_dot);
   answers_.closing = reply.code == 421;
   answers_.out_of_step = reply.intermediate();
-  bool silent = false;
+  bool unanswered = false;
   try {
     // Once they are out of step, the rest may never come.
     while (!answers_.complete() && !answers_.out_of_step)
       co_await read_answers(answers_.count + 1, patience::behind_dot);
   } catch (const IoError& error) {
     usable_ = false;
-    silent = error.fault() == IoFault::timed_out;  // it threw away what came before its own reply
+    unanswered = !aborted_;  // it threw away what came before its own reply, or could not stand it
     answers_.out_of_step |= error.fault() == IoFault::protocol;
   }
   const std::optional<Event>& refused = answers_.refused;
   const bool disliked = refused && refused->stage == Stage::mail && dislikes_groups(refused->reply);
-  report.out_of_step = answers_.out_of_step || disliked || silent;
+  report.out_of_step = answers_.out_of_step || disliked || unanswered;
   if (answers_.out_of_step)
     report.add_rest(delivery, Event(Stage::final_dot, Trouble::malformed,
                                     "the server's replies do not fit the commands that rode behind the "

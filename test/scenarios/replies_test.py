@@ -1,6 +1,8 @@
 """What an upstream's replies do to a message: 4xx and 5xx at each stage, recipients that fare differently, and a
 connection that is cut. Each says what the log tells, what stays queued and what is sent once."""
 
+import signal
+import time
 from collections import Counter
 
 import pytest
@@ -201,6 +203,24 @@ class Says421(Behind):
         super()._on_mail(argument)
 
 
+class Panics(Behind):
+    """Takes the message, cannot stand what came behind it, and ends without a reply: Dovecot's submission service."""
+
+    def _say(self, reply):
+        if self.early and reply.startswith("250 2.0.0 Taken"):
+            raise Gone
+        super()._say(reply)
+
+
+class Forgets(Behind):
+    """Throws away what came behind the dot, and waits: chasquid."""
+
+    def _body(self):
+        data = super()._body()
+        self._buffer = type(self._buffer)()
+        return data
+
+
 def send_forty(to_upstream, session):
     session.rode = 0
     relay, upstream = to_upstream({"limits": {"connections": 1}}, session=session)
@@ -235,3 +255,24 @@ def test_replies_out_of_step_leave_the_message_in_doubt_once(to_upstream):
     assert set(numbers) == set(range(40))
     assert numbers.total() - 40 == len(doubtful) == 1
     assert len(relay.logged("pipelining_reduced")) == 1
+
+
+def test_a_server_that_ends_without_a_reply_gets_one_message_twice_at_most(to_upstream):
+    relay, numbers = send_forty(to_upstream, Panics)
+    assert set(numbers) == set(range(40))
+    assert numbers.total() - 40 <= 1 == len(relay.logged("in_doubt"))
+    assert Panics.rode == 1
+    assert len(relay.logged("pipelining_reduced")) == 1
+
+
+def test_a_server_that_throws_away_what_came_early_stalls_once(to_upstream):
+    began = time.monotonic()
+    relay, numbers = send_forty(to_upstream, Forgets)
+    assert numbers == Counter(range(40))
+    assert Forgets.rode == 1 and time.monotonic() - began < 20
+    # What was learnt outlives a reload.
+    relay.signal(signal.SIGHUP)
+    relay.wait_event("reloaded")
+    burst(relay.port, [(SENDER, ONE, numbered(number, b"hello")) for number in range(40, 60)])
+    relay.wait("delivered", 60)
+    assert Forgets.rode == 1

@@ -185,7 +185,7 @@ class FakeDesk final : public Desk {
 class LaneTest : public testing::Test {
  protected:
   std::unique_ptr<Lane> make_lane() {
-    auto lane = std::make_unique<Lane>(loop, desk, limits, budget, quota);
+    auto lane = std::make_unique<Lane>(loop, desk, limits, site, quota);
     lane->use(limits, [this] { return std::make_unique<FakeTransport>(world); });
     return lane;
   }
@@ -215,14 +215,14 @@ class LaneTest : public testing::Test {
     Task<void> drained = lane.drained();
     drained.start();
     ASSERT_TRUE(drained.done());
-    EXPECT_EQ(budget->used, 0U);
+    EXPECT_EQ(site->used, 0U);
   }
 
   test::ManualLoop loop;
   World world{loop};
   FakeDesk desk;
   LaneLimits limits;
-  std::shared_ptr<Budget> budget = std::make_shared<Budget>();
+  std::shared_ptr<Site> site = std::make_shared<Site>();
   std::shared_ptr<Quota> quota = std::make_shared<Quota>();
 };
 

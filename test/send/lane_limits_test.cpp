@@ -96,20 +96,20 @@ TEST_F(LaneTest, ALastConnectionIsNotTakenAway) {
   end(*lane);
 }
 
-// --- an upstream's budget ---
+// --- an upstream's site ---
 
 TEST_F(LaneTest, LanesShareTheUpstreamsConnections) {
-  budget->limit = 2;
+  site->limit = 2;
   const auto first = make_lane();
   const auto second = make_lane();
   enqueue(*first, {1, 2});
   enqueue(*second, {3});
   EXPECT_EQ(waiting(*second), 1U);
-  EXPECT_EQ(budget->used, 2U);
+  EXPECT_EQ(site->used, 2U);
   finish(1, Event(Stage::data, {421, {}, "Stopping"}), false);
   EXPECT_EQ(waiting(*second), 0U);
   EXPECT_EQ(world.log.back(), "3: send 3");
-  EXPECT_EQ(budget->used, 2U);
+  EXPECT_EQ(site->used, 2U);
   first->shut_down();
   first->abort();
   loop.run();
@@ -134,7 +134,7 @@ TEST_F(LaneTest, ShutDownFinishesWhatIsUnderWay) {
   finish(2);
   EXPECT_TRUE(drained.done());
   EXPECT_THAT(desk.settled, ElementsAre("2 final_dot 250 Ok", "1 final_dot 250 Ok", "3 final_dot 250 Ok"));
-  EXPECT_EQ(budget->used, 0U);
+  EXPECT_EQ(site->used, 0U);
 }
 
 TEST_F(LaneTest, ShutDownLeavesIdleConnectionsPolitely) {
@@ -159,7 +159,7 @@ TEST_F(LaneTest, AbortReportsWhatIsUnderWayAsCancelled) {
 
 // One lane has all connections and much to do; the other gets one after a turn.
 TEST_F(LaneTest, ALaneWithoutAConnectionGetsOneAfterATurn) {
-  budget->limit = 2;
+  site->limit = 2;
   const auto first = make_lane();
   const auto second = make_lane();
   for (std::uint64_t message = 1; message <= 100; ++message) enqueue(*first, Ticket{message, 1});
@@ -180,7 +180,7 @@ TEST_F(LaneTest, ALaneWithoutAConnectionGetsOneAfterATurn) {
 
 // Far away a handshake costs as much as many messages, so a turn lasts five times as long as it took.
 TEST_F(LaneTest, ATurnOutweighsItsHandshake) {
-  budget->limit = 1;
+  site->limit = 1;
   world.opening_takes = 400ms;
   const auto first = make_lane();
   const auto second = make_lane();
@@ -204,7 +204,7 @@ TEST_F(LaneTest, ATurnOutweighsItsHandshake) {
 
 // A connection whose lane has nothing more to send is no use to it while another lane waits.
 TEST_F(LaneTest, AConnectionDoesNotIdleWhileAnotherLaneWaits) {
-  budget->limit = 1;
+  site->limit = 1;
   const auto first = make_lane();
   const auto second = make_lane();
   enqueue(*first, {1});
@@ -216,7 +216,7 @@ TEST_F(LaneTest, AConnectionDoesNotIdleWhileAnotherLaneWaits) {
 }
 
 TEST_F(LaneTest, AWarmConnectionIsNotTakenForALaneThatHasOne) {
-  budget->limit = 2;
+  site->limit = 2;
   const auto first = make_lane();
   const auto second = make_lane();
   enqueue(*first, {1});
