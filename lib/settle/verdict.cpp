@@ -162,7 +162,8 @@ Verdict judge(Stage stage, Trouble trouble) {
       return verdict_of(connect, stage, 0);
     case Trouble::tls:
     case Trouble::no_starttls:
-      return verdict_of(tls, stage, 0);
+      if (before_message) return verdict_of(tls, stage, 0);
+      break;  // an alert in the middle of mail: the connection has ended
     case Trouble::no_mechanism:
     case Trouble::no_password:
       return verdict_of(auth, stage, 0);

@@ -242,6 +242,13 @@ TEST(Verdict, LostAfterTheDotIsInDoubt) {
   }
 }
 
+// What arrives as an alert may have been taken as well as anything.
+TEST(Verdict, ATlsAlertBehindTheDotIsDoubt) {
+  EXPECT_TRUE(judge(Stage::final_dot, Trouble::tls).in_doubt);
+  for (const Stage stage : {Stage::mail, Stage::rcpt, Stage::data, Stage::final_dot})
+    EXPECT_FALSE(moves_on(judge(stage, Trouble::tls), {"connect", "tls", "auth", "sender"}));
+}
+
 TEST(Verdict, WhatTheUpstreamCannotTake) {
   EXPECT_EQ(judge(Stage::mail, Trouble::too_large),
             (Verdict{Action::failed, ReplyClass::size, Scope::message, false, true}));
