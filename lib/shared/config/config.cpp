@@ -18,16 +18,6 @@ std::string to_string(const Diagnostic& diagnostic) {
   return text;
 }
 
-std::string to_string(Rate rate) {
-  using namespace std::chrono_literals;
-  const char unit = rate.period == 1h ? 'h' : rate.period == 1min ? 'm' : 's';
-  return fmt::format("{}/{}", rate.count, unit);
-}
-
-std::string to_string(Quota quota) {
-  return fmt::format("{}/{}", quota.count, quota.period == Quota::Period::day ? "day" : "month");
-}
-
 const Upstream* Config::upstream(std::string_view name) const {
   const auto found = std::ranges::find(upstreams, name, &Upstream::name);
   return found == upstreams.end() ? nullptr : &*found;

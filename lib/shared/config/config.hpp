@@ -18,6 +18,7 @@
 #include "shared/base/bytes.hpp"
 #include "shared/base/result.hpp"
 #include "shared/base/secret.hpp"
+#include "shared/config/limit.hpp"
 #include "shared/config/network.hpp"
 
 namespace relayd::config {
@@ -126,23 +127,6 @@ struct Queue {
   enum class InDoubt { retry, hold } in_doubt = InDoubt::retry;
   std::string drop;  // the drop folder; empty: beside the queue's directory, where it is there
 };
-
-// Recipients in a period: "14/s", "30/m", "1000/h".
-struct Rate {
-  std::uint32_t count = 0;
-  std::chrono::seconds period{1};
-  bool operator==(const Rate&) const = default;
-};
-std::string to_string(Rate rate);
-
-// Recipients in a calendar day or month, UTC: "50000/day", "1000000/month".
-struct Quota {
-  enum class Period { day, month };
-  std::uint64_t count = 0;
-  Period period = Period::day;
-  bool operator==(const Quota&) const = default;
-};
-std::string to_string(Quota quota);
 
 struct UpstreamLimits {
   std::optional<std::uint32_t> connections = {};

@@ -185,10 +185,13 @@ void read(Reader& reader, const Node& node, std::chrono::seconds& out) {
 
 void read(Reader& reader, const Node& node, Rate& out) {
   read_parsed(reader, node, "a rate", parse_rate, out);
+  if (out.counted == Counted::messages) reader.error(node.place, "a rate of messages is not supported yet");
 }
 
 void read(Reader& reader, const Node& node, Quota& out) {
   read_parsed(reader, node, "a quota", parse_quota, out);
+  if (out.counted == Counted::messages || out.period == Quota::Period::sliding)
+    reader.error(node.place, "a quota of messages, or that slides, is not supported yet");
 }
 
 void read(Reader& reader, const Node& node, Network& out) {

@@ -91,14 +91,6 @@ bool is_local_part(std::string_view text) {
          (quoted || text.find_first_of(" \"(),:;<>@[\\]*") == text.npos);
 }
 
-// "14/s" to 14 and "s"; nothing when there is no whole number above 0 before the slash.
-std::optional<std::pair<std::uint64_t, std::string_view>> split_per(std::string_view text) {
-  const std::size_t slash = text.find('/');
-  const std::optional<std::uint64_t> number = whole_number(text.substr(0, slash));
-  if (slash == std::string_view::npos || !number || *number == 0) return {};
-  return std::pair(*number, text.substr(slash + 1));
-}
-
 Result<Endpoint> parse_unix_endpoint(std::string_view path) {
   if (path.empty()) return Error{"'unix:' needs the path of the socket after it"};
   if (path.size() >= sizeof(sockaddr_un::sun_path))
@@ -143,29 +135,6 @@ Result<std::uint32_t> parse_number(std::string_view text) {
   if (!number || *number > std::numeric_limits<std::uint32_t>::max())
     return Error{fmt::format("'{}' is not a whole number", text)};
   return static_cast<std::uint32_t>(*number);
-}
-
-Result<Rate> parse_rate(std::string_view text) {
-  using namespace std::chrono_literals;
-  constexpr std::array<std::pair<std::string_view, std::chrono::seconds>, 3> units{
-      {{"s", 1s}, {"m", 1min}, {"h", 1h}}};
-  const auto per = split_per(text);
-  const bool countable = per && per->first <= std::numeric_limits<std::uint32_t>::max();
-  for (const auto& [unit, period] : units)
-    if (countable && unit == per->second) return Rate{static_cast<std::uint32_t>(per->first), period};
-  return Error{
-      fmt::format("'{}' is not a rate (1 or more recipients in a second, minute or hour, such as "
-                  "14/s, 30/m or 1000/h)",
-                  text)};
-}
-
-Result<Quota> parse_quota(std::string_view text) {
-  const auto per = split_per(text);
-  if (per && per->second == "day") return Quota{per->first, Quota::Period::day};
-  if (per && per->second == "month") return Quota{per->first, Quota::Period::month};
-  return Error{fmt::format(
-      "'{}' is not a quota (1 or more recipients in a day or month, such as 50000/day or 1000000/month)",
-      text)};
 }
 
 Result<Endpoint> parse_endpoint(std::string_view text) {

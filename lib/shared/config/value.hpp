@@ -25,12 +25,6 @@ Result<std::uint32_t> parse_count(std::string_view text, std::uint32_t maximum =
 // 0 to the largest.
 Result<std::uint32_t> parse_number(std::string_view text);
 
-// "14/s", "30/m", "1000/h".
-Result<Rate> parse_rate(std::string_view text);
-
-// "50000/day", "1000000/month".
-Result<Quota> parse_quota(std::string_view text);
-
 // Where a listener waits: an IP literal with its port (0: the kernel chooses), a path, or a socket that the
 // service manager has opened.
 struct Endpoint {
