@@ -31,7 +31,7 @@ State state_of(const send::Lane& lane, std::size_t waiting, Now now) {
 LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
   const send::Lane& lane = entry;
   const send::Quota& quota = lane.quota();
-  const Duration spacing = lane.pace().spacing(now.steady);
+  const Duration spacing = lane.pace().spacing(config::Counted::recipients, now.steady);
   LaneStatus status;
   status.upstream = entry.upstream;
   status.account = entry.username;

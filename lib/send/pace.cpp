@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace relayd::send {
 
 using namespace std::chrono_literals;
+using config::Counted;
+using config::Rate;
 
 namespace {
 // A timer that rings late, or a connection that is busy for a moment, is made up for; not more.
@@ -22,42 +25,109 @@ Duration times(Duration duration, double factor) {
 double ratio(Duration part, Duration whole) {
   return std::chrono::duration<double>(part) / std::chrono::duration<double>(whole);
 }
+
+Window::Time window_time(SteadyTime time) {
+  return std::chrono::floor<Window::Time>(time.time_since_epoch());
+}
+
+// Of those that count the same, the one of the shortest time.
+bool is_spacing(const Rate& rate, const std::vector<Rate>& rates) {
+  return std::ranges::none_of(rates, [&rate](const Rate& other) {
+    return other.counted == rate.counted && other.period < rate.period;
+  });
+}
 }  // namespace
 
-Duration Pace::learnt(SteadyTime now) const {
+Duration Pace::Flow::learnt(SteadyTime now) const {
   if (slowed_to_ == Duration::zero()) return {};
   const Duration spacing = times(slowed_to_, std::exp2(-ratio(now - slowed_at_, recovery)));
   return spacing < no_limit_below ? Duration::zero() : spacing;
 }
 
-Duration Pace::spacing(SteadyTime now) const {
+Duration Pace::Flow::spacing(SteadyTime now) const {
   return std::max(configured_, learnt(now));
 }
 
-SteadyTime Pace::ready_at(SteadyTime now) const {
+SteadyTime Pace::Flow::ready_at(SteadyTime now) const {
   return spacing(now) == Duration::zero() ? now : std::max(now, next_);
 }
 
-double Pace::recent(SteadyTime now) const {
+double Pace::Flow::recent(SteadyTime now) const {
   return recent_ * std::exp(-ratio(now - recent_at_, memory));
 }
 
-void Pace::take(std::uint32_t recipients, SteadyTime now) {
+void Pace::Flow::take(std::uint32_t count, SteadyTime now) {
   const bool in_time = now - next_ <= lateness;
-  next_ = (in_time ? next_ : now) + spacing(now) * recipients;
+  next_ = (in_time ? next_ : now) + spacing(now) * count;
   recent_ = recent(now);
   if (recent_ < 0.5) recent_since_ = now;
-  recent_ += recipients;
+  recent_ += count;
   recent_at_ = now;
 }
 
-Duration Pace::seen(SteadyTime now) const {
+Duration Pace::Flow::seen(SteadyTime now) const {
   return times(std::clamp<Duration>(now - recent_since_, 1s, memory), 1 / std::max(recent(now), 1.0));
 }
 
-void Pace::slow_down(SteadyTime now) {
+void Pace::Flow::slow_down(SteadyTime now) {
   slowed_to_ = std::clamp<Duration>(2 * std::max(spacing(now), seen(now)), no_limit_below, slowest);
   slowed_at_ = now;
+}
+
+// --- both flows, and what bounds them ---
+
+std::uint64_t Pace::Bound::left(SteadyTime now) const {
+  return rate.count - std::min<std::uint64_t>(rate.count, window.used(window_time(now)));
+}
+
+void Pace::use(const std::vector<Rate>& rates) {
+  Duration recipients{}, messages{};
+  std::vector<Bound> bounds;
+  for (const Rate& rate : rates) {
+    if (is_spacing(rate, rates)) {
+      (rate.counted == Counted::messages ? messages : recipients) = Duration(rate.period) / rate.count;
+      continue;
+    }
+    const auto old = std::ranges::find_if(bounds_, [&](const Bound& b) { return alike(b.rate, rate); });
+    bounds.push_back({rate, old == bounds_.end() ? Window(rate.period) : old->window});
+  }
+  recipients_.use(recipients);
+  messages_.use(messages);
+  bounds_ = std::move(bounds);
+  rates_ = rates;
+}
+
+SteadyTime Pace::ready_at(SteadyTime now) const {
+  SteadyTime ready = std::max(recipients_.ready_at(now), messages_.ready_at(now));
+  for (const Bound& bound : bounds_) {
+    if (bound.left(now) > 0) continue;
+    if (const auto eases = bound.window.eases_at(window_time(now)))
+      ready = std::max(ready, SteadyTime(*eases));
+  }
+  return ready;
+}
+
+std::uint64_t Pace::most(SteadyTime now) const {
+  std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+  for (const Bound& bound : bounds_)
+    if (bound.rate.counted == Counted::recipients) most = std::min(most, bound.left(now));
+  return most;
+}
+
+void Pace::take(std::uint32_t recipients, SteadyTime now) {
+  recipients_.take(recipients, now);
+  messages_.take(1, now);
+  for (Bound& bound : bounds_)
+    bound.window.add(bound.rate.counted == Counted::messages ? 1 : recipients, window_time(now));
+}
+
+void Pace::slow_down(SteadyTime now) {
+  recipients_.slow_down(now);
+  messages_.slow_down(now);
+}
+
+bool Pace::slowed(SteadyTime now) const {
+  return recipients_.slowed(now) || messages_.slowed(now);
 }
 
 }  // namespace relayd::send

@@ -1,50 +1,88 @@
-// Pace: how fast a lane may send, in recipients: an even spacing instead of bursts.
+// Pace: how fast a lane may send: an even spacing instead of bursts.
 //
-// Fifth stage of the path; owned by its lane. A configured rate holds over every span of time: no window of
-// a minute sees more than a minute's worth, and nothing is lost to rounding. When the upstream says that it
-// is too fast all the same, the pace halves and comes back by itself, doubling each minute without another
-// word. A pure value: time is an argument.
+// Fifth stage of the path; owned by its lane. Recipients and messages each flow at a pace of their own. Of
+// several rates that count the same, the one of the shortest time is the spacing, which holds over every span
+// of time; the others are bounds of what goes within theirs. Nothing is lost to rounding. When the upstream
+// says that it is too fast all the same, the pace halves, in whichever it counts, and comes back by itself,
+// doubling each minute without another word. A pure value: time is an argument.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "send/window.hpp"
 #include "shared/base/time.hpp"
+#include "shared/config/limit.hpp"
 
 namespace relayd::send {
 
 class Pace {
  public:
-  // `spacing`: of two recipients; zero: no limit.
-  explicit Pace(Duration spacing = {}) : configured_(spacing) {}
+  // No rates: no limit.
+  explicit Pace(const std::vector<config::Rate>& rates = {}) { use(rates); }
 
-  // Another limit; what was learnt stays.
-  void use(Duration spacing) { configured_ = spacing; }
+  // A spacing of recipients, until lanes know of rates.
+  explicit Pace(Duration spacing) { use(spacing); }
+  void use(Duration spacing) { recipients_.use(spacing); }
+
+  // Other rates; what was learnt stays, and what went within the time of a rate that stays.
+  void use(const std::vector<config::Rate>& rates);
+  const std::vector<config::Rate>& rates() const { return rates_; }
 
   // When the next message may go: now, or later.
   SteadyTime ready_at(SteadyTime now) const;
+  // To how many recipients it may go then, at most.
+  std::uint64_t most(SteadyTime now) const;
   // A message goes, to so many recipients.
   void take(std::uint32_t recipients, SteadyTime now);
 
   // The upstream finds it too fast.
   void slow_down(SteadyTime now);
 
-  // The present spacing; zero: no limit.
-  Duration spacing(SteadyTime now) const;
-  bool slowed(SteadyTime now) const { return learnt(now) > configured_; }
+  // The present spacing of two recipients, or two messages; zero: no limit.
+  Duration spacing(config::Counted counted, SteadyTime now) const { return flow(counted).spacing(now); }
+  bool slowed(SteadyTime now) const;
 
  private:
-  Duration learnt(SteadyTime now) const;
-  Duration seen(SteadyTime now) const;
-  double recent(SteadyTime now) const;
+  // Of recipients, or of messages.
+  class Flow {
+   public:
+    void use(Duration spacing) { configured_ = spacing; }
+    SteadyTime ready_at(SteadyTime now) const;
+    void take(std::uint32_t count, SteadyTime now);
+    void slow_down(SteadyTime now);
+    Duration spacing(SteadyTime now) const;
+    bool slowed(SteadyTime now) const { return learnt(now) > configured_; }
 
-  Duration configured_;
-  Duration slowed_to_{};  // at slowed_at_; less as time passes
-  SteadyTime slowed_at_{};
-  SteadyTime next_{};  // when the next recipient is due in an even flow
-  // Recipients of late, fading away: what "half as fast" means where no rate is configured.
-  double recent_ = 0;
-  SteadyTime recent_since_{};
-  SteadyTime recent_at_{};
+   private:
+    Duration learnt(SteadyTime now) const;
+    Duration seen(SteadyTime now) const;
+    double recent(SteadyTime now) const;
+
+    Duration configured_{};
+    Duration slowed_to_{};  // at slowed_at_; less as time passes
+    SteadyTime slowed_at_{};
+    SteadyTime next_{};  // when the next one is due in an even flow
+    // What went of late, fading away: what "half as fast" means where no rate is configured.
+    double recent_ = 0;
+    SteadyTime recent_since_{};
+    SteadyTime recent_at_{};
+  };
+  // What goes within the time of a rate that is not the spacing.
+  struct Bound {
+    config::Rate rate;
+    Window window;
+    std::uint64_t left(SteadyTime now) const;
+  };
+
+  const Flow& flow(config::Counted counted) const {
+    return counted == config::Counted::messages ? messages_ : recipients_;
+  }
+
+  std::vector<config::Rate> rates_;
+  Flow recipients_;
+  Flow messages_;
+  std::vector<Bound> bounds_;
 };
 
 }  // namespace relayd::send
