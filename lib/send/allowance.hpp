@@ -1,0 +1,73 @@
+// Allowance: what an account may still send before a quota of it is used up, and what all accounts of its
+// upstream may together.
+//
+// Fifth stage of the path. Shared by the lanes that spend it and by the relay, which keeps it over restarts.
+// What is under way counts as sent until it is known what came of it, and then as sent at that time: whenever
+// within that time the upstream has counted it, no span sees more than was allowed. A pure value: time is an
+// argument.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "send/tally.hpp"
+
+namespace relayd::send {
+
+class Allowance {
+ public:
+  // How a quota stands, for the operator.
+  struct Standing {
+    config::Quota quota;
+    std::uint64_t left = 0;
+    WallTime eases_at{};
+    bool total = false;  // of all accounts of the upstream
+  };
+  // What a quota has counted, for restore() in another process.
+  struct Record {
+    config::Quota quota;
+    std::vector<Tally::Entry> entries;
+  };
+
+  // The quotas from now on; none: everything is allowed and nothing counted. What was used so far stays.
+  void use(const std::vector<config::Quota>& quotas, WallTime now);
+  // The allowance of the upstream, which all its accounts spend.
+  void share(std::shared_ptr<Allowance> total) { total_ = std::move(total); }
+
+  bool limited() const { return in_force_ > 0 || (total_ && total_->limited()); }
+  // To how many recipients a message may go that goes now; 0: none may go.
+  std::uint64_t left(WallTime now) const;
+  // When one may go again; now: it may.
+  WallTime opens_at(WallTime now) const;
+
+  // A message is under way, to so many recipients.
+  void take(std::uint64_t recipients);
+  // It was sent to so many of them; to none: it was no message either.
+  void settle(std::uint64_t taken, std::uint64_t sent, WallTime now);
+
+  std::vector<Standing> standings(WallTime now) const;
+
+  // What is under way counts as sent now.
+  std::vector<Record> records(WallTime now) const;
+  void restore(const Record& record);
+  // Whether anything was used since this was asked last.
+  bool take_changed() { return std::exchange(changed_, false); }
+
+ private:
+  std::uint64_t under_way(const config::Quota& quota) const {
+    return quota.counted == config::Counted::messages ? messages_ : recipients_;
+  }
+  std::uint64_t left(const Tally& tally, WallTime now) const;
+
+  std::vector<Tally> tallies_;  // those in force, then what is left of others
+  std::size_t in_force_ = 0;
+  std::shared_ptr<Allowance> total_;
+  // Under way.
+  std::uint64_t recipients_ = 0;
+  std::uint64_t messages_ = 0;
+  bool changed_ = false;
+};
+
+}  // namespace relayd::send
