@@ -57,6 +57,24 @@ void print_queue(const json& status) {
                text(since_start, "recovered_in_doubt"));
 }
 
+// "10000", "30 messages", "10000 in 24h", "50000 of all accounts".
+std::string limit_text(const json& quota) {
+  const std::string period = text(quota, "period");
+  const bool slides = period != "day" && period != "month";
+  return fmt::format("{}{}{}{}", text(quota, "limit"), text(quota, "counts") == "messages" ? " messages" : "",
+                     slides ? " in " + period : "", quota.value("total", false) ? " of all accounts" : "");
+}
+
+std::string quota_text(const json& quota, const std::string& now) {
+  const std::string period = text(quota, "period");
+  const bool slides = period != "day" && period != "month";
+  const bool unused = quota.value("left", std::uint64_t{0}) == quota.value("limit", std::uint64_t{0});
+  const std::string left = fmt::format("quota: {} of {} left", text(quota, "left"), limit_text(quota));
+  const std::string when = moment(text(quota, "resets_at"), now);
+  if (!slides) return left + " until " + when;
+  return unused ? left : left + ", more from " + when;
+}
+
 // What keeps the lane, or that nothing does.
 std::string state_text(const json& lane, const std::string& now) {
   const std::string state = text(lane, "state");
@@ -66,7 +84,7 @@ std::string state_text(const json& lane, const std::string& now) {
     return fmt::format("paused until {} (in {}) because {}", moment(text(lane, "closed_until"), now),
                        span(lane, "closed_for"), why);
   if (state == "quota_used_up")
-    return fmt::format("quota of {} used up until {} (in {})", text(lane.at("quota"), "limit"),
+    return fmt::format("quota of {} used up until {} (in {})", limit_text(lane.at("quota")),
                        moment(text(lane, "closed_until"), now), span(lane, "closed_for"));
   if (state == "probing") return fmt::format("probing, paused before because {}", why);
   if (state == "slowed")
@@ -82,11 +100,10 @@ std::string numbers(const json& lane, const std::string& now) {
     parts.push_back(fmt::format("connections: {} busy, {} idle, {} allowed", text(connections, "busy"),
                                 text(connections, "idle"), text(connections, "allowed")));
   if (lane.value("waiting", 0) > 0) parts.push_back(text(lane, "waiting") + " in line");
-  if (lane.contains("rate_per_minute") && lane.value("state", "") != "slowed")
-    parts.push_back(fmt::format("at most {:.6g}/min", lane["rate_per_minute"].get<double>()));
-  if (lane.contains("quota") && lane.value("state", "") != "quota_used_up")
-    parts.push_back(fmt::format("quota: {} of {} left until {}", text(lane["quota"], "left"),
-                                text(lane["quota"], "limit"), moment(text(lane["quota"], "resets_at"), now)));
+  if (lane.contains("rates"))
+    parts.push_back(
+        fmt::format("at most {}", fmt::join(lane["rates"].get<std::vector<std::string>>(), ", ")));
+  for (const json& quota : lane.value("quotas", json::array())) parts.push_back(quota_text(quota, now));
   if (text(lane, "port") != text(lane, "first_port"))
     parts.push_back(fmt::format("port {}, since {} fails", text(lane, "port"), text(lane, "first_port")));
   if (lane.value("pipelining_reduced", false)) parts.push_back("pipelining reduced");

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "relay/limits.hpp"
 #include "send/sandbox.hpp"
 #include "send/smtp_transport.hpp"
 #include "shared/smtp/envelope_command.hpp"
@@ -45,16 +46,6 @@ send::Pipelining pipelining(config::Pipelining setting) {
       return send::Pipelining::ahead;
   }
   return send::Pipelining::ahead;
-}
-
-send::LaneLimits lane_limits(const route::Limits& limits) {
-  send::LaneLimits lane;
-  lane.connections = limits.connections;
-  lane.messages_per_connection = limits.messages_per_connection;
-  lane.recipients_per_message = limits.recipients_per_message;
-  lane.idle = limits.idle;
-  if (limits.rate) lane.spacing = Duration(limits.rate->period) / limits.rate->count;
-  return lane;
 }
 
 async::TlsPolicy tls_policy(const route::Upstream& upstream, const route::Choice& choice) {
@@ -166,7 +157,8 @@ LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   // alive.
   if (entry && entry->up_to_date) return *entry;
   const route::Upstream& upstream = *choice.upstream;
-  const std::shared_ptr<send::Quota> quota = book_.quota_of(upstream.name, choice.username);
+  const std::shared_ptr<send::Allowance> quota =
+      allowance_of(book_, upstream, choice.username, loop_.wall_now());
   const send::LaneLimits limits = lane_limits(upstream.limits);
   if (!entry) entry = std::make_unique<LaneEntry>(loop_, desk_, limits, site_of(upstream), quota);
   entry->up_to_date = true;
@@ -181,9 +173,6 @@ LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   entry->next_password = false;
   entry->unread.clear();
   entry->offered.reset();
-  const config::Quota limit = upstream.limits.quota.value_or(config::Quota{});
-  quota->use(limit.count, limit.period == config::Quota::Period::day ? send::Quota::Period::day
-                                                                     : send::Quota::Period::month);
   entry->use(limits, transport_maker(choice, *entry));
   entry->probe();  // what was changed may be the cure
   return *entry;

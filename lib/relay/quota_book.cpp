@@ -1,21 +1,35 @@
 #include "relay/quota_book.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "shared/config/limit.hpp"
 
 namespace relayd {
 
 using async::Task;
 using nlohmann::json;
+using send::Allowance;
+using send::Tally;
 
 namespace {
 
 constexpr const char* file_name = "quotas.json";
 constexpr const char* new_name = "quotas.json.new";
+constexpr const char* first_line = R"({"format":2})";
 constexpr Duration delay = std::chrono::seconds(1);
+// So many lines more than the file had are appended to it before it is written anew.
+constexpr std::size_t lines_more = 100;
 
 // One that we wrote: neither negative nor a fraction. Throws json::exception.
 std::uint64_t count_of(const json& number) {
   return number.get_ref<const json::number_unsigned_t&>();
+}
+
+WallTime time_of(const json& number) {
+  constexpr auto latest = static_cast<std::uint64_t>(WallTime::max().time_since_epoch().count());
+  return WallTime(std::chrono::microseconds(std::min(count_of(number), latest)));
 }
 
 std::string read_all(disk::Disk& disk) {
@@ -25,15 +39,36 @@ std::string read_all(disk::Disk& disk) {
   return text;
 }
 
+// An array of accounts, of a time when there were days and months only, one at an account: which, its limit
+// tells as soon as it is known.
+Allowance::Record record_of_format_1(const json& entry) {
+  return {{1, config::Quota::Period::day}, {{time_of(entry.at("since")), count_of(entry.at("used"))}}};
+}
+
+Allowance::Record record_of(const json& entry) {
+  const Result<config::Quota> quota = config::parse_quota(entry.at("quota").get<std::string>());
+  if (!quota) throw json::other_error::create(501, quota.error(), &entry);
+  Allowance::Record record{*quota, {}};
+  for (const json& used : entry.at("used"))
+    record.entries.push_back({time_of(used.at(0)), count_of(used.at(1))});
+  return record;
+}
+
+json describe(const Allowance::Record& record) {
+  json used = json::array();
+  for (const Tally::Entry& entry : record.entries)
+    used.push_back({entry.time.time_since_epoch().count(), entry.count});
+  return {{"quota", to_string(record.quota)}, {"used", std::move(used)}};
+}
+
 }  // namespace
 
 void QuotaBook::open() {
   try {
-    const json book = json::parse(read_all(disk_));
-    for (const json& entry : book) {
-      const WallTime since{std::chrono::microseconds(count_of(entry.at("since")))};
-      quota_of(entry.at("upstream"), entry.at("username"))->restore(count_of(entry.at("used")), since);
-    }
+    const std::string text = read_all(disk_);
+    if (!text.starts_with('[')) return read_lines(text);
+    for (const json& entry : json::parse(text))
+      of_account(entry.at("upstream"), entry.at("username"))->restore(record_of_format_1(entry));
   } catch (const disk::DiskError& error) {
     if (error.code() != std::errc::no_such_file_or_directory)
       log_.warning("quotas_lost", {{"reason", error.what()}});
@@ -42,10 +77,36 @@ void QuotaBook::open() {
   }
 }
 
-std::shared_ptr<send::Quota> QuotaBook::quota_of(const std::string& upstream, const std::string& username) {
-  std::shared_ptr<send::Quota>& quota = quotas_[{upstream, username}];
-  if (!quota) quota = std::make_shared<send::Quota>();
-  return quota;
+// A line that makes no sense costs what it held; at the end it was cut short by a crash, and never promised.
+void QuotaBook::read_lines(const std::string& text) {
+  std::istringstream lines(text);
+  std::string line;
+  std::getline(lines, line);
+  if (line != first_line)
+    return log_.warning("quotas_lost", {{"reason", "quotas.json is none that this relayd reads"}});
+  while (std::getline(lines, line)) {
+    try {
+      read_line(line);
+    } catch (const json::exception& error) {
+      if (lines.peek() != std::istringstream::traits_type::eof())
+        log_.warning("quotas_lost", {{"reason", error.what()}});
+    }
+  }
+}
+
+void QuotaBook::read_line(const std::string& line) {
+  const json entry = json::parse(line);
+  auto allowance = std::make_shared<Allowance>();
+  for (const json& quota : entry.at("quotas")) allowance->restore(record_of(quota));
+  Key key{entry.at("upstream"), std::nullopt};
+  if (entry.contains("username")) key.second = entry["username"].get<std::string>();
+  allowances_[key] = std::move(allowance);
+}
+
+std::shared_ptr<Allowance> QuotaBook::find(const Key& key) {
+  std::shared_ptr<Allowance>& allowance = allowances_[key];
+  if (!allowance) allowance = std::make_shared<Allowance>();
+  return allowance;
 }
 
 void QuotaBook::touch() {
@@ -57,32 +118,43 @@ void QuotaBook::save_soon() {
   timer_.at(loop_.now() + delay, [this] { scope_.spawn(save()); });
 }
 
-std::string QuotaBook::text() const {
-  json book = json::array();
-  for (const auto& [key, quota] : quotas_) {
-    // One without a limit may have it still to come: an account is not known before it is used.
-    const bool is_over = quota->since() < loop_.wall_now() - send::Quota::longest_period;
-    if (quota->counted() == 0 || is_over) continue;
-    json entry;
-    entry["upstream"] = key.first;
-    entry["username"] = key.second;
-    entry["used"] = quota->counted();
-    entry["since"] = quota->since().time_since_epoch().count();
-    book.push_back(std::move(entry));
+// All that counts, or what has changed, also to nothing.
+QuotaBook::Writing QuotaBook::next_writing() {
+  Writing writing{{}, whole_ || appended_ > lines_ + lines_more};
+  std::size_t lines = 0;
+  for (const auto& [key, allowance] : allowances_) {
+    const bool changed = allowance->take_changed();
+    if (!writing.whole && !changed) continue;
+    json entry = {{"upstream", key.first}, {"quotas", json::array()}};
+    if (key.second) entry["username"] = *key.second;
+    for (const Allowance::Record& record : allowance->records(loop_.wall_now()))
+      entry["quotas"].push_back(describe(record));
+    if (writing.whole && entry["quotas"].empty()) continue;
+    writing.text += entry.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
+    ++lines;
   }
-  return book.dump(1, ' ', false, json::error_handler_t::replace);
+  if (writing.whole) writing.text.insert(0, std::string(first_line) + '\n');
+  if (writing.whole) lines_ = lines;
+  appended_ = writing.whole ? 0 : appended_ + lines;
+  return writing;
 }
 
 // On a helper thread. Empty: done; else why not.
-std::string QuotaBook::write(const std::string& text) const {
+std::string QuotaBook::write(const Writing& writing) const {
   try {
+    if (!writing.whole) {
+      const std::unique_ptr<disk::File> file = disk_.open(file_name);
+      file->write_at(file->size(), writing.text);
+      file->sync_data();
+      return {};
+    }
     try {
       disk_.remove(new_name);  // of a process that was killed here
     } catch (const disk::DiskError& error) {
       if (error.code() != std::errc::no_such_file_or_directory) throw;
     }
     const std::unique_ptr<disk::File> file = disk_.create(new_name);
-    file->write_at(0, text);
+    file->write_at(0, writing.text);
     file->sync_data();
     disk_.rename(new_name, file_name);
     disk_.sync_directory(".");
@@ -94,8 +166,9 @@ std::string QuotaBook::write(const std::string& text) const {
 
 Task<void> QuotaBook::save() {
   changed_ = false;
-  const std::string book = text();
-  const std::string failure = co_await workers_.run([this, &book] { return write(book); });
+  const Writing writing = next_writing();
+  const std::string failure = co_await workers_.run([this, &writing] { return write(writing); });
+  whole_ = !failure.empty();
   if (failure.empty()) {
     if (changed_) save_soon();
     co_return;

@@ -1,15 +1,17 @@
-// QuotaBook: how much of each account's quota is used, over restarts. A small file, quotas.json, beside the
-// journal.
+// QuotaBook: how much of each quota is used, over restarts. A small file, quotas.json, beside the journal.
 //
-// Owned by the dispatcher; lanes share the quotas. What was used is on disk a second later, so that a crash
-// forgets at most what the last second used: provider's own count is the one that binds.
+// Owned by the dispatcher; lanes share the allowances. What was used is on disk a second later, so that a
+// crash forgets at most what the last second used: the provider's own count is the one that binds. The file
+// has a line of JSON for each account; what changes is appended, a later line of an account counts instead of
+// an earlier one, and now and then all of it is written anew.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "send/quota.hpp"
+#include "send/allowance.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/scope.hpp"
 #include "shared/async/workers.hpp"
@@ -23,12 +25,15 @@ class QuotaBook {
   QuotaBook(async::Loop& loop, async::Workers& workers, disk::Disk& disk, telemetry::Log& log)
       : loop_(loop), workers_(workers), disk_(disk), log_(log), timer_(loop) {}
 
-  // Reads what an earlier process left. Blocks: start-up only. A file that makes no sense is told and
-  // forgotten.
+  // Reads what an earlier process left. Blocks: start-up only. What makes no sense is told and forgotten.
   void open();
 
-  // The quota of an account, the same one for the same names.
-  std::shared_ptr<send::Quota> quota_of(const std::string& upstream, const std::string& username);
+  // The allowance of an account, the same one for the same names.
+  std::shared_ptr<send::Allowance> of_account(const std::string& upstream, const std::string& username) {
+    return find({upstream, username});
+  }
+  // That of an upstream, for all its accounts.
+  std::shared_ptr<send::Allowance> of_upstream(const std::string& upstream) { return find({upstream, {}}); }
 
   // Something was used: it is written soon.
   void touch();
@@ -36,10 +41,18 @@ class QuotaBook {
   async::Task<void> flush();
 
  private:
-  using Key = std::pair<std::string, std::string>;
+  using Key = std::pair<std::string, std::optional<std::string>>;
+  // What is to be written.
+  struct Writing {
+    std::string text;
+    bool whole = true;
+  };
 
-  std::string text() const;
-  std::string write(const std::string& text) const;
+  std::shared_ptr<send::Allowance> find(const Key& key);
+  void read_lines(const std::string& text);
+  void read_line(const std::string& line);
+  Writing next_writing();
+  std::string write(const Writing& writing) const;
   void save_soon();
   async::Task<void> save();
 
@@ -47,8 +60,11 @@ class QuotaBook {
   async::Workers& workers_;
   disk::Disk& disk_;
   telemetry::Log& log_;
-  std::map<Key, std::shared_ptr<send::Quota>> quotas_;
-  bool changed_ = false;  // since the text that was written last
+  std::map<Key, std::shared_ptr<send::Allowance>> allowances_;
+  bool changed_ = false;      // since the text that was written last
+  bool whole_ = true;         // the file is not ours, or its end is in doubt
+  std::size_t lines_ = 0;     // of the file as it was last written anew
+  std::size_t appended_ = 0;  // lines, since
   async::Timer timer_;
   async::Scope scope_;
 };

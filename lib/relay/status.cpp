@@ -28,16 +28,31 @@ State state_of(const send::Lane& lane, std::size_t waiting, Now now) {
   return has_work ? State::open : State::idle;
 }
 
+// So many a minute; 0: no limit.
+double per_minute(Duration spacing) {
+  if (spacing == Duration::zero()) return 0;
+  return std::chrono::duration<double>(std::chrono::minutes(1)) / spacing;
+}
+
+void describe_limits(const send::Lane& lane, Now now, LaneStatus& status) {
+  const send::Pace& pace = lane.pace();
+  status.rate = per_minute(pace.spacing(config::Counted::recipients, now.steady));
+  status.message_rate = per_minute(pace.spacing(config::Counted::messages, now.steady));
+  for (const config::Rate& rate : pace.rates()) status.rates.push_back(to_string(rate));
+  for (const send::Allowance::Standing& standing : lane.quota().standings(now.wall))
+    status.quotas.push_back({standing.quota.count, standing.left, standing.eases_at,
+                             std::string(to_string(standing.quota.counted)), period_text(standing.quota),
+                             standing.total});
+}
+
 LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
   const send::Lane& lane = entry;
-  const send::Quota& quota = lane.quota();
-  const Duration spacing = lane.pace().spacing(config::Counted::recipients, now.steady);
   LaneStatus status;
   status.upstream = entry.upstream;
   status.account = entry.username;
   status.state = state_of(lane, waiting, now);
-  status.until =
-      status.state == State::quota_used_up ? quota.resets_at(now.wall) : wall_time(lane.closed_until(), now);
+  status.until = status.state == State::quota_used_up ? lane.quota().opens_at(now.wall)
+                                                      : wall_time(lane.closed_until(), now);
   status.reply_class = settle::to_string(entry.pause_class);
   status.reason = entry.pause_reason;
   status.pauses = lane.troubles();
@@ -45,9 +60,7 @@ LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
   status.idle = lane.idle_connections();
   status.allowed = lane.allowed_connections();
   status.waiting = waiting;
-  if (spacing > Duration::zero())
-    status.rate = std::chrono::duration<double>(std::chrono::minutes(1)) / spacing;
-  if (quota.limited()) status.quota = {quota.limit(), quota.left(now.wall), quota.resets_at(now.wall)};
+  describe_limits(lane, now, status);
   if (!entry.ports.empty()) {
     status.port = entry.ports[entry.endpoint];
     status.first_port = entry.ports.front();

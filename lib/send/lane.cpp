@@ -1,6 +1,7 @@
 #include "send/lane.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace relayd::send {
 
@@ -48,6 +49,7 @@ struct Lane::Connection final : Follow {
   void drop_transport() {
     transport.reset();
     carried = 0;
+    recipients = 0;
     turn_until = {};
     is_over = false;
   }
@@ -56,6 +58,7 @@ struct Lane::Connection final : Follow {
   std::unique_ptr<Transport> transport;  // null: not open
   unsigned generation = 0;               // of what the transport was made from
   std::uint32_t carried = 0;             // messages that it was given
+  std::uint64_t recipients = 0;          // of these
   SteadyTime turn_until{};               // before that it need not make room
   bool is_over = false;                  // the desk wants no more to be sent there
   Taken current;                         // is being sent
@@ -65,13 +68,13 @@ struct Lane::Connection final : Follow {
 };
 
 Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Site> site,
-           std::shared_ptr<Quota> quota)
+           std::shared_ptr<Allowance> quota)
     : loop_(loop),
       desk_(desk),
       limits_(limits),
       site_(std::move(site)),
       quota_(std::move(quota)),
-      pace_(limits.spacing),
+      pace_(limits.rates),
       turn_(loop),
       opening_(loop),
       ramp_(limits.connections),
@@ -86,7 +89,7 @@ void Lane::use(LaneLimits limits, MakeTransport make_transport) {
   ramp_ = std::max(ramp_, troubles_ == 0 ? limits.connections : 1);
   ceiling_ = std::max(ceiling_, limits.connections);
   limits_ = limits;
-  pace_.use(limits.spacing);
+  pace_.use(limits.rates);
   make_transport_ = std::move(make_transport);
   ++generation_;
   dismiss_idle();
@@ -113,7 +116,7 @@ bool Lane::open() const {
 SteadyTime Lane::closed_until() const {
   const WallTime now = loop_.wall_now();
   if (quota_->left(now) > 0) return paused_until_;
-  return std::max(paused_until_, loop_.now() + (quota_->resets_at(now) - now));
+  return std::max(paused_until_, loop_.now() + (quota_->opens_at(now) - now));
 }
 
 void Lane::pause(SteadyTime until, Probe probe) {
@@ -197,31 +200,39 @@ bool Lane::may_take() {
   return false;
 }
 
-std::optional<Ticket> Lane::take() {
+// To so many recipients at most.
+std::optional<Ticket> Lane::take(std::uint64_t most) {
   const std::uint64_t left = quota_->left(loop_.wall_now());
-  const std::optional<Ticket> ticket =
-      desk_.next(*this, std::min<std::uint64_t>(limits_.recipients_per_message, left));
+  const std::optional<Ticket> ticket = desk_.next(
+      *this,
+      std::min<std::uint64_t>({most, limits_.recipients_per_message, pace_.most(loop_.now()), left}));
   if (!ticket) return ticket;
   pace_.take(ticket->recipients, loop_.now());
-  if (!quota_->limited()) return ticket;
-  quota_->take(ticket->recipients, loop_.wall_now());
+  quota_->take(ticket->recipients);
   if (quota_->left(loop_.wall_now()) > 0) return ticket;
   watch_opening();
   desk_.changed(*this);
   return ticket;
 }
 
+// How many recipients more a connection may carry.
+std::uint64_t Lane::room_after(std::uint64_t recipients) const {
+  const std::uint64_t limit = limits_.recipients_per_connection;
+  if (limit == 0) return std::numeric_limits<std::uint64_t>::max();
+  return limit - std::min(limit, recipients);
+}
+
 // The next message for a connection that has one already.
 std::optional<Ticket> Lane::take_for(const Connection& connection) {
   if (is_worn(connection) || busy() > allowed_connections() || !may_take()) return std::nullopt;
-  return take();
+  return take(room_after(connection.recipients));
 }
 
 // It ends with the message it carries: used up, overtaken by a reload, or in the way of a lane that has none.
 bool Lane::is_worn(const Connection& connection) const {
   if (!connection.transport) return false;
   return connection.is_over || connection.generation != generation_ ||
-         connection.carried >= limits_.messages_per_connection ||
+         connection.carried >= limits_.messages_per_connection || room_after(connection.recipients) == 0 ||
          (connection.carried >= turn_length && loop_.now() >= connection.turn_until && others_wait());
 }
 
@@ -229,11 +240,11 @@ bool Lane::is_worn(const Connection& connection) const {
 // in line.
 void Lane::pump() {
   while (busy() < allowed_connections() && may_take()) {
-    const bool is_warm = !idle_.empty();
-    if (!is_warm && !has_room()) break;
-    const std::optional<Ticket> ticket = take();
+    Connection* const warm = idle_.empty() ? nullptr : idle_.back();
+    if (!warm && !has_room()) break;
+    const std::optional<Ticket> ticket = take(room_after(warm ? warm->recipients : 0));
     if (!ticket) break;
-    if (!is_warm || idle_.empty()) {
+    if (!warm || idle_.empty() || idle_.back() != warm) {
       scope_.spawn(serve(ticket));
       continue;
     }
@@ -353,17 +364,17 @@ void Lane::show_probe() {
   if (troubles_ > 0) desk_.changed(*this);
 }
 
-// What was taken from the quota and not sent.
-void Lane::return_quota(std::uint64_t recipients) {
+// So many of those that were taken from the quota were sent.
+void Lane::settle_quota(std::uint64_t taken, std::uint64_t used) {
   const bool was_open = open();
-  quota_->give_back(recipients);
+  quota_->settle(taken, used, loop_.wall_now());
   if (!was_open) reopen();
 }
 
 Task<void> Lane::load(Ticket ticket, Taken& place) {
   place.ticket = ticket;
   place.delivery = co_await desk_.load(*this, ticket);
-  if (!place.delivery) return_quota(ticket.recipients);
+  if (!place.delivery) settle_quota(ticket.recipients, 0);
 }
 
 // Sends a message, and what follows it on the way; opens if need be. False: it could not be opened.
@@ -371,7 +382,7 @@ Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
   co_await load(ticket, connection.current);
   while (connection.current.delivery) {
     if (!connection.transport && is_paused()) {
-      return_quota(connection.current.ticket.recipients);
+      settle_quota(connection.current.ticket.recipients, 0);
       desk_.give_back(connection.current.ticket.message);
       connection.current.delivery.reset();
       break;
@@ -387,6 +398,7 @@ Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
       }
     }
     ++connection.carried;
+    connection.recipients += connection.current.ticket.recipients;
     const Report report = co_await connection.transport->send(*connection.current.delivery, connection);
     if (report.untried)
       connection.drop_transport();
@@ -436,7 +448,7 @@ bool Lane::judge_ahead(const Connection& connection, const Report& report, bool 
 
 void Lane::settle(const Taken& taken, const Report& report) {
   const std::uint64_t used = spent(report);
-  if (used < taken.ticket.recipients) return_quota(taken.ticket.recipients - used);
+  settle_quota(taken.ticket.recipients, used);
   desk_.settle(*this, taken.ticket.message, *taken.delivery, report);
   if (used == 0 || troubles_ > 0 || ramp_ >= limits_.connections) return;
   ++ramp_;

@@ -13,11 +13,12 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "send/ahead.hpp"
+#include "send/allowance.hpp"
 #include "send/line.hpp"
 #include "send/pace.hpp"
-#include "send/quota.hpp"
 #include "send/transport.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/scope.hpp"
@@ -29,7 +30,8 @@ struct LaneLimits {
   std::uint32_t messages_per_connection = 100;
   std::uint32_t recipients_per_message = 100;
   Duration idle = std::chrono::seconds(30);
-  Duration spacing{};  // of recipients; zero: no rate
+  std::uint32_t recipients_per_connection = 0;  // zero: any number
+  std::vector<config::Rate> rates;
 };
 
 class Lane;
@@ -78,7 +80,7 @@ class Lane {
   using MakeTransport = std::function<std::unique_ptr<Transport>()>;
 
   Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Site> site,
-       std::shared_ptr<Quota> quota);
+       std::shared_ptr<Allowance> quota);
   virtual ~Lane();
 
   // What shows that the trouble is over.
@@ -118,7 +120,7 @@ class Lane {
   std::size_t idle_connections() const { return idle_.size(); }
   std::uint32_t allowed_connections() const;
   const Pace& pace() const { return pace_; }
-  const Quota& quota() const { return *quota_; }
+  const Allowance& quota() const { return *quota_; }
   bool sends_ahead() const { return !site_->ahead.is_lost(loop_.now()); }
 
   // Takes what waits, as far as limits allow.
@@ -142,7 +144,8 @@ class Lane {
   };
 
   bool is_paused() const;
-  std::optional<Ticket> take();
+  std::optional<Ticket> take(std::uint64_t most);
+  std::uint64_t room_after(std::uint64_t recipients) const;
   bool may_take();
   void watch_opening();
   void reopen();
@@ -160,7 +163,7 @@ class Lane {
   async::Task<void> serve(std::optional<Ticket> ticket);
   async::Task<bool> knock(Connection& connection);
   void show_probe();
-  void return_quota(std::uint64_t recipients);
+  void settle_quota(std::uint64_t taken, std::uint64_t used);
   async::Task<void> load(Ticket ticket, Taken& place);
   async::Task<bool> carry(Connection& connection, Ticket ticket);
   async::Task<std::optional<Event>> open_transport(Connection& connection);
@@ -174,7 +177,7 @@ class Lane {
   Desk& desk_;
   LaneLimits limits_;
   std::shared_ptr<Site> site_;
-  std::shared_ptr<Quota> quota_;
+  std::shared_ptr<Allowance> quota_;
   MakeTransport make_transport_;
   Pace pace_;
   async::Timer turn_;     // rings when the pace allows the next message

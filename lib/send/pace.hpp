@@ -21,10 +21,6 @@ class Pace {
   // No rates: no limit.
   explicit Pace(const std::vector<config::Rate>& rates = {}) { use(rates); }
 
-  // A spacing of recipients, until lanes know of rates.
-  explicit Pace(Duration spacing) { use(spacing); }
-  void use(Duration spacing) { recipients_.use(spacing); }
-
   // Other rates; what was learnt stays, and what went within the time of a rate that stays.
   void use(const std::vector<config::Rate>& rates);
   const std::vector<config::Rate>& rates() const { return rates_; }

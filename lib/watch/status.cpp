@@ -26,14 +26,30 @@ json describe_queue(const Status& status) {
   return object;
 }
 
+json describe(const LaneStatus::Quota& quota, WallTime now) {
+  return {{"limit", quota.limit},
+          {"left", quota.left},
+          {"counts", quota.counts},
+          {"period", quota.period},
+          {"total", quota.total},
+          {"resets_at", time_text(quota.resets_at)},
+          {"resets_in", seconds(quota.resets_at - now)}};
+}
+
+// Of those that are used up, the one that stays so for longest.
+bool tighter(const LaneStatus::Quota& a, const LaneStatus::Quota& b) {
+  if (a.left != 0 || b.left != 0) return a.left < b.left;
+  return a.resets_at > b.resets_at;
+}
+
 // What was configured or learnt about speed and volume.
 void add_limits(json& object, const LaneStatus& lane, WallTime now) {
   if (lane.rate > 0) object["rate_per_minute"] = lane.rate;
-  if (!lane.quota) return;
-  object["quota"] = {{"limit", lane.quota->limit},
-                     {"left", lane.quota->left},
-                     {"resets_at", time_text(lane.quota->resets_at)},
-                     {"resets_in", seconds(lane.quota->resets_at - now)}};
+  if (lane.message_rate > 0) object["messages_per_minute"] = lane.message_rate;
+  if (!lane.rates.empty()) object["rates"] = lane.rates;
+  if (lane.quotas.empty()) return;
+  for (const LaneStatus::Quota& quota : lane.quotas) object["quotas"].push_back(describe(quota, now));
+  object["quota"] = describe(*std::ranges::min_element(lane.quotas, tighter), now);
 }
 
 json describe(const LaneStatus& lane, WallTime now) {

@@ -30,7 +30,10 @@ struct LaneStatus {
   struct Quota {
     std::uint64_t limit = 0;
     std::uint64_t left = 0;
-    WallTime resets_at{};
+    WallTime resets_at{};  // of a span that slides: when the first of it comes back
+    std::string counts = "recipients";
+    std::string period = "day";  // or "month", or a span such as "24h"
+    bool total = false;          // of all accounts of the upstream
   };
 
   std::string upstream;
@@ -43,9 +46,11 @@ struct LaneStatus {
   std::size_t busy = 0;     // connections
   std::size_t idle = 0;
   std::uint32_t allowed = 0;
-  std::size_t waiting = 0;  // messages in its line
-  double rate = 0;          // recipients a minute; 0: no limit
-  std::optional<Quota> quota;
+  std::size_t waiting = 0;         // messages in its line
+  double rate = 0;                 // recipients a minute; 0: no limit
+  double message_rate = 0;         // messages a minute; 0: no limit
+  std::vector<std::string> rates;  // as configured
+  std::vector<Quota> quotas;
   std::uint16_t port = 0;        // 0: no network
   std::uint16_t first_port = 0;  // the one that would be in use, had it worked
   bool pipelining_reduced = false;

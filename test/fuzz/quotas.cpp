@@ -24,10 +24,12 @@ std::string run(disk::Disk& disk) {
   test::QuietLog log;
   QuotaBook book(loop, workers, disk, log);
   book.open();
-  const std::shared_ptr<send::Quota> quota = book.quota_of("office", "relay");
-  quota->use(100, send::Quota::Period::day);
-  demand(quota->left(loop.wall_now()) <= 100, "nobody has more left than his quota");
-  demand(quota->resets_at(loop.wall_now()) > loop.wall_now(), "a period ends");
+  const std::shared_ptr<send::Allowance> allowance = book.of_account("office", "relay");
+  const config::Quota a_span{100, config::Quota::Period::sliding, std::chrono::hours(24)};
+  allowance->use({{100, config::Quota::Period::day}, a_span}, loop.wall_now());
+  demand(allowance->left(loop.wall_now()) <= 100, "nobody has more left than his quota");
+  for (const send::Allowance::Standing& standing : allowance->standings(loop.wall_now()))
+    demand(standing.eases_at > loop.wall_now(), "a period ends");
   book.touch();
   test::run_task(book.flush(), &loop);
   return read(disk);

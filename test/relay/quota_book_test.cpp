@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
@@ -13,7 +14,7 @@ namespace relayd {
 namespace {
 
 using namespace std::chrono_literals;
-using send::Quota;
+using config::Quota;
 using test::ForgettingDisk;
 using Period = Quota::Period;
 
@@ -39,16 +40,17 @@ class QuotaBookTest : public testing::Test {
     disk.restart(seed);
     restart();
   }
-  Quota& quota(const std::string& account, Period period = Period::day) {
-    Quota& quota = *book->quota_of("office", account);
-    quota.use(100, period);
-    return quota;
+  send::Allowance& allowance(const std::string& account, Period period = Period::day) {
+    send::Allowance& allowance = *book->of_account("office", account);
+    allowance.use({{100, period, period == Period::sliding ? 24h : 0h}}, loop.wall_now());
+    return allowance;
   }
   std::uint64_t left(const std::string& account, Period period = Period::day) {
-    return quota(account, period).left(loop.wall_now());
+    return allowance(account, period).left(loop.wall_now());
   }
   void take(const std::string& account, std::uint64_t recipients, Period period = Period::day) {
-    quota(account, period).take(recipients, loop.wall_now());
+    allowance(account, period).take(recipients);
+    allowance(account, period).settle(recipients, recipients, loop.wall_now());
     book->touch();
   }
   // So much time, and what begins in it comes to its end.
@@ -56,9 +58,23 @@ class QuotaBookTest : public testing::Test {
     loop.advance(time);
     run_task(workers.run([] {}), &loop);
   }
+  std::string written() {
+    const std::unique_ptr<disk::File> file = disk.open("quotas.json");
+    std::string text(file->size(), '\0');
+    text.resize(file->read_at(0, text.data(), text.size()));
+    return text;
+  }
+  long lines() {
+    const std::string text = written();
+    return std::count(text.begin(), text.end(), '\n');
+  }
   void put(const std::string& text) {
     const std::unique_ptr<disk::File> file = disk.create("quotas.json");
     file->write_at(0, text);
+  }
+  void put_over(const std::string& text) {
+    disk.remove("quotas.json");
+    put(text);
   }
   std::string logged() {
     log.flush();
@@ -159,8 +175,9 @@ TEST_F(QuotaBookTest, APeriodThatIsOverIsForgotten) {
 }
 
 TEST_F(QuotaBookTest, AFileThatMakesNoSenseIsToldAndForgotten) {
-  for (const char* text : {"", "not json", "[{\"upstream\":\"office\"}]", "[1]", "{\"a\":{\"used\":-1}}",
-                           "[{\"upstream\":\"office\",\"username\":\"ann\",\"used\":\"x\",\"since\":0}]"}) {
+  for (const char* text :
+       {"", "not json", "{\"format\":3}\n", "[{\"upstream\":\"office\"}]", "[1]", "{\"a\":{\"used\":-1}}",
+        "[{\"upstream\":\"office\",\"username\":\"ann\",\"used\":\"x\",\"since\":0}]"}) {
     put(text);
     restart();
     EXPECT_EQ(left("ann"), 100U) << text;
@@ -175,6 +192,132 @@ TEST_F(QuotaBookTest, ATimeThatNoClockHadOverflowsNothing) {
   take("eve", 1);
   run_task(book->flush(), &loop);
   EXPECT_EQ(left("eve"), 99u);
+}
+
+TEST_F(QuotaBookTest, ASpansCountSurvives) {
+  take("ann", 30, Period::sliding);
+  pass(1s);
+  loop.advance(6h);
+  take("ann", 20, Period::sliding);
+  pass(1s);
+  crash();
+  EXPECT_EQ(left("ann", Period::sliding), 50U);
+  loop.advance(19h);
+  EXPECT_EQ(left("ann", Period::sliding), 80U);
+}
+
+TEST_F(QuotaBookTest, WhatAllAccountsUsedSurvives) {
+  const Quota quota{100, Period::sliding, 24h, config::Counted::messages};
+  const auto total = book->of_upstream("office");
+  total->use({quota}, loop.wall_now());
+  allowance("ann").share(total);
+  take("ann", 30);
+  EXPECT_EQ(book->of_upstream("office"), total);
+  pass(1s);
+  crash();
+  book->of_upstream("office")->use({quota}, loop.wall_now());
+  EXPECT_EQ(book->of_upstream("office")->standings(loop.wall_now()).at(0).left, 99U);
+  EXPECT_EQ(left("ann"), 70U);
+}
+
+TEST_F(QuotaBookTest, WhatIsUnderWayInACrashCountsAsSent) {
+  allowance("ann").take(7);
+  take("ann", 30);
+  pass(1s);
+  crash();
+  EXPECT_EQ(left("ann"), 63U);
+}
+
+TEST_F(QuotaBookTest, AFileOfDaysAndMonthsIsRead) {
+  put(R"([{"upstream": "office", "username": "ann", "used": 30, "since": 1795132800000000},
+          {"upstream": "office", "username": "bob", "used": 40, "since": 1793491200000000},
+          {"upstream": "office", "username": "eve", "used": 50, "since": 1795132800000000}])");
+  restart();
+  EXPECT_EQ(left("ann"), 70U);
+  EXPECT_EQ(left("bob", Period::month), 60U);
+  EXPECT_EQ(left("eve", Period::sliding), 50U);
+  take("ann", 1);
+  pass(1s);
+  crash();
+  EXPECT_EQ(left("ann"), 69U);
+  EXPECT_EQ(left("bob", Period::month), 60U);
+  EXPECT_EQ(left("eve", Period::sliding), 50U);
+  EXPECT_EQ(logged(), "");
+}
+
+TEST_F(QuotaBookTest, OnlyWhatHasChangedIsWritten) {
+  for (const char* account : {"ann", "bob", "eve"}) take(account, 10);
+  pass(1s);
+  EXPECT_EQ(lines(), 4);
+  const std::string before = written();
+  take("bob", 5);
+  pass(1s);
+  EXPECT_EQ(lines(), 5);
+  EXPECT_TRUE(written().starts_with(before));
+  EXPECT_NE(written().substr(before.size()).find("bob"), std::string::npos);
+  crash();
+  EXPECT_EQ(left("ann"), 90U);
+  EXPECT_EQ(left("bob"), 85U);
+}
+
+TEST_F(QuotaBookTest, TheFileIsWrittenAnewBeforeItGrowsLarge) {
+  for (int i = 0; i < 90; ++i) {
+    take("ann", 1);
+    pass(1s);
+  }
+  EXPECT_EQ(lines(), 1 + 90);
+  long most = 0;
+  for (int i = 0; i < 300; ++i) {
+    take("bob", 0);
+    pass(1s);
+    most = std::max(most, lines());
+  }
+  EXPECT_LT(most, 1 + 2 + 2 + 101);
+  crash();
+  EXPECT_EQ(left("ann"), 10U);
+}
+
+TEST_F(QuotaBookTest, WhatWasNotSentAfterAllIsTakenBack) {
+  send::Allowance& ann = allowance("ann");
+  ann.take(30);
+  book->touch();
+  pass(1s);
+  ann.settle(30, 0, loop.wall_now());
+  book->touch();
+  pass(1s);
+  crash();
+  EXPECT_EQ(left("ann"), 100U);
+}
+
+TEST_F(QuotaBookTest, ALineThatMakesNoSenseCostsWhatItHeld) {
+  take("ann", 30);
+  pass(1s);
+  const std::string good = written();
+  put_over(good + "rubbish\n" +
+           R"({"upstream":"office","username":"bob","quotas":[{"quota":"5/day","used":[[1,2,3]]}]})" + "\n");
+  restart();
+  EXPECT_EQ(left("ann"), 70U);
+  EXPECT_NE(logged().find("quotas_lost"), std::string::npos);
+}
+
+// A crash cut it short: it was never promised.
+TEST_F(QuotaBookTest, AnEndThatMakesNoSenseIsNotWorthAWord) {
+  take("ann", 30);
+  pass(1s);
+  const std::string good = written();
+  take("ann", 5);
+  pass(1s);
+  const std::string longer = written();
+  for (std::size_t size = good.size(); size < longer.size() - 1; ++size) {
+    put_over(longer.substr(0, size));
+    restart();
+    EXPECT_EQ(left("ann"), 70U) << size;
+    take("ann", 1);
+    run_task(book->flush(), &loop);
+    restart();
+    EXPECT_EQ(left("ann"), 69U) << size;
+  }
+  EXPECT_EQ(logged(), "");
 }
 
 TEST_F(QuotaBookTest, AFileThatMadeNoSenseIsReplaced) {

@@ -223,7 +223,7 @@ class LaneTest : public testing::Test {
   FakeDesk desk;
   LaneLimits limits;
   std::shared_ptr<Site> site = std::make_shared<Site>();
-  std::shared_ptr<Quota> quota = std::make_shared<Quota>();
+  std::shared_ptr<Allowance> quota = std::make_shared<Allowance>();
 };
 
 }  // namespace relayd::send

@@ -148,7 +148,7 @@ TEST(Pace, OtherRatesForgetNothingOfThoseThatStay) {
   const SteadyTime now = start + 30min;
   pace.use({{10, 1s}, messages_a_minute, {110, 1h, Counted::messages}});
   EXPECT_EQ(sent_within(pace, now, 20min), 10);
-  pace.use(std::vector<Rate>{});
+  pace.use({});
   EXPECT_EQ(pace.ready_at(now + 20min), now + 20min);
 }
 

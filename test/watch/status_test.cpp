@@ -63,7 +63,9 @@ TEST(Status, OfALaneThatIsPaused) {
   paused.idle = 2;
   paused.waiting = 3;
   paused.rate = 840;
-  paused.quota = {50, 20, now + 17h};
+  paused.message_rate = 30;
+  paused.rates = {"14/s", "30 messages/m"};
+  paused.quotas = {{50, 20, now + 17h}, {30, 9, now + 1h, "messages", "24h", true}};
   paused.port = 587;
   paused.first_port = 465;
   paused.pipelining_reduced = paused.next_password = true;
@@ -74,7 +76,13 @@ TEST(Status, OfALaneThatIsPaused) {
       "closed_until": "2026-11-20T07:00:43Z", "closed_for": 43,
       "class": "auth", "reason": "5.7.8 No", "pauses": 2,
       "connections": {"busy": 1, "idle": 2, "allowed": 10}, "waiting": 3, "rate_per_minute": 840.0,
-      "quota": {"limit": 50, "left": 20, "resets_at": "2026-11-21T00:00:00Z", "resets_in": 61200},
+      "messages_per_minute": 30.0, "rates": ["14/s", "30 messages/m"],
+      "quota": {"limit": 30, "left": 9, "counts": "messages", "period": "24h", "total": true,
+                "resets_at": "2026-11-20T08:00:00Z", "resets_in": 3600},
+      "quotas": [{"limit": 50, "left": 20, "counts": "recipients", "period": "day", "total": false,
+                  "resets_at": "2026-11-21T00:00:00Z", "resets_in": 61200},
+                 {"limit": 30, "left": 9, "counts": "messages", "period": "24h", "total": true,
+                  "resets_at": "2026-11-20T08:00:00Z", "resets_in": 3600}],
       "port": 587, "first_port": 465, "pipelining_reduced": true, "next_password": true,
       "last_reply": "535 5.7.8 No", "last_reply_at": "2026-11-20T06:59:55Z", "last_reply_age": 5})"));
 }

@@ -57,10 +57,6 @@ std::string span_text(seconds span) {
   return span % 1min == 0s ? fmt::format("{}m", span / 1min) : fmt::format("{}s", span / 1s);
 }
 
-std::string_view period_text(Quota::Period period) {
-  return period == Quota::Period::day ? "day" : "month";
-}
-
 std::optional<seconds> span_of(std::string_view text) {
   const Result<std::chrono::milliseconds> span = parse_duration(text);
   if (!span || *span < Quota::shortest_span || *span > Quota::longest_span || *span % 1s != 0s) return {};
@@ -88,9 +84,12 @@ std::string to_string(Rate rate) {
 }
 
 std::string to_string(Quota quota) {
-  const bool slides = quota.period == Quota::Period::sliding;
-  return fmt::format("{}/{}", counted_text(quota.count, quota.counted),
-                     slides ? span_text(quota.span) : std::string(period_text(quota.period)));
+  return fmt::format("{}/{}", counted_text(quota.count, quota.counted), period_text(quota));
+}
+
+std::string period_text(const Quota& quota) {
+  if (quota.period == Quota::Period::sliding) return span_text(quota.span);
+  return quota.period == Quota::Period::day ? "day" : "month";
 }
 
 std::string to_string(const std::vector<Rate>& rates) {
@@ -116,8 +115,8 @@ Result<Rate> parse_rate(std::string_view text) {
 Result<Quota> parse_quota(std::string_view text) {
   const std::optional<Limit> limit = split(text);
   if (limit) {
-    for (const Quota::Period period : {Quota::Period::day, Quota::Period::month})
-      if (limit->period == period_text(period)) return Quota{limit->count, period, {}, limit->counted};
+    if (limit->period == "day") return Quota{limit->count, Quota::Period::day, {}, limit->counted};
+    if (limit->period == "month") return Quota{limit->count, Quota::Period::month, {}, limit->counted};
     if (const std::optional<seconds> span = span_of(limit->period))
       return Quota{limit->count, Quota::Period::sliding, *span, limit->counted};
   }

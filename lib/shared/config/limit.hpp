@@ -40,6 +40,7 @@ struct Quota {
   bool operator==(const Quota&) const = default;
 };
 std::string to_string(Quota quota);
+std::string period_text(const Quota& quota);  // "day", "month", "24h"
 Result<Quota> parse_quota(std::string_view text);
 
 // They count the same in the same time: of two such, one is too many.
