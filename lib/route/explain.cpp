@@ -92,14 +92,18 @@ void explain_limits(std::string& text, const Upstream& upstream) {
   count("connections_total", limits.connections_total, &config::UpstreamLimits::connections_total);
   count("messages_per_connection", limits.messages_per_connection,
         &config::UpstreamLimits::messages_per_connection);
+  limit("recipients_per_connection",
+        limits.recipients_per_connection == 0 ? "any number"
+                                              : fmt::format("{}", limits.recipients_per_connection),
+        file.recipients_per_connection.has_value(), preset.recipients_per_connection.has_value());
   count("recipients_per_message", limits.recipients_per_message,
         &config::UpstreamLimits::recipients_per_message);
-  const auto optional = [&](std::string_view key, const auto& value, auto member) {
-    limit(key, value ? config::to_string(*value) : "none", (file.*member).has_value(),
-          (preset.*member).has_value());
+  const auto list = [&](std::string_view key, const auto& values, auto member) {
+    limit(key, config::to_string(values), (file.*member).has_value(), (preset.*member).has_value());
   };
-  optional("rate", limits.rate, &config::UpstreamLimits::rate);
-  optional("quota", limits.quota, &config::UpstreamLimits::quota);
+  list("rate", limits.rate, &config::UpstreamLimits::rate);
+  list("quota", limits.quota, &config::UpstreamLimits::quota);
+  list("quota_total", limits.quota_total, &config::UpstreamLimits::quota_total);
   limit("idle", fmt::format("{}s", limits.idle.count()), file.idle.has_value(), preset.idle.has_value());
   if (limits.message_size)
     limit("message_size", fmt::format("{} octets", limits.message_size->count), file.message_size.has_value(),

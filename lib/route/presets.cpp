@@ -9,6 +9,7 @@ namespace relayd::route {
 namespace {
 
 using namespace std::chrono_literals;
+using config::Counted;
 using config::Pipelining;
 using config::Quota;
 using config::Rate;
@@ -39,9 +40,12 @@ const std::vector<Preset>& presets() {
           .mechanisms = {"plain", "login"},
           .takes_username = is_address,
           .credential_hint = "the full address of the account, and an app password (not the account's own)",
-          // No quota: about 500 or 2000 recipients a day, by the kind of account; the server tells when it is
-          // used up. Three connections are a guess.
-          .limits = {.connections = 3},
+          // Of Workspace; a personal account has 500, and the server tells when it is used up. Three
+          // connections are a guess.
+          .limits = {.connections = 3,
+                     .recipients_per_message = 100,
+                     .quota = std::vector<Quota>{{2000, Quota::Period::sliding, 24h, Counted::messages},
+                                                 {10'000, Quota::Period::sliding, 24h}}},
       },
       {
           .name = "mailgun",
@@ -61,8 +65,11 @@ const std::vector<Preset>& presets() {
           .mechanisms = {"login"},  // it offers no PLAIN
           .takes_username = is_address,
           .credential_hint = "the full address of a mailbox that may use SMTP AUTH, and its password",
-          // 30 messages a minute are allowed; counted in recipients, of which each has one at least.
-          .limits = {.connections = 3, .rate = Rate{30, 1min}, .quota = Quota{10'000, Quota::Period::day}},
+          // A tenant may set its own number of recipients a message, 500 unless it does.
+          .limits = {.connections = 3,
+                     .recipients_per_message = 500,
+                     .rate = std::vector<Rate>{{30, 1min, Counted::messages}},
+                     .quota = std::vector<Quota>{{10'000, Quota::Period::sliding, 24h}}},
       },
       {
           .name = "sendcloud",

@@ -74,8 +74,11 @@ Limits limits_of(const config::UpstreamLimits& file, const config::UpstreamLimit
   limits.recipients_per_message = first_given(file.recipients_per_message, preset.recipients_per_message,
                                               standard.recipients_per_message);
   limits.message_size = file.message_size ? file.message_size : preset.message_size;
-  limits.rate = file.rate ? file.rate : preset.rate;
-  limits.quota = file.quota ? file.quota : preset.quota;
+  limits.recipients_per_connection = first_given(
+      file.recipients_per_connection, preset.recipients_per_connection, standard.recipients_per_connection);
+  limits.rate = first_given(file.rate, preset.rate, standard.rate);
+  limits.quota = first_given(file.quota, preset.quota, standard.quota);
+  limits.quota_total = first_given(file.quota_total, preset.quota_total, standard.quota_total);
   limits.idle = first_given(file.idle, preset.idle, standard.idle);
   return limits;
 }

@@ -20,10 +20,12 @@ struct Limits {
   std::uint32_t connections = 10;         // of one credential
   std::uint32_t connections_total = 100;  // of the upstream
   std::uint32_t messages_per_connection = 100;
-  std::uint32_t recipients_per_message = 100;  // RFC 5321 4.5.3.1.8: what every server takes
-  std::optional<Bytes> message_size;           // none: what EHLO SIZE says
-  std::optional<config::Rate> rate;            // of one credential; none: as fast as it goes
-  std::optional<config::Quota> quota;          // of one credential; none: no end
+  std::uint32_t recipients_per_message = 100;   // RFC 5321 4.5.3.1.8: what every server takes
+  std::optional<Bytes> message_size;            // none: what EHLO SIZE says
+  std::uint32_t recipients_per_connection = 0;  // 0: any number
+  std::vector<config::Rate> rate;               // of one credential; none: as fast as it goes
+  std::vector<config::Quota> quota;             // of one credential; none: no end
+  std::vector<config::Quota> quota_total;       // of the upstream
   std::chrono::seconds idle{30};
 };
 

@@ -139,7 +139,7 @@ TEST_F(SendingTest, AQuotaThatIsUsedUpIsAskedAboutOnceAnHour) {
 }
 
 TEST_F(SendingTest, AConfiguredQuotaHoldsOverARestart) {
-  add_office().limits.quota = config::Quota{30, config::Quota::Period::day};
+  add_office().limits.quota = std::vector<config::Quota>{{30, config::Quota::Period::day}};
   start_office();
   hand_in("a@example.org", 50);
   run_until_quiet();
@@ -159,7 +159,7 @@ TEST_F(SendingTest, AConfiguredQuotaHoldsOverARestart) {
 }
 
 TEST_F(SendingTest, WhatASlowLaneDoesNotReachInItsLifetimeIsGivenUp) {
-  add_office().limits.rate = config::Rate{1, 1h};
+  add_office().limits.rate = std::vector<config::Rate>{{1, 1h}};
   config->queue.lifetime = 150min;
   start_office();
   hand_in("a@example.org", 10);
@@ -278,7 +278,7 @@ TEST_F(SendingTest, RulesWithOneAccountShareItsConnection) {
 // --- fairness ---
 
 TEST_F(SendingTest, ANewsletterDelaysNobodyElse) {
-  add_office().limits.rate = config::Rate{10, 1s};
+  add_office().limits.rate = std::vector<config::Rate>{{10, 1s}};
   start_office();
   hand_in("news@example.org", 5'000);
   pass(10s);

@@ -29,7 +29,7 @@ config::Config sample() {
   mailgun.username = "postmaster@mg.example.com";
   mailgun.password = secret(config::SecretSource::Kind::literal, "canary");
   mailgun.limits.connections = 3;
-  mailgun.limits.rate = config::Rate{14, std::chrono::seconds(1)};
+  mailgun.limits.rate = std::vector<config::Rate>{{14, std::chrono::seconds(1)}};
   mailgun.pipelining = config::Pipelining::transaction;
   mailgun.where = {5, 3};
   config::Upstream office;
@@ -110,10 +110,10 @@ TEST(Explain, WhatAPresetFilledIn) {
   const Router::Built built = Router::build(std::make_shared<config::Config>(config));
   ASSERT_TRUE(built.router);
   const std::string text = explain(*built.router, "me@example.com");
-  for (const char* const part :
-       {"host       smtp.office365.com  (from preset)", "ports      587 starttls  (from preset)",
-        "auth       login  (from preset)", "connections 3  (from preset)", "rate 30/m  (from preset)",
-        "quota 10000/day  (from preset)", "or         file /run/secrets/next\n"})
+  for (const char* const part : {"host       smtp.office365.com  (from preset)",
+                                 "ports      587 starttls  (from preset)", "auth       login  (from preset)",
+                                 "connections 3  (from preset)", "rate 30 messages/m  (from preset)",
+                                 "quota 10000/24h  (from preset)", "or         file /run/secrets/next\n"})
     EXPECT_THAT(text, HasSubstr(part));
 }
 

@@ -12,6 +12,7 @@ namespace {
 using config::TlsMode;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 config::SecretSource literal(std::string text) {
   config::SecretSource source;
@@ -198,8 +199,8 @@ TEST(Router, Defaults) {
   EXPECT_THAT(x.retry_next_on, ElementsAre("connect", "tls", "auth", "quota", "rate", "sender"));
   EXPECT_EQ(x.limits.connections, 10u);
   EXPECT_EQ(x.limits.message_size, std::nullopt);
-  EXPECT_EQ(x.limits.rate, std::nullopt);
-  EXPECT_EQ(x.limits.quota, std::nullopt);
+  EXPECT_THAT(x.limits.rate, IsEmpty());
+  EXPECT_THAT(x.limits.quota, IsEmpty());
   EXPECT_EQ(x.pipelining, config::Pipelining::ahead);
   EXPECT_EQ(x.preset, nullptr);
 }
@@ -224,8 +225,10 @@ TEST(Router, FileGoesOverPresetGoesOverDefault) {
   config::Upstream settings = provider("sendgrid");
   settings.limits.connections = 3;
   settings.limits.recipients_per_message = 50;
-  settings.limits.rate = config::Rate{14, std::chrono::seconds(1)};
-  settings.limits.quota = config::Quota{50'000, config::Quota::Period::day};
+  settings.limits.rate = std::vector<config::Rate>{{14, std::chrono::seconds(1)}};
+  settings.limits.quota = std::vector<config::Quota>{{50'000, config::Quota::Period::day}};
+  settings.limits.quota_total = settings.limits.quota;
+  settings.limits.recipients_per_connection = 500;
   settings.pipelining = config::Pipelining::off;
   settings.auth = {"PLAIN"};
   settings.retry_next_on = {"connect"};
@@ -235,11 +238,22 @@ TEST(Router, FileGoesOverPresetGoesOverDefault) {
   EXPECT_EQ(x.limits.recipients_per_message, 50u);
   EXPECT_EQ(x.limits.messages_per_connection, 5000u);
   EXPECT_EQ(x.limits.idle, std::chrono::seconds(30));
-  EXPECT_EQ(x.limits.rate, settings.limits.rate);
-  EXPECT_EQ(x.limits.quota, settings.limits.quota);
+  EXPECT_EQ(x.limits.rate, *settings.limits.rate);
+  EXPECT_EQ(x.limits.quota, *settings.limits.quota);
+  EXPECT_EQ(x.limits.quota_total, *settings.limits.quota);
+  EXPECT_EQ(x.limits.recipients_per_connection, 500u);
   EXPECT_EQ(x.pipelining, config::Pipelining::off);
   EXPECT_THAT(x.mechanisms, ElementsAre("plain"));
   EXPECT_THAT(x.retry_next_on, ElementsAre("connect"));
+}
+
+TEST(Router, AnEmptyListLiftsAPresetsLimits) {
+  config::Upstream settings = provider("office365");
+  settings.limits.rate.emplace();
+  settings.limits.quota.emplace();
+  const auto built = router({settings});
+  EXPECT_THAT(built->upstreams()[0].limits.rate, IsEmpty());
+  EXPECT_THAT(built->upstreams()[0].limits.quota, IsEmpty());
 }
 
 // One line for each preset: what a bare `provider: NAME` stands for.
@@ -252,8 +266,8 @@ std::string standing_for(std::string name, std::string region = "") {
   text += fmt::format(" {}x{}x{}", x.limits.connections, x.limits.messages_per_connection,
                       x.limits.recipients_per_message);
   if (x.limits.message_size) text += fmt::format(" {}M", x.limits.message_size->count >> 20);
-  if (x.limits.rate) text += " " + config::to_string(*x.limits.rate);
-  if (x.limits.quota) text += " " + config::to_string(*x.limits.quota);
+  if (!x.limits.rate.empty()) text += " " + config::to_string(x.limits.rate);
+  if (!x.limits.quota.empty()) text += " " + config::to_string(x.limits.quota);
   if (x.pipelining != config::Pipelining::ahead) text += fmt::format(" {}", config::to_string(x.pipelining));
   return text;
 }
@@ -269,8 +283,9 @@ TEST(Router, PresetsAndTheirRegions) {
             "smtp.sendcloud.net 587s 2525s 25s plain+login 10x100x100 transaction");
   EXPECT_EQ(standing_for("ses", "eu-west-1"),
             "email-smtp.eu-west-1.amazonaws.com 587s 2587s 465i 2465i 25s plain+login 10x100x50 40M");
-  EXPECT_EQ(standing_for("gmail"), "smtp.gmail.com 587s 465i plain+login 3x100x100");
-  EXPECT_EQ(standing_for("office365"), "smtp.office365.com 587s login 3x100x100 30/m 10000/day");
+  EXPECT_EQ(standing_for("gmail"),
+            "smtp.gmail.com 587s 465i plain+login 3x100x100 2000 messages/24h, 10000/24h");
+  EXPECT_EQ(standing_for("office365"), "smtp.office365.com 587s login 3x100x500 30 messages/m 10000/24h");
 }
 
 TEST(Router, EveryPresetIsComplete) {

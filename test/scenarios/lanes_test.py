@@ -43,6 +43,18 @@ def test_a_used_up_quota_sends_the_rest_elsewhere(relay, upstream):
     assert Counter(event["upstream"] for event in one.wait("delivered", 8)) == {"small": 5, "large": 3}
 
 
+def test_all_accounts_share_the_upstreams_quota(relay, upstream):
+    small, large = upstream(), upstream()
+    senders = [{"match": f"{name}@example.com", "upstream": ["small", "large"]} for name in ("alice", "bob")]
+    for rule, name in zip(senders, ("alice", "bob")):
+        account = {"username": name, "password": ACCOUNTS[name]}
+        rule["upstream"] = [{"name": "small", **account}, {"name": "large", **account}]
+    one = relay({"small": small.config(limits={"quota": "4 messages/24h", "quota_total": "5/24h"}),
+                 "large": large.config()}, senders)
+    send_numbered(one, 10, lambda number: f"{('alice', 'bob')[number % 2]}@example.com")
+    assert Counter(event["upstream"] for event in one.wait("delivered", 10)) == {"small": 5, "large": 5}
+
+
 def test_an_account_uses_as_many_connections_as_it_may(to_upstream):
     relay, upstream = to_upstream({"limits": {"connections": 3}})
     gate = threading.Event()
@@ -66,6 +78,13 @@ def test_all_accounts_of_an_upstream_use_as_many_as_it_may(relay, upstream):
     gate.set()
     one.wait("delivered", 60)
     assert fake.connections.peak == 5
+
+
+def test_a_connection_carries_so_many_recipients(to_upstream):
+    relay, upstream = to_upstream({"limits": {"connections": 1, "recipients_per_connection": 3}})
+    send_numbered(relay, 8)
+    relay.wait("delivered", 8)
+    assert Counter(message.connection for message in upstream.taken(8)) == {0: 3, 1: 3, 2: 2}
 
 
 def test_a_connection_carries_so_many_messages(to_upstream):

@@ -179,6 +179,22 @@ def test_a_quota_that_is_used_up_survives_a_kill(to_upstream):
     assert len(upstream.messages.all()) == 2
 
 
+def test_every_limit_is_shown(to_upstream):
+    relay, _ = to_upstream({"limits": {"rate": ["600/m", "900 messages/h"], "quota": ["50/24h", "9 messages/month"],
+                                       "quota_total": "70/day"}})
+    relay.wait_event("delivered", id=send(relay))
+    one = until(lambda: lane(relay, "fake"), lambda found: found["state"] == "idle")
+    assert one["rates"] == ["600/m", "900 messages/h"]
+    assert (one["rate_per_minute"], one["messages_per_minute"]) == (pytest.approx(600), pytest.approx(15))
+    assert [(quota["left"], quota["counts"], quota["period"], quota["total"]) for quota in one["quotas"]] == [
+        (49, "recipients", "24h", False), (8, "messages", "month", False), (69, "recipients", "day", True)]
+    assert one["quota"]["left"] == 8
+    text = shown(relay)
+    for part in ("at most 600/m, 900 messages/h", "quota: 49 of 50 in 24h left, more from ",
+                 "quota: 8 of 9 messages left until ", "quota: 69 of 70 of all accounts left until "):
+        assert part in text, text
+
+
 def test_an_upstream_that_finds_us_too_fast_is_shown(to_upstream):
     relay, upstream = to_upstream(queue=LATER)
     upstream.answer("mail", "450 4.7.0 Too many messages, slow down", times=1)

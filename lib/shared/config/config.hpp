@@ -132,10 +132,13 @@ struct UpstreamLimits {
   std::optional<std::uint32_t> connections = {};
   std::optional<std::uint32_t> connections_total = {};
   std::optional<std::uint32_t> messages_per_connection = {};
+  std::optional<std::uint32_t> recipients_per_connection = {};
   std::optional<std::uint32_t> recipients_per_message = {};
   std::optional<Bytes> message_size = {};
-  std::optional<Rate> rate = {};    // of each account
-  std::optional<Quota> quota = {};  // of each account
+  // Those of a list are all kept; an empty list: none, also where the preset has some.
+  std::optional<std::vector<Rate>> rate = {};          // of each account
+  std::optional<std::vector<Quota>> quota = {};        // of each account
+  std::optional<std::vector<Quota>> quota_total = {};  // of all accounts together
   std::optional<std::chrono::seconds> idle = {};
 };
 

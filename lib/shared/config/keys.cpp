@@ -362,10 +362,12 @@ static const Keys<UpstreamLimits>& keys_of(const UpstreamLimits*) {
       key("connections", &UpstreamLimits::connections),
       key("connections_total", &UpstreamLimits::connections_total),
       key("messages_per_connection", &UpstreamLimits::messages_per_connection),
+      key("recipients_per_connection", &UpstreamLimits::recipients_per_connection),
       key("recipients_per_message", &UpstreamLimits::recipients_per_message),
       key("message_size", &UpstreamLimits::message_size),
       key("rate", &UpstreamLimits::rate),
       key("quota", &UpstreamLimits::quota),
+      key("quota_total", &UpstreamLimits::quota_total),
       key("idle", &UpstreamLimits::idle),
   };
   return keys;

@@ -40,6 +40,20 @@ void read_parsed(Reader& reader, const Node& node, std::string_view expected, Pa
     reader.error(node.place, value.error());
 }
 
+template <class Limit>
+void read_limits(Reader& reader, const Node& node, std::vector<Limit>& out) {
+  read<Limit>(reader, node, out);
+  for (std::size_t i = 1; i < out.size(); ++i) {
+    const auto end = out.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto same =
+        std::find_if(out.begin(), end, [end](const Limit& one) { return one.count > 0 && alike(one, *end); });
+    if (same == end || end->count == 0) continue;  // 0: one that could not be read
+    reader.error(node.items[i].place,
+                 fmt::format("'{}' and '{}' count the same in the same time: keep the smaller",
+                             to_string(*same), to_string(*end)));
+  }
+}
+
 bool expect(Reader& reader, const Node& node, Node::Kind kind) {
   if (node.kind == kind || node.kind == Node::Kind::null) return true;
   // Not the text itself: "password:secret" without its space arrives here.
@@ -185,13 +199,18 @@ void read(Reader& reader, const Node& node, std::chrono::seconds& out) {
 
 void read(Reader& reader, const Node& node, Rate& out) {
   read_parsed(reader, node, "a rate", parse_rate, out);
-  if (out.counted == Counted::messages) reader.error(node.place, "a rate of messages is not supported yet");
 }
 
 void read(Reader& reader, const Node& node, Quota& out) {
   read_parsed(reader, node, "a quota", parse_quota, out);
-  if (out.counted == Counted::messages || out.period == Quota::Period::sliding)
-    reader.error(node.place, "a quota of messages, or that slides, is not supported yet");
+}
+
+void read(Reader& reader, const Node& node, std::vector<Rate>& out) {
+  read_limits(reader, node, out);
+}
+
+void read(Reader& reader, const Node& node, std::vector<Quota>& out) {
+  read_limits(reader, node, out);
 }
 
 void read(Reader& reader, const Node& node, Network& out) {

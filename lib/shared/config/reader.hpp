@@ -186,6 +186,10 @@ void read(Reader& reader, const Node& node, std::vector<T>& out) {
   for (const Node& item : node.items) read(reader, item, out.emplace_back());
 }
 
+// Of two limits that count the same in the same time one is too many.
+void read(Reader& reader, const Node& node, std::vector<Rate>& out);
+void read(Reader& reader, const Node& node, std::vector<Quota>& out);
+
 // A map from names to sections, in the file's order; each section keeps its name.
 template <Section T>
 void read_named(Reader& reader, const Node& node, std::vector<T>& out) {
