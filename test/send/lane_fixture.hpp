@@ -149,6 +149,7 @@ class FakeDesk final : public Desk {
   void changed(Lane& lane) override {
     ++changes;
     is_open = lane.open();
+    if (on_change) on_change(lane);
   }
   bool misses(const Lane& lane) override { return !lines[&lane].empty(); }
   void knocked(Lane&, const Report&, const std::optional<Event>& failed) override {
@@ -180,6 +181,7 @@ class FakeDesk final : public Desk {
   bool is_open = true;  // as the lane said last
   std::function<void()> on_settle;
   std::function<void(bool)> on_knock;
+  std::function<void(Lane&)> on_change;
 };
 
 class LaneTest : public testing::Test {

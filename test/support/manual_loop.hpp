@@ -91,12 +91,16 @@ class ManualLoop final : public async::Loop {
   }
   void move_to(SteadyTime when) {
     if (when <= now_) return;
-    wall_ += std::chrono::duration_cast<std::chrono::microseconds>(when - now_);
+    rest_ += when - now_;  // many small steps are a long way for both clocks
+    const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(rest_);
+    wall_ += whole;
+    rest_ -= whole;
     now_ = when;
   }
 
   SteadyTime now_{std::chrono::hours(1)};
   WallTime wall_{std::chrono::seconds(1'790'000'000)};
+  Duration rest_{};  // that the wall clock is behind
   std::map<std::pair<SteadyTime, TimerId>, Callback> timers_;
   TimerId last_id_ = 0;
   std::mutex mutex_;

@@ -1,0 +1,86 @@
+// Hostile cases of lanes that share a quota or a budget.
+#include "send/lane_fixture.hpp"
+
+namespace relayd::send {
+
+// Two passwords of one account: two lanes, one quota. What one gives back, the other may take.
+TEST_F(LaneTest, BreakerAQuotaGivenBackByAnotherLaneIsUsed) {
+  quota->use(1, Quota::Period::month);
+  const auto one = make_lane();
+  const auto other = make_lane();
+  enqueue(*one, {1});
+  enqueue(*other, {2});
+  EXPECT_FALSE(other->open());
+  finish(1, Event(Stage::rcpt, {550, {}, "Nobody"}));
+  EXPECT_TRUE(other->open());
+  loop.advance(2h);
+  EXPECT_EQ(waiting(*other), 0U) << "waits until the month is over";
+  end(*one);
+  end(*other);
+}
+
+// A message for which no other connection is free: used up a budget of one.
+TEST_F(LaneTest, BreakerABudgetIsNeverOverdrawn) {
+  budget->limit = 1;
+  quota->use(2, Quota::Period::month);
+  const auto one = make_lane();
+  const auto own = std::make_shared<Quota>();
+  auto other = std::make_unique<Lane>(loop, desk, limits, budget, own);
+  other->use(limits, [this] { return std::make_unique<FakeTransport>(world); });
+  enqueue(*one, {1});
+  finish(1);
+  EXPECT_EQ(one->idle_connections(), 1U);
+  loop.advance(2s);
+  // The quota ends with message 2: who waits behind it is told, and asks for the idle connection.
+  desk.on_change = [&](Lane& lane) {
+    if (&lane == one.get() && !lane.open()) {
+      desk.recipients[3] = 1;
+      desk.lines[other.get()].push("ann@example.com", 3);
+      other->pump();
+    }
+  };
+  desk.recipients[2] = 1;
+  desk.lines[one.get()].push("ann@example.com", 2);
+  one->pump();
+  EXPECT_LE(budget->used, budget->limit);
+  loop.run();
+  desk.on_change = {};
+  for (Lane* const lane : {one.get(), other.get()}) {
+    lane->shut_down();
+    lane->abort();
+    loop.run();
+  }
+  EXPECT_EQ(budget->used, 0U);
+}
+
+// Another lane of the account uses up the day while this one knocks: it opens when the day is over, whatever
+// came of the knock. The desk does what Health::stop does.
+TEST_F(LaneTest, BreakerAKnockThatEndsWithoutQuotaIsNotTheEnd) {
+  for (const bool let_in : {false, true}) {
+    world.log.clear();
+    desk.knocks.clear();
+    desk.lines.clear();
+    quota = std::make_shared<Quota>();
+    quota->use(1, Quota::Period::day);
+    const auto lane = make_lane();
+    desk.on_knock = [&](bool is_in) {
+      if (is_in) return lane->resume();
+      if (!lane->open()) return;  // health.cpp:97
+      lane->pause(loop.now() + 10s, Lane::Probe::knock);
+    };
+    world.opening_takes = 10s;
+    if (!let_in) world.cannot_open = Event(Stage::connect, Trouble::unreachable, "refused");
+    lane->pause(loop.now() + 5s, Lane::Probe::knock);
+    enqueue(*lane, {1});
+    loop.advance(6s);
+    quota->take(1, loop.wall_now());  // by the other one
+    loop.advance(20s);
+    EXPECT_THAT(desk.knocks, SizeIs(1));
+    world.cannot_open.reset();
+    loop.advance(std::chrono::days(3));
+    EXPECT_EQ(waiting(*lane), 0U) << (let_in ? "let in" : "refused") << ": nobody looks when the quota is back";
+    end(*lane);
+  }
+}
+
+}  // namespace relayd::send
