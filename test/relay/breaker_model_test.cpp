@@ -269,6 +269,7 @@ class BreakerModelTest : public test::DispatcherFixture {
     unsigned rounds = 0;
     SteadyTime since = loop.now();
     while (loop.has_timers() && loop.next_timer() <= target) {
+      if (trace && rounds > 19'990) note(fmt::format("step {} ns, wall {} us", (loop.next_timer() - loop.now()).count(), loop.wall_now().time_since_epoch().count()));
       loop.advance(std::max<Duration>(loop.next_timer() - loop.now(), Duration::zero()));
       settle();
       if (loop.now() > since + 1s) rounds = 0, since = loop.now();
