@@ -209,6 +209,7 @@ void Index::retry(Entry& entry, Clock clock) {
   for (std::uint32_t i = 0; again && i < entry.states.size(); ++i)
     if (entry.states.get(i) == RecipientState::failed) entry.states.set(i, RecipientState::pending);
   if (again) entry.lives_from = clock.wall;
+  entry.route_step = 0;
   recount(entry);
   set_waiting(entry, clock.now);
 }

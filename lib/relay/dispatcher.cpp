@@ -104,17 +104,12 @@ SteadyTime Dispatcher::end_of_life(const Message& message) const {
 // --- from the queue to a lane ---
 
 // The lanes that may take the message. One that may already have been taken waits for the upstream that may
-// have it. Recipients for whom that is out of the question go there with the rest, or on without them.
+// have it. If that is out of the question for some of its recipients, they go on without the others.
 std::span<const route::Choice> Dispatcher::choices_for(const Message& message,
-                                                       std::span<const route::Choice> choices) {
-  const std::size_t first = message.route_step < choices.size() ? message.route_step : 0;
-  if (const std::optional<std::size_t> doubted = doubted_step(message, choices)) {
-    const std::span<const route::Choice> alone = choices.subspan(*doubted, 1);
-    if (message.doubtful == message.pending) return alone;
-    const LaneEntry& lane = lanes_.lane_for(alone.front());
-    if (*doubted >= first && lane.open() && !lane.probing()) return alone;
-  }
-  return choices.subspan(first);
+                                                       std::span<const route::Choice> choices) const {
+  const std::optional<std::size_t> doubted = doubted_step(message, choices);
+  if (doubted && message.doubtful == message.pending) return choices.subspan(*doubted, 1);
+  return choices.subspan(message.route_step < choices.size() ? message.route_step : 0);
 }
 
 void Dispatcher::dispatch(Message& message) {
@@ -354,10 +349,11 @@ void Dispatcher::treat_lane(Settlement& settlement) {
   if (settlement.next_port) return;
   settlement.stopped = stops_lane(settlement.worst);
   // Somebody else's message went through: nothing is wrong with the way there.
-  const bool ended = event.trouble ? event.stage >= smtp::Stage::mail : event.reply.code == 421;
+  const bool ours = event.trouble == smtp::Trouble::cancelled;
+  const bool ended = event.trouble ? event.stage >= smtp::Stage::mail && !ours : event.reply.code == 421;
   if (settlement.stopped)
     health_.stop(lane, trouble);
-  else if (settlement.delivered || (!ended && event.stage >= smtp::Stage::mail))
+  else if (settlement.delivered || (!event.trouble && !ended && event.stage >= smtp::Stage::mail))
     health_.works(lane);
   else if (ended)
     health_.ended(lane, trouble);
@@ -385,10 +381,9 @@ void Dispatcher::settle(Settlement& settlement) {
   queue_.settle(message, settlement.outcome);
   Message* left = queue_.find(id);
   if (!left || left->pending == 0) return;
-  if (settlement.moves_on)
+  // Past a lane in trouble it finds its way by itself, and back.
+  if (settlement.moves_on && !settlement.stopped && !settlement.next_port)
     left->route_step = static_cast<std::uint8_t>(settlement.step + 1);
-  else if (settlement.next_port)
-    left->route_step = static_cast<std::uint8_t>(settlement.step);
   if (settlement.in_doubt)
     hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *left, settlement.delivery.leaves_doubtful());
 }

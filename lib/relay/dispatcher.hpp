@@ -85,7 +85,7 @@ class Dispatcher final : public send::Desk {
   struct Settlement;
 
   std::span<const route::Choice> choices_for(const queue::Message& message,
-                                             std::span<const route::Choice> choices);
+                                             std::span<const route::Choice> choices) const;
   std::uint32_t share_of(const queue::Message& message, const LaneEntry& lane) const;
   bool takes_doubtful(const queue::Message& message, std::string_view upstream) const;
   std::unique_ptr<send::Delivery> make_delivery(const LaneEntry& lane, queue::Message& message,

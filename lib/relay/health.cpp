@@ -90,7 +90,7 @@ Duration Health::pause_of(LaneEntry& lane, const Verdict& verdict) const {
 }
 
 void Health::stop(LaneEntry& lane, const Trouble& trouble) {
-  if (!lane.open()) return;  // another connection of this lane has said so already
+  if (lane.paused()) return;  // another connection of this lane has said so already
   const ReplyClass what = trouble.verdict.reply_class;
   if (what == ReplyClass::conn && lane.use_fewer_connections()) return;
   if (what == ReplyClass::rate) lane.slow_down();
@@ -132,8 +132,7 @@ void Health::knocked(LaneEntry& lane, const send::Report& report, const std::opt
   const Verdict verdict = failed->trouble ? settle::judge(failed->stage, *failed->trouble)
                                           : settle::judge(failed->stage, failed->reply, lane.provider);
   const Trouble trouble{*failed, verdict, report};
-  if (takes_next_port(lane, trouble))
-    return lane.pause(loop_.now() + next_port_after, send::Lane::Probe::knock);
+  if (takes_next_port(lane, trouble)) return lane.knock_again(loop_.now() + next_port_after);
   stop(lane, trouble);
 }
 

@@ -58,7 +58,8 @@ void Lines::put(Message& message, std::span<const route::Choice> choices, Steady
   if (!queue_.find(id)) return;  // it was deleted meanwhile
   if (!stands_there) line.line.push(message.routing_sender, id.value);
   if (!line.way) assign(line);
-  if (line.way) line.way->pump();
+  if (line.way) return line.way->pump();
+  for (LaneEntry* const lane : line.lanes) lane->await_opening();
 }
 
 // True: another lane may take from it now.
@@ -105,7 +106,7 @@ std::uint32_t Lines::ask(const RouteLine& line, const LaneEntry& lane, std::uint
 
 // Until the disk has caught up, or other work had its turn.
 void Lines::put_off(LaneEntry& lane) {
-  put_off_.push_back(&lane);
+  put_off_.insert(&lane);
   if (later_.armed()) return;
   later_.at(loop_.now() + look_again_after, [this] {
     for (LaneEntry* const waiting : std::exchange(put_off_, {})) waiting->pump();
@@ -161,6 +162,7 @@ void Lines::empty_old() {
     Message* const message = queue_.find({id});
     if (!message || message->line != number) continue;
     message->line = 0;
+    message->route_step = 0;
     if (queue_.take(*message)) queue_.release(*message, loop_.now());
   }
   if (!old_.empty()) renewal_.at(loop_.now(), [this] { empty_old(); });

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -76,7 +77,7 @@ class Lines {
   std::map<std::vector<LaneEntry*>, std::unique_ptr<RouteLine>> lines_;
   std::deque<std::pair<std::uint32_t, std::uint64_t>> old_;  // number of a line that has ended, message
   std::uint32_t last_number_ = 0;
-  std::vector<LaneEntry*> put_off_;  // lanes that look again in a moment
+  std::set<LaneEntry*> put_off_;  // lanes that look again in a moment
   async::Timer later_;
   async::Timer renewal_;
 };

@@ -3,69 +3,22 @@
 #include <algorithm>
 #include <limits>
 
+#include "send/lane_connection.hpp"
+
 namespace relayd::send {
 
 using async::Task;
 using namespace std::chrono_literals;
 
 namespace {
-// What a connection carries before it makes room for a lane that has none: so many messages, and for so many
-// times as long as opening it took, because far away a handshake costs as much as many messages.
+// What a connection carries before it makes room for a lane that has none: so many messages, and for a time
+// that opening it earned.
 constexpr std::uint32_t turn_length = 20;
-constexpr int turn_openings = 5;
-constexpr Duration longest_turn = 10s;  // of the time that opening it earned
 // An idle connection that was used so lately is warm for its own lane's next message.
 constexpr Duration spare_after = 1s;
 constexpr Duration ceiling_rises_after = 1min;
-
-bool is_delivered(const Event& event) {
-  return !event.trouble && event.stage == smtp::Stage::final_dot && event.reply.positive();
-}
-
-// What the upstream may have counted: deliveries, and what it never answered.
-std::uint64_t spent(const Report& report) {
-  return static_cast<std::uint64_t>(
-      std::count_if(report.recipients.begin(), report.recipients.end(), [](const RecipientEvent& entry) {
-        return is_delivered(entry.event) ||
-               (entry.event.trouble && entry.event.stage == smtp::Stage::final_dot);
-      }));
-}
+constexpr Duration look_at_quota = 1min;
 }  // namespace
-
-struct Lane::Connection final : Follow {
-  explicit Connection(Lane& owner) : lane(owner) {}
-
-  Task<Delivery*> next() override {
-    // A probe goes alone.
-    while (lane.troubles_ == 0 && !following.delivery && lane.site_->ahead.may(this, lane.loop_.now())) {
-      const std::optional<Ticket> ticket = lane.take_for(*this);
-      if (!ticket) break;
-      co_await lane.load(*ticket, following);
-    }
-    if (!following.delivery) lane.site_->ahead.not_tried(this);
-    co_return following.delivery.get();
-  }
-
-  void drop_transport() {
-    transport.reset();
-    carried = 0;
-    recipients = 0;
-    turn_until = {};
-    is_over = false;
-  }
-
-  Lane& lane;
-  std::unique_ptr<Transport> transport;  // null: not open
-  unsigned generation = 0;               // of what the transport was made from
-  std::uint32_t carried = 0;             // messages that it was given
-  std::uint64_t recipients = 0;          // of these
-  SteadyTime turn_until{};               // before that it need not make room
-  bool is_over = false;                  // the desk wants no more to be sent there
-  Taken current;                         // is being sent
-  Taken following;                       // comes next, and may have been announced
-  SteadyTime idle_since{};               // while it is idle
-  std::optional<Ticket> handed;          // what ended an idle wait
-};
 
 Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Site> site,
            std::shared_ptr<Allowance> quota)
@@ -105,12 +58,12 @@ void Lane::dismiss_idle() {
 
 // --- open and closed ---
 
-bool Lane::is_paused() const {
+bool Lane::paused() const {
   return stopping_ || stopped_ || knocking_ || loop_.now() < paused_until_;
 }
 
 bool Lane::open() const {
-  return !is_paused() && quota_->left(loop_.wall_now()) > 0;
+  return !paused() && quota_->left(loop_.wall_now()) > 0;
 }
 
 SteadyTime Lane::closed_until() const {
@@ -129,15 +82,23 @@ void Lane::pause(SteadyTime until, Probe probe) {
   desk_.changed(*this);
 }
 
+void Lane::knock_again(SteadyTime at) {
+  paused_until_ = at;
+  probe_ = Probe::knock;
+  watch_opening();
+  desk_.changed(*this);
+}
+
 void Lane::resume() {
   troubles_ = 0;
   paused_until_ = {};
+  watch_opening();
   desk_.changed(*this);
   pump();
 }
 
 void Lane::probe() {
-  if (is_paused()) paused_until_ = {};
+  if (paused()) paused_until_ = {};
   reopen();
 }
 
@@ -156,7 +117,13 @@ void Lane::go_on() {
 
 void Lane::watch_opening() {
   if (stopping_ || stopped_ || knocking_ || open()) return opening_.cancel();
-  opening_.at(closed_until(), [this] { reopen(); });
+  // Others may give back what they took from the same quota.
+  const SteadyTime until = paused() ? closed_until() : std::min(closed_until(), loop_.now() + look_at_quota);
+  opening_.at(until, [this] { reopen(); });
+}
+
+void Lane::await_opening() {
+  if (!opening_.armed()) watch_opening();
 }
 
 // Its pause or its quota's time is over.
@@ -190,7 +157,7 @@ std::uint32_t Lane::allowed_connections() const {
 bool Lane::may_take() {
   if (!desk_.waits(*this)) return false;
   if (!open()) {  // a quota that another lane has used up
-    watch_opening();
+    await_opening();
     desk_.changed(*this);
     return false;
   }
@@ -204,8 +171,7 @@ bool Lane::may_take() {
 std::optional<Ticket> Lane::take(std::uint64_t most) {
   const std::uint64_t left = quota_->left(loop_.wall_now());
   const std::optional<Ticket> ticket = desk_.next(
-      *this,
-      std::min<std::uint64_t>({most, limits_.recipients_per_message, pace_.most(loop_.now()), left}));
+      *this, std::min<std::uint64_t>({most, limits_.recipients_per_message, pace_.most(loop_.now()), left}));
   if (!ticket) return ticket;
   pace_.take(ticket->recipients, loop_.now());
   quota_->take(ticket->recipients);
@@ -240,19 +206,26 @@ bool Lane::is_worn(const Connection& connection) const {
 // in line.
 void Lane::pump() {
   while (busy() < allowed_connections() && may_take()) {
-    Connection* const warm = idle_.empty() ? nullptr : idle_.back();
+    Connection* const warm =
+        idle_.empty() ? nullptr : idle_.back();  // the one used last: others may time out
     if (!warm && !has_room()) break;
+    if (warm) {  // no other lane gets it meanwhile
+      idle_.pop_back();
+      show_idle();
+    }
     const std::optional<Ticket> ticket = take(room_after(warm ? warm->recipients : 0));
-    if (!ticket) break;
-    if (!warm || idle_.empty() || idle_.back() != warm) {
+    if (!warm && !ticket) break;
+    if (!warm) {
       scope_.spawn(serve(ticket));
       continue;
     }
-    Connection* connection = idle_.back();  // the one used last: the others may reach their idle time
-    idle_.pop_back();
-    show_idle();
-    connection->handed = ticket;
-    connection->transport->wake();
+    if (!ticket) {
+      idle_.push_back(warm);
+      show_idle();
+      break;
+    }
+    warm->handed = ticket;
+    warm->transport->wake();
     show_probe();
   }
 }
@@ -312,161 +285,6 @@ void Lane::share_room() {
     lane->pump();
   }
   pump();
-}
-
-// --- a connection's life ---
-
-// Message after message, then warm for a while. Without a ticket it knocks first.
-Task<void> Lane::serve(std::optional<Ticket> ticket) {
-  ++connections_;
-  ++site_->used;
-  show_probe();
-  Connection connection(*this);
-  all_.insert(&connection);
-  std::optional<Ticket> next = ticket;
-  if (!next) {
-    const bool opened = co_await knock(connection);
-    if (opened) next = take_for(connection);
-    if (opened && !next && !others_wait()) next = co_await wait_for_work(connection);
-  }
-  while (next) {
-    const bool opened = co_await carry(connection, *next);
-    if (!opened) break;
-    if (connection.transport && (!connection.transport->usable() || is_worn(connection))) {
-      co_await connection.transport->close();
-      connection.drop_transport();
-      if (others_wait()) break;
-    }
-    next = take_for(connection);
-    if (!next && connection.transport && !others_wait()) next = co_await wait_for_work(connection);
-  }
-  if (connection.transport) co_await connection.transport->close();
-  site_->ahead.not_tried(&connection);
-  all_.erase(&connection);
-  --connections_;
-  --site_->used;
-  show_probe();
-  share_room();
-}
-
-// Whether the trouble is over shows before any message is put at risk.
-Task<bool> Lane::knock(Connection& connection) {
-  const std::optional<Event> failed = co_await open_transport(connection);
-  const Report report = connection.transport->describe();
-  if (failed) connection.drop_transport();
-  knocking_ = false;
-  desk_.knocked(*this, report, failed);
-  co_return !failed;
-}
-
-// A lane that probes takes one message at a time: whether it has one concerns the others.
-void Lane::show_probe() {
-  if (troubles_ > 0) desk_.changed(*this);
-}
-
-// So many of those that were taken from the quota were sent.
-void Lane::settle_quota(std::uint64_t taken, std::uint64_t used) {
-  const bool was_open = open();
-  quota_->settle(taken, used, loop_.wall_now());
-  if (!was_open) reopen();
-}
-
-Task<void> Lane::load(Ticket ticket, Taken& place) {
-  place.ticket = ticket;
-  place.delivery = co_await desk_.load(*this, ticket);
-  if (!place.delivery) settle_quota(ticket.recipients, 0);
-}
-
-// Sends a message, and what follows it on the way; opens if need be. False: it could not be opened.
-Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
-  co_await load(ticket, connection.current);
-  while (connection.current.delivery) {
-    if (!connection.transport && is_paused()) {
-      settle_quota(connection.current.ticket.recipients, 0);
-      desk_.give_back(connection.current.ticket.message);
-      connection.current.delivery.reset();
-      break;
-    }
-    if (!connection.transport) {
-      const std::optional<Event> failed = co_await open_transport(connection);
-      if (failed) {
-        Report report = connection.transport->describe();
-        report.add_rest(*connection.current.delivery, *failed);
-        connection.drop_transport();
-        settle(connection.current, report);
-        co_return false;
-      }
-    }
-    ++connection.carried;
-    connection.recipients += connection.current.ticket.recipients;
-    const Report report = co_await connection.transport->send(*connection.current.delivery, connection);
-    if (report.untried)
-      connection.drop_transport();
-    else
-      conclude(connection, report);
-  }
-  co_return true;
-}
-
-Task<std::optional<Event>> Lane::open_transport(Connection& connection) {
-  connection.transport = make_transport_();
-  connection.generation = generation_;
-  const SteadyTime begun = loop_.now();
-  std::optional<Event> failed = co_await connection.transport->open();
-  const SteadyTime opened = loop_.now();
-  connection.turn_until = opened + std::min<Duration>(turn_openings * (opened - begun), longest_turn);
-  co_return failed;
-}
-
-// A message is over; the one that was to follow it is the current one now.
-void Lane::conclude(Connection& connection, const Report& report) {
-  const Taken done = std::exchange(connection.current, std::exchange(connection.following, {}));
-  const bool lost = connection.current.delivery && !connection.transport->usable();
-  if (lost) connection.drop_transport();
-  if (judge_ahead(connection, report, lost)) desk_.turned_down(*this, done.ticket.message);
-  leaving_ = false;
-  settle(done, report);
-  if (connection.transport) connection.is_over |= leaving_;
-}
-
-// What was learnt about messages behind a final dot; `lost`: one was there when the connection ended. True:
-// no more of them for a while.
-bool Lane::judge_ahead(const Connection& connection, const Report& report, bool lost) {
-  Ahead& ahead = site_->ahead;
-  if (ahead.is_lost(loop_.now())) return false;
-  if (report.out_of_step) {
-    ahead.lost(loop_.now());
-    return true;
-  }
-  if (lost) return ahead.closed(&connection, loop_.now());
-  if (connection.current.delivery)
-    ahead.worked(&connection);
-  else
-    ahead.not_tried(&connection);
-  return false;
-}
-
-void Lane::settle(const Taken& taken, const Report& report) {
-  const std::uint64_t used = spent(report);
-  settle_quota(taken.ticket.recipients, used);
-  desk_.settle(*this, taken.ticket.message, *taken.delivery, report);
-  if (used == 0 || troubles_ > 0 || ramp_ >= limits_.connections) return;
-  ++ramp_;
-  pump();
-}
-
-Task<std::optional<Ticket>> Lane::wait_for_work(Connection& connection) {
-  connection.handed.reset();
-  if (stopping_ || stopped_) co_return std::nullopt;
-  connection.idle_since = loop_.now();
-  idle_.push_back(&connection);
-  show_idle();
-  const bool woken = co_await connection.transport->idle(loop_.now() + limits_.idle);
-  std::erase(idle_, &connection);
-  show_idle();
-  // It was handed a message while the server was leaving: the message takes another connection.
-  if (connection.handed && (!woken || !connection.transport->usable())) connection.drop_transport();
-  co_return connection.handed;
 }
 
 void Lane::shut_down() {

@@ -92,6 +92,8 @@ class Lane {
   // more for each delivery. A knock goes out by itself where mail misses the lane.
   void pause(SteadyTime until, Probe probe = Probe::message);
   void resume();
+  // A knock more, which is no trouble more: at another port.
+  void knock_again(SteadyTime at);
   // Ends a pause before its time; a single connection probes all the same.
   void probe();
   // Until go_on() it takes nothing, whatever it is told; connections end with the message they carry.
@@ -108,6 +110,8 @@ class Lane {
   void leave() { leaving_ = true; }
 
   bool open() const;
+  // It takes nothing, for another reason than its quota.
+  bool paused() const;
   // It tries whether the trouble is over, and has a message for that.
   bool probing() const { return troubles_ > 0 && busy() > 0; }
   // The end of its latest pause; long ago: it has none.
@@ -123,6 +127,9 @@ class Lane {
   const Allowance& quota() const { return *quota_; }
   bool sends_ahead() const { return !site_->ahead.is_lost(loop_.now()); }
 
+  // Sees to it that pump() is called once it opens. It knows itself of its own pauses; this is for a quota
+  // that others have used up.
+  void await_opening();
   // Takes what waits, as far as limits allow.
   void pump();
 
@@ -143,7 +150,6 @@ class Lane {
     std::unique_ptr<Delivery> delivery;
   };
 
-  bool is_paused() const;
   std::optional<Ticket> take(std::uint64_t most);
   std::uint64_t room_after(std::uint64_t recipients) const;
   bool may_take();
@@ -163,6 +169,7 @@ class Lane {
   async::Task<void> serve(std::optional<Ticket> ticket);
   async::Task<bool> knock(Connection& connection);
   void show_probe();
+  void next_probe();
   void settle_quota(std::uint64_t taken, std::uint64_t used);
   async::Task<void> load(Ticket ticket, Taken& place);
   async::Task<bool> carry(Connection& connection, Ticket ticket);

@@ -81,9 +81,9 @@ TEST_F(DoubtTest, TheOthersGoElsewhereWithoutThem) {
   EXPECT_EQ(attempts.back(), "backup c@example.org 250 Ok");
   EXPECT_THAT(read(id).states, ElementsAre(doubtful, delivered));
   EXPECT_EQ(message(id).doubted, "office");
-  expect(1, greeting() + envelope({"b@example.org"}) + "S: 250 Ok\n" + content());
-  advance(60s);
-  run_until_attempts(2);
+  for (int i = 0; i < 3; ++i)  // a knock or two come first
+    expect(1, greeting() + envelope({"b@example.org"}) + "S: 250 Ok\n" + content());
+  for (int second = 0; second < 3600 && !gone(id); ++second) advance(1s);
   EXPECT_EQ(attempts.back(), "office b@example.org 250 Ok");
   EXPECT_TRUE(gone(id));
 }

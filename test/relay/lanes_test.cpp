@@ -77,6 +77,7 @@ TEST_F(LanesTest, WhatOnlyAnUpstreamInTroubleCanTakeWaitsForIt) {
   run_until_attempts(2);
   EXPECT_THAT(attempts, ElementsAre("backup b@example.org connection refused", lack));
   EXPECT_EQ(message(id).state, MessageState::waiting);
+  expect(1, everything);  // a knock
   expect(1, everything + taken_as_it_is());
   loop.advance(message(id).due - loop.now());
   run_until_attempts(3);

@@ -56,7 +56,7 @@ TEST_F(LinesTest, ALaneInTroublePausesAndKnocks) {
 }
 
 TEST_F(LinesTest, WhatIsDeletedOrHeldInALineIsNotSent) {
-  add_upstream("office", {1}).limits.rate = config::Rate{1, 1min};
+  add_upstream("office", {1}).limits.rate = std::vector<config::Rate>{{1, 1min}};
   add_rule("*", {"office"});
   start();
   expect(1, greeting() + taken());
@@ -98,7 +98,7 @@ TEST_F(LinesTest, WhatWaitsInALineTakesTheWayOfANewConfiguration) {
 // What went to the second upstream while the first was away is not bound to it.
 TEST_F(LinesTest, MailFlowsBackToAnEarlierUpstream) {
   add_upstream("office", {1});
-  add_upstream("backup", {2}).limits.quota = config::Quota{1, config::Quota::Period::month};
+  add_upstream("backup", {2}).limits.quota = std::vector<config::Quota>{{1, config::Quota::Period::month}};
   add_rule("*", {"office", "backup"});
   start();
   expect(2, greeting() + taken());

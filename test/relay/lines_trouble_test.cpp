@@ -33,7 +33,7 @@ class SlowDialer final : public async::Dialer {
   async::Dialer& behind_;
 };
 
-class BreakerTest : public test::DispatcherFixture {
+class LinesTroubleTest : public test::DispatcherFixture {
  protected:
   SlowDialer slow{loop, dialer};
   bool gone(MessageId id) { return queue->find(id) == nullptr; }
@@ -51,9 +51,9 @@ class BreakerTest : public test::DispatcherFixture {
 };
 
 // A message that office has failed is bound to backup, whose month is over. Office is well again in seconds.
-TEST_F(BreakerTest, WhatMovedOnFlowsBackWhereTheNextUpstreamIsUsedUp) {
+TEST_F(LinesTroubleTest, WhatMovedOnFlowsBackWhereTheNextUpstreamIsUsedUp) {
   add_upstream("office", {1});
-  add_upstream("backup", {2}).limits.quota = config::Quota{1, config::Quota::Period::month};
+  add_upstream("backup", {2}).limits.quota = std::vector<config::Quota>{{1, config::Quota::Period::month}};
   add_rule("a@example.org", {"office", "backup"});
   add_rule("*", {"backup"});
   start();
@@ -62,8 +62,9 @@ TEST_F(BreakerTest, WhatMovedOnFlowsBackWhereTheNextUpstreamIsUsedUp) {
   run_until_attempts(2);
   EXPECT_TRUE(gone(first));
   EXPECT_FALSE(dispatcher->steer("office", "", false).empty());
-  expect(1, greeting() + "C: MAIL FROM:<a@example.org>\n C: RCPT TO:<b@example.org>\n C: DATA\n"
-                         "S: 450 4.7.1 rate limit exceeded\n S: 503 No\n S: 503 No\n");
+  expect(1, greeting() +
+                "C: MAIL FROM:<a@example.org>\n C: RCPT TO:<b@example.org>\n C: DATA\n"
+                "S: 450 4.7.1 rate limit exceeded\n S: 503 No\n S: 503 No\n");
   expect(1, greeting() + taken() + taken() + taken());
   expect(1, greeting() + taken() + taken() + taken());
   pass(10s);
@@ -78,7 +79,7 @@ TEST_F(BreakerTest, WhatMovedOnFlowsBackWhereTheNextUpstreamIsUsedUp) {
 }
 
 // Both are away; backup, which has one connection, was left first. Office is back in seconds, backup never.
-TEST_F(BreakerTest, WhatMovedOnFlowsBackWhereTheNextUpstreamIsDown) {
+TEST_F(LinesTroubleTest, WhatMovedOnFlowsBackWhereTheNextUpstreamIsDown) {
   add_upstream("office", {1}).limits.connections = 4;
   add_upstream("backup", {2}).limits.connections = 1;
   add_rule("*", {"office", "backup"});
@@ -113,13 +114,15 @@ TEST_F(BreakerTest, WhatMovedOnFlowsBackWhereTheNextUpstreamIsDown) {
 }
 
 // The probe rides on a warm connection, and its message has gone by then: the next one's turn has come.
-TEST_F(BreakerTest, AProbeWhoseMessageHasGoneLetsTheNextOneTry) {
+TEST_F(LinesTroubleTest, AProbeWhoseMessageHasGoneLetsTheNextOneTry) {
   add_upstream("office", {1}).limits.idle = 6h;
   add_rule("*", {"office"});
   start();
-  expect(1, greeting() + 
+  expect(1, greeting() +
                 "C: MAIL FROM:<a@example.org>\n C: RCPT TO:<b@example.org>\n C: DATA\n"
-                "S: 450 4.7.1 too fast, rate limit exceeded\n S: 503 No\n S: 503 No\n" + taken());
+                "S: 450 4.7.1 too fast, rate limit exceeded\n S: 503 No\n S: 503 No\n"
+                "C: RSET\n S: 250 Ok\n" +
+                taken());
   const MessageId first = commit(text);
   run_until_attempts(1);
   const MessageId second = commit(text);
@@ -135,10 +138,10 @@ TEST_F(BreakerTest, AProbeWhoseMessageHasGoneLetsTheNextOneTry) {
 }
 
 // One recipient may have been taken by office, the other has not been tried: it does not wait for office.
-TEST_F(BreakerTest, OthersThanTheDoubtfulDoNotWaitForALaneThatCloses) {
+TEST_F(LinesTroubleTest, OthersThanTheDoubtfulDoNotWaitForALaneThatCloses) {
   config::Upstream& office = add_upstream("office", {1});
   office.limits.recipients_per_message = 1;
-  office.limits.rate = config::Rate{1, 2min};
+  office.limits.rate = std::vector<config::Rate>{{1, 2min}};
   add_upstream("backup", {2});
   add_rule("*", {"office", "backup"});
   start();
@@ -155,7 +158,7 @@ TEST_F(BreakerTest, OthersThanTheDoubtfulDoNotWaitForALaneThatCloses) {
 }
 
 // Three ports, none of which answers, are one trouble: the pauses grow as they do with one.
-TEST_F(BreakerTest, APortMoreDoublesNoPause) {
+TEST_F(LinesTroubleTest, APortMoreDoublesNoPause) {
   add_upstream("office", {1, 3, 5});
   add_rule("*", {"office"});
   start(slow);

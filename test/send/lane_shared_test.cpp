@@ -1,11 +1,11 @@
-// Hostile cases of lanes that share a quota or a budget.
+// Hostile cases of lanes that share a quota or a site.
 #include "send/lane_fixture.hpp"
 
 namespace relayd::send {
 
 // Two passwords of one account: two lanes, one quota. What one gives back, the other may take.
-TEST_F(LaneTest, BreakerAQuotaGivenBackByAnotherLaneIsUsed) {
-  quota->use(1, Quota::Period::month);
+TEST_F(LaneTest, AQuotaGivenBackByAnotherLaneIsUsed) {
+  quota->use({{1, config::Quota::Period::month}}, loop.wall_now());
   const auto one = make_lane();
   const auto other = make_lane();
   enqueue(*one, {1});
@@ -15,17 +15,18 @@ TEST_F(LaneTest, BreakerAQuotaGivenBackByAnotherLaneIsUsed) {
   EXPECT_TRUE(other->open());
   loop.advance(2h);
   EXPECT_EQ(waiting(*other), 0U) << "waits until the month is over";
+  other->shut_down();
+  other->abort();
   end(*one);
-  end(*other);
 }
 
-// A message for which no other connection is free: used up a budget of one.
-TEST_F(LaneTest, BreakerABudgetIsNeverOverdrawn) {
-  budget->limit = 1;
-  quota->use(2, Quota::Period::month);
+// A message for which no other connection is free: there is room for one.
+TEST_F(LaneTest, RoomIsNeverOverdrawn) {
+  site->limit = 1;
+  quota->use({{2, config::Quota::Period::month}}, loop.wall_now());
   const auto one = make_lane();
-  const auto own = std::make_shared<Quota>();
-  auto other = std::make_unique<Lane>(loop, desk, limits, budget, own);
+  const auto own = std::make_shared<Allowance>();
+  auto other = std::make_unique<Lane>(loop, desk, limits, site, own);
   other->use(limits, [this] { return std::make_unique<FakeTransport>(world); });
   enqueue(*one, {1});
   finish(1);
@@ -42,7 +43,7 @@ TEST_F(LaneTest, BreakerABudgetIsNeverOverdrawn) {
   desk.recipients[2] = 1;
   desk.lines[one.get()].push("ann@example.com", 2);
   one->pump();
-  EXPECT_LE(budget->used, budget->limit);
+  EXPECT_LE(site->used, site->limit);
   loop.run();
   desk.on_change = {};
   for (Lane* const lane : {one.get(), other.get()}) {
@@ -50,22 +51,22 @@ TEST_F(LaneTest, BreakerABudgetIsNeverOverdrawn) {
     lane->abort();
     loop.run();
   }
-  EXPECT_EQ(budget->used, 0U);
+  EXPECT_EQ(site->used, 0U);
 }
 
 // Another lane of the account uses up the day while this one knocks: it opens when the day is over, whatever
 // came of the knock. The desk does what Health::stop does.
-TEST_F(LaneTest, BreakerAKnockThatEndsWithoutQuotaIsNotTheEnd) {
+TEST_F(LaneTest, AKnockThatEndsWithoutQuotaIsNotTheEnd) {
   for (const bool let_in : {false, true}) {
     world.log.clear();
     desk.knocks.clear();
     desk.lines.clear();
-    quota = std::make_shared<Quota>();
-    quota->use(1, Quota::Period::day);
+    quota = std::make_shared<Allowance>();
+    quota->use({{1, config::Quota::Period::day}}, loop.wall_now());
     const auto lane = make_lane();
     desk.on_knock = [&](bool is_in) {
       if (is_in) return lane->resume();
-      if (!lane->open()) return;  // health.cpp:97
+      if (lane->paused()) return;
       lane->pause(loop.now() + 10s, Lane::Probe::knock);
     };
     world.opening_takes = 10s;
@@ -73,12 +74,14 @@ TEST_F(LaneTest, BreakerAKnockThatEndsWithoutQuotaIsNotTheEnd) {
     lane->pause(loop.now() + 5s, Lane::Probe::knock);
     enqueue(*lane, {1});
     loop.advance(6s);
-    quota->take(1, loop.wall_now());  // by the other one
+    quota->take(1);
+    quota->settle(1, 1, loop.wall_now());  // by the other one
     loop.advance(20s);
     EXPECT_THAT(desk.knocks, SizeIs(1));
     world.cannot_open.reset();
     loop.advance(std::chrono::days(3));
-    EXPECT_EQ(waiting(*lane), 0U) << (let_in ? "let in" : "refused") << ": nobody looks when the quota is back";
+    EXPECT_EQ(waiting(*lane), 0U) << (let_in ? "let in" : "refused")
+                                  << ": nobody looks when the quota is back";
     end(*lane);
   }
 }
