@@ -189,6 +189,7 @@ constexpr Row of_everybody[] = {
     {any, fourth, no_matter, "too many concurrent", conn},   // Exim, Outlook
     {any, fourth, no_matter, "too many active sessions", conn},  // Cyberimpact (454 4.7.0)
     {any, fourth, no_matter, "too many sessions", conn},
+    {any, fourth, no_matter, "number of connections", conn},       // Dovecot (421 4.7.0 at AUTH)
     {any, fourth, no_matter, "concurrent connections", conn},      // Outlook (432 4.3.2)
     {any, fourth, no_matter, "sender thread limit", conn},         // Office 365 (432 4.3.2)
     {opening, fifth, no_matter, "too many connections", conn},     // 554 greetings

@@ -242,6 +242,7 @@ const Case cases[] = {
     {"", at_mail, "554 Authentication is required", ReplyClass::auth},
     {"", at_mail, "553 Client was not authenticated", ReplyClass::auth},
     {"", at_greeting, "421 4.7.0 Error: Too many connections", ReplyClass::conn},
+    {"", at_auth, "421 4.7.0 Maximum number of connections from user+IP exceeded", ReplyClass::conn},
     {"", at_greeting, "554 Too many connections", ReplyClass::conn},
     {"", at_dot, "550 5.7.1 Sending quota exceeded", ReplyClass::quota},
     {"", at_dot, "550 5.4.5 Daily user sending limit exceeded", ReplyClass::quota},
