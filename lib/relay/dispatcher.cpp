@@ -143,8 +143,11 @@ bool Dispatcher::takes_doubtful(const Message& message, std::string_view upstrea
 }
 
 void Dispatcher::clear_way(const Message& message) {
-  for (const route::Choice& choice : setup_.router->route(message.routing_sender).choices)
-    lanes_.lane_for(choice).probe();
+  for (const route::Choice& choice : setup_.router->route(message.routing_sender).choices) {
+    LaneEntry& lane = lanes_.lane_for(choice);
+    lane.site.probe();
+    lane.probe();
+  }
 }
 
 std::vector<std::string> Dispatcher::steer(const std::string& upstream, const std::string& account,
@@ -156,6 +159,7 @@ std::vector<std::string> Dispatcher::steer(const std::string& upstream, const st
         lanes.insert(&lanes_.lane_for(choice));
   std::vector<std::string> accounts;
   for (LaneEntry* const lane : lanes) {
+    if (!stops) lane->site.probe();
     stops ? lane->stop() : lane->go_on();
     accounts.push_back(lane->username);
     log_.info(stops ? "lane_stopped" : "lane_released",

@@ -27,9 +27,9 @@ double chance() {
   return std::uniform_real_distribution<double>(0, 1)(generator);
 }
 
-// Greeting and login show whether it is over.
-bool shows_at_login(const send::Event& event) {
-  return event.stage < smtp::Stage::mail;
+// Greeting and login show whether what was met before MAIL is over.
+send::Probe probe_for(const send::Event& event) {
+  return event.stage < smtp::Stage::mail ? send::Probe::knock : send::Probe::message;
 }
 
 }  // namespace
@@ -52,74 +52,107 @@ Duration Health::jittered(Duration delay) const {
 }
 
 // One step for each port that failed, however many connections failed at it together. A port that lets us
-// connect and then says nothing is as good as blocked.
+// connect and then says nothing, in the clear or in TLS, is as good as blocked.
 bool Health::takes_next_port(LaneEntry& lane, const Trouble& trouble) {
   const send::Event& event = trouble.event;
-  const bool silent = event.stage == smtp::Stage::greeting && event.trouble == smtp::Trouble::broken;
+  const bool silent = event.stage <= smtp::Stage::starttls && event.trouble == smtp::Trouble::broken;
   if (event.trouble != smtp::Trouble::unreachable && !silent) return false;
-  if (lane.endpoint < lane.ports.size() && lane.ports[lane.endpoint] == trouble.report.port) {
-    ++lane.endpoint;
-    if (lane.endpoint < lane.ports.size())
-      log_.warning("next_port", {{"upstream", lane.upstream},
+  SiteEntry& site = lane.site;
+  if (site.endpoint < site.ports.size() && site.ports[site.endpoint] == trouble.report.port) {
+    ++site.endpoint;
+    if (site.endpoint < site.ports.size())
+      log_.warning("next_port", {{"upstream", site.upstream},
                                  {"account", lane.username},
                                  {"response", event.text},
-                                 {"port", lane.ports[lane.endpoint]}});
+                                 {"port", site.ports[site.endpoint]}});
   }
-  if (lane.endpoint < lane.ports.size()) return true;
-  lane.endpoint = 0;
+  if (site.endpoint < site.ports.size()) return true;
+  site.endpoint = 0;
   return false;
 }
 
 // A wrong password is no quicker to be right than a minute; a host that was away may be back in seconds.
-Duration Health::pause_of(LaneEntry& lane, const Verdict& verdict) const {
+Duration Health::pause_of(const send::Breaker& breaker, const Verdict& verdict) const {
   if (verdict.wait.count() > 0) return verdict.wait;
-  const ReplyClass what = verdict.reply_class;
-  const unsigned doublings = std::min(lane.troubles(), 4U);
-  switch (what) {
+  const unsigned troubles = breaker.troubles();
+  switch (verdict.reply_class) {
     case ReplyClass::connect:
     case ReplyClass::tls:
-      return jittered(std::min(first_knock * (1 << doublings), longest_pause));
+      return jittered(std::min(first_knock * (1 << std::min(troubles, 4U)), longest_pause));
     case ReplyClass::rate:
     case ReplyClass::conn:
-      return std::min(backoff(lane.troubles() + 1), jittered(first_knock) * (1 + lane.troubles()));
+      return std::min({backoff(troubles + 1), jittered(first_knock) * (1 + troubles), longest_pause});
     case ReplyClass::quota:
-      return std::max(backoff(lane.troubles() + 1), jittered(quota_pause));
+      return std::max(backoff(troubles + 1), jittered(quota_pause));
     default:
-      return std::min(backoff(lane.troubles() + 1), jittered(longest_pause));
+      return std::min(backoff(troubles + 1), jittered(longest_pause));
   }
 }
 
 void Health::stop(LaneEntry& lane, const Trouble& trouble) {
-  if (lane.paused()) return;  // another connection of this lane has said so already
+  if (trouble.verdict.scope == settle::Scope::upstream) return stop_site(lane.site, trouble);
+  works(lane.site);  // it talks
+  stop_lane(lane, trouble);
+}
+
+// Another connection may have said so already.
+void Health::stop_site(SiteEntry& site, const Trouble& trouble) {
+  if (site.breaker().paused(loop_.now())) return;
+  const Duration wait = pause_of(site.breaker(), trouble.verdict);
+  site.ends = 0;
+  site.pause_reason = {trouble.verdict.reply_class, response_text(trouble.event)};
+  log_.warning("upstream_paused", {{"upstream", site.upstream},
+                                   {"host", trouble.report.host},
+                                   {"class", settle::to_string(trouble.verdict.reply_class)},
+                                   {"code", trouble.event.trouble ? 0 : trouble.event.reply.code},
+                                   {"response", site.pause_reason.text},
+                                   {"delay", std::chrono::duration<double>(wait).count()}});
+  site.pause(loop_.now() + wait, probe_for(trouble.event));
+}
+
+void Health::stop_lane(LaneEntry& lane, const Trouble& trouble) {
+  if (lane.paused()) return;
   const ReplyClass what = trouble.verdict.reply_class;
   if (what == ReplyClass::conn && lane.use_fewer_connections()) return;
   if (what == ReplyClass::rate) lane.slow_down();
-  const Duration wait = pause_of(lane, trouble.verdict);
+  const Duration wait = pause_of(lane.breaker(), trouble.verdict);
   lane.ends = 0;
-  lane.pause_class = what;
-  lane.pause_reason = response_text(trouble.event);
+  lane.pause_reason = {what, response_text(trouble.event)};
   log_.warning("lane_paused", {{"upstream", lane.upstream},
                                {"account", lane.username},
                                {"host", trouble.report.host},
                                {"class", settle::to_string(what)},
                                {"code", trouble.event.trouble ? 0 : trouble.event.reply.code},
-                               {"response", lane.pause_reason},
+                               {"response", lane.pause_reason.text},
                                {"delay", std::chrono::duration<double>(wait).count()}});
-  lane.pause(loop_.now() + wait,
-             shows_at_login(trouble.event) ? send::Lane::Probe::knock : send::Lane::Probe::message);
+  lane.pause(loop_.now() + wait, probe_for(trouble.event));
 }
 
+// Where each connection there is has ended, and none delivered, the account has nothing to do with it.
 void Health::ended(LaneEntry& lane, const Trouble& trouble) {
-  if (++lane.ends < ends_limit && lane.troubles() == 0) return;
   Verdict verdict = trouble.verdict;
   verdict.reply_class = ReplyClass::connect;
-  stop(lane, {trouble.event, verdict, trouble.report});
+  ++lane.ends;
+  ++lane.site.ends;
+  const Trouble in_a_row{trouble.event, verdict, trouble.report};
+  if (lane.site.in_trouble() || lane.site.ends >= std::max(ends_limit, lane.site.used))
+    stop_site(lane.site, in_a_row);
+  else if (lane.breaker().in_trouble() || lane.ends >= ends_limit)
+    stop_lane(lane, in_a_row);
+}
+
+void Health::works(SiteEntry& site) {
+  site.ends = 0;
+  if (!site.in_trouble()) return;
+  log_.info("upstream_resumed", {{"upstream", site.upstream}});
+  site.resume();
 }
 
 void Health::works(LaneEntry& lane) {
   lane.ends = 0;
   lane.passed_over = false;
-  if (lane.troubles() == 0) return;
+  works(lane.site);
+  if (!lane.breaker().in_trouble()) return;
   log_.info("lane_resumed", {{"upstream", lane.upstream}, {"account", lane.username}});
   lane.resume();
 }
@@ -132,7 +165,7 @@ void Health::knocked(LaneEntry& lane, const send::Report& report, const std::opt
   const Verdict verdict = failed->trouble ? settle::judge(failed->stage, *failed->trouble)
                                           : settle::judge(failed->stage, failed->reply, lane.provider);
   const Trouble trouble{*failed, verdict, report};
-  if (takes_next_port(lane, trouble)) return lane.knock_again(loop_.now() + next_port_after);
+  if (takes_next_port(lane, trouble)) return lane.site.knock_again(loop_.now() + next_port_after);
   stop(lane, trouble);
 }
 

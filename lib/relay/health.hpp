@@ -1,4 +1,5 @@
-// Health: what a lane does about the answers it gets: pause, slow down, try the next port, open again.
+// Health: what a lane and its site do about the answers they get: pause, slow down, try the next port, open
+// again.
 //
 // Beside the dispatcher, which asks after each message, and after each knock. Whether an answer is about the
 // lane at all is said by settle; nothing here touches a message.
@@ -40,9 +41,9 @@ class Health {
   // A port that cannot be reached, or is silent, is left for the next one. False: there is none, or the
   // trouble is another; the next connection begins with the first port again.
   bool takes_next_port(LaneEntry& lane, const Trouble& trouble);
-  // How long the lane waits, by what stopped it.
+  // What stopped it says how long it waits, and whether all lanes of its site do.
   void stop(LaneEntry& lane, const Trouble& trouble);
-  // A connection ended on the way: one is no news, some in a row stop the lane.
+  // A connection ended on the way: one is no news, some in a row stop the lane, or the site.
   void ended(LaneEntry& lane, const Trouble& trouble);
   // The upstream took a message, refused one for its own sake, or let us in.
   void works(LaneEntry& lane);
@@ -50,7 +51,10 @@ class Health {
   void knocked(LaneEntry& lane, const send::Report& report, const std::optional<send::Event>& failed);
 
  private:
-  Duration pause_of(LaneEntry& lane, const settle::Verdict& verdict) const;
+  void stop_site(SiteEntry& site, const Trouble& trouble);
+  void stop_lane(LaneEntry& lane, const Trouble& trouble);
+  void works(SiteEntry& site);
+  Duration pause_of(const send::Breaker& breaker, const settle::Verdict& verdict) const;
   Duration jittered(Duration delay) const;
 
   async::Loop& loop_;

@@ -115,6 +115,14 @@ Fetched read_sources(const route::Choice& choice) {
   return fetched;
 }
 
+void set_up(SiteEntry& site, const route::Upstream& upstream) {
+  site.upstream = upstream.name;
+  site.limit = upstream.limits.connections_total;
+  site.ports.clear();
+  for (const route::Endpoint& endpoint : upstream.endpoints) site.ports.push_back(endpoint.port);
+  site.endpoint = 0;
+}
+
 // Why the upstream of a choice does not take a message; null `offer`: not known what it offers.
 std::optional<smtp::Reply> refusal_of(const route::Choice& choice, const smtp::Capabilities* offer,
                                       const mail::Envelope& envelope, std::uint64_t size) {
@@ -135,8 +143,10 @@ std::optional<smtp::Reply> refusal_of(const route::Choice& choice, const smtp::C
 void Lanes::use(std::shared_ptr<const route::Router> router) {
   router_ = std::move(router);
   for (const route::Upstream& upstream : router_->upstreams())
-    if (const auto found = sites_.find(upstream.name); found != sites_.end())
-      found->second->limit = upstream.limits.connections_total;
+    if (const auto found = sites_.find(upstream.name); found != sites_.end()) {
+      set_up(*found->second, upstream);
+      found->second->probe();  // what was changed may be the cure
+    }
   for (auto& [id, entry] : entries_) entry->configured = entry->up_to_date = false;
   for (const std::vector<route::Choice>& choices : router_->choices())
     for (const route::Choice& choice : choices)
@@ -144,10 +154,11 @@ void Lanes::use(std::shared_ptr<const route::Router> router) {
         found->second->configured = true;
 }
 
-std::shared_ptr<send::Site> Lanes::site_of(const route::Upstream& upstream) {
-  std::shared_ptr<send::Site>& site = sites_[upstream.name];
-  if (!site) site = std::make_shared<send::Site>();
-  site->limit = upstream.limits.connections_total;
+std::shared_ptr<SiteEntry> Lanes::site_of(const route::Upstream& upstream) {
+  std::shared_ptr<SiteEntry>& site = sites_[upstream.name];
+  if (site) return site;
+  site = std::make_shared<SiteEntry>(loop_);
+  set_up(*site, upstream);
   return site;
 }
 
@@ -167,9 +178,6 @@ LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   entry->username = choice.username;
   entry->provider = upstream.provider;
   entry->retry_next_on = upstream.retry_next_on;
-  entry->ports.clear();
-  for (const route::Endpoint& endpoint : upstream.endpoints) entry->ports.push_back(endpoint.port);
-  entry->endpoint = 0;
   entry->next_password = false;
   entry->unread.clear();
   entry->offered.reset();
@@ -197,7 +205,7 @@ std::unique_ptr<send::Transport> Lanes::make_smtp(const std::shared_ptr<const ro
   };
   return std::make_unique<send::SmtpTransport>(
       loop_, workers_, dialer_,
-      make_target(*choice.upstream, choice, entry.endpoint, router->config().hostname), fetch, on_login,
+      make_target(*choice.upstream, choice, entry.site.endpoint, router->config().hostname), fetch, on_login,
       on_offer);
 }
 

@@ -29,21 +29,39 @@ namespace relayd {
 
 struct RouteLine;
 
+// What made it pause the last time.
+struct PauseReason {
+  settle::ReplyClass reply_class = settle::ReplyClass::none;
+  std::string text;
+};
+
+// A site, and which of its ports is in use.
+struct SiteEntry final : send::Site {
+  using Site::Site;
+
+  std::string upstream;
+  std::vector<std::uint16_t> ports;  // none: a sandbox
+  std::size_t endpoint = 0;          // which port of the ladder works
+  unsigned ends = 0;                 // as of a lane, of all its lanes together
+  PauseReason pause_reason;
+};
+
 // A lane, how its next connection will be made, what waits for it, and what the operator wants to know of it.
 struct LaneEntry final : send::Lane {
-  using Lane::Lane;
+  LaneEntry(async::Loop& loop, send::Desk& desk, const send::LaneLimits& limits,
+            const std::shared_ptr<SiteEntry>& of, std::shared_ptr<send::Allowance> quota)
+      : Lane(loop, desk, limits, of, std::move(quota)), site(*of) {}
 
+  SiteEntry& site;
   std::string id;           // route::Choice::id
   bool up_to_date = false;  // the rest is what the present router says
   std::string upstream;
   std::string username;
   std::string provider;
   std::vector<std::string> retry_next_on;
-  std::vector<std::uint16_t> ports;  // none: a sandbox
-  std::size_t endpoint = 0;          // which port of the ladder works
-  bool next_password = false;        // is the one that works
-  std::string unread;                // "password: why it cannot be read", as it was told; empty: none
-  bool configured = true;            // the present configuration leads here
+  bool next_password = false;  // is the one that works
+  std::string unread;          // "password: why it cannot be read", as it was told; empty: none
+  bool configured = true;      // the present configuration leads here
   std::optional<smtp::Capabilities> offered;  // by its server when it was last connected to
   SteadyTime offered_at{};
 
@@ -52,8 +70,7 @@ struct LaneEntry final : send::Lane {
   bool passed_over = false;        // mail went another way, past it, since it was last tried
 
   unsigned ends = 0;  // connections in a row that ended on the way and delivered nothing
-  settle::ReplyClass pause_class = settle::ReplyClass::none;  // of the last pause
-  std::string pause_reason;
+  PauseReason pause_reason;
   std::string last_reply;
   WallTime last_reply_at{};
 };
@@ -95,7 +112,7 @@ class Lanes {
                                                          const route::Choice& choice, LaneEntry& entry);
   void note_unread(LaneEntry& entry, std::string_view key, const std::string& reason);
   void logged_in(LaneEntry& entry, bool with_next_password);
-  std::shared_ptr<send::Site> site_of(const route::Upstream& upstream);
+  std::shared_ptr<SiteEntry> site_of(const route::Upstream& upstream);
 
   // Commands that print a secret may take ten seconds each: none waits for so few, and nothing else for them.
   static constexpr unsigned command_threads = 16;
@@ -107,7 +124,7 @@ class Lanes {
   QuotaBook& book_;
   send::Desk& desk_;
   std::shared_ptr<const route::Router> router_;
-  std::map<std::string, std::shared_ptr<send::Site>, std::less<>> sites_;
+  std::map<std::string, std::shared_ptr<SiteEntry>, std::less<>> sites_;
   std::unordered_map<std::string, std::unique_ptr<LaneEntry>> entries_;  // by route::Choice::id
   async::Workers command_workers_;  // the last: it goes before those who wait for it
 };

@@ -17,7 +17,9 @@ constexpr std::size_t moved_at_once = 1000;
 // What troubles a lane, or closes it, is a reason to pass it over.
 bool may_be_passed_over(const LaneEntry& lane) {
   if (lane.stopped()) return true;
-  const settle::ReplyClass what = lane.troubles() > 0 ? lane.pause_class : settle::ReplyClass::quota;
+  settle::ReplyClass what = settle::ReplyClass::quota;
+  if (lane.breaker().in_trouble()) what = lane.pause_reason.reply_class;
+  if (lane.site.in_trouble()) what = lane.site.pause_reason.reply_class;
   return std::ranges::find(lane.retry_next_on, settle::to_string(what)) != lane.retry_next_on.end();
 }
 
@@ -86,7 +88,8 @@ std::optional<Ticket> Lines::next(LaneEntry& lane, std::uint64_t most) {
     if (!ticket) continue;
     for (LaneEntry* const other : line.lanes) {
       if (other == &lane) break;
-      other->passed_over = true;
+      if (std::exchange(other->passed_over, true)) continue;
+      other->await_opening();
     }
     queue_.take(*queue_.find({ticket->message}));
     return ticket;

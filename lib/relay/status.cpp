@@ -22,7 +22,7 @@ State state_of(const send::Lane& lane, std::size_t waiting, Now now) {
   if (lane.stopped()) return State::stopped;
   if (lane.paused_until() > now.steady) return State::paused;
   if (lane.quota().left(now.wall) == 0) return State::quota_used_up;
-  if (lane.troubles() > 0) return State::probing;
+  if (lane.in_trouble()) return State::probing;
   if (lane.pace().slowed(now.steady)) return State::slowed;
   const bool has_work = lane.connections() > lane.idle_connections() || waiting > 0;
   return has_work ? State::open : State::idle;
@@ -53,17 +53,18 @@ LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
   status.state = state_of(lane, waiting, now);
   status.until = status.state == State::quota_used_up ? lane.quota().opens_at(now.wall)
                                                       : wall_time(lane.closed_until(), now);
-  status.reply_class = settle::to_string(entry.pause_class);
-  status.reason = entry.pause_reason;
-  status.pauses = lane.troubles();
+  const PauseReason& reason = entry.site.in_trouble() ? entry.site.pause_reason : entry.pause_reason;
+  status.reply_class = settle::to_string(reason.reply_class);
+  status.reason = reason.text;
+  status.pauses = entry.site.in_trouble() ? entry.site.breaker().troubles() : lane.breaker().troubles();
   status.busy = lane.connections() - lane.idle_connections();
   status.idle = lane.idle_connections();
   status.allowed = lane.allowed_connections();
   status.waiting = waiting;
   describe_limits(lane, now, status);
-  if (!entry.ports.empty()) {
-    status.port = entry.ports[entry.endpoint];
-    status.first_port = entry.ports.front();
+  if (!entry.site.ports.empty()) {
+    status.port = entry.site.ports[entry.site.endpoint];
+    status.first_port = entry.site.ports.front();
   }
   status.pipelining_reduced = !lane.sends_ahead();
   status.next_password = entry.next_password;

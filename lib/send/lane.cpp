@@ -31,15 +31,18 @@ Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Sit
       turn_(loop),
       opening_(loop),
       ramp_(limits.connections),
-      ceiling_(limits.connections) {}
+      ceiling_(limits.connections) {
+  site_->join(*this);
+}
 
 Lane::~Lane() {
   site_->idle.erase(this);
   stop_waiting();
+  site_->leave(*this);
 }
 
 void Lane::use(LaneLimits limits, MakeTransport make_transport) {
-  ramp_ = std::max(ramp_, troubles_ == 0 ? limits.connections : 1);
+  ramp_ = std::max(ramp_, breaker_.in_trouble() ? 1 : limits.connections);
   ceiling_ = std::max(ceiling_, limits.connections);
   limits_ = limits;
   pace_.use(limits.rates);
@@ -59,7 +62,7 @@ void Lane::dismiss_idle() {
 // --- open and closed ---
 
 bool Lane::paused() const {
-  return stopping_ || stopped_ || knocking_ || loop_.now() < paused_until_;
+  return stopping_ || stopped_ || knocking_ || breaker_.paused(loop_.now()) || site_->closed_to(*this);
 }
 
 bool Lane::open() const {
@@ -68,37 +71,27 @@ bool Lane::open() const {
 
 SteadyTime Lane::closed_until() const {
   const WallTime now = loop_.wall_now();
-  if (quota_->left(now) > 0) return paused_until_;
-  return std::max(paused_until_, loop_.now() + (quota_->opens_at(now) - now));
+  if (quota_->left(now) > 0) return paused_until();
+  return std::max(paused_until(), loop_.now() + (quota_->opens_at(now) - now));
 }
 
 void Lane::pause(SteadyTime until, Probe probe) {
-  paused_until_ = until;
-  probe_ = probe;
-  ++troubles_;
+  breaker_.pause(until, probe);
   ramp_ = 1;
   stop_waiting();
   watch_opening();
   desk_.changed(*this);
 }
 
-void Lane::knock_again(SteadyTime at) {
-  paused_until_ = at;
-  probe_ = Probe::knock;
-  watch_opening();
-  desk_.changed(*this);
-}
-
 void Lane::resume() {
-  troubles_ = 0;
-  paused_until_ = {};
+  breaker_.reset();
   watch_opening();
   desk_.changed(*this);
   pump();
 }
 
 void Lane::probe() {
-  if (paused()) paused_until_ = {};
+  breaker_.end_pause();
   reopen();
 }
 
@@ -115,27 +108,42 @@ void Lane::go_on() {
   probe();
 }
 
+// Of the site's opening the site knows.
 void Lane::watch_opening() {
-  if (stopping_ || stopped_ || knocking_ || open()) return opening_.cancel();
+  const bool rests = breaker_.paused(loop_.now());
+  const bool closed = rests || quota_->left(loop_.wall_now()) == 0;
+  if (stopping_ || stopped_ || knocking_ || !closed) return opening_.cancel();
   // Others may give back what they took from the same quota.
-  const SteadyTime until = paused() ? closed_until() : std::min(closed_until(), loop_.now() + look_at_quota);
+  const SteadyTime until = rests ? closed_until() : std::min(closed_until(), loop_.now() + look_at_quota);
   opening_.at(until, [this] { reopen(); });
 }
 
 void Lane::await_opening() {
   if (!opening_.armed()) watch_opening();
+  site_->await_opening();
 }
 
-// Its pause or its quota's time is over.
+// A pause or its quota's time is over.
 void Lane::reopen() {
   if (!open()) return watch_opening();
-  const bool knocks = troubles_ > 0 && probe_ == Probe::knock && busy() == 0 && desk_.misses(*this);
+  const bool knocks = (breaker_.knocks() || site_->breaker().knocks()) && busy() == 0 && desk_.misses(*this);
   if (knocks && site_->used < site_->limit) {
     knocking_ = true;
+    site_->claim(*this);
     return scope_.spawn(serve(std::nullopt));
   }
   desk_.changed(*this);
   pump();
+}
+
+void Lane::site_changed() {
+  if (open()) return reopen();
+  stop_waiting();
+  desk_.changed(*this);
+}
+
+void Lane::try_site() {
+  if (desk_.misses(*this)) reopen();
 }
 
 bool Lane::use_fewer_connections() {
@@ -148,7 +156,8 @@ bool Lane::use_fewer_connections() {
 std::uint32_t Lane::allowed_connections() const {
   const auto risen = static_cast<std::uint64_t>((loop_.now() - ceiling_since_) / ceiling_rises_after);
   const std::uint64_t allowed = std::min<std::uint64_t>({limits_.connections, ramp_, ceiling_ + risen});
-  return static_cast<std::uint32_t>(allowed);
+  return site_->in_trouble() ? std::min(1U, static_cast<std::uint32_t>(allowed))
+                             : static_cast<std::uint32_t>(allowed);
 }
 
 // --- who is next ---
@@ -173,6 +182,7 @@ std::optional<Ticket> Lane::take(std::uint64_t most) {
   const std::optional<Ticket> ticket = desk_.next(
       *this, std::min<std::uint64_t>({most, limits_.recipients_per_message, pace_.most(loop_.now()), left}));
   if (!ticket) return ticket;
+  site_->claim(*this);
   pace_.take(ticket->recipients, loop_.now());
   quota_->take(ticket->recipients);
   if (quota_->left(loop_.wall_now()) > 0) return ticket;
@@ -241,7 +251,7 @@ bool Lane::others_wait() const {
 
 // A connection more. A lane that has some leaves room to those that wait.
 bool Lane::has_room() {
-  if (site_->used < site_->limit && (connections_ == 0 || !others_wait())) return true;
+  if (site_->has_room() && (connections_ == 0 || !others_wait())) return true;
   if (connections_ < allowed_connections()) ask_for_room();
   return false;
 }
@@ -279,11 +289,7 @@ bool Lane::give_room(SteadyTime idle_since) {
 void Lane::share_room() {
   const std::shared_ptr<Site> site = site_;
   stop_waiting();
-  for (std::size_t left = site->waiting.size(); left > 0 && site->used < site->limit; --left) {
-    Lane* const lane = site->waiting.front();
-    lane->stop_waiting();
-    lane->pump();
-  }
+  site->offer_room();
   pump();
 }
 

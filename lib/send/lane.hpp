@@ -6,6 +6,7 @@
 // pause, slow down or use fewer connections.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -15,10 +16,11 @@
 #include <set>
 #include <vector>
 
-#include "send/ahead.hpp"
 #include "send/allowance.hpp"
+#include "send/breaker.hpp"
 #include "send/line.hpp"
 #include "send/pace.hpp"
+#include "send/site.hpp"
 #include "send/transport.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/scope.hpp"
@@ -35,15 +37,6 @@ struct LaneLimits {
 };
 
 class Lane;
-
-// What all lanes of an upstream share: its connections, and what was learnt of its servers.
-struct Site {
-  std::uint32_t limit = 100;
-  std::uint32_t used = 0;
-  std::set<Lane*> idle;      // lanes with a connection that has nothing to do; they see to that
-  std::list<Lane*> waiting;  // for room, in the order they asked
-  Ahead ahead;
-};
 
 // What a lane asks of the relay. Messages go by the value of their id.
 class Desk {
@@ -83,18 +76,11 @@ class Lane {
        std::shared_ptr<Allowance> quota);
   virtual ~Lane();
 
-  // What shows that the trouble is over.
-  enum class Probe {
-    message,  // a delivery, or a refusal that is the message's own fault
-    knock,    // greeting and login: no message is put at risk
-  };
   // Stops until then. Afterwards a single connection probes, and the lane opens again with one connection
   // more for each delivery. A knock goes out by itself where mail misses the lane.
   void pause(SteadyTime until, Probe probe = Probe::message);
   void resume();
-  // A knock more, which is no trouble more: at another port.
-  void knock_again(SteadyTime at);
-  // Ends a pause before its time; a single connection probes all the same.
+  // Ends a pause before its time; a single connection probes all the same. The site's is another matter.
   void probe();
   // Until go_on() it takes nothing, whatever it is told; connections end with the message they carry.
   void stop();
@@ -112,13 +98,15 @@ class Lane {
   bool open() const;
   // It takes nothing, for another reason than its quota.
   bool paused() const;
+  // It, or its site, was in trouble, and nothing has shown yet that this is over.
+  bool in_trouble() const { return breaker_.in_trouble() || site_->in_trouble(); }
   // It tries whether the trouble is over, and has a message for that.
-  bool probing() const { return troubles_ > 0 && busy() > 0; }
-  // The end of its latest pause; long ago: it has none.
-  SteadyTime paused_until() const { return paused_until_; }
-  // When it opens again, by its pause or its quota.
+  bool probing() const { return in_trouble() && busy() > 0; }
+  // The end of the latest pause, its own or the site's; long ago: there is none.
+  SteadyTime paused_until() const { return std::max(breaker_.until(), site_->breaker().until()); }
+  // When it opens again, by these pauses or its quota.
   SteadyTime closed_until() const;
-  unsigned troubles() const { return troubles_; }  // pauses in a row
+  const Breaker& breaker() const { return breaker_; }
 
   std::size_t connections() const { return connections_; }
   std::size_t idle_connections() const { return idle_.size(); }
@@ -128,7 +116,7 @@ class Lane {
   bool sends_ahead() const { return !site_->ahead.is_lost(loop_.now()); }
 
   // Sees to it that pump() is called once it opens. It knows itself of its own pauses; this is for a quota
-  // that others have used up.
+  // that others have used up, and for its site.
   void await_opening();
   // Takes what waits, as far as limits allow.
   void pump();
@@ -141,6 +129,14 @@ class Lane {
   void shut_down();
   void abort();
   async::Task<void> drained() { return scope_.drained(); }
+
+  // --- what its site says ---
+  // Another pause has begun or ended.
+  void site_changed();
+  // A probe of the site may begin here, if mail waits for it.
+  void try_site();
+  // It has no room yet, and would take some.
+  void stop_waiting();
 
  private:
   struct Connection;
@@ -162,7 +158,6 @@ class Lane {
   void ask_for_room();
   bool give_room(SteadyTime idle_since);
   void share_room();
-  void stop_waiting();
   void dismiss_idle();
   void show_idle();
 
@@ -193,11 +188,9 @@ class Lane {
   std::deque<Connection*> idle_;
   std::optional<std::list<Lane*>::iterator> place_;  // among those that wait for room
   std::size_t connections_ = 0;
-  SteadyTime paused_until_{};
-  Probe probe_ = Probe::message;
+  Breaker breaker_;
   bool knocking_ = false;
-  bool stopped_ = false;  // by the operator
-  unsigned troubles_ = 0;
+  bool stopped_ = false;   // by the operator
   std::uint32_t ramp_;     // connections that may be used after trouble; grows with success
   std::uint32_t ceiling_;  // connections that the upstream stands, as far as we know
   SteadyTime ceiling_since_{};

@@ -83,7 +83,8 @@ void Lane::next_probe() {
 
 // A lane that probes takes one message at a time: whether it has one concerns the others.
 void Lane::show_probe() {
-  if (troubles_ > 0) desk_.changed(*this);
+  if (in_trouble()) desk_.changed(*this);
+  if (busy() == 0 && !knocking_) site_->release(*this);
 }
 
 // So many of those that were taken from the quota were sent.
@@ -172,7 +173,9 @@ void Lane::settle(const Taken& taken, const Report& report) {
   const std::uint64_t used = spent(report);
   settle_quota(taken.ticket.recipients, used);
   desk_.settle(*this, taken.ticket.message, *taken.delivery, report);
-  if (used == 0 || troubles_ > 0 || ramp_ >= limits_.connections) return;
+  if (used == 0 || in_trouble()) return;
+  site_->delivered();
+  if (ramp_ >= limits_.connections) return;
   ++ramp_;
   pump();
 }
@@ -183,7 +186,7 @@ Task<std::optional<Ticket>> Lane::wait_for_work(Connection& connection) {
   connection.idle_since = loop_.now();
   idle_.push_back(&connection);
   show_idle();
-  if (troubles_ > 0) turn_.at(loop_.now(), [this] { next_probe(); });
+  if (in_trouble()) turn_.at(loop_.now(), [this] { next_probe(); });
   const bool woken = co_await connection.transport->idle(loop_.now() + limits_.idle);
   std::erase(idle_, &connection);
   show_idle();

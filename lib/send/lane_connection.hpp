@@ -10,7 +10,7 @@ struct Lane::Connection final : Follow {
 
   async::Task<Delivery*> next() override {
     // A probe goes alone.
-    while (lane.troubles_ == 0 && !following.delivery && lane.site_->ahead.may(this, lane.loop_.now())) {
+    while (!lane.in_trouble() && !following.delivery && lane.site_->ahead.may(this, lane.loop_.now())) {
       const std::optional<Ticket> ticket = lane.take_for(*this);
       if (!ticket) break;
       co_await lane.load(*ticket, following);

@@ -224,7 +224,7 @@ def test_a_body_that_no_descriptor_is_free_for_is_not_held(faulty):
     upstream.answer("greeting", CLOSED)
     ledger = Ledger()
     ledger.hand_over(relay.port, BIG // 2)
-    relay.wait_event("lane_paused")
+    relay.wait_event("upstream_paused")
     faults.fail("open", errno.EMFILE)
     upstream.behave()
     assert "waits" in relay.wait_event("queue_trouble")["reason"]
@@ -311,8 +311,8 @@ def test_a_clock_that_is_set_back_expires_nothing(faulty):
     ledger = Ledger()
     ledger.hand_over(relay.port, SMALL, BIG // 2)
     faults.move_clock(0)
-    paused = len(relay.logged("lane_paused"))
-    relay.wait("lane_paused", paused + 2)  # they were tried again, by the clock that is right
+    paused = len(relay.logged("upstream_paused"))
+    relay.wait("upstream_paused", paused + 2)  # they were tried again, by the clock that is right
     ledger.hand_over(relay.port, SMALL)
     assert not relay.logged("expired")
     upstream.behave()

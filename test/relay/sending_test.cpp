@@ -9,8 +9,7 @@
 #include <map>
 #include <random>
 
-#include "relay/dispatcher_fixture.hpp"
-#include "support/fake_upstream.hpp"
+#include "relay/sending_fixture.hpp"
 
 namespace relayd {
 namespace {
@@ -18,76 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 
-class SendingTest : public test::DispatcherFixture {
- protected:
-  void TearDown() override {
-    server.answer = {};  // it stands on the test's own variables
-    DispatcherFixture::TearDown();
-  }
-  void give_account(auto& section, const std::string& username) {
-    section.username = username;
-    section.password.kind = config::SecretSource::Kind::literal;
-    section.password.literal = Secret("secret");
-  }
-  config::Upstream& add_office() {
-    config::Upstream& upstream = add_upstream("office", {1});
-    upstream.host = "127.0.0.1";  // so that a password may be sent in the clear
-    return upstream;
-  }
-  void start_office() {
-    add_rule("*", {"office"});
-    start(server);
-  }
-  async::Task<void> hand_in(std::string sender, std::string body) {
-    queue::Envelope envelope;
-    envelope.sender = envelope.routing_sender = sender;
-    envelope.recipients.push_back({"b@example.org", "", ""});
-    co_await commit_task(body, std::move(envelope));
-    ++handed_in_;
-  }
-  void hand_in(const std::string& sender, int count) {
-    async::Scope scope;
-    const int target = handed_in_ + count;
-    for (int i = 0; i < count; ++i) scope.spawn(hand_in(sender, fmt::format("{}\r\n", i)));
-    loop.run_until([&] { return handed_in_ == target; });
-  }
-  std::size_t busy() const {
-    std::size_t count = 0;
-    dispatcher->lanes().for_each(
-        [&count](const LaneEntry& entry) { count += entry.connections() - entry.idle_connections(); });
-    return count;
-  }
-  // Until no connection has anything to do at the present time.
-  void run_until_quiet() {
-    do {
-      loop.run_until([this] {
-        loop.run();
-        return busy() == 0;
-      });
-      flush();
-    } while (loop.run() || busy() > 0);
-  }
-  // Lets time pass from timer to timer, with all that happens at each.
-  void pass(Duration time) {
-    const SteadyTime end = loop.now() + time;
-    run_until_quiet();
-    while (loop.has_timers() && loop.next_timer() <= end) {
-      loop.advance(std::max<Duration>(loop.next_timer() - loop.now(), Duration::zero()));
-      run_until_quiet();
-    }
-    loop.advance(end - loop.now());
-    run_until_quiet();
-  }
-  std::size_t left() const {
-    const queue::Totals totals = queue->totals();
-    return totals.waiting + totals.ready + totals.held + totals.failed;
-  }
-
-  test::FakeUpstream server{loop};
-
- private:
-  int handed_in_ = 0;
-};
+class SendingTest : public test::SendingFixture {};
 
 // --- what an upstream says of its limits ---
 

@@ -57,7 +57,7 @@ def test_a_certificate_that_does_not_fit_is_told_and_hears_no_password(to_upstre
     trust = {"ca_file": str(authority.file), **changes}
     relay, upstream = to_upstream({"tls_options": trust}, certificate=shown(authority, authority.issue(HOST)), tls=style)
     send(relay)
-    for event in (relay.wait_event("deferred"), relay.wait_event("lane_paused")):
+    for event in (relay.wait_event("deferred"), relay.wait_event("upstream_paused")):
         assert event["class"] == "tls" and complaint in event["response"]
     demand_no_credential(upstream)
 
@@ -73,7 +73,7 @@ def test_a_server_without_tls_1_3_does_not_get_less(to_upstream, certificate):
     relay, upstream = to_upstream({"tls_options": trust})
     upstream.context.maximum_version = ssl.TLSVersion.TLSv1_2
     id = send(relay)
-    paused = relay.wait_event("lane_paused", **{"class": "tls"})
+    paused = relay.wait_event("upstream_paused", **{"class": "tls"})
     assert "no common TLS version: the server refuses TLS 1.3" in paused["response"]
     demand_no_credential(upstream)
     upstream.context.maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
@@ -105,7 +105,7 @@ def test_a_client_certificate_is_shown_to_who_demands_it(to_upstream, authority,
     upstream.context.load_verify_locations(authority.file)
     upstream.context.maximum_version = version
     send(relay)
-    paused = relay.wait_event("lane_paused")
+    paused = relay.wait_event("upstream_paused")
     assert paused["class"] == "tls"
     assert paused["response"].startswith("the server demands a client certificate: set tls_options.client_certificate")
     demand_no_credential(upstream)
@@ -155,7 +155,7 @@ class ListBeforeTls(Session):
 def test_starttls_that_is_none_hears_no_password(to_upstream, session, reason, complaint):
     relay, upstream = to_upstream(session=session)
     send(relay)
-    paused = relay.wait_event("lane_paused")
+    paused = relay.wait_event("lane_paused" if reason == "auth" else "upstream_paused")
     assert paused["class"] == reason
     assert complaint in paused["response"]
     demand_no_credential(upstream)

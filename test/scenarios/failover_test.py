@@ -102,7 +102,7 @@ def test_the_first_is_taken_again_when_it_is_well(first_and_next):
     first.behave()
     while relay.wait_event("delivered", id=send(relay))["upstream"] == "next":
         pass
-    assert relay.logged("lane_resumed", upstream="first")
+    assert relay.logged("upstream_resumed", upstream="first")
     for _ in range(5):
         assert relay.wait_event("delivered", id=send(relay))["upstream"] == "first"
 

@@ -119,12 +119,12 @@ def test_a_documented_reply_means_what_the_provider_means(relay, upstream, name,
     deferred = one.wait_event("deferred", id=id)
     assert (deferred["class"], deferred["code"]) == (reason, int(reply[:3]))
     if reason in PAUSES:
-        paused = one.wait_event("lane_paused")
+        paused = one.wait_event("upstream_paused" if reason == "connect" else "lane_paused")
         assert paused["class"] == reason
         assert (paused["delay"] >= HOUR) == (reason == "quota")
     if reason != "quota":
         assert one.wait_event("delivered", id=id)["attempts"] == 2
-    assert bool(one.logged("lane_paused")) == (reason in PAUSES)
+    assert bool(one.logged("lane_paused") + one.logged("upstream_paused")) == (reason in PAUSES)
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

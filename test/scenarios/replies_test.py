@@ -75,13 +75,15 @@ def test_a_5xx_to_the_sender_fails_the_message(to_upstream):
     ("auth", "454 4.7.0 Temporary failure", "auth"),
     ("auth", "535 5.7.8 Wrong", "auth"),
 ])
-def test_trouble_of_the_upstream_pauses_the_lane_and_fails_nothing(to_upstream, stage, reply, reason):
+def test_trouble_before_mail_pauses_and_fails_nothing(to_upstream, stage, reply, reason):
+    """What comes before the login stops all accounts of the upstream."""
+    who = "lane" if reason == "auth" else "upstream"
     relay, upstream = to_upstream()
     upstream.answer(stage, reply, times=2)
     id = send(relay)
-    paused = relay.wait_event("lane_paused")
+    paused = relay.wait_event(f"{who}_paused")
     assert (paused["class"], paused["upstream"]) == (reason, "fake")
-    relay.wait_event("lane_resumed")
+    relay.wait_event(f"{who}_resumed")
     relay.wait_event("delivered", id=id)
     demand_sent_once(upstream)
     assert not relay.logged("failed")

@@ -103,7 +103,8 @@ def test_trouble_comes_first_with_its_reason_and_its_end(relay, upstream):
                 queue=LATER)
     one.wait_event("delivered", id=send(one, "x@a-well.example"))
     waiting = [send(one, f"x@{name}.example") for name in ("down", "wrong")]
-    one.wait("lane_paused", 2)
+    one.wait_event("upstream_paused", upstream="down")
+    one.wait_event("lane_paused", upstream="wrong")
     told = status(one)
     assert [entry["upstream"] for entry in told["lanes"]] == ["down", "wrong", "a-well"]
     down, wrong, _ = told["lanes"]

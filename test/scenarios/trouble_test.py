@@ -27,7 +27,7 @@ def test_mail_waits_for_an_upstream_that_is_down(relay, certificate):
              "tls_options": {"ca_file": str(certificate.authority)}, **ALICE}
     one = relay({"fake": entry})
     id = send(one)
-    assert one.wait_event("lane_paused")["class"] == "connect"
+    assert one.wait_event("upstream_paused")["class"] == "connect"
     with FakeUpstream(certificate, port=port, accounts=ACCOUNTS) as upstream:
         one.wait_event("delivered", id=id)
         assert len(upstream.taken(1)) == 1
@@ -48,7 +48,7 @@ def test_a_wrong_password_holds_the_lane_and_fails_nothing(to_upstream):
 def test_a_certificate_for_another_name_is_refused(to_upstream, authority, style):
     relay, upstream = to_upstream(tls=style, certificate=authority.issue("somebody.else.example"))
     send(relay)
-    paused = relay.wait_event("lane_paused")
+    paused = relay.wait_event("upstream_paused")
     assert paused["class"] == "tls"
     assert "somebody.else.example" in paused["response"] or "127.0.0.1" in paused["response"]
     demand_nothing_said_in_clear(upstream)
@@ -61,14 +61,14 @@ def test_an_unknown_authority_is_refused(to_upstream, certificate, tmp_path, sty
     stranger = Authority(tmp_path / "stranger", "Stranger")
     relay, upstream = to_upstream({"tls_options": {"ca_file": str(stranger.file)}}, tls=style)
     send(relay)
-    assert relay.wait_event("lane_paused")["class"] == "tls"
+    assert relay.wait_event("upstream_paused")["class"] == "tls"
     demand_nothing_said_in_clear(upstream)
 
 
 def test_missing_starttls_is_never_a_reason_to_go_on_in_clear(to_upstream):
     relay, upstream = to_upstream({"tls": "starttls"}, certificate=None)
     send(relay)
-    assert relay.wait_event("lane_paused")["class"] == "tls"
+    assert relay.wait_event("upstream_paused")["class"] == "tls"
     demand_nothing_said_in_clear(upstream)
 
 
@@ -113,7 +113,7 @@ def test_bytes_injected_before_the_handshake_end_the_connection(to_upstream):
     relay, upstream = to_upstream()
     upstream.answer("starttls", "220 Go ahead\r\n250-injected\r\n250 AUTH PLAIN", times=1)
     id = send(relay)
-    assert relay.wait_event("lane_paused")["class"] == "tls"
+    assert relay.wait_event("upstream_paused")["class"] == "tls"
     relay.wait_event("delivered", id=id)
     assert {command.tls for command in upstream.commands.all() if command.verb == "AUTH"} == {True}
 

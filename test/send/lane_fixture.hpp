@@ -224,7 +224,7 @@ class LaneTest : public testing::Test {
   World world{loop};
   FakeDesk desk;
   LaneLimits limits;
-  std::shared_ptr<Site> site = std::make_shared<Site>();
+  std::shared_ptr<Site> site = std::make_shared<Site>(loop);
   std::shared_ptr<Allowance> quota = std::make_shared<Allowance>();
 };
 

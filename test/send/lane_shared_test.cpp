@@ -67,11 +67,11 @@ TEST_F(LaneTest, AKnockThatEndsWithoutQuotaIsNotTheEnd) {
     desk.on_knock = [&](bool is_in) {
       if (is_in) return lane->resume();
       if (lane->paused()) return;
-      lane->pause(loop.now() + 10s, Lane::Probe::knock);
+      lane->pause(loop.now() + 10s, Probe::knock);
     };
     world.opening_takes = 10s;
     if (!let_in) world.cannot_open = Event(Stage::connect, Trouble::unreachable, "refused");
-    lane->pause(loop.now() + 5s, Lane::Probe::knock);
+    lane->pause(loop.now() + 5s, Probe::knock);
     enqueue(*lane, {1});
     loop.advance(6s);
     quota->take(1);

@@ -165,7 +165,7 @@ TEST_F(LaneTest, APausedLaneTakesNothing) {
   EXPECT_FALSE(desk.is_open);
   EXPECT_FALSE(lane->open());
   EXPECT_EQ(lane->closed_until(), loop.now() + 60s);
-  EXPECT_EQ(lane->troubles(), 1U);
+  EXPECT_EQ(lane->breaker().troubles(), 1U);
   finish(1);
   loop.advance(59s);
   EXPECT_FALSE(lane->open());
@@ -179,10 +179,10 @@ TEST_F(LaneTest, APausedLaneTakesNothing) {
 TEST_F(LaneTest, AKnockPutsNoMessageAtRisk) {
   const auto lane = make_lane();
   world.cannot_open = Event(Stage::connect, Trouble::unreachable, "refused");
-  desk.on_settle = [&] { lane->pause(loop.now() + 5s, Lane::Probe::knock); };
+  desk.on_settle = [&] { lane->pause(loop.now() + 5s, Probe::knock); };
   desk.on_knock = [&](bool let_in) {
     if (let_in) return lane->resume();
-    lane->pause(loop.now() + 10s, Lane::Probe::knock);
+    lane->pause(loop.now() + 10s, Probe::knock);
   };
   enqueue(*lane, {1});
   enqueue(*lane, {2, 3});
@@ -200,7 +200,7 @@ TEST_F(LaneTest, AKnockPutsNoMessageAtRisk) {
 
 TEST_F(LaneTest, NobodyKnocksWhereNothingIsMissed) {
   const auto lane = make_lane();
-  lane->pause(loop.now() + 5s, Lane::Probe::knock);
+  lane->pause(loop.now() + 5s, Probe::knock);
   loop.advance(1h);
   EXPECT_THAT(world.log, IsEmpty());
   EXPECT_TRUE(lane->open());
@@ -222,7 +222,7 @@ TEST_F(LaneTest, AfterAPauseASingleConnectionProbes) {
   EXPECT_TRUE(lane->probing());
   lane->resume();
   loop.run();
-  EXPECT_EQ(lane->troubles(), 0U);
+  EXPECT_EQ(lane->breaker().troubles(), 0U);
   EXPECT_FALSE(lane->probing());
   EXPECT_THAT(world.connections, SizeIs(1));
   end(*lane);
@@ -232,7 +232,7 @@ TEST_F(LaneTest, AfterTroubleConnectionsGrowWithEachDelivery) {
   const auto lane = make_lane();
   lane->pause(loop.now());
   desk.on_settle = [&] {
-    if (lane->troubles() > 0) lane->resume();
+    if (lane->breaker().troubles() > 0) lane->resume();
   };
   enqueue(*lane, {1, 2, 3, 4, 5, 6, 7, 8, 9});
   EXPECT_EQ(busy(), 1);

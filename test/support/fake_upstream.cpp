@@ -154,11 +154,11 @@ class FakeUpstream::Session final : public async::Stream {
   std::string address_ = "127.0.0.1";
 };
 
-Task<std::unique_ptr<async::Stream>> FakeUpstream::dial(const std::string&, std::uint16_t,
+Task<std::unique_ptr<async::Stream>> FakeUpstream::dial(const std::string&, std::uint16_t port,
                                                         const async::TlsPolicy&, Deadline, std::stop_token) {
   ++dials;
   co_await async::sleep_until(loop_, loop_.now());
-  if (down) throw IoError(IoFault::refused, "connection refused");
+  if (down || closed.contains(port)) throw IoError(IoFault::refused, "connection refused");
   std::unique_ptr<async::Stream> session = std::make_unique<Session>(*this);
   co_return session;
 }

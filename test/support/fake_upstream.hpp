@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +34,8 @@ class FakeUpstream final : public async::Dialer {
                                                    const async::TlsPolicy& policy, Deadline deadline,
                                                    std::stop_token stop) override;
 
-  bool down = false;  // nobody answers at its port
+  bool down = false;               // nobody answers at its ports
+  std::set<std::uint16_t> closed;  // ports where nobody answers
   // Asked before each reply: the command line ("MAIL FROM:<a@b>", "." for the content, "" for the greeting)
   // and the account; a reply of its own, or "" for the usual one. "421…" closes.
   std::function<std::string(std::string_view command, const std::string& account)> answer;
