@@ -137,7 +137,7 @@ class Demo {
     start_relays();
     print_head();
     loop_.on_signal({SIGTERM, SIGINT}, [this](int) { scope_.spawn(stop()); });
-    relay_->observe([this](const Dispatcher::Attempt& attempt) { on_attempt(attempt); });
+    relay_->observe([this](const tell::Outcome& outcome) { on_outcome(outcome); });
     limit_.at(loop_.now() + 30s, [this] {
       fmt::print("Not everything arrived within 30 seconds.\n");
       if (once_) scope_.spawn(stop());
@@ -221,14 +221,16 @@ class Demo {
     co_await app.close();
   }
 
-  void on_attempt(const Dispatcher::Attempt& attempt) {
-    fmt::print("{:<12} {:<21} {:<21} {:<9} {:<16} {:<8} {:<34} {:.1f} ms\n", attempt.id, attempt.from,
-               attempt.rule, attempt.upstream, attempt.username, attempt.tls, attempt.response.substr(0, 34),
-               std::chrono::duration<double, std::milli>(attempt.delay).count());
+  void on_outcome(const tell::Outcome& outcome) {
+    fmt::print("{:<12} {:<21} {:<21} {:<9} {:<16} {:<8} {:<34} {:.1f} ms\n", outcome.id, outcome.from,
+               outcome.rule, outcome.upstream, outcome.account, outcome.tls,
+               smtp::one_line(outcome.event).substr(0, 34),
+               std::chrono::duration<double, std::milli>(outcome.age).count());
     std::fflush(stdout);
+    const bool delivered = outcome.fate == tell::Fate::delivered;
     for (const Case& wanted : cases)
-      if (attempt.delivered && attempt.from == wanted.sender && attempt.rule == wanted.rule &&
-          attempt.upstream == wanted.upstream && attempt.username == wanted.account)
+      if (delivered && outcome.from == wanted.sender && outcome.rule == wanted.rule &&
+          outcome.upstream == wanted.upstream && outcome.account == wanted.account)
         ++seen_;
     if (seen_ != std::size(cases) || checked_) return;
     checked_ = true;

@@ -10,6 +10,7 @@
 #include "relay/doubt.hpp"
 #include "relay/queue_delivery.hpp"
 #include "settle/provider_id.hpp"
+#include "tell/log.hpp"
 
 namespace relayd {
 
@@ -43,8 +44,10 @@ std::optional<std::size_t> step_of(const LaneEntry& lane, std::span<const route:
   return std::nullopt;
 }
 
-std::string rule_text(const route::Route& route) {
-  return route.rule ? route.rule->match : std::string();
+tell::Fate fate_of(RecipientState state, const Verdict& verdict) {
+  if (state == RecipientState::delivered) return tell::Fate::delivered;
+  if (state == RecipientState::failed) return tell::Fate::failed;
+  return verdict.in_doubt ? tell::Fate::in_doubt : tell::Fate::deferred;
 }
 
 }  // namespace
@@ -55,11 +58,13 @@ struct Dispatcher::Settlement {
   LaneEntry& entry;
   const QueueDelivery& delivery;
   const send::Report& report;
-  std::size_t step = 0;   // of the route
-  bool has_next = false;  // the route has another upstream behind this one
-  bool in_doubt = false;  // the upstream may have taken it, and nothing was heard
-  queue::Outcome outcome;
-  Verdict worst;  // what decides about the lane and the next attempt: the last that was not plain success
+  std::string_view rule = {};  // that routed it; empty: none does any more
+  std::size_t step = 0;        // of the route
+  bool has_next = false;       // the route has another upstream behind this one
+  bool in_doubt = false;       // the upstream may have taken it, and nothing was heard
+  queue::Outcome outcome = {};
+  // What decides about the lane and the next attempt: the last that was not plain success.
+  Verdict worst = {};
   const send::Event* event = nullptr;  // its event
   bool delivered = false;
   bool moves_on = false;
@@ -116,7 +121,7 @@ void Dispatcher::dispatch(Message& message) {
   if (stopping_) return queue_.release(message, loop_.now() + health_.backoff(1));
   if (is_expired(message)) return expire(message);
   const route::Route route = setup_.router->route(message.routing_sender);
-  if (!route.reject.empty()) return give_up_.take(message, "failed", std::string(route.reject));
+  if (!route.reject.empty()) return give_up_.take(message, tell::rejected, std::string(route.reject));
   if (route.choices.empty()) return defer_unroutable(message);
   watch_clock();
   lines_.put(message, choices_for(message, route.choices), end_of_life(message));
@@ -162,8 +167,8 @@ std::vector<std::string> Dispatcher::steer(const std::string& upstream, const st
     if (!stops) lane->site.probe();
     stops ? lane->stop() : lane->go_on();
     accounts.push_back(lane->username);
-    log_.info(stops ? "lane_stopped" : "lane_released",
-              {{"upstream", upstream}, {"account", lane->username}});
+    stops ? tell::lane_stopped(log_, {upstream, lane->username})
+          : tell::lane_released(log_, {upstream, lane->username});
   }
   std::ranges::sort(accounts);
   return accounts;
@@ -174,10 +179,7 @@ void Dispatcher::defer_unroutable(Message& message) {
   outcome.when = loop_.wall_now();
   outcome.next_attempt = outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(
                                             health_.backoff(message.attempts + 1U));
-  log_.warning("deferred", {{"id", queue::to_string(message.id)},
-                            {"from", message.routing_sender},
-                            {"response", "no sender rule matches: add one to `senders:`"},
-                            {"class", "none"}});
+  tell::unroutable(log_, queue::to_string(message.id), message.routing_sender);
   queue_.settle(message, outcome);
 }
 
@@ -193,7 +195,7 @@ bool Dispatcher::clock_was_wrong(const Message& message) const {
 }
 
 void Dispatcher::expire(Message& message) {
-  give_up_.take(message, "expired",
+  give_up_.take(message, tell::expired,
                 fmt::format("not delivered within {} s", setup_.config->queue.lifetime.count()));
 }
 
@@ -234,8 +236,7 @@ Task<std::unique_ptr<send::Delivery>> Dispatcher::load(send::Lane& lane, send::T
     message = queue_.find({ticket.message});
     delivery = make_delivery(entry_of(lane), *message, std::move(content), ticket.recipients);
   } catch (const queue::QueueError& error) {
-    log_.error("queue_trouble",
-               {{"id", queue::to_string(MessageId{ticket.message})}, {"reason", error.what()}});
+    tell::unreadable(log_, queue::to_string(MessageId{ticket.message}), error.what());
   }
   co_return delivery;
 }
@@ -263,13 +264,7 @@ void Dispatcher::give_back(std::uint64_t id) {
 
 void Dispatcher::turned_down(send::Lane& lane, std::uint64_t id) {
   const LaneEntry& entry = entry_of(lane);
-  log_.warning("pipelining_reduced",
-               {{"upstream", entry.upstream},
-                {"account", entry.username},
-                {"id", queue::to_string(MessageId{id})},
-                {"reason",
-                 "the server mishandles commands that ride behind the final dot; set 'pipelining: "
-                 "transaction' to spare it the attempt"}});
+  tell::pipelining_reduced(log_, {entry.upstream, entry.username}, queue::to_string(MessageId{id}));
 }
 
 void Dispatcher::settle(send::Lane& lane, std::uint64_t id, const send::Delivery& delivery,
@@ -281,6 +276,7 @@ void Dispatcher::settle(send::Lane& lane, std::uint64_t id, const send::Delivery
   const std::optional<std::size_t> step = step_of(entry, route.choices);
   const auto& own = static_cast<const QueueDelivery&>(delivery);  // load() makes no other
   Settlement settlement{.message = *message, .entry = entry, .delivery = own, .report = report};
+  if (route.rule) settlement.rule = route.rule->match;
   settlement.step = step.value_or(0);
   settlement.has_next = step && *step + 1 < route.choices.size();
   settlement.worst.action = Action::delivered;
@@ -323,7 +319,7 @@ void Dispatcher::judge(Settlement& settlement, const send::RecipientEvent& entry
   const bool suppressed = verdict.reply_class == ReplyClass::suppressed;
   settlement.outcome.recipients.push_back(
       {entry.recipient, state, static_cast<std::uint16_t>(event.trouble ? 0 : event.reply.code),
-       (suppressed ? "taken, and will not be sent: " : "") + response_text(event)});
+       (suppressed ? "taken, and will not be sent: " : "") + smtp::enhanced_text(event)});
   if (state == RecipientState::delivered) settlement.delivered = true;
   settlement.in_doubt |= verdict.in_doubt;
   settlement.moves_on |= moves_on;
@@ -338,7 +334,7 @@ void Dispatcher::judge(Settlement& settlement, const send::RecipientEvent& entry
     settlement.worst = verdict;
     settlement.event = &event;
   }
-  log_recipient(settlement, entry, verdict, state);
+  tell_of(settlement, entry, verdict, state);
 }
 
 // What the answer says of the lane.
@@ -395,50 +391,36 @@ void Dispatcher::settle(Settlement& settlement) {
 // What the operator reads in `relayd status`.
 void Dispatcher::note_reply(const Settlement& settlement) {
   const send::Event& event = settlement.event ? *settlement.event : settlement.report.recipients.back().event;
-  settlement.entry.last_reply = event.trouble ? smtp::escape(event.text) : smtp::one_line(event.reply);
+  settlement.entry.last_reply = smtp::one_line(event);
   settlement.entry.last_reply_at = loop_.wall_now();
   if (settlement.entry.quota().limited()) quotas_.touch();
 }
 
-void Dispatcher::log_recipient(const Settlement& settlement, const send::RecipientEvent& entry,
-                               const Verdict& verdict, RecipientState state) {
+void Dispatcher::tell_of(const Settlement& settlement, const send::RecipientEvent& entry,
+                         const Verdict& verdict, RecipientState state) {
   const send::Event& event = entry.event;
-  const Message& message = settlement.message;
   const mail::Envelope& envelope = settlement.delivery.envelope();
-  const std::string& to = envelope.recipients[entry.recipient].address;
-  const auto age = std::chrono::duration<double>(loop_.wall_now() - message.accepted);
-  const std::string_view name = state == RecipientState::delivered ? "delivered"
-                                : state == RecipientState::failed  ? "failed"
-                                : verdict.in_doubt                 ? "in_doubt"
-                                                                   : "deferred";
-  const telemetry::Level level = state == RecipientState::delivered ? telemetry::Level::info
-                                 : state == RecipientState::failed  ? telemetry::Level::error
-                                                                    : telemetry::Level::warning;
-  log_.write(level, name,
-             {{"id", settlement.delivery.id()},
-              {"from", envelope.sender.empty() ? "<>" : std::string_view(envelope.sender)},
-              {"to", to},
-              {"upstream", settlement.entry.upstream},
-              {"host", settlement.report.host},
-              {"account", settlement.entry.username},
-              {"tls", settlement.report.tls},
-              {"stage", smtp::to_string(event.stage)},
-              {"code", event.trouble ? 0 : event.reply.code},
-              {"enhanced",
-               event.trouble || !event.reply.enhanced.given() ? "" : smtp::to_string(event.reply.enhanced)},
-              {"response", response_text(event)},
-              {"provider_id", event.stage == smtp::Stage::final_dot && event.reply.positive()
-                                  ? settle::provider_id(event.reply, settlement.entry.provider)
-                                  : ""},
-              {"delay", age.count()},
-              {"attempts", settlement.delivery.attempt()},
-              {"class", settle::to_string(verdict.reply_class)}});
-  if (!observer_) return;
-  observer_({std::string(settlement.delivery.id()), envelope.sender, to,
-             rule_text(setup_.router->route(message.routing_sender)), settlement.entry.upstream,
-             settlement.entry.username, settlement.report.tls,
-             event.trouble ? event.text : smtp::one_line(event.reply), state == RecipientState::delivered,
-             std::chrono::duration_cast<Duration>(age)});
+  const bool names_it = event.stage == smtp::Stage::final_dot && event.reply.positive();
+  const std::string provider_id =
+      names_it ? settle::provider_id(event.reply, settlement.entry.provider) : std::string();
+  const tell::Outcome outcome{
+      .fate = fate_of(state, verdict),
+      .id = settlement.delivery.id(),
+      .from = envelope.sender,
+      .to = envelope.recipients[entry.recipient].address,
+      .rule = settlement.rule,
+      .upstream = settlement.entry.upstream,
+      .host = settlement.report.host,
+      .account = settlement.entry.username,
+      .tls = settlement.report.tls,
+      .event = event,
+      .reply_class = settle::to_string(verdict.reply_class),
+      .provider_id = provider_id,
+      .attempt = settlement.delivery.attempt(),
+      .age = loop_.wall_now() - settlement.message.accepted,
+  };
+  tell::attempted(log_, outcome);
+  if (observer_) observer_(outcome);
 }
 
 // --- the end ---

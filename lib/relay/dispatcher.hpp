@@ -24,25 +24,14 @@
 #include "shared/async/dialer.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/telemetry/log.hpp"
+#include "tell/outcome.hpp"
 
 namespace relayd {
 
 class Dispatcher final : public send::Desk {
  public:
-  // Tells an observer (the demo) of each attempt, after it was settled.
-  struct Attempt {
-    std::string id;
-    std::string from;
-    std::string to;
-    std::string rule;
-    std::string upstream;
-    std::string username;
-    std::string tls;
-    std::string response;
-    bool delivered = false;
-    Duration delay{};  // since the message was accepted
-  };
-  using Observer = std::function<void(const Attempt&)>;
+  // The second subscriber (the demo); the log is the first.
+  using Observer = std::function<void(const tell::Outcome&)>;
 
   Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& disk, telemetry::Log& log,
              async::Dialer& dialer, queue::Queue& queue, const Setup& setup);
@@ -95,8 +84,8 @@ class Dispatcher final : public send::Desk {
   void treat_lane(Settlement& settlement);
   void settle(Settlement& settlement);
   void note_reply(const Settlement& settlement);
-  void log_recipient(const Settlement& settlement, const send::RecipientEvent& entry,
-                     const settle::Verdict& verdict, queue::RecipientState state);
+  void tell_of(const Settlement& settlement, const send::RecipientEvent& entry,
+               const settle::Verdict& verdict, queue::RecipientState state);
   bool is_expired(queue::Message& message);
   bool clock_was_wrong(const queue::Message& message) const;
   void expire(queue::Message& message);

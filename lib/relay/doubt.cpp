@@ -1,9 +1,8 @@
 #include "relay/doubt.hpp"
 
-#include <fmt/format.h>
-
 #include <cstdint>
-#include <string>
+
+#include "tell/log.hpp"
 
 namespace relayd {
 
@@ -23,17 +22,8 @@ void hold_doubtful(queue::Queue& queue, telemetry::Log& log, config::Queue::InDo
   if (!message.in_doubt || message.state != queue::MessageState::waiting) return;
   const bool too_often = message.doubts >= most_doubts;
   if (policy != config::Queue::InDoubt::hold && !too_often && !elsewhere) return;
-  const std::string id = queue::to_string(message.id);
-  const std::string times = message.doubts > 1 ? fmt::format(", {} times", message.doubts) : "";
-  log.warning("held", {{"id", id},
-                       {"from", message.routing_sender},
-                       {"upstream", message.doubted},
-                       {"attempts", message.attempts},
-                       {"reason", fmt::format("{}{} may have taken it{} and no reply came. Where it has not: "
-                                              "`relayd queue retry --not-taken {}`; where it has: `relayd "
-                                              "queue delete {}`",
-                                              message.doubted, elsewhere ? ", and another upstream," : "",
-                                              times, id, id)}});
+  tell::held(log, tell::Doubt{queue::to_string(message.id), message.routing_sender, message.doubted,
+                              message.attempts, message.doubts, elsewhere});
   queue.hold(message);
 }
 

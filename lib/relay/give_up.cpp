@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "relay/recipients_text.hpp"
-
 namespace relayd {
 
 using async::Task;
@@ -19,14 +17,14 @@ constexpr auto spacing = std::chrono::microseconds(250);
 
 }  // namespace
 
-void GiveUp::take(Message& message, const std::string& event, const std::string& reason) {
-  if (scope_.count() < at_once) return scope_.spawn(fail_all(message.id, event, reason));
+void GiveUp::take(Message& message, Tell& tell, const std::string& reason) {
+  if (scope_.count() < at_once) return scope_.spawn(fail_all(message.id, tell, reason));
   last_turn_ = std::max(last_turn_, loop_.now()) + spacing;
   queue_.release(message, last_turn_);
 }
 
 // Who is still to be reached is in the message's envelope, on disk.
-Task<void> GiveUp::fail_all(MessageId id, std::string event, std::string reason) {
+Task<void> GiveUp::fail_all(MessageId id, Tell& tell, std::string reason) {
   co_await async::sleep_until(loop_, loop_.now());  // a turn of the loop for each: many come in one
   Message* message = queue_.find(id);
   queue::Content content;
@@ -34,7 +32,7 @@ Task<void> GiveUp::fail_all(MessageId id, std::string event, std::string reason)
   try {
     content = co_await queue_.read(*message);
   } catch (const queue::QueueError& error) {
-    log_.error("queue_trouble", {{"id", queue::to_string(id)}, {"reason", error.what()}});
+    tell::unreadable(log_, queue::to_string(id), error.what());
     co_return;
   }
   message = queue_.find(id);
@@ -48,12 +46,10 @@ Task<void> GiveUp::fail_all(MessageId id, std::string event, std::string reason)
     outcome.recipients.push_back({i, RecipientState::failed, 0, reason});
     failed.push_back(content.envelope.recipients[i]);
   }
-  log_.error(event, {{"id", queue::to_string(id)},
-                     {"from", content.envelope.sender},
-                     {"to", recipients_text(failed)},
-                     {"response", reason},
-                     {"attempts", message->attempts}});
+  const std::uint32_t attempts = message->attempts;
   queue_.settle(*message, outcome);
+  tell(log_,
+       {queue::to_string(id), content.envelope.sender, tell::recipients_text(failed), reason, attempts});
 }
 
 }  // namespace relayd

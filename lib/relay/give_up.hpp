@@ -13,6 +13,7 @@
 #include "shared/async/loop.hpp"
 #include "shared/async/scope.hpp"
 #include "shared/telemetry/log.hpp"
+#include "tell/log.hpp"
 
 namespace relayd {
 
@@ -21,14 +22,17 @@ class GiveUp {
   GiveUp(async::Loop& loop, telemetry::Log& log, queue::Queue& queue)
       : loop_(loop), log_(log), queue_(queue) {}
 
-  // Takes a message that is ready. `event` and `reason` are for the log: one line a message.
-  void take(queue::Message& message, const std::string& event, const std::string& reason);
+  // How the log is told: one line a message.
+  using Tell = void(telemetry::Log& log, const tell::GivenUp& given_up);
+
+  // Takes a message that is ready.
+  void take(queue::Message& message, Tell& tell, const std::string& reason);
 
   std::size_t under_way() const { return scope_.count(); }
   async::Task<void> drained() { return scope_.drained(); }
 
  private:
-  async::Task<void> fail_all(queue::MessageId id, std::string event, std::string reason);
+  async::Task<void> fail_all(queue::MessageId id, Tell& tell, std::string reason);
 
   async::Loop& loop_;
   telemetry::Log& log_;

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "queue/schedule.hpp"
+#include "tell/log.hpp"
 
 namespace relayd {
 
@@ -32,14 +33,15 @@ send::Probe probe_for(const send::Event& event) {
   return event.stage < smtp::Stage::mail ? send::Probe::knock : send::Probe::message;
 }
 
+tell::Pause told(const Trouble& trouble, Duration wait) {
+  return {trouble.report.host, settle::to_string(trouble.verdict.reply_class), smtp::code_of(trouble.event),
+          smtp::enhanced_text(trouble.event), wait};
+}
+
 }  // namespace
 
 bool stops_lane(const Verdict& verdict) {
   return verdict.scope == settle::Scope::lane || verdict.scope == settle::Scope::upstream;
-}
-
-std::string response_text(const send::Event& event) {
-  return event.trouble ? smtp::escape(event.text) : smtp::enhanced_text(event.reply);
 }
 
 Duration Health::backoff(std::uint32_t attempts) const {
@@ -61,10 +63,7 @@ bool Health::takes_next_port(LaneEntry& lane, const Trouble& trouble) {
   if (site.endpoint < site.ports.size() && site.ports[site.endpoint] == trouble.report.port) {
     ++site.endpoint;
     if (site.endpoint < site.ports.size())
-      log_.warning("next_port", {{"upstream", site.upstream},
-                                 {"account", lane.username},
-                                 {"response", event.text},
-                                 {"port", site.ports[site.endpoint]}});
+      tell::next_port(log_, {lane.upstream, lane.username}, event.text, site.ports[site.endpoint]);
   }
   if (site.endpoint < site.ports.size()) return true;
   site.endpoint = 0;
@@ -100,13 +99,8 @@ void Health::stop_site(SiteEntry& site, const Trouble& trouble) {
   if (site.breaker().paused(loop_.now())) return;
   const Duration wait = pause_of(site.breaker(), trouble.verdict);
   site.ends = 0;
-  site.pause_reason = {trouble.verdict.reply_class, response_text(trouble.event)};
-  log_.warning("upstream_paused", {{"upstream", site.upstream},
-                                   {"host", trouble.report.host},
-                                   {"class", settle::to_string(trouble.verdict.reply_class)},
-                                   {"code", trouble.event.trouble ? 0 : trouble.event.reply.code},
-                                   {"response", site.pause_reason.text},
-                                   {"delay", std::chrono::duration<double>(wait).count()}});
+  site.pause_reason = {trouble.verdict.reply_class, smtp::enhanced_text(trouble.event)};
+  tell::upstream_paused(log_, site.upstream, told(trouble, wait));
   site.pause(loop_.now() + wait, probe_for(trouble.event));
 }
 
@@ -117,14 +111,8 @@ void Health::stop_lane(LaneEntry& lane, const Trouble& trouble) {
   if (what == ReplyClass::rate) lane.slow_down();
   const Duration wait = pause_of(lane.breaker(), trouble.verdict);
   lane.ends = 0;
-  lane.pause_reason = {what, response_text(trouble.event)};
-  log_.warning("lane_paused", {{"upstream", lane.upstream},
-                               {"account", lane.username},
-                               {"host", trouble.report.host},
-                               {"class", settle::to_string(what)},
-                               {"code", trouble.event.trouble ? 0 : trouble.event.reply.code},
-                               {"response", lane.pause_reason.text},
-                               {"delay", std::chrono::duration<double>(wait).count()}});
+  lane.pause_reason = {what, smtp::enhanced_text(trouble.event)};
+  tell::lane_paused(log_, {lane.upstream, lane.username}, told(trouble, wait));
   lane.pause(loop_.now() + wait, probe_for(trouble.event));
 }
 
@@ -144,7 +132,7 @@ void Health::ended(LaneEntry& lane, const Trouble& trouble) {
 void Health::works(SiteEntry& site) {
   site.ends = 0;
   if (!site.in_trouble()) return;
-  log_.info("upstream_resumed", {{"upstream", site.upstream}});
+  tell::upstream_resumed(log_, site.upstream);
   site.resume();
 }
 
@@ -153,14 +141,14 @@ void Health::works(LaneEntry& lane) {
   lane.passed_over = false;
   works(lane.site);
   if (!lane.breaker().in_trouble()) return;
-  log_.info("lane_resumed", {{"upstream", lane.upstream}, {"account", lane.username}});
+  tell::lane_resumed(log_, {lane.upstream, lane.username});
   lane.resume();
 }
 
 void Health::knocked(LaneEntry& lane, const send::Report& report, const std::optional<send::Event>& failed) {
   if (!failed) return works(lane);
   lane.passed_over = false;
-  lane.last_reply = failed->trouble ? smtp::escape(failed->text) : smtp::one_line(failed->reply);
+  lane.last_reply = smtp::one_line(*failed);
   lane.last_reply_at = loop_.wall_now();
   const Verdict verdict = failed->trouble ? settle::judge(failed->stage, *failed->trouble)
                                           : settle::judge(failed->stage, failed->reply, lane.provider);

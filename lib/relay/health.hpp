@@ -27,8 +27,6 @@ struct Trouble {
 
 // Nothing of this credential would fare better.
 bool stops_lane(const settle::Verdict& verdict);
-// What a person reads of an event.
-std::string response_text(const send::Event& event);
 
 class Health {
  public:

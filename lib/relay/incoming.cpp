@@ -5,11 +5,11 @@
 #include <algorithm>
 
 #include "accept/rules.hpp"
-#include "relay/recipients_text.hpp"
 #include "rewrite/addresses.hpp"
 #include "rewrite/received.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
+#include "tell/log.hpp"
 
 namespace relayd {
 
@@ -137,32 +137,28 @@ std::optional<smtp::Reply> DraftIncoming::refusal() const {
   return reply;
 }
 
-void DraftIncoming::log(std::string_view event, const Facts& facts, const std::string& to) const {
-  log_.info(event, {{"id", facts.id},
-                    {"from", facts.from},
-                    {"to", to},
-                    {"size", facts.size},
-                    {"client", facts_.client},
-                    {"account", facts_.account},
-                    {"tls", facts_.tls}});
-}
-
 Task<std::string> DraftIncoming::commit() {
   if (!head_written_ && !head_too_large_) write_head();
   envelope_.routing_sender = envelope_.sender.empty() ? header_from() : envelope_.sender;
   if (const std::optional<smtp::Reply> reply = refusal()) throw Refused{*reply};
-  const Facts facts{queue::to_string(draft_.id()), envelope_.sender.empty() ? "<>" : envelope_.sender,
-                    draft_.size()};
-  const std::string recipients = recipients_text(envelope_.recipients);
-  if (!terms_.fate.discarded.empty()) log("discarded", facts, recipients_text(terms_.fate.discarded));
-  if (envelope_.recipients.empty()) co_return facts.id;
+  const std::string id = queue::to_string(draft_.id());
+  const std::string from = envelope_.sender;
+  const std::string recipients = tell::recipients_text(envelope_.recipients);
+  tell::Arrival arrival{id, from, recipients, draft_.size(), facts_.client, facts_.account, facts_.tls};
+  if (!terms_.fate.discarded.empty()) {
+    const std::string discarded = tell::recipients_text(terms_.fate.discarded);
+    arrival.to = discarded;
+    tell::discarded(log_, arrival);
+    arrival.to = recipients;
+  }
+  if (envelope_.recipients.empty()) co_return id;
   try {
     co_await queue_.commit(std::move(draft_), std::move(envelope_), terms_.fate.hold);
   } catch (const QueueError& error) {
     throw refused(error);  // the queue raises the alarm, once for all clients
   }
-  log(terms_.fate.hold ? "held" : "accepted", facts, recipients);
-  co_return facts.id;
+  terms_.fate.hold ? tell::held(log_, arrival) : tell::accepted(log_, arrival);
+  co_return id;
 }
 
 }  // namespace relayd

@@ -43,18 +43,11 @@ class DraftIncoming final : public accept::Incoming {
   async::Task<std::string> commit() override;
 
  private:
-  struct Facts {  // for the log
-    std::string id;
-    std::string from;
-    std::uint64_t size;
-  };
-
   bool write_head();
   bool append_completed();
   std::string header_from() const;
   std::optional<smtp::Reply> refusal() const;
   std::optional<smtp::Reply> header_refusal() const;
-  void log(std::string_view event, const Facts& facts, const std::string& to) const;
 
   async::Loop& loop_;
   telemetry::Log& log_;

@@ -9,6 +9,7 @@
 #include "send/sandbox.hpp"
 #include "send/smtp_transport.hpp"
 #include "shared/smtp/envelope_command.hpp"
+#include "tell/log.hpp"
 
 namespace relayd {
 
@@ -234,8 +235,7 @@ void Lanes::note_unread(LaneEntry& entry, std::string_view key, const std::strin
   std::string unread = fmt::format("{}: {}", key, reason);
   if (entry.unread == unread) return;
   entry.unread = std::move(unread);
-  log_.warning("password_unreadable",
-               {{"upstream", entry.upstream}, {"account", entry.username}, {"key", key}, {"reason", reason}});
+  tell::password_unreadable(log_, {entry.upstream, entry.username}, key, reason);
 }
 
 // Which password works is remembered: the other one would be refused at each connection.
@@ -244,11 +244,7 @@ void Lanes::logged_in(LaneEntry& entry, bool with_next_password) {
   entry.next_password = with_next_password;
   const std::string_view other = key_of(!with_next_password);
   const bool unread = entry.unread.starts_with(fmt::format("{}:", other));
-  log_.warning("password_changed",
-               {{"upstream", entry.upstream},
-                {"account", entry.username},
-                {"reason", fmt::format("'{}' {}, '{}' works", other, unread ? "cannot be read" : "is refused",
-                                       key_of(with_next_password))}});
+  tell::password_changed(log_, {entry.upstream, entry.username}, key_of(with_next_password), other, unread);
 }
 
 const smtp::Capabilities* Lanes::offer_of(const route::Choice& choice) const {

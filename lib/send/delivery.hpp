@@ -6,17 +6,14 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "shared/async/task.hpp"
 #include "shared/mail/envelope.hpp"
-#include "shared/smtp/reply.hpp"
-#include "shared/smtp/stage.hpp"
+#include "shared/smtp/event.hpp"
 
 namespace relayd::send {
 
@@ -40,22 +37,8 @@ class Delivery {
   virtual async::Task<void> before_final_dot(std::span<const std::uint32_t> recipients) = 0;
 };
 
-// An event: a reply, or what happened instead of one.
-struct Event {
-  Event(smtp::Stage where, smtp::Reply said) : stage(where), reply(std::move(said)) {}
-  Event(smtp::Stage where, smtp::Trouble what, std::string why)
-      : stage(where), trouble(what), text(std::move(why)) {}
-
-  smtp::Stage stage;
-  std::optional<smtp::Trouble> trouble;  // none: `reply` holds
-  smtp::Reply reply;
-  std::string text;  // of the trouble, for the operator
-};
-
-struct RecipientEvent {
-  std::uint32_t recipient = 0;  // index into envelope().recipients
-  Event event;
-};
+using smtp::Event;
+using smtp::RecipientEvent;
 
 struct Report {
   std::string host;        // "smtp.example.net:587"; empty: none was reached

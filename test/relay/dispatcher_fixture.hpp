@@ -1,6 +1,8 @@
 // DispatcherFixture: a dispatcher over a real queue, with upstreams that are scripts, by port.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <deque>
 #include <map>
 #include <memory>
@@ -53,8 +55,9 @@ class DispatcherFixture : public QueueFixture {
   void start(async::Dialer& with) {
     const relayd::Setup setup = make_setup();
     dispatcher = std::make_unique<Dispatcher>(loop, workers, *disk, log_, with, *queue, setup);
-    dispatcher->observe([this](const Dispatcher::Attempt& attempt) {
-      attempts.push_back(attempt.upstream + " " + attempt.to + " " + attempt.response);
+    dispatcher->observe([this](const tell::Outcome& outcome) {
+      attempts.push_back(
+          fmt::format("{} {} {}", outcome.upstream, outcome.to, smtp::one_line(outcome.event)));
     });
     queue->on_due([this](queue::Message& message) { dispatcher->dispatch(message); });
   }

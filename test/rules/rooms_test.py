@@ -5,8 +5,8 @@ import re
 import source
 from source import LIB, demand_none, files, includes, name, room_name
 
-STAGES = ("accept", "queue", "rewrite", "route", "send", "settle")
-PURE = re.compile(r"shared/smtp/|(route|rewrite|settle)/|accept/(rules|received)|queue/schedule")
+STAGES = ("accept", "queue", "rewrite", "route", "send", "settle", "tell")
+PURE = re.compile(r"shared/smtp/|(route|rewrite|settle|tell)/|accept/(rules|received)|queue/schedule")
 CLOCKS = r"\w+_clock::now|\bwall_now\s*\(|\bstd::time\s*\(|\b(clock_)?gettime(ofday)?\s*\("
 
 

@@ -1,0 +1,202 @@
+#include "tell/log.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstddef>
+
+namespace relayd::tell {
+
+using telemetry::Level;
+
+namespace {
+
+std::string_view sender_text(std::string_view sender) {
+  return sender.empty() ? "<>" : sender;
+}
+
+double seconds(Duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+struct Event {
+  std::string_view name;
+  Level level;
+};
+
+Event event_of(Fate fate) {
+  switch (fate) {
+    case Fate::delivered:
+      return {"delivered", Level::info};
+    case Fate::deferred:
+      return {"deferred", Level::warning};
+    case Fate::in_doubt:
+      return {"in_doubt", Level::warning};
+    case Fate::failed:
+      return {"failed", Level::error};
+  }
+  return {};
+}
+
+void arrived(Log& log, std::string_view event, const Arrival& arrival) {
+  log.info(event, {{"id", arrival.id},
+                   {"from", sender_text(arrival.from)},
+                   {"to", arrival.to},
+                   {"size", arrival.size},
+                   {"client", arrival.client},
+                   {"account", arrival.account},
+                   {"tls", arrival.tls}});
+}
+
+void given_up(Log& log, std::string_view event, const GivenUp& given_up) {
+  log.error(event, {{"id", given_up.id},
+                    {"from", given_up.from},
+                    {"to", given_up.to},
+                    {"response", given_up.reason},
+                    {"attempts", given_up.attempts}});
+}
+
+}  // namespace
+
+void accepted(Log& log, const Arrival& arrival) {
+  arrived(log, "accepted", arrival);
+}
+
+void held(Log& log, const Arrival& arrival) {
+  arrived(log, "held", arrival);
+}
+
+void discarded(Log& log, const Arrival& arrival) {
+  arrived(log, "discarded", arrival);
+}
+
+std::string recipients_text(const std::vector<mail::Recipient>& recipients) {
+  constexpr std::size_t shown = 10;
+  std::string text;
+  for (std::size_t i = 0; i < recipients.size() && i < shown; ++i)
+    text += (i == 0 ? "" : ",") + recipients[i].address;
+  if (recipients.size() > shown) text += fmt::format(",… {} in all", recipients.size());
+  return text;
+}
+
+void attempted(Log& log, const Outcome& outcome) {
+  const smtp::Event& event = outcome.event;
+  const bool has_enhanced = !event.trouble && event.reply.enhanced.given();
+  const auto [name, level] = event_of(outcome.fate);
+  log.write(level, name,
+            {{"id", outcome.id},
+             {"from", sender_text(outcome.from)},
+             {"to", outcome.to},
+             {"upstream", outcome.upstream},
+             {"host", outcome.host},
+             {"account", outcome.account},
+             {"tls", outcome.tls},
+             {"stage", smtp::to_string(event.stage)},
+             {"code", smtp::code_of(event)},
+             {"enhanced", has_enhanced ? smtp::to_string(event.reply.enhanced) : ""},
+             {"response", smtp::enhanced_text(event)},
+             {"provider_id", outcome.provider_id},
+             {"delay", seconds(outcome.age)},
+             {"attempts", outcome.attempt},
+             {"class", outcome.reply_class}});
+}
+
+void unroutable(Log& log, std::string_view id, std::string_view from) {
+  log.warning("deferred", {{"id", id},
+                           {"from", from},
+                           {"response", "no sender rule matches: add one to `senders:`"},
+                           {"class", "none"}});
+}
+
+void held(Log& log, const Doubt& doubt) {
+  const std::string times = doubt.times > 1 ? fmt::format(", {} times", doubt.times) : "";
+  log.warning("held",
+              {{"id", doubt.id},
+               {"from", doubt.from},
+               {"upstream", doubt.upstream},
+               {"attempts", doubt.attempts},
+               {"reason", fmt::format("{}{} may have taken it{} and no reply came. Where it has not: "
+                                      "`relayd queue retry --not-taken {}`; where it has: `relayd "
+                                      "queue delete {}`",
+                                      doubt.upstream, doubt.elsewhere ? ", and another upstream," : "", times,
+                                      doubt.id, doubt.id)}});
+}
+
+void expired(Log& log, const GivenUp& message) {
+  given_up(log, "expired", message);
+}
+
+void rejected(Log& log, const GivenUp& message) {
+  given_up(log, "failed", message);
+}
+
+void unreadable(Log& log, std::string_view id, std::string_view reason) {
+  log.error("queue_trouble", {{"id", id}, {"reason", reason}});
+}
+
+void lane_stopped(Log& log, const Lane& lane) {
+  log.info("lane_stopped", {{"upstream", lane.upstream}, {"account", lane.account}});
+}
+
+void lane_released(Log& log, const Lane& lane) {
+  log.info("lane_released", {{"upstream", lane.upstream}, {"account", lane.account}});
+}
+
+void upstream_paused(Log& log, std::string_view upstream, const Pause& pause) {
+  log.warning("upstream_paused", {{"upstream", upstream},
+                                  {"host", pause.host},
+                                  {"class", pause.reply_class},
+                                  {"code", pause.code},
+                                  {"response", pause.response},
+                                  {"delay", seconds(pause.wait)}});
+}
+
+void upstream_resumed(Log& log, std::string_view upstream) {
+  log.info("upstream_resumed", {{"upstream", upstream}});
+}
+
+void lane_paused(Log& log, const Lane& lane, const Pause& pause) {
+  log.warning("lane_paused", {{"upstream", lane.upstream},
+                              {"account", lane.account},
+                              {"host", pause.host},
+                              {"class", pause.reply_class},
+                              {"code", pause.code},
+                              {"response", pause.response},
+                              {"delay", seconds(pause.wait)}});
+}
+
+void lane_resumed(Log& log, const Lane& lane) {
+  log.info("lane_resumed", {{"upstream", lane.upstream}, {"account", lane.account}});
+}
+
+void next_port(Log& log, const Lane& lane, std::string_view response, std::uint16_t port) {
+  log.warning(
+      "next_port",
+      {{"upstream", lane.upstream}, {"account", lane.account}, {"response", response}, {"port", port}});
+}
+
+void pipelining_reduced(Log& log, const Lane& lane, std::string_view id) {
+  log.warning("pipelining_reduced",
+              {{"upstream", lane.upstream},
+               {"account", lane.account},
+               {"id", id},
+               {"reason",
+                "the server mishandles commands that ride behind the final dot; set 'pipelining: "
+                "transaction' to spare it the attempt"}});
+}
+
+void password_changed(Log& log, const Lane& lane, std::string_view works, std::string_view other,
+                      bool unreadable) {
+  log.warning("password_changed",
+              {{"upstream", lane.upstream},
+               {"account", lane.account},
+               {"reason", fmt::format("'{}' {}, '{}' works", other,
+                                      unreadable ? "cannot be read" : "is refused", works)}});
+}
+
+void password_unreadable(Log& log, const Lane& lane, std::string_view key, std::string_view reason) {
+  log.warning("password_unreadable",
+              {{"upstream", lane.upstream}, {"account", lane.account}, {"key", key}, {"reason", reason}});
+}
+
+}  // namespace relayd::tell

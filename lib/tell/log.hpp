@@ -1,0 +1,97 @@
+// The log as a subscriber: what it says about a message, from its arrival to its end, and about lanes.
+//
+// Last stage of the path. One function for each event, so that names, fields and their order stand in one
+// file; the README has the same table. The relay calls them; they decide nothing and keep nothing. What the
+// log says about the process itself, its start or its disk, is said where it happens.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/time.hpp"
+#include "shared/mail/envelope.hpp"
+#include "shared/telemetry/log.hpp"
+#include "tell/outcome.hpp"
+
+namespace relayd::tell {
+
+using telemetry::Log;
+
+// --- a message arrives ---
+
+struct Arrival {
+  std::string_view id;
+  std::string_view from;
+  std::string_view to;  // see recipients_text()
+  std::uint64_t size = 0;
+  std::string_view client;
+  std::string_view account;
+  std::string_view tls;
+};
+void accepted(Log& log, const Arrival& arrival);
+void held(Log& log, const Arrival& arrival);  // by `access`
+void discarded(Log& log, const Arrival& arrival);
+
+// The first ten, and how many there are.
+std::string recipients_text(const std::vector<mail::Recipient>& recipients);
+
+// --- its fate ---
+
+void attempted(Log& log, const Outcome& outcome);
+void unroutable(Log& log, std::string_view id, std::string_view from);
+
+// A message that may have been taken, and is held until the operator has looked.
+struct Doubt {
+  std::string_view id;
+  std::string_view from;
+  std::string_view upstream;
+  std::uint32_t attempts = 0;
+  unsigned times = 1;      // in a row that this upstream may have taken it
+  bool elsewhere = false;  // another upstream may have taken it, too
+};
+void held(Log& log, const Doubt& doubt);
+
+// All that was left of a message ends without an attempt.
+struct GivenUp {
+  std::string_view id;
+  std::string_view from;
+  std::string_view to;
+  std::string_view reason;
+  std::uint32_t attempts = 0;
+};
+void expired(Log& log, const GivenUp& given_up);
+void rejected(Log& log, const GivenUp& given_up);  // by its rule
+
+void unreadable(Log& log, std::string_view id, std::string_view reason);  // on the queue's disk
+
+// --- a lane ---
+
+struct Lane {
+  std::string_view upstream;
+  std::string_view account;
+};
+void lane_stopped(Log& log, const Lane& lane);   // by the operator
+void lane_released(Log& log, const Lane& lane);  // likewise
+
+struct Pause {
+  std::string_view host;
+  std::string_view reply_class;
+  int code = 0;
+  std::string response;
+  Duration wait{};
+};
+void upstream_paused(Log& log, std::string_view upstream, const Pause& pause);  // for all its accounts
+void upstream_resumed(Log& log, std::string_view upstream);
+void lane_paused(Log& log, const Lane& lane, const Pause& pause);
+void lane_resumed(Log& log, const Lane& lane);
+void next_port(Log& log, const Lane& lane, std::string_view response, std::uint16_t port);
+void pipelining_reduced(Log& log, const Lane& lane, std::string_view id);
+
+// `works` is the key of the password that does; the other one is refused, or cannot be read.
+void password_changed(Log& log, const Lane& lane, std::string_view works, std::string_view other,
+                      bool unreadable);
+void password_unreadable(Log& log, const Lane& lane, std::string_view key, std::string_view reason);
+
+}  // namespace relayd::tell

@@ -1,0 +1,39 @@
+// Outcome: what one attempt did to one recipient of a message, as all who hear of it are told.
+//
+// Last stage of the path. The relay makes it after the queue has recorded the attempt, and hands it to each
+// subscriber in turn. Its texts belong to the relay: keep a copy of what is needed longer than the call.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "shared/base/time.hpp"
+#include "shared/smtp/event.hpp"
+
+namespace relayd::tell {
+
+enum class Fate {
+  delivered,
+  deferred,  // it is tried again
+  in_doubt,  // the upstream may have taken it, and no reply came; it is tried again
+  failed,
+};
+
+struct Outcome {
+  Fate fate;
+  std::string_view id;
+  std::string_view from;  // empty: the null sender
+  std::string_view to;
+  std::string_view rule;  // that routed it; empty: none does any more
+  std::string_view upstream;
+  std::string_view host;  // empty: none was reached
+  std::string_view account;
+  std::string_view tls;  // the version; empty: clear
+  const smtp::Event& event;
+  std::string_view reply_class;
+  std::string_view provider_id;  // the provider's name of the message; empty: it told none
+  std::uint32_t attempt;         // from 1
+  Duration age;                  // since the message was accepted
+};
+
+}  // namespace relayd::tell
