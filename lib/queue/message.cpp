@@ -44,9 +44,4 @@ std::string_view to_string(MessageState state) {
   return names[static_cast<std::size_t>(state)];
 }
 
-std::string_view to_string(RecipientState state) {
-  constexpr std::string_view names[] = {"pending", "delivered", "failed", "doubtful"};
-  return names[static_cast<std::size_t>(state)];
-}
-
 }  // namespace relayd::queue

@@ -12,6 +12,7 @@
 #include "shared/base/result.hpp"
 #include "shared/base/time.hpp"
 #include "shared/mail/envelope.hpp"
+#include "shared/mail/recipient_outcome.hpp"
 
 namespace relayd::queue {
 
@@ -26,27 +27,15 @@ Result<MessageId> parse_message_id(std::string_view text);
 
 using mail::Envelope;
 using mail::Recipient;
-
-enum class RecipientState : std::uint8_t {
-  pending,
-  delivered,
-  failed,
-  doubtful,  // still to be sent, and the upstream in doubt (Message::doubted) may already have taken it
-};
+using mail::RecipientOutcome;
+using mail::RecipientState;
+using mail::to_string;
 
 enum class MessageState : std::uint8_t {
   waiting,  // for its next attempt
   ready,    // handed out through on_due; the relay answers with settle() or release()
   held,     // until the operator says otherwise
   failed,   // no recipient pending, at least one failed; kept for the operator until keep_failed has passed
-};
-
-// What one attempt did to one recipient.
-struct RecipientOutcome {
-  std::uint32_t recipient = 0;                     // index in Envelope::recipients
-  RecipientState state = RecipientState::pending;  // pending: deferred
-  std::uint16_t code = 0;                          // the reply's; 0: there was none
-  std::string text;  // reply (enhanced code and text) or what happened, escaped, at most 512 octets
 };
 
 // What one attempt did to a message; becomes one record.
@@ -78,6 +67,5 @@ struct HistoryEvent {
 };
 std::string_view to_string(HistoryEvent::Kind kind);
 std::string_view to_string(MessageState state);
-std::string_view to_string(RecipientState state);
 
 }  // namespace relayd::queue

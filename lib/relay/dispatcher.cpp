@@ -9,6 +9,7 @@
 #include "queue/schedule.hpp"
 #include "relay/doubt.hpp"
 #include "relay/queue_delivery.hpp"
+#include "settle/decision.hpp"
 #include "settle/provider_id.hpp"
 #include "tell/log.hpp"
 
@@ -18,9 +19,6 @@ using async::Task;
 using queue::Message;
 using queue::MessageId;
 using queue::RecipientState;
-using settle::Action;
-using settle::ReplyClass;
-using settle::Verdict;
 
 namespace {
 
@@ -44,35 +42,22 @@ std::optional<std::size_t> step_of(const LaneEntry& lane, std::span<const route:
   return std::nullopt;
 }
 
-tell::Fate fate_of(RecipientState state, const Verdict& verdict) {
+tell::Fate fate_of(const settle::RecipientDecision& recipient) {
+  const RecipientState state = recipient.outcome.state;
   if (state == RecipientState::delivered) return tell::Fate::delivered;
   if (state == RecipientState::failed) return tell::Fate::failed;
-  return verdict.in_doubt ? tell::Fate::in_doubt : tell::Fate::deferred;
+  return recipient.in_doubt ? tell::Fate::in_doubt : tell::Fate::deferred;
 }
 
 }  // namespace
 
-// What is known while one report is settled.
+// One report that is being settled.
 struct Dispatcher::Settlement {
   Message& message;
   LaneEntry& entry;
   const QueueDelivery& delivery;
   const send::Report& report;
-  std::string_view rule = {};  // that routed it; empty: none does any more
-  std::size_t step = 0;        // of the route
-  bool has_next = false;       // the route has another upstream behind this one
-  bool in_doubt = false;       // the upstream may have taken it, and nothing was heard
-  queue::Outcome outcome = {};
-  // What decides about the lane and the next attempt: the last that was not plain success.
-  Verdict worst = {};
-  const send::Event* event = nullptr;  // its event
-  bool delivered = false;
-  bool moves_on = false;
-  bool next_port = false;
-  bool stopped = false;  // the lane, for the time being
-  bool at_once = false;
-  bool leaves = false;          // the connection, which is no good any more
-  std::chrono::seconds wait{};  // the longest that was told for one of them
+  route::Route route;  // by the present configuration
 };
 
 Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& disk, telemetry::Log& log,
@@ -271,156 +256,111 @@ void Dispatcher::settle(send::Lane& lane, std::uint64_t id, const send::Delivery
                         const send::Report& report) {
   Message* message = queue_.find({id});
   if (!message) return;
-  LaneEntry& entry = entry_of(lane);
-  const route::Route route = setup_.router->route(message->routing_sender);
-  const std::optional<std::size_t> step = step_of(entry, route.choices);
   const auto& own = static_cast<const QueueDelivery&>(delivery);  // load() makes no other
-  Settlement settlement{.message = *message, .entry = entry, .delivery = own, .report = report};
-  if (route.rule) settlement.rule = route.rule->match;
-  settlement.step = step.value_or(0);
-  settlement.has_next = step && *step + 1 < route.choices.size();
-  settlement.worst.action = Action::delivered;
-  settlement.outcome.when = loop_.wall_now();
-  settlement.outcome.upstream = entry.upstream;
-  settlement.outcome.username = entry.username;
-  settlement.outcome.host = report.host;
-  for (const send::RecipientEvent& recipient : report.recipients) judge(settlement, recipient);
-  treat_lane(settlement);
-  settle(settlement);
+  const Settlement settlement{*message, entry_of(lane), own, report,
+                              setup_.router->route(message->routing_sender)};
+  const WallTime accepted = message->accepted;
+  settle::Decision decision = decide(settlement);
+  record(settlement, decision);
+  // The message may be gone from here on.
+  for (std::size_t i = 0; i < report.recipients.size(); ++i)
+    tell_of(settlement, report.recipients[i], decision.recipients[i], loop_.wall_now() - accepted);
+  treat_lane(settlement, decision);
+  if (Message* const left = queue_.find({id}); decision.in_doubt && left && left->pending > 0)
+    hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *left, own.leaves_doubtful());
 }
 
-// A message that came here because the upstreams that could take it are in trouble waits for them.
+settle::Decision Dispatcher::decide(const Settlement& settlement) const {
+  const LaneEntry& lane = settlement.entry;
+  const QueueDelivery& delivery = settlement.delivery;
+  const send::Report& report = settlement.report;
+  const std::span<const route::Choice> choices = settlement.route.choices;
+  const std::optional<std::size_t> step = step_of(lane, choices);
+  const bool unfit = std::ranges::any_of(
+      report.recipients, [](const send::RecipientEvent& entry) { return settle::is_unfit(entry.event); });
+  return settle::decide(report.recipients, {.provider = lane.provider,
+                                            .retry_next_on = lane.retry_next_on,
+                                            .before = delivery.states(),
+                                            .doubted_here = delivery.doubted_here(),
+                                            .leaves_doubtful = delivery.leaves_doubtful(),
+                                            .has_next = step && *step + 1 < choices.size(),
+                                            .has_next_port = health_.has_next_port(lane, report),
+                                            .another_may_take = unfit && another_may_take(settlement),
+                                            .backoff = health_.backoff(delivery.attempt())});
+}
+
 bool Dispatcher::another_may_take(const Settlement& settlement) const {
   const send::Delivery& delivery = settlement.delivery;
-  const auto choices = setup_.router->route(settlement.message.routing_sender).choices;
-  return std::any_of(choices.begin(), choices.end(), [&](const route::Choice& choice) {
+  return std::ranges::any_of(settlement.route.choices, [&](const route::Choice& choice) {
     return choice.id != settlement.entry.id &&
            !lanes_.refusal({&choice, 1}, delivery.envelope(), delivery.size());
   });
 }
 
-// One recipient: what the event means for it, and whether it decides about the rest.
-void Dispatcher::judge(Settlement& settlement, const send::RecipientEvent& entry) {
-  const send::Event& event = entry.event;
-  Verdict verdict = event.trouble ? settle::judge(event.stage, *event.trouble)
-                                  : settle::judge(event.stage, event.reply, settlement.entry.provider);
-  // Whatever is said now, an earlier attempt may have reached it.
-  const bool was_doubtful = settlement.delivery.was_doubtful(entry.recipient);
-  const bool moves_on =
-      settle::moves_on(verdict, settlement.entry.retry_next_on) && settlement.has_next && !was_doubtful;
-  if (verdict.unfit && !moves_on && !was_doubtful && another_may_take(settlement))
-    verdict.action = Action::retry;
-  const bool doubtful = verdict.in_doubt || was_doubtful;
-  RecipientState state = doubtful ? RecipientState::doubtful : RecipientState::pending;
-  if (verdict.action == Action::delivered)
-    state = RecipientState::delivered;
-  else if (verdict.action == Action::failed && !moves_on)
-    state = RecipientState::failed;
-  const bool suppressed = verdict.reply_class == ReplyClass::suppressed;
-  settlement.outcome.recipients.push_back(
-      {entry.recipient, state, static_cast<std::uint16_t>(event.trouble ? 0 : event.reply.code),
-       (suppressed ? "taken, and will not be sent: " : "") + smtp::enhanced_text(event)});
-  if (state == RecipientState::delivered) settlement.delivered = true;
-  settlement.in_doubt |= verdict.in_doubt;
-  settlement.moves_on |= moves_on;
-  settlement.leaves |= !event.trouble && verdict.scope == settle::Scope::connection;
-  settlement.wait = std::max(settlement.wait, verdict.wait);
-  const bool full = verdict.at_once || (!event.trouble && event.stage == smtp::Stage::rcpt &&
-                                        settle::too_many_recipients(event.reply));
-  if (full)
-    settlement.at_once = true;
-  else if (state != RecipientState::delivered &&
-           (!settlement.event || stops_lane(verdict) || verdict.in_doubt)) {
-    settlement.worst = verdict;
-    settlement.event = &event;
-  }
-  tell_of(settlement, entry, verdict, state);
-}
-
-// What the answer says of the lane.
-void Dispatcher::treat_lane(Settlement& settlement) {
-  LaneEntry& lane = settlement.entry;
-  note_reply(settlement);
-  if (settlement.leaves) lane.leave();
-  if (!settlement.event) return health_.works(lane);
-  const send::Event& event = *settlement.event;
-  const Trouble trouble{event, settlement.worst, settlement.report};
-  settlement.next_port = health_.takes_next_port(lane, trouble);
-  if (settlement.next_port) return;
-  settlement.stopped = stops_lane(settlement.worst);
-  // Somebody else's message went through: nothing is wrong with the way there.
-  const bool ours = event.trouble == smtp::Trouble::cancelled;
-  const bool ended = event.trouble ? event.stage >= smtp::Stage::mail && !ours : event.reply.code == 421;
-  if (settlement.stopped)
-    health_.stop(lane, trouble);
-  else if (settlement.delivered || (!event.trouble && !ended && event.stage >= smtp::Stage::mail))
-    health_.works(lane);
-  else if (ended)
-    health_.ended(lane, trouble);
-}
-
-// The message and its next attempt.
-void Dispatcher::settle(Settlement& settlement) {
+// In the queue.
+void Dispatcher::record(const Settlement& settlement, settle::Decision& decision) {
   Message& message = settlement.message;
-  const auto waits = [](const queue::RecipientOutcome& recipient) {
-    return recipient.state == RecipientState::pending || recipient.state == RecipientState::doubtful;
-  };
-  const bool nobody_waits =
-      std::ranges::none_of(settlement.outcome.recipients, waits) && !settlement.delivery.leaves_doubtful();
-  // What a lane's trouble has stopped is due as before: its line knows when a lane is there for it.
-  const bool now = settlement.moves_on || settlement.next_port || nobody_waits ||
-                   (settlement.at_once && settlement.delivered) ||
-                   (settlement.stopped && !settlement.in_doubt);
-  const bool told = settlement.wait.count() > 0;
-  const Duration usual = told ? Duration(settlement.wait) : health_.backoff(settlement.delivery.attempt());
-  const SteadyTime next = loop_.now() + (now ? Duration::zero() : usual);
-  const Duration wait = std::min(next, end_of_life(message)) - loop_.now();
-  settlement.outcome.next_attempt =
-      settlement.outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(wait);
+  const LaneEntry& lane = settlement.entry;
+  queue::Outcome outcome;
+  outcome.when = loop_.wall_now();
+  outcome.upstream = lane.upstream;
+  outcome.username = lane.username;
+  outcome.host = settlement.report.host;
+  outcome.recipients.reserve(decision.recipients.size());
+  for (settle::RecipientDecision& recipient : decision.recipients)
+    outcome.recipients.push_back(std::move(recipient.outcome));
+  const Duration wait = std::min(loop_.now() + decision.wait, end_of_life(message)) - loop_.now();
+  outcome.next_attempt = outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(wait);
   const MessageId id = message.id;
-  queue_.settle(message, settlement.outcome);
-  Message* left = queue_.find(id);
-  if (!left || left->pending == 0) return;
-  // Past a lane in trouble it finds its way by itself, and back.
-  if (settlement.moves_on && !settlement.stopped && !settlement.next_port)
-    left->route_step = static_cast<std::uint8_t>(settlement.step + 1);
-  if (settlement.in_doubt)
-    hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *left, settlement.delivery.leaves_doubtful());
-}
-
-// What the operator reads in `relayd status`.
-void Dispatcher::note_reply(const Settlement& settlement) {
-  const send::Event& event = settlement.event ? *settlement.event : settlement.report.recipients.back().event;
-  settlement.entry.last_reply = smtp::one_line(event);
-  settlement.entry.last_reply_at = loop_.wall_now();
-  if (settlement.entry.quota().limited()) quotas_.touch();
+  queue_.settle(message, outcome);
+  Message* const left = queue_.find(id);
+  if (!left || left->pending == 0 || decision.comeback != settle::Comeback::next_upstream) return;
+  left->route_step = static_cast<std::uint8_t>(*step_of(lane, settlement.route.choices) + 1);
 }
 
 void Dispatcher::tell_of(const Settlement& settlement, const send::RecipientEvent& entry,
-                         const Verdict& verdict, RecipientState state) {
+                         const settle::RecipientDecision& recipient, Duration age) {
   const send::Event& event = entry.event;
+  const LaneEntry& lane = settlement.entry;
   const mail::Envelope& envelope = settlement.delivery.envelope();
   const bool names_it = event.stage == smtp::Stage::final_dot && event.reply.positive();
-  const std::string provider_id =
-      names_it ? settle::provider_id(event.reply, settlement.entry.provider) : std::string();
+  const std::string provider_id = names_it ? settle::provider_id(event.reply, lane.provider) : std::string();
+  const config::SenderRule* const rule = settlement.route.rule;
   const tell::Outcome outcome{
-      .fate = fate_of(state, verdict),
+      .fate = fate_of(recipient),
       .id = settlement.delivery.id(),
       .from = envelope.sender,
       .to = envelope.recipients[entry.recipient].address,
-      .rule = settlement.rule,
-      .upstream = settlement.entry.upstream,
+      .rule = rule ? std::string_view(rule->match) : std::string_view(),
+      .upstream = lane.upstream,
       .host = settlement.report.host,
-      .account = settlement.entry.username,
+      .account = lane.username,
       .tls = settlement.report.tls,
       .event = event,
-      .reply_class = settle::to_string(verdict.reply_class),
+      .reply_class = settle::to_string(recipient.reply_class),
       .provider_id = provider_id,
       .attempt = settlement.delivery.attempt(),
-      .age = loop_.wall_now() - settlement.message.accepted,
+      .age = age,
   };
   tell::attempted(log_, outcome);
   if (observer_) observer_(outcome);
+}
+
+void Dispatcher::treat_lane(const Settlement& settlement, const settle::Decision& decision) {
+  LaneEntry& lane = settlement.entry;
+  const send::Report& report = settlement.report;
+  // What the operator reads in `relayd status`.
+  lane.last_reply = smtp::one_line(decision.event ? *decision.event : report.recipients.back().event);
+  lane.last_reply_at = loop_.wall_now();
+  if (lane.quota().limited()) quotas_.touch();
+  if (decision.leaves) lane.leave();
+  if (decision.lane == settle::LaneAction::works) return health_.works(lane);
+  if (!decision.event) return;
+  const Trouble trouble{*decision.event, decision.verdict, report};
+  // Where no port is left it begins with the first again.
+  health_.takes_next_port(lane, trouble);
+  if (decision.lane == settle::LaneAction::stops) health_.stop(lane, trouble);
+  if (decision.lane == settle::LaneAction::ended) health_.ended(lane, trouble);
 }
 
 // --- the end ---

@@ -20,7 +20,7 @@
 #include "relay/quota_book.hpp"
 #include "relay/setup.hpp"
 #include "send/lane.hpp"
-#include "settle/verdict.hpp"
+#include "settle/decision.hpp"
 #include "shared/async/dialer.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/telemetry/log.hpp"
@@ -79,13 +79,12 @@ class Dispatcher final : public send::Desk {
   bool takes_doubtful(const queue::Message& message, std::string_view upstream) const;
   std::unique_ptr<send::Delivery> make_delivery(const LaneEntry& lane, queue::Message& message,
                                                 queue::Content content, std::uint32_t recipients);
+  settle::Decision decide(const Settlement& settlement) const;
   bool another_may_take(const Settlement& settlement) const;
-  void judge(Settlement& settlement, const send::RecipientEvent& entry);
-  void treat_lane(Settlement& settlement);
-  void settle(Settlement& settlement);
-  void note_reply(const Settlement& settlement);
+  void record(const Settlement& settlement, settle::Decision& decision);
   void tell_of(const Settlement& settlement, const send::RecipientEvent& entry,
-               const settle::Verdict& verdict, queue::RecipientState state);
+               const settle::RecipientDecision& recipient, Duration age);
+  void treat_lane(const Settlement& settlement, const settle::Decision& decision);
   bool is_expired(queue::Message& message);
   bool clock_was_wrong(const queue::Message& message) const;
   void expire(queue::Message& message);

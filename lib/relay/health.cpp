@@ -4,6 +4,7 @@
 #include <random>
 
 #include "queue/schedule.hpp"
+#include "settle/decision.hpp"
 #include "tell/log.hpp"
 
 namespace relayd {
@@ -40,10 +41,6 @@ tell::Pause told(const Trouble& trouble, Duration wait) {
 
 }  // namespace
 
-bool stops_lane(const Verdict& verdict) {
-  return verdict.scope == settle::Scope::lane || verdict.scope == settle::Scope::upstream;
-}
-
 Duration Health::backoff(std::uint32_t attempts) const {
   const config::Retry& retry = config_->queue.retry;
   return queue::retry_delay({retry.first, retry.factor, retry.maximum, retry.jitter}, attempts, chance());
@@ -53,12 +50,16 @@ Duration Health::jittered(Duration delay) const {
   return queue::retry_delay({delay, 1, delay, config_->queue.retry.jitter}, 1, chance());
 }
 
-// One step for each port that failed, however many connections failed at it together. A port that lets us
-// connect and then says nothing, in the clear or in TLS, is as good as blocked.
+bool Health::has_next_port(const LaneEntry& lane, const send::Report& report) const {
+  const SiteEntry& site = lane.site;
+  const bool failed = site.endpoint < site.ports.size() && site.ports[site.endpoint] == report.port;
+  return site.endpoint + (failed ? 1 : 0) < site.ports.size();
+}
+
+// One step for each port that failed, however many connections failed at it together.
 bool Health::takes_next_port(LaneEntry& lane, const Trouble& trouble) {
   const send::Event& event = trouble.event;
-  const bool silent = event.stage <= smtp::Stage::starttls && event.trouble == smtp::Trouble::broken;
-  if (event.trouble != smtp::Trouble::unreachable && !silent) return false;
+  if (!settle::leaves_port(event)) return false;
   SiteEntry& site = lane.site;
   if (site.endpoint < site.ports.size() && site.ports[site.endpoint] == trouble.report.port) {
     ++site.endpoint;
@@ -150,8 +151,7 @@ void Health::knocked(LaneEntry& lane, const send::Report& report, const std::opt
   lane.passed_over = false;
   lane.last_reply = smtp::one_line(*failed);
   lane.last_reply_at = loop_.wall_now();
-  const Verdict verdict = failed->trouble ? settle::judge(failed->stage, *failed->trouble)
-                                          : settle::judge(failed->stage, failed->reply, lane.provider);
+  const Verdict verdict = settle::judge(*failed, lane.provider);
   const Trouble trouble{*failed, verdict, report};
   if (takes_next_port(lane, trouble)) return lane.site.knock_again(loop_.now() + next_port_after);
   stop(lane, trouble);

@@ -25,9 +25,6 @@ struct Trouble {
   const send::Report& report;
 };
 
-// Nothing of this credential would fare better.
-bool stops_lane(const settle::Verdict& verdict);
-
 class Health {
  public:
   Health(async::Loop& loop, telemetry::Log& log) : loop_(loop), log_(log) {}
@@ -36,6 +33,8 @@ class Health {
   // The usual delay after so many attempts, with its jitter.
   Duration backoff(std::uint32_t attempts) const;
 
+  // Another port is left to try, beside the one of the report.
+  bool has_next_port(const LaneEntry& lane, const send::Report& report) const;
   // A port that cannot be reached, or is silent, is left for the next one. False: there is none, or the
   // trouble is another; the next connection begins with the first port again.
   bool takes_next_port(LaneEntry& lane, const Trouble& trouble);

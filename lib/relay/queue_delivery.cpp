@@ -36,10 +36,6 @@ QueueDelivery::QueueDelivery(queue::Queue& queue, async::Workers& workers, const
   }
 }
 
-bool QueueDelivery::was_doubtful(std::uint32_t recipient) const {
-  return doubted_here_ && content_.states[recipient] == RecipientState::doubtful;
-}
-
 Task<std::string_view> QueueDelivery::next() {
   if (content_.file >= 0) {
     const std::string_view piece = co_await workers_.run([this] { return read_file(); });

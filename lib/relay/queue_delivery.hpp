@@ -34,8 +34,10 @@ class QueueDelivery final : public send::Delivery {
 
   // Which attempt of the message this is, from 1.
   std::uint32_t attempt() const { return attempt_; }
-  // An earlier attempt at this upstream may already have reached this recipient.
-  bool was_doubtful(std::uint32_t recipient) const;
+  // Of all recipients of the message, before it.
+  std::span<const queue::RecipientState> states() const { return content_.states; }
+  // An earlier attempt at this upstream may already have reached those who are doubtful.
+  bool doubted_here() const { return doubted_here_; }
   // There are such recipients, and this is not for them.
   bool leaves_doubtful() const { return leaves_doubtful_; }
 

@@ -181,6 +181,10 @@ Verdict judge(Stage stage, Trouble trouble) {
   return {Action::retry, temp, Scope::connection, stage == Stage::final_dot};
 }
 
+Verdict judge(const smtp::Event& event, std::string_view provider) {
+  return event.trouble ? judge(event.stage, *event.trouble) : judge(event.stage, event.reply, provider);
+}
+
 bool moves_on(const Verdict& verdict, const std::vector<std::string>& retry_next_on) {
   const bool refused =
       verdict.reply_class == rcpt || verdict.reply_class == content || verdict.reply_class == suppressed;

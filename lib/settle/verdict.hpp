@@ -1,7 +1,7 @@
 // Verdict: what a reply, or the lack of one, means for the message and for the way it was sent.
 //
-// Last stage of the path. send hands it each event of an attempt that did not simply succeed, and the final
-// reply; the relay acts on what comes back. One pure table, provider's rows first, so that the whole policy
+// Sixth stage of the path. Asked for each event of an attempt by decide() (decision.hpp), which says what all
+// of them mean together. One pure table, provider's rows first, so that the whole policy
 // of failure can be read in one place (rows.cpp). It keeps no state and knows no time.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "shared/smtp/event.hpp"
 #include "shared/smtp/reply.hpp"
 #include "shared/smtp/stage.hpp"
 
@@ -84,6 +85,8 @@ std::size_t row_count();
 
 // The meaning of a failure without a reply.
 Verdict judge(Stage stage, Trouble trouble);
+// Of either.
+Verdict judge(const smtp::Event& event, std::string_view provider);
 
 // Whether the message, or the recipient, goes to the route's next upstream, given the classes that may
 // (`retry_next_on`). Always where this one is unfit for it. Never for what was refused as such (rcpt,

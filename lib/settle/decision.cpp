@@ -1,0 +1,118 @@
+#include "settle/decision.hpp"
+
+#include <algorithm>
+
+namespace relayd::settle {
+
+namespace {
+
+using mail::RecipientState;
+using smtp::Event;
+
+// What the events say together.
+struct Sum {
+  bool delivered = false;  // to one of them at least
+  bool moves_on = false;
+  bool at_once = false;         // the connection or the transaction was full
+  std::chrono::seconds told{};  // the longest wait
+};
+
+// Nothing of this credential would fare better.
+bool stops_lane(const Verdict& verdict) {
+  return verdict.scope == Scope::lane || verdict.scope == Scope::upstream;
+}
+
+RecipientState state_after(const Verdict& verdict, bool was_doubtful, bool moves_on) {
+  if (verdict.action == Action::delivered) return RecipientState::delivered;
+  if (verdict.action == Action::failed && !moves_on) return RecipientState::failed;
+  return verdict.in_doubt || was_doubtful ? RecipientState::doubtful : RecipientState::pending;
+}
+
+bool is_full(const Verdict& verdict, const Event& event) {
+  return verdict.at_once ||
+         (!event.trouble && event.stage == Stage::rcpt && too_many_recipients(event.reply));
+}
+
+// One recipient: what the event means for it, and whether it decides about the lane.
+void decide(const smtp::RecipientEvent& entry, const Attempt& attempt, Decision& decision, Sum& sum) {
+  const Event& event = entry.event;
+  Verdict verdict = judge(event, attempt.provider);
+  // Whatever is said now, an earlier attempt may have reached it.
+  const bool was_doubtful =
+      attempt.doubted_here && attempt.before[entry.recipient] == RecipientState::doubtful;
+  const bool moves = moves_on(verdict, attempt.retry_next_on) && attempt.has_next && !was_doubtful;
+  // A message that came here because the upstreams that could take it are in trouble waits for them.
+  if (verdict.unfit && !moves && !was_doubtful && attempt.another_may_take) verdict.action = Action::retry;
+  const RecipientState state = state_after(verdict, was_doubtful, moves);
+  const bool suppressed = verdict.reply_class == ReplyClass::suppressed;
+  decision.recipients.push_back(
+      {{entry.recipient, state, static_cast<std::uint16_t>(smtp::code_of(event)),
+        (suppressed ? "taken, and will not be sent: " : "") + smtp::enhanced_text(event)},
+       verdict.reply_class,
+       verdict.in_doubt});
+  decision.in_doubt |= verdict.in_doubt;
+  decision.leaves |= !event.trouble && verdict.scope == Scope::connection;
+  sum.delivered |= state == RecipientState::delivered;
+  sum.moves_on |= moves;
+  sum.told = std::max(sum.told, verdict.wait);
+  if (is_full(verdict, event)) {
+    sum.at_once = true;
+  } else if (state != RecipientState::delivered &&
+             (!decision.event || stops_lane(verdict) || verdict.in_doubt)) {
+    decision.event = &event;
+    decision.verdict = verdict;
+  }
+}
+
+LaneAction lane_action(const Decision& decision, const Sum& sum, bool has_next_port) {
+  if (!decision.event) return LaneAction::works;
+  const Event& event = *decision.event;
+  if (leaves_port(event) && has_next_port) return LaneAction::next_port;
+  if (stops_lane(decision.verdict)) return LaneAction::stops;
+  const bool ours = event.trouble == Trouble::cancelled;
+  const bool ended = event.trouble ? event.stage >= Stage::mail && !ours : event.reply.code == 421;
+  // Somebody else's message went through: nothing is wrong with the way there.
+  if (sum.delivered || (!event.trouble && !ended && event.stage >= Stage::mail)) return LaneAction::works;
+  return ended ? LaneAction::ended : LaneAction::nothing;
+}
+
+bool waits(const RecipientDecision& recipient) {
+  const RecipientState state = recipient.outcome.state;
+  return state == RecipientState::pending || state == RecipientState::doubtful;
+}
+
+Comeback comeback(const Decision& decision, const Sum& sum, bool leaves_doubtful) {
+  const bool stopped = decision.lane == LaneAction::stops;
+  const bool next_port = decision.lane == LaneAction::next_port;
+  // Past a lane in trouble it finds its way by itself, and back.
+  if (sum.moves_on) return stopped || next_port ? Comeback::now : Comeback::next_upstream;
+  const bool nobody_waits = !leaves_doubtful && std::ranges::none_of(decision.recipients, waits);
+  if (next_port || nobody_waits || (sum.at_once && sum.delivered) || (stopped && !decision.in_doubt))
+    return Comeback::now;
+  return sum.told.count() > 0 ? Comeback::told : Comeback::usual;
+}
+
+}  // namespace
+
+Decision decide(std::span<const smtp::RecipientEvent> events, const Attempt& attempt) {
+  Decision decision;
+  Sum sum;
+  decision.recipients.reserve(events.size());
+  for (const smtp::RecipientEvent& entry : events) decide(entry, attempt, decision, sum);
+  decision.lane = lane_action(decision, sum, attempt.has_next_port);
+  decision.comeback = comeback(decision, sum, attempt.leaves_doubtful);
+  if (decision.comeback == Comeback::usual) decision.wait = attempt.backoff;
+  if (decision.comeback == Comeback::told) decision.wait = sum.told;
+  return decision;
+}
+
+bool is_unfit(const Event& event) {
+  return event.trouble && judge(event.stage, *event.trouble).unfit;
+}
+
+bool leaves_port(const Event& event) {
+  const bool silent = event.stage <= Stage::starttls && event.trouble == Trouble::broken;
+  return event.trouble == Trouble::unreachable || silent;
+}
+
+}  // namespace relayd::settle
