@@ -1,54 +1,51 @@
-// Dispatcher: takes what is due from the queue, finds the line of its route, and settles what came of it.
+// Dispatcher: takes what is due from the queue to the line of its route, and from there to the lane that
+// asks.
 //
-// Joins queue, route, send and settle. Owned by the relay. The route is computed at every attempt from the
-// present configuration.
+// Joins queue, route and send, and owns what the way out is made of. The route is computed at every attempt
+// from the present configuration. What comes of an attempt is for its Settlement.
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "queue/queue.hpp"
 #include "relay/give_up.hpp"
 #include "relay/health.hpp"
+#include "relay/lane_commands.hpp"
 #include "relay/lanes.hpp"
+#include "relay/lifetime.hpp"
 #include "relay/lines.hpp"
 #include "relay/quota_book.hpp"
+#include "relay/settlement.hpp"
 #include "relay/setup.hpp"
 #include "send/lane.hpp"
-#include "settle/decision.hpp"
 #include "shared/async/dialer.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/telemetry/log.hpp"
-#include "tell/outcome.hpp"
 
 namespace relayd {
 
 class Dispatcher final : public send::Desk {
  public:
-  // The second subscriber (the demo); the log is the first.
-  using Observer = std::function<void(const tell::Outcome&)>;
-
   Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& disk, telemetry::Log& log,
              async::Dialer& dialer, queue::Queue& queue, const Setup& setup);
 
   // Reads what quotas are used up. Blocks: start-up only, once the queue is open.
   void open() { quotas_.open(); }
   void use(const Setup& setup);
-  void observe(Observer observer) { observer_ = std::move(observer); }
+  void observe(Settlement::Observer observer) { settlement_.observe(std::move(observer)); }
 
   // Where the queue's on_due leads.
   void dispatch(queue::Message& message);
 
-  // Ends the pause of every lane that the message may take: it is tried at once.
-  void clear_way(const queue::Message& message);
-
-  // For the operator.
-  std::vector<std::string> steer(const std::string& upstream, const std::string& account, bool stops);
+  // See lane_commands.hpp.
+  void clear_way(const queue::Message& message) { relayd::clear_way(lanes_, message); }
+  std::vector<std::string> steer(const std::string& upstream, const std::string& account, bool stops) {
+    return relayd::steer(lanes_, log_, upstream, account, stops);
+  }
   const Lanes& lanes() const { return lanes_; }
   const Lines& lines() const { return lines_; }
   std::size_t being_given_up() const { return give_up_.under_way(); }
@@ -71,25 +68,11 @@ class Dispatcher final : public send::Desk {
   void turned_down(send::Lane& lane, std::uint64_t message) override;
 
  private:
-  struct Settlement;
-
-  std::span<const route::Choice> choices_for(const queue::Message& message,
-                                             std::span<const route::Choice> choices) const;
   std::uint32_t share_of(const queue::Message& message, const LaneEntry& lane) const;
-  bool takes_doubtful(const queue::Message& message, std::string_view upstream) const;
   std::unique_ptr<send::Delivery> make_delivery(const LaneEntry& lane, queue::Message& message,
                                                 queue::Content content, std::uint32_t recipients);
-  settle::Decision decide(const Settlement& settlement) const;
-  bool another_may_take(const Settlement& settlement) const;
-  void record(const Settlement& settlement, settle::Decision& decision);
-  void tell_of(const Settlement& settlement, const send::RecipientEvent& entry,
-               const settle::RecipientDecision& recipient, Duration age);
-  void treat_lane(const Settlement& settlement, const settle::Decision& decision);
-  bool is_expired(queue::Message& message);
-  bool clock_was_wrong(const queue::Message& message) const;
   void expire(queue::Message& message);
   void defer_unroutable(queue::Message& message);
-  SteadyTime end_of_life(const queue::Message& message) const;
   void watch_clock();
 
   async::Loop& loop_;
@@ -97,13 +80,13 @@ class Dispatcher final : public send::Desk {
   telemetry::Log& log_;
   queue::Queue& queue_;
   Setup setup_;
-  Observer observer_;
   GiveUp give_up_;
   QuotaBook quotas_;
   Health health_;
   Lanes lanes_;
   Lines lines_;
-  std::optional<WallTime::duration> clock_offset_;  // of the wall clock, when it was looked at last
+  Lifetime lifetime_;
+  Settlement settlement_;
   bool stopping_ = false;
 };
 

@@ -17,6 +17,18 @@ std::optional<std::size_t> doubted_step(const queue::Message& message,
   return std::nullopt;
 }
 
+std::span<const route::Choice> choices_for(const queue::Message& message,
+                                           std::span<const route::Choice> choices) {
+  const std::optional<std::size_t> doubted = doubted_step(message, choices);
+  if (doubted && message.doubtful == message.pending) return choices.subspan(*doubted, 1);
+  return choices.subspan(message.route_step < choices.size() ? message.route_step : 0);
+}
+
+bool takes_doubtful(const queue::Message& message, std::string_view upstream,
+                    std::span<const route::Choice> choices) {
+  return message.doubted == upstream || !doubted_step(message, choices);
+}
+
 void hold_doubtful(queue::Queue& queue, telemetry::Log& log, config::Queue::InDoubt policy,
                    queue::Message& message, bool elsewhere) {
   if (!message.in_doubt || message.state != queue::MessageState::waiting) return;

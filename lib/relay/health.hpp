@@ -1,8 +1,8 @@
 // Health: what a lane and its site do about the answers they get: pause, slow down, try the next port, open
 // again.
 //
-// Beside the dispatcher, which asks after each message, and after each knock. Whether an answer is about the
-// lane at all is said by settle; nothing here touches a message.
+// Beside the settlement, which asks after each message, and the dispatcher, after each knock. Whether an
+// answer is about the lane at all is said by settle; nothing here touches a message.
 #pragma once
 
 #include <memory>

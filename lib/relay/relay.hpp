@@ -51,7 +51,7 @@ class Relay final : public accept::Intake {
   // Cuts what is under way.
   void abort();
 
-  void observe(Dispatcher::Observer observer) { dispatcher_.observe(std::move(observer)); }
+  void observe(Settlement::Observer observer) { dispatcher_.observe(std::move(observer)); }
   // Nothing while the queue is being read.
   std::optional<queue::Totals> totals() const;
 

@@ -1,0 +1,50 @@
+#include "relay/lifetime.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "queue/schedule.hpp"
+
+namespace relayd {
+
+using queue::Message;
+
+namespace {
+
+// A wall clock that differs by more was set.
+constexpr auto clock_drift = std::chrono::minutes(1);
+// No clock that is right says an earlier time.
+constexpr WallTime first_believable = std::chrono::sys_days(std::chrono::year(2026) / 1 / 1);
+
+}  // namespace
+
+SteadyTime Lifetime::end_of(const Message& message) const {
+  const WallTime from = clock_was_wrong(message) ? loop_.wall_now() : message.lives_from;
+  const WallTime end = from + setup_.config->queue.lifetime;
+  return loop_.now() + std::max<Duration>(end - loop_.wall_now(), Duration::zero());
+}
+
+Duration Lifetime::at_most(const Message& message, Duration wait) const {
+  return std::min(loop_.now() + wait, end_of(message)) - loop_.now();
+}
+
+bool Lifetime::is_over(Message& message) {
+  if (clock_was_wrong(message)) queue_.renew(message);
+  return queue::expired(message.lives_from, setup_.config->queue.lifetime, loop_.wall_now());
+}
+
+// A clock that has not been set yet, at a start without a battery, says 1970: what was accepted then is not
+// old.
+bool Lifetime::clock_was_wrong(const Message& message) const {
+  return message.lives_from < first_believable && loop_.wall_now() >= first_believable;
+}
+
+bool Lifetime::clock_was_set() {
+  const auto steady = std::chrono::duration_cast<WallTime::duration>(loop_.now().time_since_epoch());
+  const WallTime::duration offset = loop_.wall_now().time_since_epoch() - steady;
+  const bool was_set = clock_offset_ && std::chrono::abs(offset - *clock_offset_) > clock_drift;
+  if (!clock_offset_ || was_set) clock_offset_ = offset;
+  return was_set;
+}
+
+}  // namespace relayd

@@ -1,0 +1,39 @@
+// Lifetime: when a message is given up, by a wall clock that may be wrong or be set meanwhile.
+//
+// Owned by the dispatcher, which asks before it hands a message on. What ends is given up by GiveUp.
+#pragma once
+
+#include <optional>
+
+#include "queue/queue.hpp"
+#include "relay/setup.hpp"
+#include "shared/async/loop.hpp"
+#include "shared/base/time.hpp"
+
+namespace relayd {
+
+class Lifetime {
+ public:
+  // `setup` is the dispatcher's; what it says at the moment holds.
+  Lifetime(async::Loop& loop, queue::Queue& queue, const Setup& setup)
+      : loop_(loop), queue_(queue), setup_(setup) {}
+
+  // When the message must come up again, whatever it waits for.
+  SteadyTime end_of(const queue::Message& message) const;
+  // The wait, or what is left of the lifetime where that is less.
+  Duration at_most(const queue::Message& message, Duration wait) const;
+  // Too old to be tried again. A message that was accepted before the clock was right starts anew.
+  bool is_over(queue::Message& message);
+  // Since it was asked the last time, other than by a little: what end_of() said before is no longer true.
+  bool clock_was_set();
+
+ private:
+  bool clock_was_wrong(const queue::Message& message) const;
+
+  async::Loop& loop_;
+  queue::Queue& queue_;
+  const Setup& setup_;
+  std::optional<WallTime::duration> clock_offset_;  // of the wall clock, when it was looked at last
+};
+
+}  // namespace relayd

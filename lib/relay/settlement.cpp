@@ -1,0 +1,154 @@
+#include "relay/settlement.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "relay/doubt.hpp"
+#include "settle/provider_id.hpp"
+#include "tell/log.hpp"
+
+namespace relayd {
+
+using queue::Message;
+using queue::RecipientState;
+
+namespace {
+
+// Which step of the route the lane is; nothing: none, since a reload.
+std::optional<std::size_t> step_of(const LaneEntry& lane, std::span<const route::Choice> choices) {
+  for (std::size_t i = 0; i < choices.size(); ++i)
+    if (choices[i].id == lane.id) return i;
+  return std::nullopt;
+}
+
+tell::Fate fate_of(const settle::RecipientDecision& recipient) {
+  const RecipientState state = recipient.outcome.state;
+  if (state == RecipientState::delivered) return tell::Fate::delivered;
+  if (state == RecipientState::failed) return tell::Fate::failed;
+  return recipient.in_doubt ? tell::Fate::in_doubt : tell::Fate::deferred;
+}
+
+}  // namespace
+
+// One that is over, and what its report is judged by.
+struct Settlement::Attempt {
+  Message& message;
+  LaneEntry& lane;
+  const QueueDelivery& delivery;
+  const send::Report& report;
+  route::Route route;  // by the present configuration
+};
+
+void Settlement::settle(LaneEntry& lane, queue::MessageId id, const QueueDelivery& delivery,
+                        const send::Report& report) {
+  Message* message = queue_.find(id);
+  if (!message) return;
+  const Attempt attempt{*message, lane, delivery, report, setup_.router->route(message->routing_sender)};
+  const WallTime accepted = message->accepted;
+  settle::Decision decision = decide(attempt);
+  record(attempt, decision);
+  // The message may be gone from here on.
+  for (std::size_t i = 0; i < report.recipients.size(); ++i)
+    tell(attempt, report.recipients[i], decision.recipients[i], loop_.wall_now() - accepted);
+  treat(attempt, decision);
+  if (Message* const left = queue_.find(id); decision.in_doubt && left && left->pending > 0)
+    hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *left, delivery.leaves_doubtful());
+}
+
+settle::Decision Settlement::decide(const Attempt& attempt) const {
+  const LaneEntry& lane = attempt.lane;
+  const QueueDelivery& delivery = attempt.delivery;
+  const send::Report& report = attempt.report;
+  const std::span<const route::Choice> choices = attempt.route.choices;
+  const std::optional<std::size_t> step = step_of(lane, choices);
+  const bool unfit = std::ranges::any_of(
+      report.recipients, [](const send::RecipientEvent& entry) { return settle::is_unfit(entry.event); });
+  return settle::decide(report.recipients, {.provider = lane.provider,
+                                            .retry_next_on = lane.retry_next_on,
+                                            .before = delivery.states(),
+                                            .doubted_here = delivery.doubted_here(),
+                                            .leaves_doubtful = delivery.leaves_doubtful(),
+                                            .has_next = step && *step + 1 < choices.size(),
+                                            .has_next_port = health_.has_next_port(lane, report),
+                                            .another_may_take = unfit && another_may_take(attempt),
+                                            .backoff = health_.backoff(delivery.attempt())});
+}
+
+bool Settlement::another_may_take(const Attempt& attempt) const {
+  const send::Delivery& delivery = attempt.delivery;
+  return std::ranges::any_of(attempt.route.choices, [&](const route::Choice& choice) {
+    return choice.id != attempt.lane.id &&
+           !lanes_.refusal({&choice, 1}, delivery.envelope(), delivery.size());
+  });
+}
+
+// In the queue.
+void Settlement::record(const Attempt& attempt, settle::Decision& decision) {
+  Message& message = attempt.message;
+  const LaneEntry& lane = attempt.lane;
+  queue::Outcome outcome;
+  outcome.when = loop_.wall_now();
+  outcome.upstream = lane.upstream;
+  outcome.username = lane.username;
+  outcome.host = attempt.report.host;
+  outcome.recipients.reserve(decision.recipients.size());
+  for (settle::RecipientDecision& recipient : decision.recipients)
+    outcome.recipients.push_back(std::move(recipient.outcome));
+  const Duration wait = lifetime_.at_most(message, decision.wait);
+  outcome.next_attempt = outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(wait);
+  const queue::MessageId id = message.id;
+  queue_.settle(message, outcome);
+  Message* const left = queue_.find(id);
+  if (!left || left->pending == 0 || decision.comeback != settle::Comeback::next_upstream) return;
+  left->route_step = static_cast<std::uint8_t>(*step_of(lane, attempt.route.choices) + 1);
+}
+
+void Settlement::tell(const Attempt& attempt, const send::RecipientEvent& entry,
+                      const settle::RecipientDecision& recipient, Duration age) {
+  const send::Event& event = entry.event;
+  const LaneEntry& lane = attempt.lane;
+  const mail::Envelope& envelope = attempt.delivery.envelope();
+  const bool names_it = event.stage == smtp::Stage::final_dot && event.reply.positive();
+  const std::string provider_id = names_it ? settle::provider_id(event.reply, lane.provider) : std::string();
+  const config::SenderRule* const rule = attempt.route.rule;
+  const tell::Outcome outcome{
+      .fate = fate_of(recipient),
+      .id = attempt.delivery.id(),
+      .from = envelope.sender,
+      .to = envelope.recipients[entry.recipient].address,
+      .rule = rule ? std::string_view(rule->match) : std::string_view(),
+      .upstream = lane.upstream,
+      .host = attempt.report.host,
+      .account = lane.username,
+      .tls = attempt.report.tls,
+      .event = event,
+      .reply_class = settle::to_string(recipient.reply_class),
+      .provider_id = provider_id,
+      .attempt = attempt.delivery.attempt(),
+      .age = age,
+  };
+  tell::attempted(log_, outcome);
+  if (observer_) observer_(outcome);
+}
+
+void Settlement::treat(const Attempt& attempt, const settle::Decision& decision) {
+  LaneEntry& lane = attempt.lane;
+  const send::Report& report = attempt.report;
+  // What the operator reads in `relayd status`.
+  lane.last_reply = smtp::one_line(decision.event ? *decision.event : report.recipients.back().event);
+  lane.last_reply_at = loop_.wall_now();
+  if (lane.quota().limited()) quotas_.touch();
+  if (decision.leaves) lane.leave();
+  if (decision.lane == settle::LaneAction::works) return health_.works(lane);
+  if (!decision.event) return;
+  const Trouble trouble{*decision.event, decision.verdict, report};
+  // Where no port is left it begins with the first again.
+  health_.takes_next_port(lane, trouble);
+  if (decision.lane == settle::LaneAction::stops) health_.stop(lane, trouble);
+  if (decision.lane == settle::LaneAction::ended) health_.ended(lane, trouble);
+}
+
+}  // namespace relayd

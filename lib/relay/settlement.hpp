@@ -1,0 +1,67 @@
+// Settlement: applies what settle has decided about an attempt: to the queue, to the lane, and by telling it.
+//
+// Joins send's report, settle, queue and tell. Owned by the dispatcher, which hands it the report of each
+// message. It decides nothing itself; how long a lane pauses is for Health.
+#pragma once
+
+#include <functional>
+#include <utility>
+
+#include "queue/queue.hpp"
+#include "relay/health.hpp"
+#include "relay/lanes.hpp"
+#include "relay/lifetime.hpp"
+#include "relay/queue_delivery.hpp"
+#include "relay/quota_book.hpp"
+#include "relay/setup.hpp"
+#include "settle/decision.hpp"
+#include "shared/async/loop.hpp"
+#include "shared/telemetry/log.hpp"
+#include "tell/outcome.hpp"
+
+namespace relayd {
+
+class Settlement {
+ public:
+  // The second subscriber (the demo); the log is the first.
+  using Observer = std::function<void(const tell::Outcome&)>;
+
+  Settlement(async::Loop& loop, telemetry::Log& log, queue::Queue& queue, const Setup& setup,
+             const Lifetime& lifetime, const Lanes& lanes, Health& health, QuotaBook& quotas)
+      : loop_(loop),
+        log_(log),
+        queue_(queue),
+        setup_(setup),
+        lifetime_(lifetime),
+        lanes_(lanes),
+        health_(health),
+        quotas_(quotas) {}
+
+  void observe(Observer observer) { observer_ = std::move(observer); }
+
+  // The attempt is over. Does nothing where the message is gone.
+  void settle(LaneEntry& lane, queue::MessageId id, const QueueDelivery& delivery,
+              const send::Report& report);
+
+ private:
+  struct Attempt;
+
+  settle::Decision decide(const Attempt& attempt) const;
+  bool another_may_take(const Attempt& attempt) const;
+  void record(const Attempt& attempt, settle::Decision& decision);
+  void tell(const Attempt& attempt, const send::RecipientEvent& entry,
+            const settle::RecipientDecision& recipient, Duration age);
+  void treat(const Attempt& attempt, const settle::Decision& decision);
+
+  async::Loop& loop_;
+  telemetry::Log& log_;
+  queue::Queue& queue_;
+  const Setup& setup_;
+  const Lifetime& lifetime_;
+  const Lanes& lanes_;
+  Health& health_;
+  QuotaBook& quotas_;
+  Observer observer_;
+};
+
+}  // namespace relayd
