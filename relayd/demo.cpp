@@ -200,7 +200,7 @@ class Demo {
     send::Target target;
     target.host = "127.0.0.1";
     target.port = static_cast<std::uint16_t>(std::stoi(port_of(*relay_)));
-    target.encryption = send::Encryption::none;
+    target.tls_mode = send::TlsMode::none;
     target.tls.verify = false;
     target.hostname = "app.demo.example";
     send::SmtpTransport app(loop_, workers_, dialer_, target, nullptr);

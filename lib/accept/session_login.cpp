@@ -91,8 +91,8 @@ Task<Session::After> Session::authenticate(smtp::Auth command) {
     co_return After::close;
   }
   const bool any_will_do = listener_.auth == config::ListenerAuth::accept_any;
-  sasl::Server server(command.mechanism, any_will_do ? sasl::Server::Lookup(nobody) : lookup(),
-                      stream_->channel_binding());
+  sasl::Server server(sasl::find_mechanism(command.mechanism).value(),
+                      any_will_do ? sasl::Server::Lookup(nobody) : lookup(), stream_->channel_binding());
   sasl::Server::Step step;
   const std::optional<After> broken_off = co_await exchange(server, command, step);
   if (broken_off) co_return *broken_off;

@@ -25,30 +25,6 @@ bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1";
 }
 
-send::Encryption encryption(config::TlsMode mode) {
-  switch (mode) {
-    case config::TlsMode::none:
-      return send::Encryption::none;
-    case config::TlsMode::starttls:
-      return send::Encryption::starttls;
-    case config::TlsMode::implicit:
-      return send::Encryption::implicit;
-  }
-  return send::Encryption::starttls;
-}
-
-send::Pipelining pipelining(config::Pipelining setting) {
-  switch (setting) {
-    case config::Pipelining::off:
-      return send::Pipelining::off;
-    case config::Pipelining::transaction:
-      return send::Pipelining::transaction;
-    case config::Pipelining::ahead:
-      return send::Pipelining::ahead;
-  }
-  return send::Pipelining::ahead;
-}
-
 async::TlsPolicy tls_policy(const route::Upstream& upstream, const route::Choice& choice) {
   const config::TlsOptions& tls = upstream.tls_options;
   async::TlsPolicy policy;
@@ -68,14 +44,14 @@ send::Target make_target(const route::Upstream& upstream, const route::Choice& c
   send::Target target;
   target.host = upstream.host;
   target.port = upstream.endpoints[endpoint].port;
-  target.encryption = encryption(upstream.endpoints[endpoint].tls);
+  target.tls_mode = upstream.endpoints[endpoint].tls;
   target.tls = tls_policy(upstream, choice);
   target.hostname = hostname;
   target.mechanisms = upstream.mechanisms;
   target.clear_password_allowed = is_loopback(upstream.host);
   target.size_limit = upstream.limits.message_size.value_or(Bytes{0}).count;
   target.login = choice.login;
-  target.pipelining = pipelining(upstream.pipelining);
+  target.pipelining = upstream.pipelining;
   return target;
 }
 

@@ -58,7 +58,7 @@ struct LaneEntry final : send::Lane {
   std::string upstream;
   std::string username;
   std::string provider;
-  std::vector<std::string> retry_next_on;
+  smtp::ReplyClasses retry_next_on;
   bool next_password = false;  // is the one that works
   std::string unread;          // "password: why it cannot be read", as it was told; empty: none
   bool configured = true;      // the present configuration leads here

@@ -20,7 +20,7 @@ bool may_be_passed_over(const LaneEntry& lane) {
   settle::ReplyClass what = settle::ReplyClass::quota;
   if (lane.breaker().in_trouble()) what = lane.pause_reason.reply_class;
   if (lane.site.in_trouble()) what = lane.site.pause_reason.reply_class;
-  return std::ranges::find(lane.retry_next_on, settle::to_string(what)) != lane.retry_next_on.end();
+  return lane.retry_next_on.has(what);
 }
 
 // The first lane that is open; null: none. One that tries whether its trouble is over has enough with one

@@ -153,8 +153,7 @@ void Relay::listen(const config::Listener& listener) {
     if (!is_default || !error.no_such_address()) throw;
     return log_.info("not_listening", {{"address", listener.address}, {"reason", error.what()}});
   }
-  log_.info("listening",
-            {{"address", listeners_.back()->address()}, {"tls", config::to_string(listener.tls)}});
+  log_.info("listening", {{"address", listeners_.back()->address()}, {"tls", smtp::to_string(listener.tls)}});
 }
 
 void Relay::report(const queue::Recovery& recovery) {

@@ -44,7 +44,7 @@ std::string source_of(const config::SecretSource& secret) {
 std::string endpoints_text(const Upstream& upstream) {
   std::string text;
   for (const auto& [port, tls] : upstream.endpoints)
-    fmt::format_to(Out(text), "{}{} {}", text.empty() ? "" : ", ", port, config::to_string(tls));
+    fmt::format_to(Out(text), "{}{} {}", text.empty() ? "" : ", ", port, to_string(tls));
   return text;
 }
 
@@ -63,7 +63,7 @@ void explain_server(std::string& text, const Upstream& upstream) {
   const bool preset = upstream.preset != nullptr;
   line(text, "host", upstream.host, origin(file.host.has_value(), preset));
   line(text, "ports", endpoints_text(upstream), origin(!file.ports.empty() || file.tls, preset));
-  line(text, "pipelining", config::to_string(upstream.pipelining),
+  line(text, "pipelining", to_string(upstream.pipelining),
        origin(file.pipelining.has_value(), preset && upstream.preset->pipelining));
   line(text, "tls", tls_text(upstream));
 }
@@ -73,7 +73,7 @@ void explain_account(std::string& text, const Choice& choice, const config::Conf
   line(text, "username", choice.username.empty() ? "none" : choice.username, place(config, choice.where));
   line(text, "password", choice.password ? source_of(*choice.password) : "none: by client certificate");
   if (choice.next_password) line(text, "or", source_of(*choice.next_password));
-  line(text, "auth", fmt::format("{}", fmt::join(choice.upstream->mechanisms, ", ")),
+  line(text, "auth", to_string(choice.upstream->mechanisms),
        origin(!choice.upstream->settings->auth.empty(), choice.upstream->preset));
 }
 
@@ -139,7 +139,7 @@ std::string explain(const Router& router, std::string_view sender) {
     fmt::format_to(Out(text), "{}. {}{}\n", ++number, upstream.name, provider);
     explain_choice(text, choice, config);
     const bool last = &choice == &route.choices.back();
-    if (!last) line(text, "moves on", fmt::format("after {}", fmt::join(upstream.retry_next_on, ", ")));
+    if (!last) line(text, "moves on", fmt::format("after {}", to_string(upstream.retry_next_on)));
   }
   return text;
 }

@@ -15,6 +15,8 @@ using config::Quota;
 using config::Rate;
 using config::UpstreamLimits;
 using enum config::TlsMode;
+using sasl::Mechanism::login;
+using sasl::Mechanism::plain;
 
 bool any(std::string_view) {
   return true;
@@ -37,7 +39,7 @@ const std::vector<Preset>& presets() {
           .name = "gmail",
           .regions = {{"", "smtp.gmail.com"}},
           .endpoints = {{587, starttls}, {465, implicit}},
-          .mechanisms = {"plain", "login"},
+          .mechanisms = {plain, login},
           .takes_username = is_address,
           .credential_hint = "the full address of the account, and an app password (not the account's own)",
           // Of Workspace; a personal account has 500, and the server tells when it is used up. Three
@@ -51,7 +53,7 @@ const std::vector<Preset>& presets() {
           .name = "mailgun",
           .regions = {{"us", "smtp.mailgun.org"}, {"eu", "smtp.eu.mailgun.org"}},
           .endpoints = {{587, starttls}, {2525, starttls}, {465, implicit}, {25, starttls}},
-          .mechanisms = {"plain", "login"},
+          .mechanisms = {plain, login},
           .takes_username = is_address,
           .credential_hint = "the full SMTP login of the domain, such as postmaster@mg.example.com, and its "
                              "SMTP password (not the API key)",
@@ -62,7 +64,7 @@ const std::vector<Preset>& presets() {
           .name = "office365",
           .regions = {{"", "smtp.office365.com"}},
           .endpoints = {{587, starttls}},
-          .mechanisms = {"login"},  // it offers no PLAIN
+          .mechanisms = {login},  // it offers no PLAIN
           .takes_username = is_address,
           .credential_hint = "the full address of a mailbox that may use SMTP AUTH, and its password",
           // A tenant may set its own number of recipients a message, 500 unless it does.
@@ -76,7 +78,7 @@ const std::vector<Preset>& presets() {
           .regions = {{"", "smtp.sendcloud.net"}},
           // TLS on these ports is a guess: without it the upstream waits and says so, and no password leaves.
           .endpoints = {{587, starttls}, {2525, starttls}, {25, starttls}},
-          .mechanisms = {"plain", "login"},  // guess
+          .mechanisms = {plain, login},  // guess
           .takes_username = any,
           .credential_hint = "API_USER and API_KEY",
           // A day's quota by plan.
@@ -87,7 +89,7 @@ const std::vector<Preset>& presets() {
           // The host of eu is a guess.
           .regions = {{"us", "smtp.sendgrid.net"}, {"eu", "smtp.eu.sendgrid.net"}},
           .endpoints = {{587, starttls}, {2525, starttls}, {465, implicit}, {25, starttls}},
-          .mechanisms = {"plain", "login"},
+          .mechanisms = {plain, login},
           .takes_username = is_apikey,
           .credential_hint = "the word apikey, and an API key",
           .limits = {.messages_per_connection = 5000, .recipients_per_message = 1000, .message_size = 30_MiB},
@@ -96,7 +98,7 @@ const std::vector<Preset>& presets() {
           .name = "ses",
           .regions = {{"*", "email-smtp.*.amazonaws.com"}},
           .endpoints = {{587, starttls}, {2587, starttls}, {465, implicit}, {2465, implicit}, {25, starttls}},
-          .mechanisms = {"plain", "login"},  // guess
+          .mechanisms = {plain, login},  // guess
           .takes_username = is_no_address,
           .credential_hint =
               "the SMTP credentials of that region (not the keys of an IAM user, nor an address)",

@@ -31,8 +31,8 @@ struct Preset {
   // The first is the default; one without a name: there are no regions. A single one named "*" stands for
   // any, whose name replaces the "*" in the host.
   std::vector<Region> regions;
-  std::vector<Endpoint> endpoints;      // tried in order; ports that networks block most stand last
-  std::vector<std::string> mechanisms;  // in order of preference
+  std::vector<Endpoint> endpoints;          // tried in order; ports that networks block most stand last
+  std::vector<sasl::Mechanism> mechanisms;  // in order of preference
   bool (*takes_username)(std::string_view username);  // false only for what cannot be one there
   std::string_view credential_hint;                   // what username and password are there, in words
   config::UpstreamLimits limits = {};                 // only what the provider tells

@@ -94,7 +94,7 @@ class RouterBuilder {
   }
 
   static bool logs_in_by_certificate(const Upstream& upstream) {
-    return std::ranges::find(upstream.mechanisms, "external") != upstream.mechanisms.end();
+    return std::ranges::find(upstream.mechanisms, sasl::Mechanism::external) != upstream.mechanisms.end();
   }
 
   // Behind another host than the provider's own, such as a proxy, other names may be in use.

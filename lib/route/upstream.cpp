@@ -4,20 +4,24 @@
 
 #include <algorithm>
 
-#include "shared/base/ascii.hpp"
 #include "shared/config/suggest.hpp"
 
 namespace relayd::route {
 
 namespace {
 
-using config::TlsMode;
+using sasl::Mechanism;
+using smtp::ReplyClass;
+using smtp::TlsMode;
 
 // Strongest first. CRAM-MD5 is used when it is named, not by itself: it is broken and needs a stored
 // password. So is EXTERNAL: it needs a client certificate.
-const std::vector<std::string> default_mechanisms = {
-    "scram-sha-256-plus", "scram-sha-256", "scram-sha-1-plus", "scram-sha-1", "plain", "login"};
-const std::vector<std::string> default_retry_next_on = {"connect", "tls", "auth", "quota", "rate", "sender"};
+const std::vector<Mechanism> default_mechanisms = {
+    Mechanism::scram_sha_256_plus, Mechanism::scram_sha_256, Mechanism::scram_sha_1_plus,
+    Mechanism::scram_sha_1,        Mechanism::plain,         Mechanism::login};
+constexpr smtp::ReplyClasses default_retry_next_on = {ReplyClass::connect, ReplyClass::tls,
+                                                      ReplyClass::auth,    ReplyClass::quota,
+                                                      ReplyClass::rate,    ReplyClass::sender};
 
 // RFC 8314 7.3, and the ports that providers use beside 465.
 TlsMode usual_tls(std::uint16_t port) {
@@ -50,11 +54,9 @@ std::vector<Endpoint> endpoints_of(const config::Upstream& settings, const Prese
   return endpoints;
 }
 
-std::vector<std::string> mechanisms_of(const config::Upstream& settings, const Preset* preset) {
-  if (settings.auth.empty()) return preset ? preset->mechanisms : default_mechanisms;
-  std::vector<std::string> mechanisms;
-  for (const std::string& name : settings.auth) mechanisms.push_back(ascii::lower(name));
-  return mechanisms;
+const std::vector<Mechanism>& mechanisms_of(const config::Upstream& settings, const Preset* preset) {
+  if (!settings.auth.empty()) return settings.auth;
+  return preset ? preset->mechanisms : default_mechanisms;
 }
 
 // The first that is given: by the file, by the preset, by ourselves.

@@ -35,10 +35,10 @@ struct Upstream {
   std::string host;                 // empty for a sandbox
   std::vector<Endpoint> endpoints;  // tried in order
   config::TlsOptions tls_options;
-  std::vector<std::string> mechanisms;  // lower case, in order of preference
+  std::vector<sasl::Mechanism> mechanisms;  // in order of preference
   Limits limits;
   config::Pipelining pipelining = config::Pipelining::ahead;
-  std::vector<std::string> retry_next_on;        // names of reply classes
+  smtp::ReplyClasses retry_next_on;
   std::optional<std::string> sandbox_directory;  // given: keeps each message as a file, sends nothing
   const config::Upstream* settings = nullptr;    // what the file says
   const Preset* preset = nullptr;                // what the provider's preset says; null: none

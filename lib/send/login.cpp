@@ -50,10 +50,10 @@ Task<std::optional<Event>> exchange(Conversation& conversation, async::Workers& 
 }
 
 Task<std::optional<Event>> try_mechanism(Conversation& conversation, async::Workers& workers,
-                                         const std::string& mechanism, const sasl::Credential& credential,
+                                         sasl::Mechanism mechanism, const sasl::Credential& credential,
                                          const std::optional<ChannelBinding>& binding) {
   sasl::Client client(mechanism, credential, binding);
-  std::string line = "AUTH " + mechanism;
+  std::string line = "AUTH " + wire_name(mechanism);
   if (client.has_initial_response()) {
     const Result<std::string> initial = client.step("");
     if (!initial) co_return Event(conversation.stage, Trouble::no_mechanism, initial.error());
@@ -92,7 +92,7 @@ Task<std::optional<Event>> provide(const Conversation& conversation, const Fetch
 
 // Tries a password; where the one before was refused on this connection, the server may have had enough.
 Task<std::optional<Event>> try_password(Conversation& conversation, async::Workers& workers,
-                                        const std::string& mechanism, Login& login,
+                                        sasl::Mechanism mechanism, Login& login,
                                         const std::optional<ChannelBinding>& binding,
                                         const std::optional<Event>& refusal) {
   const Password& password = login.credential->passwords[login.password];
@@ -117,22 +117,22 @@ Task<std::optional<Event>> log_in(Conversation& conversation, async::Workers& wo
   if (!conversation.tls().verified && !terms.clear_password_allowed)
     co_return Event(conversation.stage, Trouble::tls, "the password is sent over verified TLS only");
   const std::optional<ChannelBinding> binding = conversation.stream().channel_binding();
-  std::vector<std::string> refused;
-  std::string mechanism = sasl::choose(terms.mechanisms, terms.offered, binding);
-  if (mechanism.empty())
+  std::vector<sasl::Mechanism> refused;
+  std::optional<sasl::Mechanism> mechanism = sasl::choose(terms.mechanisms, terms.offered, binding);
+  if (!mechanism)
     co_return Event(conversation.stage, Trouble::no_mechanism,
                     fmt::format("the server offers AUTH {}; we may use {}", fmt::join(terms.offered, " "),
-                                fmt::join(terms.mechanisms, " ")));
+                                to_string(terms.mechanisms)));
   std::optional<Event> failure = co_await provide(conversation, fetch, login);
   std::optional<Event> refusal;  // of the password before, on this connection
-  while (!mechanism.empty() && login.credential) {
-    failure = co_await try_password(conversation, workers, mechanism, login, binding, refusal);
+  while (mechanism && login.credential) {
+    failure = co_await try_password(conversation, workers, *mechanism, login, binding, refusal);
     if (!failure || login.hung_up) break;
     if (refuses_password(*failure) && login.password + 1 < login.credential->passwords.size()) {
       ++login.password;
       refusal = failure;
     } else if (refuses_mechanism(*failure)) {
-      refused.push_back(mechanism);
+      refused.push_back(*mechanism);
       mechanism = sasl::choose(terms.mechanisms, terms.offered, binding, refused);
     } else {
       break;

@@ -13,6 +13,7 @@
 #include "shared/async/workers.hpp"
 #include "shared/base/result.hpp"
 #include "shared/base/secret.hpp"
+#include "shared/sasl/mechanism.hpp"
 
 namespace relayd::send {
 
@@ -32,9 +33,9 @@ struct Credential {
 using FetchCredential = std::function<async::Task<Result<Credential>>()>;
 
 struct LoginTerms {
-  std::vector<std::string> mechanisms;  // lower case, in order of preference
-  std::vector<std::string> offered;     // by the server, after TLS
-  bool clear_password_allowed = false;  // the host is loopback
+  std::vector<sasl::Mechanism> mechanisms;  // in order of preference
+  std::vector<std::string> offered;         // by the server, after TLS
+  bool clear_password_allowed = false;      // the host is loopback
 };
 
 // How far a login has come. It may need another connection: a server may hang up on a wrong password before

@@ -93,7 +93,7 @@ Task<std::optional<Event>> SmtpTransport::connect(Login& login) {
 }
 
 Task<std::optional<Event>> SmtpTransport::greet() {
-  if (target_.encryption == Encryption::implicit) {
+  if (target_.tls_mode == TlsMode::implicit) {
     conversation_.stage = Stage::starttls;
     co_await conversation_.stream().start_tls(conversation_.within(patience::tls));
   }
@@ -101,7 +101,7 @@ Task<std::optional<Event>> SmtpTransport::greet() {
   Reply greeting = co_await conversation_.read_reply(patience::greeting);
   if (!greeting.positive()) co_return Event(conversation_.stage, std::move(greeting));
   std::optional<Event> event = co_await say_ehlo();
-  if (!event && target_.encryption == Encryption::starttls) event = co_await start_tls();
+  if (!event && target_.tls_mode == TlsMode::starttls) event = co_await start_tls();
   co_return event;
 }
 
@@ -109,7 +109,7 @@ Task<std::optional<Event>> SmtpTransport::say_ehlo() {
   conversation_.stage = Stage::ehlo;
   Reply reply =
       co_await conversation_.command(fmt::format("EHLO {}\r\n", target_.hostname), patience::envelope);
-  const bool may_fall_back = target_.encryption == Encryption::none && !target_.login;
+  const bool may_fall_back = target_.tls_mode == TlsMode::none && !target_.login;
   if (reply.permanent() && may_fall_back)  // RFC 5321 3.2
     reply = co_await conversation_.command(fmt::format("HELO {}\r\n", target_.hostname), patience::envelope);
   if (!reply.positive()) co_return Event(conversation_.stage, std::move(reply));

@@ -22,29 +22,25 @@
 #include "shared/async/loop.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/smtp/capabilities.hpp"
+#include "shared/smtp/pipelining.hpp"
+#include "shared/smtp/tls_mode.hpp"
 
 namespace relayd::send {
 
-enum class Encryption { none, starttls, implicit };
-
-// How commands are grouped, towards a server that offers PIPELINING.
-enum class Pipelining {
-  off,          // one by one
-  transaction,  // the commands of a message together
-  ahead,        // and those of the next message behind the final dot
-};
+using smtp::Pipelining;
+using smtp::TlsMode;
 
 // Where and how, all that the dialogue needs. Plain values.
 struct Target {
   std::string host;
   std::uint16_t port = 0;
-  Encryption encryption = Encryption::starttls;
+  TlsMode tls_mode = TlsMode::starttls;
   async::TlsPolicy tls;
-  std::string hostname;                 // what we say in EHLO
-  std::vector<std::string> mechanisms;  // lower case, in order of preference
-  bool clear_password_allowed = false;  // the host is loopback
-  std::uint64_t size_limit = 0;         // octets, beside what EHLO says; 0: none
-  bool login = false;                   // authenticate, with what `credential` gives
+  std::string hostname;                     // what we say in EHLO
+  std::vector<sasl::Mechanism> mechanisms;  // in order of preference
+  bool clear_password_allowed = false;      // the host is loopback
+  std::uint64_t size_limit = 0;             // octets, beside what EHLO says; 0: none
+  bool login = false;                       // authenticate, with what `credential` gives
   Pipelining pipelining = Pipelining::ahead;
 };
 

@@ -20,7 +20,7 @@ namespace relayd::settle {
 // What the attempt was, beside the events that it met.
 struct Attempt {
   std::string_view provider = {};                     // the preset's name; empty: none
-  const std::vector<std::string>& retry_next_on;      // the classes that may move on
+  smtp::ReplyClasses retry_next_on;                   // the classes that may move on
   std::span<const mail::RecipientState> before = {};  // of all recipients of the message
   bool doubted_here = false;      // it is this upstream that may have taken it, for those who are doubtful
   bool leaves_doubtful = false;   // some are doubtful, and the attempt was not for them

@@ -15,10 +15,6 @@ using smtp::EnhancedCode;
 using smtp::Reply;
 using enum ReplyClass;
 
-constexpr std::string_view class_names[] = {"none",    "connect",    "tls",    "auth", "rate",
-                                            "quota",   "conn",       "sender", "rcpt", "size",
-                                            "content", "suppressed", "temp"};
-
 // The parts of the pattern, one behind the other.
 bool contains(std::string_view text, std::string_view pattern) {
   const auto same = [](char a, char b) { return ascii::lower(a) == ascii::lower(b); };
@@ -125,10 +121,6 @@ Verdict verdict_of(const Row& row, const Heard& heard) {
 
 }  // namespace
 
-std::string_view to_string(ReplyClass reply_class) {
-  return class_names[static_cast<std::size_t>(reply_class)];
-}
-
 std::vector<FittingRow> fitting_rows(Stage stage, const Reply& reply, std::string_view provider) {
   const Heard heard = hear(stage, reply, provider);
   std::vector<FittingRow> fitting;
@@ -185,13 +177,10 @@ Verdict judge(const smtp::Event& event, std::string_view provider) {
   return event.trouble ? judge(event.stage, *event.trouble) : judge(event.stage, event.reply, provider);
 }
 
-bool moves_on(const Verdict& verdict, const std::vector<std::string>& retry_next_on) {
-  const bool refused =
-      verdict.reply_class == rcpt || verdict.reply_class == content || verdict.reply_class == suppressed;
+bool moves_on(const Verdict& verdict, smtp::ReplyClasses retry_next_on) {
+  const bool refused = smtp::refusals.has(verdict.reply_class);
   if (verdict.in_doubt || refused || verdict.action == Action::delivered) return false;
-  if (verdict.unfit) return true;
-  const auto name = to_string(verdict.reply_class);
-  return std::find(retry_next_on.begin(), retry_next_on.end(), name) != retry_next_on.end();
+  return verdict.unfit || retry_next_on.has(verdict.reply_class);
 }
 
 bool too_many_recipients(const Reply& reply) {

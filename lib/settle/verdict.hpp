@@ -14,30 +14,15 @@
 
 #include "shared/smtp/event.hpp"
 #include "shared/smtp/reply.hpp"
+#include "shared/smtp/reply_class.hpp"
 #include "shared/smtp/stage.hpp"
 
 namespace relayd::settle {
 
+using smtp::ReplyClass;
 using smtp::Stage;
+using smtp::to_string;
 using smtp::Trouble;
-
-// Whose matter it is, the names of `retry_next_on` in the configuration and of `class` in the log.
-enum class ReplyClass {
-  none,        // delivered: nobody's
-  connect,     // the upstream cannot be reached or refuses to talk
-  tls,         // no TLS, or not with the right peer
-  auth,        // the credential, or what the account may do at all
-  rate,        // too fast
-  quota,       // used up until a reset
-  conn,        // too many connections
-  sender,      // this upstream will never take this sender, or never a message of this kind
-  rcpt,        // that recipient
-  size,        // too large for this upstream
-  content,     // refused as it is, or refused without telling why
-  suppressed,  // taken, and will not be sent: the recipients are on the provider's own list
-  temp,        // try again; whatever is not understood
-};
-std::string_view to_string(ReplyClass reply_class);
 
 enum class Action { delivered, retry, failed };
 
@@ -89,9 +74,9 @@ Verdict judge(Stage stage, Trouble trouble);
 Verdict judge(const smtp::Event& event, std::string_view provider);
 
 // Whether the message, or the recipient, goes to the route's next upstream, given the classes that may
-// (`retry_next_on`). Always where this one is unfit for it. Never for what was refused as such (rcpt,
-// content) or taken for nothing (suppressed), nor for what may have been taken.
-bool moves_on(const Verdict& verdict, const std::vector<std::string>& retry_next_on);
+// (`retry_next_on`). Always where this one is unfit for it. Never for what was refused as such
+// (smtp::refusals), nor for what may have been taken.
+bool moves_on(const Verdict& verdict, smtp::ReplyClasses retry_next_on);
 
 // The answer to RCPT says that this transaction has enough recipients: send to those it took and offer the
 // rest at once in a new one. RFC 5321 4.5.3.1.10 wants 552 read as 452 here.

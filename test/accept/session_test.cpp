@@ -199,7 +199,7 @@ TEST(Session, DropsALineThatIsLongerThanAnyCommand) {
 class Scram : public testing::Test {
  protected:
   Script steps(std::string_view password, const std::string& end) {
-    client_ = std::make_unique<sasl::Client>("SCRAM-SHA-256",
+    client_ = std::make_unique<sasl::Client>(sasl::Mechanism::scram_sha_256,
                                              sasl::Credential{"ann", Secret(std::string(password))});
     Script all = script("", "S: 250-ENHANCEDSTATUSCODES\n S: 250 AUTH SCRAM-SHA-256 PLAIN LOGIN\n");
     all.push_back(say("AUTH SCRAM-SHA-256 " + *client_->step("") + "\r\n"));

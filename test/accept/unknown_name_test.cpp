@@ -33,7 +33,7 @@ struct Course {
   bool operator==(const Course&) const = default;
 };
 
-Course fail(const Accounts& accounts, const std::string& mechanism, const std::string& name) {
+Course fail(const Accounts& accounts, sasl::Mechanism mechanism, const std::string& name) {
   sasl::Client client(mechanism, {name, Secret("wrong")});
   sasl::Server server(mechanism, [&](std::string_view wanted) { return find_account(accounts, wanted); });
   std::string response = *client.step("");
@@ -58,12 +58,12 @@ TEST(UnknownName, CostsWhatAWrongPasswordCosts) {
   Accounts hashed;
   hashed.emplace("ann", *sasl::parse_scram_secret(*sasl::make_scram_secret(Secret("secret"), 5000)));
   for (const Accounts& accounts : {in_clear, hashed})
-    for (const char* const mechanism : {"PLAIN", "SCRAM-SHA-256"}) {
+    for (const sasl::Mechanism mechanism : {sasl::Mechanism::plain, sasl::Mechanism::scram_sha_256}) {
       const Course known = fail(accounts, mechanism, "ann");
-      EXPECT_EQ(known, fail(accounts, mechanism, "eve")) << mechanism;
-      EXPECT_FALSE(known.derivations.empty()) << mechanism;
+      EXPECT_EQ(known, fail(accounts, mechanism, "eve")) << to_string(mechanism);
+      EXPECT_FALSE(known.derivations.empty()) << to_string(mechanism);
     }
-  const std::vector<unsigned> plain = fail(hashed, "PLAIN", "eve").derivations;
+  const std::vector<unsigned> plain = fail(hashed, sasl::Mechanism::plain, "eve").derivations;
   EXPECT_EQ(plain.back(), 5000U);
 }
 

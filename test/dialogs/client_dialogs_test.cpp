@@ -25,15 +25,10 @@ using testing::Not;
 
 // --- what a transcript's lines mean ---
 
-Encryption encryption(const std::string& value) {
-  if (value == "none") return Encryption::none;
-  return value == "implicit" ? Encryption::implicit : Encryption::starttls;
-}
-
 void apply(ClientRun& run, const std::string& key, const std::string& value) {
   const std::size_t space = value.find(' ');
   if (key == "tls")
-    run.target.encryption = encryption(value);
+    run.target.tls_mode = find_word<TlsMode>(value).value();
   else if (key == "certificate")
     run.peer.tls_facts.verified = value == "good";
   else if (key == "host" && value == "loopback")
@@ -43,7 +38,7 @@ void apply(ClientRun& run, const std::string& key, const std::string& value) {
   else if (key == "pipelining" && value == "ahead")
     run.ahead = true;
   else if (key == "mechanism")
-    run.target.mechanisms = {value};
+    run.target.mechanisms = {sasl::find_mechanism(value).value()};
   else if (key == "login") {
     run.target.login = true;
     run.credential = send::Credential{value.substr(0, space), {{Secret(value.substr(space + 1))}}};

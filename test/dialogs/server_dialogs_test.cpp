@@ -19,11 +19,6 @@ using test::Transcript;
 
 // --- what a transcript's lines mean ---
 
-config::TlsMode tls_mode(const std::string& value) {
-  if (value == "none") return config::TlsMode::none;
-  return value == "implicit" ? config::TlsMode::implicit : config::TlsMode::starttls;
-}
-
 config::ListenerAuth auth_mode(const std::string& value) {
   if (value == "none") return config::ListenerAuth::none;
   if (value == "accept-any") return config::ListenerAuth::accept_any;
@@ -44,7 +39,7 @@ smtp::Reply reply(const std::string& line) {
 void apply(SessionRun& run, const std::string& key, const std::string& value) {
   const auto [first, second] = two_words(value);
   if (key == "tls")
-    run.listener.tls = tls_mode(value);
+    run.listener.tls = find_word<smtp::TlsMode>(value).value();
   else if (key == "auth")
     run.listener.auth = auth_mode(value);
   else if (key == "allow")

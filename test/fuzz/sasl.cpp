@@ -55,7 +55,7 @@ void stored_secret(std::string_view input) {
 }
 
 // A server's challenges, one a line.
-void client(std::string_view mechanism, std::string_view input) {
+void client(sasl::Mechanism mechanism, std::string_view input) {
   sasl::Client client(mechanism, {std::string(username), Secret(std::string(password))},
                       ChannelBinding{"tls-exporter", "binding"});
   std::string nonce;
@@ -68,11 +68,12 @@ void client(std::string_view mechanism, std::string_view input) {
     const std::optional<std::string> octets = sasl::decode(*response);
     demand(octets.has_value(), "a response is base64");
     if (nonce.empty()) nonce = nonce_of(*octets);
-    demand(!mechanism.starts_with("SCRAM") || !client.complete(), "nobody proves what he does not know");
+    demand(!to_string(mechanism).starts_with("scram") || !client.complete(),
+           "nobody proves what he does not know");
   }
 }
 
-void server(std::string_view mechanism, std::string_view input) {
+void server(sasl::Mechanism mechanism, std::string_view input) {
   using Kind = sasl::Server::Step::Kind;
   const auto lookup = [](std::string_view name) -> std::optional<sasl::Server::Stored> {
     if (name != username) return std::nullopt;
@@ -88,7 +89,7 @@ void server(std::string_view mechanism, std::string_view input) {
   }
   if (step.kind != Kind::success) return;
   const std::string plain = fmt::format("{0}{1}{0}{2}", '\0', username, password);
-  const bool right = mechanism == "PLAIN"
+  const bool right = mechanism == sasl::Mechanism::plain
                          ? said.back() == plain || said.back() == std::string(username) + plain
                          : said == std::vector<std::string>{std::string(username), std::string(password)};
   demand(right && server.username() == username, "only the right password logs in");
@@ -99,14 +100,14 @@ void server(std::string_view mechanism, std::string_view input) {
 void sasl(std::string_view input) {
   base64(input);
   stored_secret(input);
-  static const std::vector<std::string_view> clients = {
-      "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN", "CRAM-MD5", "EXTERNAL"};
-  static const std::vector<std::string_view> servers = {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN",
-                                                        "LOGIN"};
+  static const std::vector<sasl::Mechanism> servers = {sasl::Mechanism::scram_sha_256_plus,
+                                                       sasl::Mechanism::scram_sha_256, sasl::Mechanism::plain,
+                                                       sasl::Mechanism::login};
   const std::string_view name = take_line(input);
-  if (std::ranges::find(clients, name) != clients.end()) client(name, input);
-  if (name.starts_with("server ") && std::ranges::find(servers, name.substr(7)) != servers.end())
-    server(name.substr(7), input);
+  if (const auto mechanism = sasl::find_mechanism(name)) client(*mechanism, input);
+  if (!name.starts_with("server ")) return;
+  const auto mechanism = sasl::find_mechanism(name.substr(7));
+  if (mechanism && std::ranges::find(servers, *mechanism) != servers.end()) server(*mechanism, input);
 }
 
 }  // namespace relayd::fuzz

@@ -80,10 +80,10 @@ Outcome run(std::string_view input, std::size_t piece) {
   async::Workers workers(loop, 1);
   Dialer dialer(input.substr(1), piece, outcome.heard);
   send::Target target;
-  target.encryption = setup & 1 ? send::Encryption::starttls : send::Encryption::none;
+  target.tls_mode = setup & 1 ? send::TlsMode::starttls : send::TlsMode::none;
   target.login = setup & 2;
   target.pipelining = setup & 4 ? send::Pipelining::off : send::Pipelining::ahead;
-  target.mechanisms = {"plain", "login"};
+  target.mechanisms = {sasl::Mechanism::plain, sasl::Mechanism::login};
   send::SmtpTransport transport(loop, workers, dialer, target, two_passwords);
   test::drive(loop, talk(transport, outcome));
   return outcome;

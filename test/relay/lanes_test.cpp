@@ -25,7 +25,7 @@ class LanesTest : public test::DispatcherFixture {
   void start_with(const std::vector<std::string>& names) {
     for (const std::string& name : names)
       add_upstream(name, {static_cast<std::uint16_t>(config->upstreams.size() + 1)}).retry_next_on = {
-          "connect"};
+          smtp::ReplyClass::connect};
     add_rule("*", names);
     start();
   }

@@ -179,7 +179,7 @@ TEST(Router, NextPasswordIsThatOfTheAccount) {
 
 TEST(Router, ExternalLogsInWithoutAPassword) {
   config::Upstream settings = upstream("x");
-  settings.auth = {"EXTERNAL"};
+  settings.auth = {sasl::Mechanism::external};
   settings.username.reset();
   settings.password = {};
   EXPECT_TRUE(router({settings}, {rule("*", {"x"})})->route("a@b").choices[0].login);
@@ -194,9 +194,9 @@ TEST(Router, Defaults) {
   const Upstream& x = built->upstreams().front();
   EXPECT_EQ(x.host, "smtp.example.net");
   EXPECT_THAT(x.endpoints, ElementsAre(Endpoint{587, TlsMode::starttls}));
-  EXPECT_THAT(x.mechanisms, ElementsAre("scram-sha-256-plus", "scram-sha-256", "scram-sha-1-plus",
-                                        "scram-sha-1", "plain", "login"));
-  EXPECT_THAT(x.retry_next_on, ElementsAre("connect", "tls", "auth", "quota", "rate", "sender"));
+  EXPECT_EQ(to_string(x.mechanisms),
+            "scram-sha-256-plus, scram-sha-256, scram-sha-1-plus, scram-sha-1, plain, login");
+  EXPECT_EQ(to_string(x.retry_next_on), "connect, tls, auth, quota, rate, sender");
   EXPECT_EQ(x.limits.connections, 10u);
   EXPECT_EQ(x.limits.message_size, std::nullopt);
   EXPECT_THAT(x.limits.rate, IsEmpty());
@@ -230,8 +230,8 @@ TEST(Router, FileGoesOverPresetGoesOverDefault) {
   settings.limits.quota_total = settings.limits.quota;
   settings.limits.recipients_per_connection = 500;
   settings.pipelining = config::Pipelining::off;
-  settings.auth = {"PLAIN"};
-  settings.retry_next_on = {"connect"};
+  settings.auth = {sasl::Mechanism::plain};
+  settings.retry_next_on = {smtp::ReplyClass::connect};
   const auto built = router({settings});
   const Upstream& x = built->upstreams()[0];
   EXPECT_EQ(x.limits.connections, 3u);
@@ -243,8 +243,8 @@ TEST(Router, FileGoesOverPresetGoesOverDefault) {
   EXPECT_EQ(x.limits.quota_total, *settings.limits.quota);
   EXPECT_EQ(x.limits.recipients_per_connection, 500u);
   EXPECT_EQ(x.pipelining, config::Pipelining::off);
-  EXPECT_THAT(x.mechanisms, ElementsAre("plain"));
-  EXPECT_THAT(x.retry_next_on, ElementsAre("connect"));
+  EXPECT_THAT(x.mechanisms, ElementsAre(sasl::Mechanism::plain));
+  EXPECT_EQ(x.retry_next_on, smtp::ReplyClasses{smtp::ReplyClass::connect});
 }
 
 TEST(Router, AnEmptyListLiftsAPresetsLimits) {
@@ -261,30 +261,30 @@ std::string standing_for(std::string name, std::string region = "") {
   const auto built = router({provider(std::move(name), std::move(region))});
   const Upstream& x = built->upstreams()[0];
   std::string text = x.host;
-  for (const auto& [port, tls] : x.endpoints) text += fmt::format(" {}{}", port, config::to_string(tls)[0]);
-  text += fmt::format(" {}", fmt::join(x.mechanisms, "+"));
+  for (const auto& [port, tls] : x.endpoints) text += fmt::format(" {}{}", port, to_string(tls)[0]);
+  text += fmt::format(" {}", to_string(x.mechanisms));
   text += fmt::format(" {}x{}x{}", x.limits.connections, x.limits.messages_per_connection,
                       x.limits.recipients_per_message);
   if (x.limits.message_size) text += fmt::format(" {}M", x.limits.message_size->count >> 20);
   if (!x.limits.rate.empty()) text += " " + config::to_string(x.limits.rate);
   if (!x.limits.quota.empty()) text += " " + config::to_string(x.limits.quota);
-  if (x.pipelining != config::Pipelining::ahead) text += fmt::format(" {}", config::to_string(x.pipelining));
+  if (x.pipelining != config::Pipelining::ahead) text += fmt::format(" {}", to_string(x.pipelining));
   return text;
 }
 
 TEST(Router, PresetsAndTheirRegions) {
-  const std::string ladder = " 587s 2525s 465i 25s plain+login ";
+  const std::string ladder = " 587s 2525s 465i 25s plain, login ";
   EXPECT_EQ(standing_for("mailgun"), "smtp.mailgun.org" + ladder + "10x100x100 25M");
   EXPECT_EQ(standing_for("mailgun", "us"), standing_for("mailgun"));
   EXPECT_EQ(standing_for("mailgun", "eu"), "smtp.eu.mailgun.org" + ladder + "10x100x100 25M");
   EXPECT_EQ(standing_for("sendgrid"), "smtp.sendgrid.net" + ladder + "10x5000x1000 30M");
   EXPECT_EQ(standing_for("sendgrid", "eu"), "smtp.eu.sendgrid.net" + ladder + "10x5000x1000 30M");
   EXPECT_EQ(standing_for("sendcloud"),
-            "smtp.sendcloud.net 587s 2525s 25s plain+login 10x100x100 transaction");
+            "smtp.sendcloud.net 587s 2525s 25s plain, login 10x100x100 transaction");
   EXPECT_EQ(standing_for("ses", "eu-west-1"),
-            "email-smtp.eu-west-1.amazonaws.com 587s 2587s 465i 2465i 25s plain+login 10x100x50 40M");
+            "email-smtp.eu-west-1.amazonaws.com 587s 2587s 465i 2465i 25s plain, login 10x100x50 40M");
   EXPECT_EQ(standing_for("gmail"),
-            "smtp.gmail.com 587s 465i plain+login 3x100x100 2000 messages/24h, 10000/24h");
+            "smtp.gmail.com 587s 465i plain, login 3x100x100 2000 messages/24h, 10000/24h");
   EXPECT_EQ(standing_for("office365"), "smtp.office365.com 587s login 3x100x500 30 messages/m 10000/24h");
 }
 

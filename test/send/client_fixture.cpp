@@ -34,9 +34,9 @@ mail::Envelope make_envelope(const std::string& sender, const std::vector<std::s
 ClientRun::ClientRun(Script script) : peer(loop, std::move(script)) {
   target.host = "smtp.example.net";
   target.port = 587;
-  target.encryption = send::Encryption::none;
+  target.tls_mode = send::TlsMode::none;
   target.hostname = "relay.example.com";
-  target.mechanisms = {"scram-sha-256", "plain", "login"};
+  target.mechanisms = {sasl::Mechanism::scram_sha_256, sasl::Mechanism::plain, sasl::Mechanism::login};
   peer.on_call = [this](const std::string& what) {
     if (what == "wake") transport->wake();
     if (what == "abort") transport->abort();

@@ -88,7 +88,7 @@ class ScramServer : public testing::Test {
     return "334 " + step.text + "\r\n";
   }
 
-  sasl::Server server_{"SCRAM-SHA-256", [](std::string_view name) {
+  sasl::Server server_{sasl::Mechanism::scram_sha_256, [](std::string_view name) {
                          return name == "ann" ? std::optional(Secret("secret")) : std::nullopt;
                        }};
 };
@@ -166,7 +166,7 @@ TEST(SmtpTransport, DialsWhatItWasTold) {
 
 TEST(SmtpTransport, HasNothingToSayAfterAFailedHandshake) {
   ClientRun run(script("TLS\n" + std::string(opening)));
-  run.target.encryption = Encryption::implicit;
+  run.target.tls_mode = TlsMode::implicit;
   run.peer.cut = Cut{0, 0, Cut::How::close};
   run.run();
   EXPECT_THAT(run.events, ElementsAre("open: starttls tls"));
@@ -184,7 +184,7 @@ TEST(SmtpTransport, TrustsNothingBetween220AndTheHandshake) {
       C: STARTTLS
       S: 220 Go ahead
     )" + injected));
-    run.target.encryption = Encryption::starttls;
+    run.target.tls_mode = TlsMode::starttls;
     expect_as_written(run);
     EXPECT_THAT(run.events, ElementsAre("open: starttls tls"));
   }

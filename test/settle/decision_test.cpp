@@ -47,12 +47,14 @@ const Event cut = trouble(Stage::data, Trouble::broken);
 const Event cancelled = trouble(Stage::data, Trouble::cancelled);
 const Event too_large = trouble(Stage::mail, Trouble::too_large);
 
-const std::vector<std::string> no_class;
-const std::vector<std::string> most_classes = {"connect", "tls", "auth", "rate", "quota", "temp", "sender"};
+constexpr smtp::ReplyClasses no_class;
+constexpr smtp::ReplyClasses most_classes = {ReplyClass::connect, ReplyClass::tls,  ReplyClass::auth,
+                                             ReplyClass::rate,    ReplyClass::quota, ReplyClass::temp,
+                                             ReplyClass::sender};
 const std::vector<RecipientState> all_pending(8, pending);
 const std::vector<RecipientState> all_doubtful(8, doubtful);
 
-Attempt first_attempt(const std::vector<std::string>& retry_next_on = no_class) {
+Attempt first_attempt(smtp::ReplyClasses retry_next_on = no_class) {
   return {.retry_next_on = retry_next_on, .before = all_pending, .backoff = 60s};
 }
 

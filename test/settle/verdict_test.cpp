@@ -238,7 +238,7 @@ TEST(Verdict, LostAfterTheDotIsInDoubt) {
   for (const Trouble trouble : {Trouble::broken, Trouble::cancelled, Trouble::malformed}) {
     const Verdict found = judge(Stage::final_dot, trouble);
     EXPECT_EQ(found, (Verdict{Action::retry, ReplyClass::temp, Scope::connection, true}));
-    EXPECT_FALSE(moves_on(found, {"temp"}));
+    EXPECT_FALSE(moves_on(found, {ReplyClass::temp}));
   }
 }
 
@@ -246,7 +246,8 @@ TEST(Verdict, LostAfterTheDotIsInDoubt) {
 TEST(Verdict, ATlsAlertBehindTheDotIsDoubt) {
   EXPECT_TRUE(judge(Stage::final_dot, Trouble::tls).in_doubt);
   for (const Stage stage : {Stage::mail, Stage::rcpt, Stage::data, Stage::final_dot})
-    EXPECT_FALSE(moves_on(judge(stage, Trouble::tls), {"connect", "tls", "auth", "sender"}));
+    EXPECT_FALSE(moves_on(judge(stage, Trouble::tls),
+                          {ReplyClass::connect, ReplyClass::tls, ReplyClass::auth, ReplyClass::sender}));
 }
 
 TEST(Verdict, WhatTheUpstreamCannotTake) {
@@ -260,17 +261,19 @@ TEST(Verdict, WhatTheUpstreamCannotTake) {
 }
 
 TEST(MovesOn, ByClass) {
-  const std::vector<std::string> classes = {"connect", "tls", "auth", "quota", "rate", "sender"};
+  const smtp::ReplyClasses classes = {ReplyClass::connect, ReplyClass::tls,  ReplyClass::auth,
+                                      ReplyClass::quota,   ReplyClass::rate, ReplyClass::sender};
   EXPECT_TRUE(moves_on(verdict(Stage::auth, "535 5.7.8 no"), classes));
   EXPECT_TRUE(moves_on(verdict(Stage::mail, "553 5.7.1 no"), classes));
   EXPECT_FALSE(moves_on(verdict(Stage::mail, "451 no"), classes));
   EXPECT_FALSE(moves_on(verdict(Stage::mail, "552 5.3.4 no"), classes));
-  EXPECT_TRUE(moves_on(verdict(Stage::mail, "552 5.3.4 no"), {"size"}));
+  EXPECT_TRUE(moves_on(verdict(Stage::mail, "552 5.3.4 no"), {ReplyClass::size}));
   EXPECT_FALSE(moves_on(verdict(Stage::auth, "535 5.7.8 no"), {}));
 }
 
 TEST(MovesOn, WhatWasRefusedNeverDoes) {
-  const std::vector<std::string> classes = {"none", "rcpt", "content", "suppressed"};
+  const smtp::ReplyClasses classes = {ReplyClass::none, ReplyClass::rcpt, ReplyClass::content,
+                                      ReplyClass::suppressed};
   EXPECT_FALSE(moves_on(verdict(Stage::rcpt, "550 no"), classes));
   EXPECT_FALSE(moves_on(verdict(Stage::final_dot, "550 no"), classes));
   EXPECT_FALSE(moves_on(verdict(Stage::final_dot, "250 ok"), classes));

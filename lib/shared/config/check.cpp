@@ -148,7 +148,9 @@ void check_numbers(Reader& reader, const Node& root, const Config& config) {
 // EXTERNAL (RFC 4422 A) logs in by the client's certificate.
 bool external_only(const Node& auth) {
   const std::vector<const Node*> names = scalars(auth);
-  const auto is_external = [](const Node* name) { return lower_case(name->text) == "external"; };
+  const auto is_external = [](const Node* name) {
+    return sasl::find_mechanism(name->text) == sasl::Mechanism::external;
+  };
   return !names.empty() && std::ranges::all_of(names, is_external);
 }
 
@@ -169,34 +171,6 @@ std::string_view exposure(const Upstream& upstream) {
   if (!upstream.tls_options.verify)
     return "'verify: none' sends the password to whoever answers: allowed to a host on loopback only";
   return {};
-}
-
-void check_mechanisms(Reader& reader, const Node& node) {
-  static const Names known = {
-      "plain",         "login",    "cram-md5",          "scram-sha-1", "scram-sha-1-plus",
-      "scram-sha-256", "external", "scram-sha-256-plus"};
-  static const Names later = {"xoauth2", "oauthbearer"};
-  for (const Node* item : scalars(node)) {
-    const std::string name = lower_case(item->text);
-    if (std::ranges::find(later, name) != later.end())
-      reader.error(item->place, fmt::format("the mechanism '{}' is not supported yet", item->text));
-    else if (std::ranges::find(known, name) == known.end())
-      reader.error(item->place, fmt::format("unknown mechanism '{}'{}", item->text, suggestion(name, known)));
-  }
-}
-
-void check_classes(Reader& reader, const Node& node) {
-  static const Names known = {"connect", "tls", "auth", "rate", "quota", "conn", "sender", "size", "temp"};
-  for (const Node* item : scalars(node)) {
-    if (item->text == "rcpt" || item->text == "content" || item->text == "suppressed")
-      reader.error(item->place,
-                   fmt::format("'{}' never moves a message on: the next upstream would be asked to "
-                               "send what this one rightly refused",
-                               item->text));
-    else if (std::ranges::find(known, item->text) == known.end())
-      reader.error(item->place,
-                   fmt::format("unknown reply class '{}'{}", item->text, suggestion(item->text, known)));
-  }
 }
 
 void check_sandbox(Reader& reader, const Node& node) {
@@ -231,8 +205,6 @@ void check_upstream(Reader& reader, const Node& node, const Place& place, const 
     reader.error(node.place_of(upstream.tls == TlsMode::none ? "tls" : "tls_options"),
                  std::string(exposure(upstream)));
   check_tls_options(reader, below(node, {"tls_options"}), upstream.tls_options);
-  check_mechanisms(reader, below(node, {"auth"}));
-  check_classes(reader, below(node, {"retry_next_on"}));
 }
 
 void check_upstreams(Reader& reader, const Node& root, const Config& config) {

@@ -20,8 +20,15 @@
 #include "shared/base/secret.hpp"
 #include "shared/config/limit.hpp"
 #include "shared/config/network.hpp"
+#include "shared/sasl/mechanism.hpp"
+#include "shared/smtp/pipelining.hpp"
+#include "shared/smtp/reply_class.hpp"
+#include "shared/smtp/tls_mode.hpp"
 
 namespace relayd::config {
+
+using smtp::Pipelining;
+using smtp::TlsMode;
 
 // Where in the file a value stands; line 0: not from a file (environment or default).
 struct Location {
@@ -51,9 +58,6 @@ struct SecretSource {
   // for the loop.
   Result<Secret> read() const;
 };
-
-enum class TlsMode { none, starttls, implicit };
-std::string_view to_string(TlsMode mode);
 
 enum class ListenerAuth { none, optional, required, accept_any };
 
@@ -142,14 +146,6 @@ struct UpstreamLimits {
   std::optional<std::chrono::seconds> idle = {};
 };
 
-// How commands are grouped towards a server that offers PIPELINING (RFC 2920).
-enum class Pipelining {
-  ahead,        // the next message's envelope rides behind the final dot of the present one
-  transaction,  // the commands of one message together
-  off,          // one command at a time
-};
-std::string_view to_string(Pipelining pipelining);
-
 enum class TlsVersion { tls1_2, tls1_3 };
 
 struct TlsOptions {
@@ -171,14 +167,14 @@ struct Upstream {
   std::vector<std::uint16_t> ports;  // tried in order; empty: the preset's, else by TLS mode (587, 465, 25)
   std::optional<TlsMode> tls;
   TlsOptions tls_options;
-  std::vector<std::string> auth;  // mechanisms, lower case as written; empty: the default order
+  std::vector<sasl::Mechanism> auth;  // in order of preference; empty: the default order
   std::optional<std::string> username;
   SecretSource password;
   SecretSource next_password;  // tried when the server refuses the other
   UpstreamLimits limits;
   std::optional<Pipelining> pipelining;
-  std::optional<std::vector<std::string>> retry_next_on;  // reply classes; absent: the default set
-  std::optional<std::string> sandbox_directory;  // a sandbox: keeps each message as a file, sends nothing
+  std::optional<smtp::ReplyClasses> retry_next_on;  // absent: the default set
+  std::optional<std::string> sandbox_directory;     // a sandbox: keeps each message as a file, sends nothing
   Location where;
 };
 

@@ -4,9 +4,11 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <utility>
 
 #include "shared/config/pin.hpp"
+#include "shared/config/suggest.hpp"
 #include "shared/config/value.hpp"
 
 namespace relayd::config {
@@ -103,7 +105,7 @@ void read_allow(Reader& reader, const Node& node, Listener& listener) {
 }
 
 void read_verify(Reader& reader, const Node& node, TlsOptions& options) {
-  static const Words<bool> words = {{"full", true}, {"none", false}};
+  static constexpr Word<bool> words[] = {{"full", true}, {"none", false}};
   read_word(reader, node, words, options.verify);
 }
 
@@ -136,84 +138,89 @@ void read_pattern_list(Reader& reader, const Node& node, Account& account) {
 
 // --- words ------------------------------------------------------------------------------------------------
 
-static const Words<TlsMode>& words_of(TlsMode) {
-  static const Words<TlsMode> words = {
-      {"none", TlsMode::none}, {"starttls", TlsMode::starttls}, {"implicit", TlsMode::implicit}};
-  return words;
-}
-
-static const Words<ListenerAuth>& words_of(ListenerAuth) {
-  static const Words<ListenerAuth> words = {{"none", ListenerAuth::none},
+static constexpr auto words_of(ListenerAuth) {
+  return std::to_array<Word<ListenerAuth>>({{"none", ListenerAuth::none},
                                             {"optional", ListenerAuth::optional},
                                             {"required", ListenerAuth::required},
-                                            {"accept-any", ListenerAuth::accept_any}};
-  return words;
+                                            {"accept-any", ListenerAuth::accept_any}});
 }
 
-static const Words<Limits::BareNewlines>& words_of(Limits::BareNewlines) {
+static constexpr auto words_of(Limits::BareNewlines) {
   using enum Limits::BareNewlines;
-  static const Words<Limits::BareNewlines> words = {{"normalise", normalise}, {"reject", reject}};
-  return words;
+  return std::to_array<Word<Limits::BareNewlines>>({{"normalise", normalise}, {"reject", reject}});
 }
 
-static const Words<Queue::InDoubt>& words_of(Queue::InDoubt) {
+static constexpr auto words_of(Queue::InDoubt) {
   using enum Queue::InDoubt;
-  static const Words<Queue::InDoubt> words = {{"retry", retry}, {"hold", hold}};
-  return words;
+  return std::to_array<Word<Queue::InDoubt>>({{"retry", retry}, {"hold", hold}});
 }
 
-static const Words<Pipelining>& words_of(Pipelining) {
-  static const Words<Pipelining> words = {
-      {"ahead", Pipelining::ahead}, {"transaction", Pipelining::transaction}, {"off", Pipelining::off}};
-  return words;
+static constexpr auto words_of(TlsVersion) {
+  return std::to_array<Word<TlsVersion>>({{"1.2", TlsVersion::tls1_2}, {"1.3", TlsVersion::tls1_3}});
 }
 
-static const Words<TlsVersion>& words_of(TlsVersion) {
-  static const Words<TlsVersion> words = {{"1.2", TlsVersion::tls1_2}, {"1.3", TlsVersion::tls1_3}};
-  return words;
+static constexpr auto words_of(LogFormat) {
+  return std::to_array<Word<LogFormat>>(
+      {{"auto", LogFormat::automatic}, {"text", LogFormat::text}, {"json", LogFormat::json}});
 }
 
-static const Words<LogFormat>& words_of(LogFormat) {
-  static const Words<LogFormat> words = {
-      {"auto", LogFormat::automatic}, {"text", LogFormat::text}, {"json", LogFormat::json}};
-  return words;
-}
-
-static const Words<LogLevel>& words_of(LogLevel) {
-  static const Words<LogLevel> words = {{"debug", LogLevel::debug},
+static constexpr auto words_of(LogLevel) {
+  return std::to_array<Word<LogLevel>>({{"debug", LogLevel::debug},
                                         {"info", LogLevel::info},
                                         {"warning", LogLevel::warning},
-                                        {"error", LogLevel::error}};
-  return words;
+                                        {"error", LogLevel::error}});
 }
 
-static const Words<LogAddresses>& words_of(LogAddresses) {
-  static const Words<LogAddresses> words = {{"full", LogAddresses::full}, {"masked", LogAddresses::masked}};
-  return words;
+static constexpr auto words_of(LogAddresses) {
+  return std::to_array<Word<LogAddresses>>({{"full", LogAddresses::full}, {"masked", LogAddresses::masked}});
 }
 
-static const Words<AccessVerdict>& words_of(AccessVerdict) {
-  static const Words<AccessVerdict> words = {{"accept", AccessVerdict::accept},
+static constexpr auto words_of(AccessVerdict) {
+  return std::to_array<Word<AccessVerdict>>({{"accept", AccessVerdict::accept},
                                              {"reject", AccessVerdict::reject},
                                              {"discard", AccessVerdict::discard},
-                                             {"hold", AccessVerdict::hold}};
-  return words;
+                                             {"hold", AccessVerdict::hold}});
 }
 
-// The word for a value, as the file has it.
-template <class E>
-static std::string_view word_for(E wanted) {
-  for (const auto& [word, value] : words_of(wanted))
-    if (value == wanted) return word;
-  return {};
+// --- lists of words ---------------------------------------------------------------------------------------
+
+static void read(Reader& reader, const Node& node, sasl::Mechanism& out) {
+  std::string text;
+  read(reader, node, text);
+  if (text.empty()) return;
+  const std::string name = lower_case(text);
+  std::vector<std::string_view> known;
+  for (const auto& [word, mechanism] : words_of(out)) known.push_back(word);
+  if (const auto mechanism = sasl::find_mechanism(name))
+    out = *mechanism;
+  else if (name == "xoauth2" || name == "oauthbearer")
+    reader.error(node.place, fmt::format("the mechanism '{}' is not supported yet", text));
+  else
+    reader.error(node.place, fmt::format("unknown mechanism '{}'{}", text, suggestion(name, known)));
 }
 
-std::string_view to_string(TlsMode mode) {
-  return word_for(mode);
+static void read(Reader& reader, const Node& node, smtp::ReplyClass& out) {
+  std::string text;
+  read(reader, node, text);
+  if (text.empty()) return;
+  const auto reply_class = find_word<smtp::ReplyClass>(text);
+  std::vector<std::string_view> known;
+  for (const auto& [word, value] : words_of(out))
+    if (value != smtp::ReplyClass::none && !smtp::refusals.has(value)) known.push_back(word);
+  if (reply_class && smtp::refusals.has(*reply_class))
+    reader.error(node.place, fmt::format("'{}' never moves a message on: the next upstream would be asked to "
+                                         "send what this one rightly refused",
+                                         text));
+  else if (std::ranges::find(known, text) != known.end())
+    out = *reply_class;
+  else
+    reader.error(node.place, fmt::format("unknown reply class '{}'{}", text, suggestion(text, known)));
 }
 
-std::string_view to_string(Pipelining pipelining) {
-  return word_for(pipelining);
+static void read(Reader& reader, const Node& node, smtp::ReplyClasses& out) {
+  std::vector<smtp::ReplyClass> classes;
+  read(reader, node, classes);
+  for (const smtp::ReplyClass one : classes) out.insert(one);
 }
 
 // --- keys -------------------------------------------------------------------------------------------------

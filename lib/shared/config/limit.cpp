@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <charconv>
 #include <limits>
 #include <optional>
-#include <utility>
 
 #include "shared/config/value.hpp"
 
@@ -17,8 +15,7 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, seconds>, 3> rate_periods{
-    {{"s", 1s}, {"m", 1min}, {"h", 1h}}};
+constexpr Word<seconds> rate_periods[] = {{"s", 1s}, {"m", 1min}, {"h", 1h}};
 
 // "30 messages/m" in its three parts.
 struct Limit {
@@ -34,8 +31,8 @@ std::optional<Limit> split(std::string_view text) {
   const auto [end, failure] = std::from_chars(text.data(), last, limit.count);
   if (failure != std::errc() || limit.count == 0) return {};
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  for (const Counted counted : {Counted::recipients, Counted::messages}) {
-    const std::string name = fmt::format(" {}", to_string(counted));
+  for (const auto& [word, counted] : words_of(Counted{})) {
+    const std::string name = fmt::format(" {}", word);
     if (!text.starts_with(name)) continue;
     limit.counted = counted;
     text.remove_prefix(name.size());
@@ -72,10 +69,6 @@ std::string list_text(const std::vector<T>& limits) {
 
 }  // namespace
 
-std::string_view to_string(Counted counted) {
-  return counted == Counted::recipients ? "recipients" : "messages";
-}
-
 std::string to_string(Rate rate) {
   std::string_view unit = "s";
   for (const auto& [name, period] : rate_periods)
@@ -89,7 +82,7 @@ std::string to_string(Quota quota) {
 
 std::string period_text(const Quota& quota) {
   if (quota.period == Quota::Period::sliding) return span_text(quota.span);
-  return quota.period == Quota::Period::day ? "day" : "month";
+  return std::string(word_for(quota.period));
 }
 
 std::string to_string(const std::vector<Rate>& rates) {
@@ -115,8 +108,8 @@ Result<Rate> parse_rate(std::string_view text) {
 Result<Quota> parse_quota(std::string_view text) {
   const std::optional<Limit> limit = split(text);
   if (limit) {
-    if (limit->period == "day") return Quota{limit->count, Quota::Period::day, {}, limit->counted};
-    if (limit->period == "month") return Quota{limit->count, Quota::Period::month, {}, limit->counted};
+    if (const auto period = find_word<Quota::Period>(limit->period))
+      return Quota{limit->count, *period, {}, limit->counted};
     if (const std::optional<seconds> span = span_of(limit->period))
       return Quota{limit->count, Quota::Period::sliding, *span, limit->counted};
   }

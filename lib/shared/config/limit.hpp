@@ -2,6 +2,7 @@
 // text.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -9,12 +10,19 @@
 #include <vector>
 
 #include "shared/base/result.hpp"
+#include "shared/base/words.hpp"
 
 namespace relayd::config {
 
 // What a limit counts.
 enum class Counted { recipients, messages };
-std::string_view to_string(Counted counted);
+constexpr auto words_of(Counted) {
+  using enum Counted;
+  return std::to_array<Word<Counted>>({{"recipients", recipients}, {"messages", messages}});
+}
+constexpr std::string_view to_string(Counted counted) {
+  return word_for(counted);
+}
 
 // In a second, minute or hour: "14/s" (recipients), "30 messages/m".
 struct Rate {
@@ -29,7 +37,7 @@ Result<Rate> parse_rate(std::string_view text);
 // In a calendar day or month, UTC: "50000/day", "1000000/month"; or in any span of so long: "2000
 // messages/24h".
 struct Quota {
-  enum class Period { day, month, sliding };
+  enum class Period { day, month, sliding };  // of the calendar, UTC; any span of so long
   static constexpr std::chrono::seconds shortest_span = std::chrono::minutes(1);
   static constexpr std::chrono::seconds longest_span = std::chrono::days(31);
 
@@ -39,6 +47,11 @@ struct Quota {
   Counted counted = Counted::recipients;
   bool operator==(const Quota&) const = default;
 };
+// A sliding one has no name: its span is written instead.
+constexpr auto words_of(Quota::Period) {
+  using enum Quota::Period;
+  return std::to_array<Word<Quota::Period>>({{"day", day}, {"month", month}});
+}
 std::string to_string(Quota quota);
 std::string period_text(const Quota& quota);  // "day", "month", "24h"
 Result<Quota> parse_quota(std::string_view text);

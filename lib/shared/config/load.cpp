@@ -76,8 +76,6 @@ void fill_defaults(Reader& reader, const Node& root, Config& config) {
     if (!listen->items[i].has("allow")) config.listeners[i].allow = loopback();
   if (config.listeners.empty())
     config.listeners = {default_listener("127.0.0.1:25"), default_listener("[::1]:25")};
-  for (Upstream& upstream : config.upstreams)
-    for (std::string& mechanism : upstream.auth) mechanism = lower_case(mechanism);
 }
 
 void put_in_order(std::vector<Diagnostic>& diagnostics) {

@@ -148,7 +148,7 @@ void read(Reader& reader, const Node& node, std::string& out) {
 }
 
 void read(Reader& reader, const Node& node, bool& out) {
-  static const Words<bool> words = {{"true", true}, {"false", false}};
+  static constexpr Word<bool> words[] = {{"true", true}, {"false", false}};
   read_word(reader, node, words, out);
 }
 

@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "shared/base/words.hpp"
 #include "shared/config/node.hpp"
 
 namespace relayd::config {
@@ -100,14 +101,11 @@ void read(Reader& reader, const Node& node, Quota& out);
 void read(Reader& reader, const Node& node, Network& out);
 void read(Reader& reader, const Node& node, SecretSource& out);
 
-// The words of a key that takes one of a few, with their values.
-template <class E>
-using Words = std::vector<std::pair<std::string_view, E>>;
-
 void complain_word(Reader& reader, const Node& node, const std::vector<std::string_view>& known);
 
-template <class E>
-void read_word(Reader& reader, const Node& node, const Words<E>& words, E& out) {
+// A key that takes one of a few words.
+template <class Words, class E>
+void read_word(Reader& reader, const Node& node, const Words& words, E& out) {
   const std::optional<std::string> text = reader.text(node, "a word");
   if (!text) return;
   std::vector<std::string_view> known;

@@ -1,40 +1,29 @@
 #include <fmt/format.h>
 
-#include <stdexcept>
-
 #include "shared/sasl/gsasl.hpp"
-#include "shared/sasl/mechanism.hpp"
 #include "shared/sasl/sasl.hpp"
 #include "shared/sasl/scram.hpp"
+#include "shared/sasl/traits.hpp"
 
 namespace relayd::sasl {
 
-namespace {
-
-const Mechanism& known(std::string_view name) {
-  const Mechanism* const mechanism = find_mechanism(name);
-  if (!mechanism) throw std::logic_error(fmt::format("unknown SASL mechanism {}", name));
-  return *mechanism;
-}
-
-}  // namespace
-
 struct Client::Implementation {
-  explicit Implementation(const Mechanism& chosen)
-      : mechanism(chosen), session(Session::Side::client, chosen.name) {}
+  explicit Implementation(Mechanism chosen)
+      : name(wire_name(chosen)), traits(traits_of(chosen)), session(Session::Side::client, name.c_str()) {}
 
-  const Mechanism& mechanism;
+  std::string name;
+  const Traits& traits;
   Session session;
   bool nameless = false;
   int steps = 0;
   bool complete = false;
 };
 
-Client::Client(std::string_view mechanism, const Credential& credential,
+Client::Client(Mechanism mechanism, const Credential& credential,
                const std::optional<ChannelBinding>& binding)
-    : implementation_(std::make_unique<Implementation>(known(mechanism))) {
+    : implementation_(std::make_unique<Implementation>(mechanism)) {
   Session& session = implementation_->session;
-  if (equal_names(mechanism, "EXTERNAL")) {
+  if (mechanism == Mechanism::external) {
     if (!credential.username.empty()) session.set(Property::authorization_identity, credential.username);
     return;
   }
@@ -43,7 +32,7 @@ Client::Client(std::string_view mechanism, const Credential& credential,
   session.set(Property::password, credential.password.reveal());
   // A plain SCRAM never sees the binding: libgsasl 2.2 fails when it has one. So its GS2 flag is "n", where
   // "y" could tell a server that somebody took -PLUS out of its offer; verified TLS leaves nobody who could.
-  if (implementation_->mechanism.binds() && binding)
+  if (implementation_->traits.binds && binding)
     session.set(binding->type == "tls-exporter" ? Property::tls_exporter : Property::tls_unique,
                 encode(binding->data));
 }
@@ -51,10 +40,10 @@ Client::Client(std::string_view mechanism, const Credential& credential,
 Client::~Client() = default;
 
 bool Client::has_initial_response() const {
-  return implementation_->mechanism.initial_response;
+  return implementation_->traits.initial_response;
 }
 bool Client::needs_derivation() const {
-  return implementation_->mechanism.scram && implementation_->steps == 1;
+  return implementation_->traits.scram && implementation_->steps == 1;
 }
 bool Client::complete() const {
   return implementation_->complete;
@@ -64,7 +53,7 @@ Result<std::string> Client::step(std::string_view challenge) {
   Implementation& self = *implementation_;
   const std::optional<std::string> decoded = decode(challenge);
   if (!decoded) return Error{"the server's challenge is not base64"};
-  if (self.nameless) return Error{fmt::format("{} needs a username", self.mechanism.name)};
+  if (self.nameless) return Error{fmt::format("{} needs a username", self.name)};
   if (self.complete) return Error{"the server goes on asking after the exchange has ended"};
   if (needs_derivation()) {
     const Result<bool> sound = check_server_first(*decoded);
@@ -84,7 +73,7 @@ Result<std::string> Client::step(std::string_view challenge) {
     case Session::Outcome::fault:
       break;
   }
-  return Error{fmt::format("{}: {}", self.mechanism.name, step.reason)};
+  return Error{fmt::format("{}: {}", self.name, step.reason)};
 }
 
 }  // namespace relayd::sasl

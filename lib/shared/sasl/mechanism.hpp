@@ -1,23 +1,63 @@
-// Mechanism: what there is to know of each SASL mechanism that may be used. Private to this room.
+// Mechanism: the SASL mechanisms that may be used, and their names. A plain value.
+//
+// Everything else that libgsasl knows (NTLM, GSSAPI, DIGEST-MD5, …) cannot be reached. What there is to know
+// of each stands in mechanism.cpp.
 #pragma once
 
+#include <array>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
+
+#include "shared/base/ascii.hpp"
+#include "shared/base/words.hpp"
 
 namespace relayd::sasl {
 
-struct Mechanism {
-  const char* name;
-  bool initial_response;    // the client speaks first
-  bool scram;               // its second client step derives a key, from what the server says
-  bool server;              // offered to clients
-  int server_derives_from;  // the first server step that may derive a key
-
-  bool binds() const { return std::string_view(name).ends_with("-PLUS"); }
+// Strongest first.
+enum class Mechanism {
+  scram_sha_256_plus,  // RFC 7677
+  scram_sha_256,       // RFC 7677
+  scram_sha_1_plus,    // RFC 5802
+  scram_sha_1,         // RFC 5802
+  plain,               // RFC 4616
+  login,               // no RFC; draft-murchison-sasl-login
+  cram_md5,            // RFC 2195; only where it is named
+  external,            // RFC 4422 A; only where it is named
 };
 
-bool equal_names(std::string_view a, std::string_view b);
+// As the configuration has them; any case is taken.
+constexpr auto words_of(Mechanism) {
+  using enum Mechanism;
+  return std::to_array<Word<Mechanism>>({{"scram-sha-256-plus", scram_sha_256_plus},
+                                         {"scram-sha-256", scram_sha_256},
+                                         {"scram-sha-1-plus", scram_sha_1_plus},
+                                         {"scram-sha-1", scram_sha_1},
+                                         {"plain", plain},
+                                         {"login", login},
+                                         {"cram-md5", cram_md5},
+                                         {"external", external}});
+}
+constexpr std::string_view to_string(Mechanism mechanism) {
+  return word_for(mechanism);
+}
 
-// Any case. Null for an unknown one.
-const Mechanism* find_mechanism(std::string_view name);
+// On the wire: "SCRAM-SHA-256".
+inline std::string wire_name(Mechanism mechanism) {
+  return ascii::upper(to_string(mechanism));
+}
+
+// Any case. Nothing for an unknown one.
+inline std::optional<Mechanism> find_mechanism(std::string_view name) {
+  return find_word<Mechanism>(ascii::lower(name));
+}
+
+// "plain, login"
+inline std::string to_string(const std::vector<Mechanism>& mechanisms) {
+  std::string text;
+  for (const Mechanism one : mechanisms) text.append(text.empty() ? "" : ", ").append(to_string(one));
+  return text;
+}
 
 }  // namespace relayd::sasl

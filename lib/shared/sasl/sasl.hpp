@@ -1,8 +1,8 @@
 // SASL (RFC 4422) as SMTP AUTH uses it: one exchange, base64 in, base64 out. Mechanisms by libgsasl.
 //
 // Stands under send (client) and accept (server). Knows no sockets and no SMTP codes. A step may take
-// milliseconds (SCRAM derives a key): run it on a helper thread when needs_derivation() says so. Only the
-// mechanisms of the table in mechanism.cpp exist; what else the library could do stays off.
+// milliseconds (SCRAM derives a key): run it on a helper thread when needs_derivation() says so. The
+// mechanisms are those of mechanism.hpp; what else the library could do stays off.
 #pragma once
 
 #include <functional>
@@ -16,6 +16,7 @@
 #include "shared/base/channel_binding.hpp"
 #include "shared/base/result.hpp"
 #include "shared/base/secret.hpp"
+#include "shared/sasl/mechanism.hpp"
 
 namespace relayd::sasl {
 
@@ -24,18 +25,18 @@ struct Credential {
   Secret password;
 };
 
-// Picks the first of `preferred` (any case) that the server `offered` (any case), that we know, that is not
-// among the `refused`, and that can be done: -PLUS needs a channel binding. Upper case; empty: none.
-std::string choose(const std::vector<std::string>& preferred, const std::vector<std::string>& offered,
-                   const std::optional<ChannelBinding>& binding = {},
-                   const std::vector<std::string>& refused = {});
-bool is_known(std::string_view mechanism);
+// Picks the first of `preferred` that the server `offered` (any case), that is not among the `refused`, and
+// that can be done: -PLUS needs a channel binding.
+std::optional<Mechanism> choose(const std::vector<Mechanism>& preferred,
+                                const std::vector<std::string>& offered,
+                                const std::optional<ChannelBinding>& binding = {},
+                                const std::vector<Mechanism>& refused = {});
 
 class Client {
  public:
-  // `mechanism` is a known one, any case; only -PLUS looks at the binding. EXTERNAL asks for the username as
-  // the identity to act as, or for whatever the certificate stands for when there is none (RFC 4422 A).
-  Client(std::string_view mechanism, const Credential& credential,
+  // Only -PLUS looks at the binding. EXTERNAL asks for the username as the identity to act as, or for
+  // whatever the certificate stands for when there is none (RFC 4422 A).
+  Client(Mechanism mechanism, const Credential& credential,
          const std::optional<ChannelBinding>& binding = {});
   ~Client();
 
@@ -84,9 +85,9 @@ class Server {
   // Nothing when there is no such user.
   using Lookup = std::function<std::optional<Stored>(std::string_view username)>;
 
-  // `binding` is that of the connection; a client that could have used it and was made to believe that we
-  // offer no -PLUS is refused (RFC 5802 6).
-  Server(std::string_view mechanism, Lookup lookup, std::optional<ChannelBinding> binding = {});
+  // `mechanism` is one of server_mechanisms(). `binding` is that of the connection; a client that could have
+  // used it and was made to believe that we offer no -PLUS is refused (RFC 5802 6).
+  Server(Mechanism mechanism, Lookup lookup, std::optional<ChannelBinding> binding = {});
   ~Server();
 
   struct Step {

@@ -60,7 +60,7 @@ Result<bool> check_server_first(std::string_view message) {
 
 Result<ScramSecret> parse_scram_secret(std::string_view text) {
   const Error wrong{"not of the form SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY"};
-  if (!equal_names(take_until(text, '$'), "SCRAM-SHA-256")) return wrong;
+  if (find_mechanism(take_until(text, '$')) != Mechanism::scram_sha_256) return wrong;
   const Result<unsigned> iterations = parse_iterations(take_until(text, ':'));
   if (!iterations) return Error{iterations.error()};
   std::optional<std::string> salt = decode(take_until(text, '$'));

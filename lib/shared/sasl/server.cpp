@@ -3,8 +3,8 @@
 #include <stdexcept>
 
 #include "shared/sasl/gsasl.hpp"
-#include "shared/sasl/mechanism.hpp"
 #include "shared/sasl/sasl.hpp"
+#include "shared/sasl/traits.hpp"
 
 namespace relayd::sasl {
 
@@ -13,11 +13,11 @@ namespace {
 // For a name that nobody has: the exchange goes on as for any other, and fails at its end.
 const char* const nobodys_password = "\x01 no account has this password";
 
-const Mechanism& offered(std::string_view name) {
-  const Mechanism* const mechanism = find_mechanism(name);
-  if (!mechanism || !mechanism->server)
-    throw std::logic_error(fmt::format("unknown SASL mechanism {}", name));
-  return *mechanism;
+const Traits& offered(Mechanism mechanism) {
+  const Traits& traits = traits_of(mechanism);
+  if (!traits.server)
+    throw std::logic_error(fmt::format("{} is not offered to clients", wire_name(mechanism)));
+  return traits;
 }
 
 // Equal time for equal lengths; the length of a password is no secret worth more.
@@ -44,11 +44,12 @@ ScramSecret made_up_secret(std::string_view name, unsigned iterations) {
 }
 
 struct Server::Implementation {
-  Implementation(const Mechanism& chosen, Lookup accounts, std::optional<ChannelBinding> channel)
-      : mechanism(chosen),
+  Implementation(Mechanism chosen, Lookup accounts, std::optional<ChannelBinding> channel)
+      : traits(offered(chosen)),
         lookup(std::move(accounts)),
         binding(std::move(channel)),
-        session(Session::Side::server, chosen.name, [this](Property wanted) { return provide(wanted); }) {}
+        session(Session::Side::server, wire_name(chosen).c_str(),
+                [this](Property wanted) { return provide(wanted); }) {}
 
   bool set(Property property, std::string_view value) {
     session.set(property, value);
@@ -93,7 +94,7 @@ struct Server::Implementation {
     return equal_secrets(given.reveal(), std::get<Secret>(stored).reveal());
   }
 
-  const Mechanism& mechanism;
+  const Traits& traits;
   Lookup lookup;
   std::optional<ChannelBinding> binding;
   Session session;
@@ -101,18 +102,17 @@ struct Server::Implementation {
   int steps = 0;
 };
 
-Server::Server(std::string_view mechanism, Lookup lookup, std::optional<ChannelBinding> binding)
-    : implementation_(
-          std::make_unique<Implementation>(offered(mechanism), std::move(lookup), std::move(binding))) {}
+Server::Server(Mechanism mechanism, Lookup lookup, std::optional<ChannelBinding> binding)
+    : implementation_(std::make_unique<Implementation>(mechanism, std::move(lookup), std::move(binding))) {}
 
 Server::~Server() = default;
 
 bool Server::needs_derivation() const {
-  return implementation_->steps >= implementation_->mechanism.server_derives_from;
+  return implementation_->steps >= implementation_->traits.server_derives_from;
 }
 
 Server::Step Server::begin(const std::optional<std::string>& initial_response) {
-  if (implementation_->mechanism.initial_response)
+  if (implementation_->traits.initial_response)
     return initial_response ? step(*initial_response) : Step{Step::Kind::challenge, ""};
   Step first = step("");
   return initial_response ? step(*initial_response) : first;
@@ -123,7 +123,7 @@ Server::Step Server::step(std::string_view response) {
   const std::optional<std::string> decoded = decode(response);
   if (!decoded) return {Step::Kind::failure, "the response is not base64", true};
   // libgsasl would ask again, and again.
-  if (self.mechanism.initial_response && decoded->empty() && self.steps == 0)
+  if (self.traits.initial_response && decoded->empty() && self.steps == 0)
     return {Step::Kind::failure, "the response is empty", true};
   ++self.steps;
   const Session::Step step = self.session.step(*decoded);

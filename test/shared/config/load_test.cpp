@@ -164,7 +164,7 @@ upstreams:
   EXPECT_TRUE(office.tls_options.verify);
   EXPECT_EQ(office.tls_options.name, "mail.example.net");
   EXPECT_EQ(office.tls_options.min_version, TlsVersion::tls1_3);
-  EXPECT_THAT(office.auth, ElementsAre("scram-sha-256", "plain"));
+  EXPECT_THAT(office.auth, ElementsAre(sasl::Mechanism::scram_sha_256, sasl::Mechanism::plain));
   EXPECT_EQ(office.username, "relay");
   EXPECT_EQ(office.password.kind, SecretSource::Kind::command);
   EXPECT_THAT(office.password.command, ElementsAre("/bin/get", "office"));
@@ -182,8 +182,7 @@ upstreams:
   EXPECT_EQ(office.limits.recipients_per_connection, 40u);
   EXPECT_EQ(office.pipelining, Pipelining::transaction);
   EXPECT_THAT(office.next_password.command, ElementsAre("/bin/get", "next"));
-  ASSERT_TRUE(office.retry_next_on.has_value());
-  EXPECT_THAT(*office.retry_next_on, ElementsAre("connect", "tls"));
+  EXPECT_EQ(office.retry_next_on, (smtp::ReplyClasses{smtp::ReplyClass::connect, smtp::ReplyClass::tls}));
   EXPECT_EQ(config.upstreams[2].host, "::1");
   EXPECT_THAT(config.upstreams[2].ports, ElementsAre(2525));
 }

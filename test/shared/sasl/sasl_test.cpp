@@ -4,8 +4,12 @@
 
 #include <string>
 
+#include "shared/sasl/traits.hpp"
+
 namespace relayd::sasl {
 namespace {
+
+using enum Mechanism;
 
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -58,7 +62,7 @@ struct Ending {
 };
 
 // Both sides against each other, as an SMTP session carries them.
-Ending talk(const char* mechanism, const Credential& who,
+Ending talk(Mechanism mechanism, const Credential& who,
             const std::optional<ChannelBinding>& clients = exporter,
             const std::optional<ChannelBinding>& servers = exporter) {
   Client client(mechanism, who, clients);
@@ -78,7 +82,7 @@ Ending talk(const char* mechanism, const Credential& who,
   return {};
 }
 
-class EveryMechanism : public testing::TestWithParam<const char*> {};
+class EveryMechanism : public testing::TestWithParam<Mechanism> {};
 
 TEST_P(EveryMechanism, TakesTheRightPasswordAndKnowsTheUser) {
   const Ending ending = talk(GetParam(), credential());
@@ -103,12 +107,12 @@ TEST_P(EveryMechanism, ChecksAgainstAKeptScramSecret) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sasl, EveryMechanism,
-                         testing::Values("PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"));
+                         testing::Values(plain, login, scram_sha_256, scram_sha_256_plus));
 
 // --- channel binding ---
 
 // What the client says first, without base64.
-std::string opening(const char* mechanism, const std::optional<ChannelBinding>& binding) {
+std::string opening(Mechanism mechanism, const std::optional<ChannelBinding>& binding) {
   Client client(mechanism, credential(), binding);
   const Result<std::string> first = client.step("");
   return first ? plain_text(*first) : first.error();
@@ -117,31 +121,29 @@ std::string opening(const char* mechanism, const std::optional<ChannelBinding>& 
 TEST(SaslBinding, BothEndsMustSeeTheSameConnection) {
   const ChannelBinding other{"tls-exporter", "another connection"};
   const ChannelBinding unique{"tls-unique", exporter.data};
-  EXPECT_FALSE(talk("SCRAM-SHA-256-PLUS", credential(), exporter, other).server_accepts);
-  EXPECT_FALSE(talk("SCRAM-SHA-256-PLUS", credential(), exporter, unique).server_accepts);
-  EXPECT_FALSE(talk("SCRAM-SHA-256-PLUS", credential(), exporter, std::nullopt).server_accepts);
-  EXPECT_TRUE(talk("SCRAM-SHA-256-PLUS", credential(), unique, unique).client_complete);
+  EXPECT_FALSE(talk(scram_sha_256_plus, credential(), exporter, other).server_accepts);
+  EXPECT_FALSE(talk(scram_sha_256_plus, credential(), exporter, unique).server_accepts);
+  EXPECT_FALSE(talk(scram_sha_256_plus, credential(), exporter, std::nullopt).server_accepts);
+  EXPECT_TRUE(talk(scram_sha_256_plus, credential(), unique, unique).client_complete);
 }
 
 TEST(SaslBinding, IsNamedInTheGs2Header) {
-  EXPECT_TRUE(opening("SCRAM-SHA-256-PLUS", exporter).starts_with("p=tls-exporter,,n=user,r="));
-  EXPECT_TRUE(opening("SCRAM-SHA-1-PLUS", exporter).starts_with("p=tls-exporter,,n=user,r="));
-  EXPECT_TRUE(
-      opening("SCRAM-SHA-256-PLUS", ChannelBinding{"tls-unique", "x"}).starts_with("p=tls-unique,,n="));
-  EXPECT_TRUE(opening("SCRAM-SHA-256", exporter).starts_with("n,,n=user,r="));
+  EXPECT_TRUE(opening(scram_sha_256_plus, exporter).starts_with("p=tls-exporter,,n=user,r="));
+  EXPECT_TRUE(opening(scram_sha_1_plus, exporter).starts_with("p=tls-exporter,,n=user,r="));
+  EXPECT_TRUE(opening(scram_sha_256_plus, ChannelBinding{"tls-unique", "x"}).starts_with("p=tls-unique,,n="));
+  EXPECT_TRUE(opening(scram_sha_256, exporter).starts_with("n,,n=user,r="));
 }
 
 TEST(SaslBinding, MissingItPlusDoesNotBegin) {
-  Client client("SCRAM-SHA-256-PLUS", credential());
+  Client client(scram_sha_256_plus, credential());
   EXPECT_FALSE(client.step(""));
 }
 
 TEST(SaslBinding, AClientFromWhichPlusWasHiddenIsRefused) {
   // y,,n=user,r=abc: it could bind, and was told that we cannot (RFC 5802 6).
-  EXPECT_EQ(Server("SCRAM-SHA-256", lookup, exporter).begin("eSwsbj11c2VyLHI9YWJj").kind,
+  EXPECT_EQ(Server(scram_sha_256, lookup, exporter).begin("eSwsbj11c2VyLHI9YWJj").kind,
             Server::Step::Kind::failure);
-  EXPECT_EQ(Server("SCRAM-SHA-256", lookup).begin("eSwsbj11c2VyLHI9YWJj").kind,
-            Server::Step::Kind::challenge);
+  EXPECT_EQ(Server(scram_sha_256, lookup).begin("eSwsbj11c2VyLHI9YWJj").kind, Server::Step::Kind::challenge);
 }
 
 // --- what a server keeps ---
@@ -174,8 +176,8 @@ TEST(ScramSecret, WhatIsNoneIsRefused) {
 
 TEST(SaslServer, ANameThatNobodyHasLooksLikeOneThatIsKept) {
   const auto salt_for = [](const std::string& name) {
-    Server server("SCRAM-SHA-256", lookup);
-    const std::string first = plain_text(server.begin(*Client("SCRAM-SHA-256", {name, {}}).step("")).text);
+    Server server(scram_sha_256, lookup);
+    const std::string first = plain_text(server.begin(*Client(scram_sha_256, {name, {}}).step("")).text);
     return first.substr(first.find(",s="));
   };
   EXPECT_EQ(salt_for("kept"), ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
@@ -185,59 +187,59 @@ TEST(SaslServer, ANameThatNobodyHasLooksLikeOneThatIsKept) {
 }
 
 TEST(SaslServer, SaysWhenAStepMayTakeLong) {
-  Server plain("PLAIN", lookup);
-  EXPECT_TRUE(plain.needs_derivation());
-  Server scram("SCRAM-SHA-256", lookup);
+  Server in_clear(plain, lookup);
+  EXPECT_TRUE(in_clear.needs_derivation());
+  Server scram(scram_sha_256, lookup);
   EXPECT_FALSE(scram.needs_derivation());
-  scram.begin(*Client("SCRAM-SHA-256", credential()).step(""));
+  scram.begin(*Client(scram_sha_256, credential()).step(""));
   EXPECT_TRUE(scram.needs_derivation());
-  Server login("LOGIN", lookup);
-  EXPECT_FALSE(login.needs_derivation());
-  login.begin("dXNlcg==");
-  EXPECT_TRUE(login.needs_derivation());
+  Server in_two_steps(login, lookup);
+  EXPECT_FALSE(in_two_steps.needs_derivation());
+  in_two_steps.begin("dXNlcg==");
+  EXPECT_TRUE(in_two_steps.needs_derivation());
 }
 
 TEST(SaslServer, NobodyActsForAnother) {
-  const auto plain = [](std::string_view message) {
-    return Server("PLAIN", lookup).begin(base64(message)).kind == Server::Step::Kind::success;
+  const auto takes = [](std::string_view message) {
+    return Server(plain, lookup).begin(base64(message)).kind == Server::Step::Kind::success;
   };
   using namespace std::string_view_literals;
-  EXPECT_TRUE(plain("\0user\0pencil"sv));
-  EXPECT_TRUE(plain("user\0user\0pencil"sv));
-  EXPECT_FALSE(plain("kept\0user\0pencil"sv));
+  EXPECT_TRUE(takes("\0user\0pencil"sv));
+  EXPECT_TRUE(takes("user\0user\0pencil"sv));
+  EXPECT_FALSE(takes("kept\0user\0pencil"sv));
 }
 
 TEST(SaslClient, PlainIsNulSeparated) {
-  Client client("plain", {"a", Secret("b")});
+  Client client(plain, {"a", Secret("b")});
   EXPECT_EQ(*client.step(""), "AGEAYg==");  // NUL a NUL b, RFC 4616 2
   EXPECT_TRUE(client.complete());
   EXPECT_FALSE(client.step("UGFzc3dvcmQ6"));  // a 334 after all that PLAIN has to say
 }
 
 TEST(SaslClient, ExternalNamesWhoToActAs) {
-  EXPECT_EQ(*Client("external", {"", {}}).step(""), "");
-  Client named("EXTERNAL", {"bob", {}});
+  EXPECT_EQ(*Client(external, {"", {}}).step(""), "");
+  Client named(external, {"bob", {}});
   EXPECT_TRUE(named.has_initial_response());
   EXPECT_EQ(*named.step(""), "Ym9i");
   EXPECT_TRUE(named.complete());
 }
 
 TEST(SaslClient, NothingIsSentForNobody) {
-  for (const char* mechanism : {"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"})
-    EXPECT_FALSE(Client(mechanism, {"", Secret("pencil")}).step("")) << mechanism;
+  for (const Mechanism mechanism : {plain, login, cram_md5, scram_sha_256})
+    EXPECT_FALSE(Client(mechanism, {"", Secret("pencil")}).step("")) << to_string(mechanism);
 }
 
 TEST(SaslClient, AHugeChallengeIsAnErrorAndNothingWorse) {
   const std::string huge(64 * 1024, 'A');
-  for (const char* mechanism : {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-1"}) {
+  for (const Mechanism mechanism : {plain, scram_sha_256, scram_sha_1}) {
     Client client(mechanism, credential());
     ASSERT_TRUE(client.step(""));
-    EXPECT_FALSE(client.step(huge)) << mechanism;
+    EXPECT_FALSE(client.step(huge)) << to_string(mechanism);
   }
 }
 
 TEST(SaslClient, CramMd5MatchesItsRfc) {
-  Client client("CRAM-MD5", {"tim", Secret("tanstaaftanstaaf")});
+  Client client(cram_md5, {"tim", Secret("tanstaaftanstaaf")});
   // RFC 2195 2
   const Result<std::string> answer = client.step("PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+");
   ASSERT_TRUE(answer) << answer.error();
@@ -253,7 +255,7 @@ std::string server_first(Client& client, const std::string& rest) {
 class ServerFirst : public testing::TestWithParam<const char*> {};
 
 TEST_P(ServerFirst, OutOfBoundsEndsTheExchangeBeforeAnyDerivation) {
-  for (const char* mechanism : {"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1"}) {
+  for (const Mechanism mechanism : {scram_sha_256, scram_sha_256_plus, scram_sha_1}) {
     Client client(mechanism, credential(), exporter);
     const Result<std::string> answer = client.step(server_first(client, GetParam()));
     ASSERT_FALSE(answer);
@@ -271,65 +273,76 @@ INSTANTIATE_TEST_SUITE_P(Sasl, ServerFirst,
 
 TEST(SaslClient, AServersErrorOrDemandInsteadOfANonceEndsTheExchange) {
   for (const char* message : {"e=other-error", "m=must,r=x,s=QSXC,i=4096", ",,", "r="}) {
-    Client client("SCRAM-SHA-256", credential());
+    Client client(scram_sha_256, credential());
     ASSERT_TRUE(client.step(""));
     EXPECT_FALSE(client.step(base64(message))) << message;
   }
 }
 
 TEST(SaslClient, ASaltOf100KilobytesIsRefused) {
-  Client client("SCRAM-SHA-256", credential());
+  Client client(scram_sha_256, credential());
   EXPECT_FALSE(client.step(server_first(client, ",s=" + std::string(100'000, 'A') + ",i=4096")));
 }
 
 TEST(SaslClient, AnExtensionAfterTheCountIsIgnored) {
-  Client client("SCRAM-SHA-256", credential());
+  Client client(scram_sha_256, credential());
   EXPECT_TRUE(client.step(server_first(client, ",s=QSXC,i=4096,x=y")));  // RFC 5802 5.1
 }
 
 TEST(SaslClient, AServerThatEndsEarlyProvedNothing) {
-  Client client("SCRAM-SHA-256", credential());
+  Client client(scram_sha_256, credential());
   ASSERT_TRUE(client.step(""));
   EXPECT_FALSE(client.complete());  // a 235 now is a lie
 }
 
 TEST(SaslClient, AForeignNonceIsRefused) {
-  Client client("SCRAM-SHA-256", credential());
+  Client client(scram_sha_256, credential());
   ASSERT_TRUE(client.step(""));
   EXPECT_FALSE(client.step(base64("r=other,s=QSXCR+Q6sek8bf92,i=4096")));
 }
 
 TEST(SaslServer, GarbageIsAFailureAndNothingWorse) {
-  for (const char* mechanism : {"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"})
+  for (const Mechanism mechanism : {plain, login, scram_sha_256, scram_sha_256_plus})
     for (const char* text : {"=", "====", "*", "A", "AAAA", "!!!!", "AGEAYgBj", "AAAAAAAAAAAAAAAA"}) {
       Server server(mechanism, lookup);
       Server::Step step = server.step(text);
       for (int round = 0; round < 3 && step.kind == Server::Step::Kind::challenge; ++round)
         step = server.step(text);
-      EXPECT_EQ(step.kind, Server::Step::Kind::failure) << mechanism << " took " << text;
+      EXPECT_EQ(step.kind, Server::Step::Kind::failure) << to_string(mechanism) << " took " << text;
     }
 }
 
 TEST(Sasl, ChoosesByOurOrderAmongWhatIsOffered) {
-  EXPECT_EQ(choose({"scram-sha-256", "plain", "login"}, {"LOGIN", "PLAIN", "NTLM"}), "PLAIN");
-  EXPECT_EQ(choose({"scram-sha-256"}, {"PLAIN"}), "");
-  EXPECT_EQ(choose({"ntlm"}, {"NTLM"}), "");
-  EXPECT_EQ(choose({"EXTERNAL", "plain"}, {"plain", "external"}), "EXTERNAL");
-  EXPECT_FALSE(is_known("DIGEST-MD5"));
+  EXPECT_EQ(choose({scram_sha_256, plain, login}, {"LOGIN", "PLAIN", "NTLM"}), plain);
+  EXPECT_EQ(choose({scram_sha_256}, {"PLAIN"}), std::nullopt);
+  EXPECT_EQ(choose({external, plain}, {"plain", "external"}), external);
+}
+
+TEST(Sasl, NamesAreKnownInAnyCase) {
+  EXPECT_EQ(find_mechanism("Scram-SHA-256-plus"), scram_sha_256_plus);
+  EXPECT_EQ(find_mechanism("DIGEST-MD5"), std::nullopt);
+  EXPECT_EQ(find_mechanism(""), std::nullopt);
+  EXPECT_EQ(wire_name(cram_md5), "CRAM-MD5");
+  EXPECT_EQ(to_string({plain, external}), "plain, external");
+}
+
+TEST(Sasl, EveryMechanismHasItsTraits) {
+  for (const auto& [word, mechanism] : words_of(Mechanism{}))
+    EXPECT_EQ(traits_of(mechanism).mechanism, mechanism) << word;
 }
 
 TEST(Sasl, PlusIsChosenWhereTheConnectionCanBeBound) {
-  const std::vector<std::string> preferred = {"scram-sha-256-plus", "scram-sha-256", "plain"};
+  const std::vector<Mechanism> preferred = {scram_sha_256_plus, scram_sha_256, plain};
   EXPECT_EQ(choose(preferred, {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}, exporter),
-            "SCRAM-SHA-256-PLUS");
-  EXPECT_EQ(choose(preferred, {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}), "SCRAM-SHA-256");
-  EXPECT_EQ(choose(preferred, {"PLAIN", "SCRAM-SHA-256"}, exporter), "SCRAM-SHA-256");
+            scram_sha_256_plus);
+  EXPECT_EQ(choose(preferred, {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}), scram_sha_256);
+  EXPECT_EQ(choose(preferred, {"PLAIN", "SCRAM-SHA-256"}, exporter), scram_sha_256);
 }
 
 TEST(Sasl, WhatWasRefusedIsNotChosenAgain) {
-  const std::vector<std::string> preferred = {"scram-sha-256", "plain", "login"};
-  EXPECT_EQ(choose(preferred, {"PLAIN", "LOGIN", "SCRAM-SHA-256"}, {}, {"SCRAM-SHA-256"}), "PLAIN");
-  EXPECT_EQ(choose(preferred, {"PLAIN", "SCRAM-SHA-256"}, {}, {"scram-sha-256", "Plain"}), "");
+  const std::vector<Mechanism> preferred = {scram_sha_256, plain, login};
+  EXPECT_EQ(choose(preferred, {"PLAIN", "LOGIN", "SCRAM-SHA-256"}, {}, {scram_sha_256}), plain);
+  EXPECT_EQ(choose(preferred, {"PLAIN", "SCRAM-SHA-256"}, {}, {scram_sha_256, plain}), std::nullopt);
 }
 
 TEST(Sasl, ServersOfferPlusWhereItCanBeDone) {
