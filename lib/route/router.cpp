@@ -100,9 +100,9 @@ class RouterBuilder {
   // Behind another host than the provider's own, such as a proxy, other names may be in use.
   void check_username(const Upstream& upstream, const std::string& username, config::Location where) {
     const bool known = upstream.preset && !upstream.settings->host;
-    if (known && !upstream.preset->takes_username(username))
+    if (known && !may_be_username(*upstream.preset, username))
       error(where, fmt::format("upstream '{}': username and password at {} are {}", upstream.name,
-                               upstream.preset->name, upstream.preset->credential_hint));
+                               upstream.preset->name, upstream.preset->account.hint));
   }
 
   // Names upstream and username, and counts on where one username comes with several passwords. No name holds

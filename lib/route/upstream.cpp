@@ -41,7 +41,7 @@ std::uint16_t usual_port(TlsMode tls) {
   return 587;
 }
 
-std::vector<Endpoint> endpoints_of(const config::Upstream& settings, const Preset* preset) {
+std::vector<Endpoint> endpoints_of(const config::Upstream& settings, const Provider* preset) {
   std::vector<Endpoint> endpoints;
   for (const std::uint16_t port : settings.ports)
     endpoints.push_back({port, settings.tls.value_or(usual_tls(port))});
@@ -54,7 +54,7 @@ std::vector<Endpoint> endpoints_of(const config::Upstream& settings, const Prese
   return endpoints;
 }
 
-const std::vector<Mechanism>& mechanisms_of(const config::Upstream& settings, const Preset* preset) {
+const std::vector<Mechanism>& mechanisms_of(const config::Upstream& settings, const Provider* preset) {
   if (!settings.auth.empty()) return settings.auth;
   return preset ? preset->mechanisms : default_mechanisms;
 }
@@ -95,7 +95,7 @@ Upstream effective_upstream(const config::Upstream& settings, std::vector<std::s
   upstream.sandbox_directory = settings.sandbox_directory;
   upstream.preset = find_preset(settings.provider);
   upstream.tls_options = settings.tls_options;
-  const Preset* const preset = upstream.preset;
+  const Provider* const preset = upstream.preset;
   if (!preset && !settings.provider.empty())
     errors.push_back(fmt::format("unknown provider '{}'{}", settings.provider,
                                  config::suggestion(settings.provider, preset_names())));

@@ -41,7 +41,7 @@ struct Upstream {
   smtp::ReplyClasses retry_next_on;
   std::optional<std::string> sandbox_directory;  // given: keeps each message as a file, sends nothing
   const config::Upstream* settings = nullptr;    // what the file says
-  const Preset* preset = nullptr;                // what the provider's preset says; null: none
+  const Provider* preset = nullptr;              // what the provider's preset says; null: none
 };
 
 // Lays the settings over the preset and both over the defaults. What is wrong is added to `errors` as text

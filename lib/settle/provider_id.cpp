@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "settle/rows.hpp"
+#include "providers/provider.hpp"
 #include "shared/base/ascii.hpp"
 
 namespace relayd::settle {
@@ -10,21 +10,6 @@ namespace relayd::settle {
 namespace {
 
 constexpr std::size_t longest = 255;
-
-// The reply's text, from its beginning: `before`, so many words more, then the id up to `end` or a space.
-struct Pattern {
-  std::string_view providers;
-  std::string_view before;
-  int words;
-  char end;
-};
-constexpr Pattern patterns[] = {
-    {"cloudflare", "ok <", 0, '>'},               // Ok <ID>
-    {"gmail workspace-relay", "ok ", 1, ' '},     // OK TIME ID - gsmtp
-    {"office365 office365-hve", "ok <", 0, '>'},  // OK <ID> [Hostname=…]; from memory
-    {"sendcloud", "#", 0, ' '},                   // #ID
-    {"ses", "ok ", 0, ' '},                       // Ok ID
-};
 
 void skip_spaces(std::string_view& text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \n"), text.size()));
@@ -38,7 +23,7 @@ std::string_view word_until(char end, std::string_view text) {
   return text.substr(0, size);
 }
 
-std::string_view by_pattern(const Pattern& pattern, std::string_view text) {
+std::string_view by_pattern(const providers::IdPattern& pattern, std::string_view text) {
   if (!ascii::equal_ignoring_case(text.substr(0, pattern.before.size()), pattern.before)) return {};
   text.remove_prefix(pattern.before.size());
   for (int words = 0; words < pattern.words; ++words) {
@@ -71,10 +56,9 @@ bool is_id(std::string_view text) {
 }  // namespace
 
 std::string provider_id(const smtp::Reply& reply, std::string_view provider) {
-  for (const Pattern& pattern : patterns) {
-    if (!is_one_of(provider, pattern.providers)) continue;
-    if (const std::string_view id = by_pattern(pattern, reply.text); is_id(id)) return std::string(id);
-  }
+  const providers::Provider* const known = providers::find(provider);
+  if (known && known->id)
+    if (const std::string_view id = by_pattern(*known->id, reply.text); is_id(id)) return std::string(id);
   const std::string_view id = queued_as(reply.text);
   return is_id(id) ? std::string(id) : std::string();
 }

@@ -1,7 +1,9 @@
 #include "settle/verdict.hpp"
 
 #include <algorithm>
+#include <span>
 
+#include "providers/provider.hpp"
 #include "settle/provider_id.hpp"
 #include "settle/reading.hpp"
 #include "settle/rows.hpp"
@@ -11,9 +13,11 @@ namespace relayd::settle {
 
 namespace {
 
+using providers::ReplyRow;
 using smtp::EnhancedCode;
 using smtp::Reply;
 using enum ReplyClass;
+namespace rows = providers::rows;
 
 // The parts of the pattern, one behind the other.
 bool contains(std::string_view text, std::string_view pattern) {
@@ -29,8 +33,8 @@ bool contains(std::string_view text, std::string_view pattern) {
 }
 
 bool fits(EnhancedCode pattern, EnhancedCode code) {
-  const bool subject = pattern.subject == open || pattern.subject == code.subject;
-  const bool detail = pattern.detail == open || pattern.detail == code.detail;
+  const bool subject = pattern.subject == rows::open || pattern.subject == code.subject;
+  const bool detail = pattern.detail == rows::open || pattern.detail == code.detail;
   const bool status_class = !pattern.given() || pattern.status_class == code.status_class;
   return status_class && subject && detail;
 }
@@ -53,12 +57,12 @@ Heard hear(Stage stage, const Reply& reply, std::string_view provider) {
   return heard;
 }
 
-bool fits(const Row& row, const Heard& heard) {
+bool fits(const ReplyRow& row, const Heard& heard) {
   const Reply& reply = heard.reply;
   if (!row.stages.has(heard.stage) || !row.codes.has(reply.code) || !fits(row.enhanced, reply.enhanced))
     return false;
-  if (row.text == tells_a_wait) return heard.wait.count() > 0;
-  if (row.text == without_id) return provider_id(reply, heard.provider).empty();
+  if (row.text == rows::tells_a_wait) return heard.wait.count() > 0;
+  if (row.text == rows::without_id) return provider_id(reply, heard.provider).empty();
   return contains(heard.words, row.text);
 }
 
@@ -111,9 +115,10 @@ Verdict verdict_of(ReplyClass reply_class, Stage stage, int code) {
   return {action_of(reply_class), reply_class, scope_of(reply_class, stage, code), false};
 }
 
-Verdict verdict_of(const Row& row, const Heard& heard) {
+Verdict verdict_of(const ReplyRow& row, const Heard& heard) {
   Verdict verdict = verdict_of(row.reply_class, heard.stage, heard.reply.code);
   if (row.extra.at_once) verdict.scope = Scope::connection;
+  if (row.extra.all_accounts) verdict.scope = Scope::upstream;
   if (verdict.action == Action::retry) verdict.wait = std::max(heard.wait, row.extra.wait);
   verdict.at_once = row.extra.at_once;
   return verdict;
@@ -124,21 +129,13 @@ Verdict verdict_of(const Row& row, const Heard& heard) {
 std::vector<FittingRow> fitting_rows(Stage stage, const Reply& reply, std::string_view provider) {
   const Heard heard = hear(stage, reply, provider);
   std::vector<FittingRow> fitting;
-  std::size_t number = 0;
-  for (const auto& [providers, row] : provider_rows()) {
-    if (is_one_of(provider, providers) && fits(row, heard))
-      fitting.push_back({number, verdict_of(row, heard)});
-    ++number;
-  }
-  for (const Row& row : general_rows()) {
-    if (fits(row, heard)) fitting.push_back({number, verdict_of(row, heard)});
-    ++number;
-  }
+  const auto take = [&fitting, &heard](std::span<const ReplyRow> rows) {
+    for (const ReplyRow& row : rows)
+      if (fits(row, heard)) fitting.push_back({&row, verdict_of(row, heard)});
+  };
+  if (const providers::Provider* const known = providers::find(provider)) take(known->replies);
+  take(general_rows());
   return fitting;
-}
-
-std::size_t row_count() {
-  return provider_rows().size() + general_rows().size();
 }
 
 Verdict judge(Stage stage, const Reply& reply, std::string_view provider) {

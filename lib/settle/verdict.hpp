@@ -1,8 +1,8 @@
 // Verdict: what a reply, or the lack of one, means for the message and for the way it was sent.
 //
 // Sixth stage of the path. Asked for each event of an attempt by decide() (decision.hpp), which says what all
-// of them mean together. One pure table, provider's rows first, so that the whole policy
-// of failure can be read in one place (rows.cpp). It keeps no state and knows no time.
+// of them mean together. Pure: the provider's rows (lib/providers), then everybody's (rows.cpp), so that the
+// whole policy of failure can be read as tables. It keeps no state and knows no time.
 #pragma once
 
 #include <chrono>
@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "providers/reply_row.hpp"
 #include "shared/smtp/event.hpp"
 #include "shared/smtp/reply.hpp"
 #include "shared/smtp/reply_class.hpp"
@@ -59,14 +60,13 @@ struct Verdict {
 // meaning.
 Verdict judge(Stage stage, const smtp::Reply& reply, std::string_view provider = {});
 
-// The rows of the table that fit a reply, in its order; the first one decides, and there is always one. With
-// row_count() it lets a test hold every row to a reply that only this row gets right.
+// The rows that fit a reply, the provider's own first; the first one decides, and there is always one. It
+// lets a test hold every row to a reply that only this row gets right.
 struct FittingRow {
-  std::size_t number;  // from 0
-  Verdict verdict;     // if this row decided
+  const providers::ReplyRow* row;
+  Verdict verdict;  // if this row decided
 };
 std::vector<FittingRow> fitting_rows(Stage stage, const smtp::Reply& reply, std::string_view provider);
-std::size_t row_count();
 
 // The meaning of a failure without a reply.
 Verdict judge(Stage stage, Trouble trouble);

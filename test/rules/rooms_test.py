@@ -6,7 +6,7 @@ import source
 from source import LIB, demand_none, files, includes, name, room_name
 
 STAGES = ("accept", "queue", "rewrite", "route", "send", "settle", "tell")
-PURE = re.compile(r"shared/smtp/|(route|rewrite|settle|tell)/|accept/(rules|received)|queue/schedule")
+PURE = re.compile(r"shared/smtp/|(providers|route|rewrite|settle|tell)/|accept/(rules|received)|queue/schedule")
 CLOCKS = r"\w+_clock::now|\bwall_now\s*\(|\bstd::time\s*\(|\b(clock_)?gettime(ofday)?\s*\("
 
 
@@ -37,6 +37,16 @@ def test_what_is_shared_knows_no_stage():
              for path in files("lib/shared") for include in includes(path)
              if include.quoted and not include.target.startswith("shared/")]
     demand_none(found, "lib/shared stands under the stages; hand it the value, or move the header into lib/shared.")
+
+
+def test_providers_are_data_below_route_and_settle():
+    above = [place for place in places(("lib", "relayd"), r"providers/")
+             if not re.match(r"lib/(providers|route|settle)/", place)]
+    demand_none(above, "Ask route how to connect, settle what a reply means.")
+    below = [f"{name(path)}:{include.line}: includes {include.target}"
+             for path in files("lib/providers") for include in includes(path)
+             if include.quoted and not include.target.startswith(("providers/", "shared/"))]
+    demand_none(below, "What is known of a provider is plain data; what is done with it belongs to a stage.")
 
 
 def test_asio_stays_behind_the_loop_and_the_streams():

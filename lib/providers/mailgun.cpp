@@ -1,0 +1,30 @@
+// Mailgun.
+//
+// Its own documentation of SMTP and of sending errors, as of 21 November 2026; the pages were not noted.
+#include "providers/provider.hpp"
+
+namespace relayd::providers {
+
+Providers mailgun() {
+  using namespace rows;
+  return {{
+      .name = "mailgun",
+      .regions = {{"us", "smtp.mailgun.org"}, {"eu", "smtp.eu.mailgun.org"}},
+      .endpoints = {starttls(587), starttls(2525), implicit(465), starttls(25)},
+      .mechanisms = {sasl::Mechanism::plain, sasl::Mechanism::login},
+      .account = {.form = UsernameForm::address,
+                  .hint = "the full SMTP login of the domain, such as postmaster@mg.example.com, and its "
+                          "SMTP password (not the API key)"},
+      .limits = {.message_size = 25_MiB},
+      .replies =
+          {
+              // One text for a sandbox domain, an inactive account and a recipient limit: not the message's
+              // fault.
+              {any, code(421), no_matter, "not allowed to send", smtp::ReplyClass::auth},
+              // A sandbox domain sends to authorised recipients alone.
+              {sending, code(554), no_matter, "sandbox", smtp::ReplyClass::sender},
+          },
+  }};
+}
+
+}  // namespace relayd::providers

@@ -1,0 +1,52 @@
+// The list of providers: a declaration and an entry for each file.
+#include <algorithm>
+#include <utility>
+
+#include "providers/provider.hpp"
+
+namespace relayd::providers {
+
+Providers aliyun();
+Providers azure_acs();
+Providers cloudflare();
+Providers cyberimpact();
+Providers gmail();
+Providers mailersend();
+Providers mailgun();
+Providers mailtrap();
+Providers netease();
+Providers oci();
+Providers office365();
+Providers sendcloud();
+Providers sendgrid();
+Providers ses();
+Providers sparkpost();
+Providers tencent();
+Providers yandex();
+Providers zoho();
+
+namespace {
+
+constexpr Providers (*files[])() = {
+    aliyun, azure_acs, cloudflare, cyberimpact, gmail, mailersend, mailgun, mailtrap, netease,
+    oci,    office365, sendcloud,  sendgrid,    ses,   sparkpost,  tencent, yandex,   zoho,
+};
+
+}  // namespace
+
+const Providers& all() {
+  static const Providers list = [] {
+    Providers joined;
+    for (const auto file : files)
+      for (Provider& provider : file()) joined.push_back(std::move(provider));
+    return joined;
+  }();
+  return list;
+}
+
+const Provider* find(std::string_view name) {
+  const auto found = std::ranges::find(all(), name, &Provider::name);
+  return found == all().end() ? nullptr : &*found;
+}
+
+}  // namespace relayd::providers

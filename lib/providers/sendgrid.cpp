@@ -1,0 +1,30 @@
+// SendGrid.
+//
+// Its own documentation of SMTP and of error messages, as of 21 November 2026; the pages were not noted.
+#include "providers/provider.hpp"
+
+namespace relayd::providers {
+
+Providers sendgrid() {
+  using namespace rows;
+  using enum smtp::ReplyClass;
+  return {{
+      .name = "sendgrid",
+      .regions = {{"us", "smtp.sendgrid.net"}, {"eu", "smtp.eu.sendgrid.net"}},
+      .endpoints = {starttls(587), starttls(2525), implicit(465), starttls(25)},
+      .mechanisms = {sasl::Mechanism::plain, sasl::Mechanism::login},
+      .account = {.form = UsernameForm::one_word,
+                  .word = "apikey",
+                  .hint = "the word apikey, and an API key"},
+      .limits = {.messages_per_connection = 5000, .recipients_per_message = 1000, .message_size = 30_MiB},
+      .replies =
+          {
+              {any, code(451), no_matter, "maximum credits exceeded", quota},       // at AUTH
+              {not_rcpt, code(451), no_matter, "messaging limit", quota},           // of the account
+              {sending, code(550), no_matter, "verified sender identity", sender},  // after the message
+              {sending, code(550), no_matter, "unauthenticated senders not allowed", auth},
+          },
+  }};
+}
+
+}  // namespace relayd::providers

@@ -1,0 +1,14 @@
+// SparkPost (Bird). Its one row is in no document that was read; what it documents fits the general rows.
+#include "providers/provider.hpp"
+
+namespace relayd::providers {
+
+Providers sparkpost() {
+  using namespace rows;
+  return {{
+      .name = "sparkpost",
+      .replies = {{sending, code(421), no_matter, "limit", smtp::ReplyClass::rate}},  // guess
+  }};
+}
+
+}  // namespace relayd::providers
