@@ -1,10 +1,86 @@
-// The table of keys, and the reading of a whole tree through it. Private to this room.
+// The table of keys: one row each, and the reading of a whole tree through it. Private to this room.
+//
+// Each section has its rows in a file of its own: keys_listen.cpp (listen, tls, accounts, access, limits),
+// keys_queue.cpp, keys_upstreams.cpp, keys_senders.cpp, keys_secret.cpp; keys.cpp has the top and what is
+// small. Rows stand in the order of config.example.yaml. A key that is one field is `key`, a name that is
+// only kept free `reserved`; a row with a function of its own is for the rest.
 #pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "shared/config/reader.hpp"
 
 namespace relayd::config {
 
 void read_config(Reader& reader, const Node& root, Config& config);
+
+// --- the tables -------------------------------------------------------------------------------------------
+
+const Keys<SecretSource>& keys_of(const SecretSource*);
+const Keys<Listener>& keys_of(const Listener*);
+const Keys<Certificate>& keys_of(const Certificate*);
+const Keys<Account>& keys_of(const Account*);
+const Keys<Access>& keys_of(const Access*);
+const Keys<Limits>& keys_of(const Limits*);
+const Keys<Retry>& keys_of(const Retry*);
+const Keys<Queue>& keys_of(const Queue*);
+const Keys<TlsOptions>& keys_of(const TlsOptions*);
+const Keys<UpstreamLimits>& keys_of(const UpstreamLimits*);
+const Keys<Upstream>& keys_of(const Upstream*);
+const Keys<RuleUpstream>& keys_of(const RuleUpstream*);
+const Keys<SenderRule>& keys_of(const SenderRule*);
+const Keys<Log>& keys_of(const Log*);
+const Keys<Admin>& keys_of(const Admin*);
+const Keys<Config>& keys_of(const Config*);
+
+// --- kinds of rows, beside those of the reader ------------------------------------------------------------
+
+// A path: relative ones start at the configuration's folder.
+template <class T, class M>
+Key<T> path(std::string_view name, M T::*field) {
+  return {name, [field](Reader& reader, const Node& node, T& out) {
+            if (std::optional<std::string> path = reader.path(node)) out.*field = std::move(*path);
+          }};
+}
+
+// The path of a file that must be there when the configuration is loaded.
+template <class T>
+Key<T> file(std::string_view name, std::string T::*field) {
+  return {name, [field](Reader& reader, const Node& node, T& out) {
+            std::optional<std::string> path = reader.path(node);
+            if (!path) return;
+            reader.require_readable(node, *path);
+            out.*field = std::move(*path);
+          }};
+}
+
+// Keys one level down in the file that are fields of the same struct.
+template <class T>
+Key<T> group(std::string_view name, Keys<T> keys) {
+  std::vector<KeyRow> below = rows(keys, "");
+  return {name,
+          [keys = std::move(keys)](Reader& reader, const Node& node, T& out) {
+            read_keys(reader, node, keys, out);
+          },
+          std::move(below)};
+}
+
+// A text that must have a form; `parse` checks it and may normalise it.
+template <class T, class M>
+Key<T> text(std::string_view name, M T::*field, Result<std::string> (*parse)(std::string_view)) {
+  return {name, [field, parse](Reader& reader, const Node& node, T& out) {
+            const std::optional<std::string> text = reader.text(node, "a text");
+            if (!text) return;
+            Result<std::string> value = parse(*text);
+            if (value)
+              out.*field = std::move(*value);
+            else
+              reader.error(node.place, value.error());
+          }};
+}
 
 }  // namespace relayd::config

@@ -1,7 +1,7 @@
 // Node: a configuration as a tree of our own, before it has types.
 //
 // Built from YAML (yaml.hpp) or from environment variables (environment.cpp), read once by the key table
-// (keys.cpp), then dropped. Every node knows where it stands, so that each later complaint can say so.
+// (keys.hpp), then dropped. Every node knows where it stands, so that each later complaint can say so.
 // Private to this room.
 #pragma once
 

@@ -1,7 +1,7 @@
 // Reader: turns nodes into typed fields, and keeps the complaints.
 //
 // One load owns one Reader. Values that cannot be read are complained about and left at their default;
-// reading goes on, so that one pass finds everything. What the keys are stands in keys.cpp, what must hold
+// reading goes on, so that one pass finds everything. What the keys are stands in keys.hpp, what must hold
 // between them in check.cpp. Private to this room.
 #pragma once
 
