@@ -52,6 +52,9 @@ send::Target make_target(const route::Upstream& upstream, const route::Choice& c
   target.size_limit = upstream.limits.message_size.value_or(Bytes{0}).count;
   target.login = choice.login;
   target.pipelining = upstream.pipelining;
+  target.blames_password = [provider = upstream.provider](const smtp::Reply& reply) {
+    return settle::judge(smtp::Stage::auth, reply, provider).reply_class == smtp::ReplyClass::auth;
+  };
   return target;
 }
 

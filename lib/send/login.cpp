@@ -68,8 +68,8 @@ bool refuses_mechanism(const Event& event) {
   return !event.trouble && (event.reply.code == 504 || event.reply.code == 534);
 }
 
-bool refuses_password(const Event& event) {
-  return !event.trouble && event.reply.code == 535;
+bool refuses_password(const Event& event, const BlamesPassword& blames) {
+  return !event.trouble && event.reply.code == 535 && (!blames || blames(event.reply));
 }
 
 // The server ended the connection, or is about to (RFC 5321 3.8).
@@ -128,7 +128,8 @@ Task<std::optional<Event>> log_in(Conversation& conversation, async::Workers& wo
   while (mechanism && login.credential) {
     failure = co_await try_password(conversation, workers, *mechanism, login, binding, refusal);
     if (!failure || login.hung_up) break;
-    if (refuses_password(*failure) && login.password + 1 < login.credential->passwords.size()) {
+    if (refuses_password(*failure, terms.blames_password) &&
+        login.password + 1 < login.credential->passwords.size()) {
       ++login.password;
       refusal = failure;
     } else if (refuses_mechanism(*failure)) {

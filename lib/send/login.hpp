@@ -32,10 +32,15 @@ struct Credential {
 // Fetches the credential; not on the loop's thread, for files and commands block.
 using FetchCredential = std::function<async::Task<Result<Credential>>()>;
 
+// Whether a 535 is about the password, and so a reason to try the next one; empty: it is. Providers use it
+// for other refusals, too, which is settle's to know.
+using BlamesPassword = std::function<bool(const smtp::Reply& reply)>;
+
 struct LoginTerms {
   std::vector<sasl::Mechanism> mechanisms;  // in order of preference
   std::vector<std::string> offered;         // by the server, after TLS
   bool clear_password_allowed = false;      // the host is loopback
+  BlamesPassword blames_password = {};
 };
 
 // How far a login has come. It may need another connection: a server may hang up on a wrong password before

@@ -140,6 +140,7 @@ Task<std::optional<Event>> SmtpTransport::log_in(Login& login) {
   LoginTerms terms;
   terms.mechanisms = target_.mechanisms;
   terms.offered = capabilities_.auth;
+  terms.blames_password = target_.blames_password;
   terms.clear_password_allowed = target_.clear_password_allowed;
   std::optional<Event> failure = co_await send::log_in(conversation_, workers_, terms, fetch_, login);
   if (!failure && on_login_) on_login_(login.credential->passwords[login.password]);

@@ -42,6 +42,7 @@ struct Target {
   std::uint64_t size_limit = 0;             // octets, beside what EHLO says; 0: none
   bool login = false;                       // authenticate, with what `credential` gives
   Pipelining pipelining = Pipelining::ahead;
+  BlamesPassword blames_password = {};
 };
 
 class SmtpTransport final : public Transport {

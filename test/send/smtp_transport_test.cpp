@@ -220,11 +220,13 @@ constexpr const char* good_bye = "C: QUIT\n S: 221 Bye\n";
 
 // Opens a connection after the other, as a server and two passwords make it necessary.
 struct TwoPasswords {
-  explicit TwoPasswords(const std::vector<std::string>& scripts) : run(script("S: unused")) {
+  explicit TwoPasswords(const std::vector<std::string>& scripts, BlamesPassword blames = {})
+      : run(script("S: unused")) {
     for (const std::string& lines : scripts)
       peers.push_back(std::make_unique<test::ScriptedPeer>(run.loop, script(login_offered + lines)));
     log_in(run);
     run.credential = Credential{"ann", {{Secret("old")}, {Secret("new"), true}}};
+    run.target.blames_password = std::move(blames);
     SmtpTransport transport(
         run.loop, run.workers, dialer, run.target,
         [this] {
@@ -278,6 +280,19 @@ TEST(SmtpTransport, ReportsTheRefusalOfTheNextPasswordToo) {
                             std::string(with_new) + "S: 535 5.7.8 Neither\n CLOSE"});
   ASSERT_TRUE(login.event);
   EXPECT_EQ(test::shown(*login.event), "auth 535 5.7.8 Neither");
+}
+
+// Mailtrap says 535 of connections, too: the next password would be refused as well, and counted as a wrong
+// one.
+TEST(SmtpTransport, TriesTheNextPasswordOnlyWhereThePasswordIsToBlame) {
+  const auto blames = [](const smtp::Reply& reply) { return reply.text != "Too many connections"; };
+  const std::string busy = std::string(with_old) + "S: 535 5.7.8 Too many connections\n" + good_bye;
+  const TwoPasswords kept({busy}, blames);
+  ASSERT_TRUE(kept.event);
+  EXPECT_EQ(test::shown(*kept.event), "auth 535 5.7.8 Too many connections");
+  const TwoPasswords changed(
+      {std::string(with_old) + "S: 535 5.7.8 No\n" + with_new + "S: 235 Ok\n" + good_bye}, blames);
+  EXPECT_FALSE(changed.event);
 }
 
 // Only a refusal is about the password.
