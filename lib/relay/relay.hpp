@@ -15,6 +15,7 @@
 #include "relay/certificates.hpp"
 #include "relay/collector.hpp"
 #include "relay/dispatcher.hpp"
+#include "relay/intake_policy.hpp"
 #include "relay/queue_loading.hpp"
 #include "relay/setup.hpp"
 #include "shared/async/workers.hpp"
@@ -26,10 +27,10 @@
 
 namespace relayd {
 
-class Relay final : public accept::Intake {
+class Relay {
  public:
   Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup);
-  ~Relay() override;
+  ~Relay();
 
   // Called once: the queue was read, and mail is taken; or why not.
   using OnOpened = std::function<void(const std::string& failure)>;
@@ -55,15 +56,6 @@ class Relay final : public accept::Intake {
   // Nothing while the queue is being read.
   std::optional<queue::Totals> totals() const;
 
-  // accept::Intake
-  Bytes size_limit() override;
-  std::optional<smtp::Reply> check_sender(const accept::ClientFacts& facts, const mail::Envelope& envelope,
-                                          std::uint64_t size) override;
-  std::optional<smtp::Reply> check_recipient(const std::string& recipient) override;
-  std::unique_ptr<accept::Incoming> begin(const accept::ClientFacts& facts,
-                                          const mail::Envelope& envelope) override;
-  std::shared_ptr<const accept::Accounts> accounts() override { return setup_.accounts; }
-
  private:
   struct Drained {
     async::Event moment;
@@ -79,9 +71,6 @@ class Relay final : public accept::Intake {
   std::optional<watch::Status> starting() const;
   std::vector<std::string> upstreams_of(const queue::Message& message) const;
   void use_certificates(std::shared_ptr<net::TlsServerContext> tls);
-  const config::Account* account_of(const accept::ClientFacts& facts) const;
-  std::optional<smtp::Reply> check_route(const std::string& routing_sender, const mail::Envelope& envelope,
-                                         std::uint64_t size) const;
   async::Task<void> drain(Drained& drained);
   void report(const queue::Recovery& recovery);
 
@@ -96,7 +85,7 @@ class Relay final : public accept::Intake {
   bool stopping_ = false;
   net::NetDialer dialer_;
   Dispatcher dispatcher_;
-  std::string mark_;
+  IntakePolicy intake_;
   accept::Penalties penalties_;
   accept::Listener::Counts counts_;
   std::vector<std::unique_ptr<accept::Listener>> listeners_;

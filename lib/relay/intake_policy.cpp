@@ -1,0 +1,80 @@
+#include "relay/intake_policy.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "accept/rules.hpp"
+#include "relay/incoming.hpp"
+
+namespace relayd {
+
+Bytes IntakePolicy::size_limit() {
+  Bytes largest = 0_B;
+  for (const route::Upstream& upstream : setup_.router->upstreams()) {
+    if (!upstream.limits.message_size) return setup_.config->limits.message_size;
+    largest = std::max(largest, *upstream.limits.message_size);
+  }
+  return std::min(largest, setup_.config->limits.message_size);
+}
+
+const config::Account* IntakePolicy::account_of(const accept::ClientFacts& facts) const {
+  for (const config::Account& account : setup_.config->accounts)
+    if (account.name == facts.account) return &account;
+  return nullptr;
+}
+
+std::optional<smtp::Reply> IntakePolicy::check_sender(const accept::ClientFacts& facts,
+                                                      const mail::Envelope& envelope, std::uint64_t size) {
+  if (!open_) return smtp::Reply{451, {4, 3, 2}, "Starting: the queue is being read, try again in a moment"};
+  const std::string& sender = envelope.sender;
+  const config::Account* const account = account_of(facts);
+  if (account && !accept::may_send_as(account->may_send_as, sender))
+    return smtp::Reply{553, {5, 7, 1}, fmt::format("{} may not send as {}", account->name, sender)};
+  if (setup_.access->sender(sender) == config::AccessVerdict::reject)
+    return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail from <{}> is not taken", sender)};
+  if (sender.empty()) return std::nullopt;  // routed by its header, once that is known
+  return check_route(sender, envelope, size);
+}
+
+std::optional<smtp::Reply> IntakePolicy::check_recipient(const std::string& recipient) {
+  if (setup_.access->recipient(recipient) != config::AccessVerdict::reject) return std::nullopt;
+  return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail to <{}> is not taken", recipient)};
+}
+
+std::optional<smtp::Reply> IntakePolicy::check_route(const std::string& routing_sender,
+                                                     const mail::Envelope& envelope,
+                                                     std::uint64_t size) const {
+  const route::Route route = setup_.router->route(routing_sender);
+  if (!route.reject.empty()) {
+    smtp::ReplyParser parser;
+    parser.feed(fmt::format("{}\r\n", route.reject));
+    smtp::Reply reply = parser.take();
+    if (!reply.enhanced.given()) reply.enhanced = {static_cast<std::uint16_t>(reply.code / 100), 7, 1};
+    return reply;
+  }
+  if (route.choices.empty())
+    return smtp::Reply{550, {5, 7, 1}, fmt::format("No rule says where mail from {} goes", routing_sender)};
+  return lanes_.refusal(route.choices, envelope, size);
+}
+
+std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts& facts,
+                                                      const mail::Envelope& envelope) {
+  mail::Envelope taken = envelope;
+  IncomingTerms terms;
+  terms.hostname = setup_.config->hostname;
+  terms.origin = setup_.config->origin;
+  terms.mark = mark_;
+  terms.header_size = setup_.config->limits.header_size;
+  terms.header_fields = setup_.config->limits.header_fields;
+  if (const config::Account* account = account_of(facts); account && account->may_send_as_header)
+    terms.may_send_as = account->may_send_as;
+  terms.fate = setup_.access->decide(taken);
+  terms.check_route = [this](const mail::Envelope& whole, std::uint64_t size) {
+    return check_route(whole.routing_sender, whole, size);
+  };
+  return std::make_unique<DraftIncoming>(loop_, log_, queue_, facts, std::move(taken), std::move(terms));
+}
+
+}  // namespace relayd

@@ -1,0 +1,57 @@
+// IntakePolicy: what the relay takes from its clients, by the present configuration, and what it makes of it.
+//
+// First stage of the path, behind the sessions of accept; joins accept, route and queue. Owned by the relay.
+// A message that it begins is a DraftIncoming.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "accept/intake.hpp"
+#include "queue/queue.hpp"
+#include "relay/lanes.hpp"
+#include "relay/setup.hpp"
+#include "shared/async/loop.hpp"
+#include "shared/telemetry/log.hpp"
+
+namespace relayd {
+
+class IntakePolicy final : public accept::Intake {
+ public:
+  // `setup` is the relay's; what it says at the moment holds.
+  IntakePolicy(async::Loop& loop, telemetry::Log& log, queue::Queue& queue, const Lanes& lanes,
+               const Setup& setup)
+      : loop_(loop), log_(log), queue_(queue), lanes_(lanes), setup_(setup) {}
+
+  // The queue was read: mail is taken from now on, and marked so; see instance.hpp.
+  void open(std::string mark) {
+    mark_ = std::move(mark);
+    open_ = true;
+  }
+
+  Bytes size_limit() override;
+  std::optional<smtp::Reply> check_sender(const accept::ClientFacts& facts, const mail::Envelope& envelope,
+                                          std::uint64_t size) override;
+  std::optional<smtp::Reply> check_recipient(const std::string& recipient) override;
+  std::unique_ptr<accept::Incoming> begin(const accept::ClientFacts& facts,
+                                          const mail::Envelope& envelope) override;
+  std::shared_ptr<const accept::Accounts> accounts() override { return setup_.accounts; }
+
+ private:
+  const config::Account* account_of(const accept::ClientFacts& facts) const;
+  std::optional<smtp::Reply> check_route(const std::string& routing_sender, const mail::Envelope& envelope,
+                                         std::uint64_t size) const;
+
+  async::Loop& loop_;
+  telemetry::Log& log_;
+  queue::Queue& queue_;
+  const Lanes& lanes_;
+  const Setup& setup_;
+  std::string mark_;
+  bool open_ = false;
+};
+
+}  // namespace relayd
