@@ -69,7 +69,8 @@ LaneAction lane_action(const Decision& decision, const Sum& sum, bool has_next_p
   const Event& event = *decision.event;
   if (leaves_port(event) && has_next_port) return LaneAction::next_port;
   if (stops_lane(decision.verdict)) return LaneAction::stops;
-  const bool ours = event.trouble == Trouble::cancelled;
+  // We closed it ourselves, or have not tried: that tells nothing of the way there.
+  const bool ours = event.trouble == Trouble::cancelled || decision.verdict.unfit;
   const bool ended = event.trouble ? event.stage >= Stage::mail && !ours : event.reply.code == 421;
   // Somebody else's message went through: nothing is wrong with the way there.
   if (sum.delivered || (!event.trouble && !ended && event.stage >= Stage::mail)) return LaneAction::works;

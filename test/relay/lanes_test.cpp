@@ -70,6 +70,18 @@ TEST_F(LanesTest, AMessageThatNoUpstreamCanTakeFails) {
   EXPECT_EQ(message(id).state, MessageState::failed);
 }
 
+// They were not sent, and no connection ended.
+TEST_F(LanesTest, MessagesThatCannotBeTakenPauseNoLane) {
+  start_with({"office"});
+  expect(1, nothing);
+  for (std::size_t i = 1; i <= 4; ++i) {
+    commit_eight_bit();
+    run_until_attempts(i);
+  }
+  dispatcher->lanes().for_each([](const LaneEntry& lane) { EXPECT_EQ(lane.troubles(), 0U); });
+  EXPECT_EQ(complaints(), "");
+}
+
 TEST_F(LanesTest, WhatOnlyAnUpstreamInTroubleCanTakeWaitsForIt) {
   start_with({"backup", "office"});
   expect(2, nothing);

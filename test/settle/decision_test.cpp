@@ -100,7 +100,7 @@ TEST(Decision, OfAMessageWithOneWay) {
       {"doubt of one", {no_such_user, silent_dot}, {failed, doubtful}, LaneAction::ended, Comeback::usual},
       {"cut", {cut}, {pending}, LaneAction::ended, Comeback::usual},
       {"we closed it", {cancelled}, {pending}, LaneAction::nothing, Comeback::usual},
-      {"unfit", {too_large}, {failed}, LaneAction::ended, Comeback::now},
+      {"unfit", {too_large}, {failed}, LaneAction::nothing, Comeback::now},
   };
   for (const Case& wanted : cases) {
     std::vector<RecipientEvent> events;
