@@ -78,7 +78,7 @@ TEST_F(LanesTest, MessagesThatCannotBeTakenPauseNoLane) {
     commit_eight_bit();
     run_until_attempts(i);
   }
-  dispatcher->lanes().for_each([](const LaneEntry& lane) { EXPECT_EQ(lane.troubles(), 0U); });
+  dispatcher->lanes().for_each([](const LaneEntry& lane) { EXPECT_EQ(lane.breaker().troubles(), 0U); });
   EXPECT_EQ(complaints(), "");
 }
 
