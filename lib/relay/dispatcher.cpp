@@ -144,6 +144,13 @@ std::unique_ptr<send::Delivery> Dispatcher::make_delivery(const LaneEntry& lane,
   return nullptr;
 }
 
+// A 421 may only mean that the connection was idle for too long.
+bool Dispatcher::concerns_lane(const send::Lane& lane, const send::Report& report) {
+  const send::Event& event = report.recipients.front().event;
+  return !event.trouble && event.reply.code == 421 &&
+         settle::stops_lane(settle::judge(event, entry_of(lane).provider));
+}
+
 // It looks for another way at once.
 void Dispatcher::give_back(std::uint64_t id) {
   if (Message* message = queue_.find({id}); message && message->state == queue::MessageState::ready)

@@ -22,6 +22,8 @@ constexpr Duration quota_pause = std::chrono::hours(1);
 constexpr Duration next_port_after = std::chrono::milliseconds(1);
 // A connection may end for reasons of its own; so many in a row are no accident.
 constexpr unsigned ends_limit = 3;
+// A site where nothing was taken for so long has no other connection that fares better.
+constexpr Duration deaf_after = std::chrono::minutes(1);
 
 // Evenly from 0 to 1.
 double chance() {
@@ -90,14 +92,15 @@ Duration Health::pause_of(const send::Breaker& breaker, const Verdict& verdict) 
 }
 
 void Health::stop(LaneEntry& lane, const Trouble& trouble) {
-  if (trouble.verdict.scope == settle::Scope::upstream) return stop_site(lane.site, trouble);
+  if (trouble.verdict.scope == settle::Scope::upstream) return stop_site(lane, trouble);
   works(lane.site);  // it talks
   stop_lane(lane, trouble);
 }
 
-// Another connection may have said so already.
-void Health::stop_site(SiteEntry& site, const Trouble& trouble) {
-  if (site.breaker().paused(loop_.now())) return;
+// Another connection may have said so already, or another lane tries by now.
+void Health::stop_site(const LaneEntry& lane, const Trouble& trouble) {
+  SiteEntry& site = lane.site;
+  if (site.closed_to(lane)) return;
   const Duration wait = pause_of(site.breaker(), trouble.verdict);
   site.ends = 0;
   site.pause_reason = {trouble.verdict.reply_class, smtp::enhanced_text(trouble.event)};
@@ -117,21 +120,26 @@ void Health::stop_lane(LaneEntry& lane, const Trouble& trouble) {
   lane.pause(loop_.now() + wait, probe_for(trouble.event));
 }
 
-// Where each connection there is has ended, and none delivered, the account has nothing to do with it.
+// Where each connection there is has ended, and none delivered, the account has nothing to do with it. A
+// server that says nothing to a whole message puts it in doubt: where nobody fares better, it gets two and no
+// more.
 void Health::ended(LaneEntry& lane, const Trouble& trouble) {
   Verdict verdict = trouble.verdict;
   verdict.reply_class = ReplyClass::connect;
   ++lane.ends;
   ++lane.site.ends;
   const Trouble in_a_row{trouble.event, verdict, trouble.report};
-  if (lane.site.in_trouble() || lane.site.ends >= std::max(ends_limit, lane.site.used))
-    stop_site(lane.site, in_a_row);
+  const bool deaf = verdict.in_doubt && loop_.now() - lane.site.worked_at > deaf_after;
+  const bool too_many = lane.site.ends >= (deaf ? 2 : std::max(ends_limit, lane.site.used));
+  if (lane.site.in_trouble() || too_many)
+    stop_site(lane, in_a_row);
   else if (lane.breaker().in_trouble() || lane.ends >= ends_limit)
     stop_lane(lane, in_a_row);
 }
 
 void Health::works(SiteEntry& site) {
   site.ends = 0;
+  site.worked_at = loop_.now();
   if (!site.in_trouble()) return;
   tell::upstream_resumed(log_, site.upstream);
   site.resume();

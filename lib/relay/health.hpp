@@ -48,7 +48,7 @@ class Health {
   void knocked(LaneEntry& lane, const send::Report& report, const std::optional<send::Event>& failed);
 
  private:
-  void stop_site(SiteEntry& site, const Trouble& trouble);
+  void stop_site(const LaneEntry& lane, const Trouble& trouble);
   void stop_lane(LaneEntry& lane, const Trouble& trouble);
   void works(SiteEntry& site);
   Duration pause_of(const send::Breaker& breaker, const settle::Verdict& verdict) const;

@@ -43,6 +43,7 @@ struct SiteEntry final : send::Site {
   std::vector<std::uint16_t> ports;  // none: a sandbox
   std::size_t endpoint = 0;          // which port of the ladder works
   unsigned ends = 0;                 // as of a lane, of all its lanes together
+  SteadyTime worked_at{};            // the last time that it showed nothing wrong with itself
   PauseReason pause_reason;
 };
 

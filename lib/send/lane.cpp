@@ -18,6 +18,9 @@ constexpr std::uint32_t turn_length = 20;
 constexpr Duration spare_after = 1s;
 constexpr Duration ceiling_rises_after = 1min;
 constexpr Duration look_at_quota = 1min;
+// A connection ends with the message it carries then: the name may lead elsewhere by now, and a server that
+// is to be emptied is left.
+constexpr Duration oldest_connection = 10min;
 }  // namespace
 
 Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Site> site,
@@ -208,7 +211,8 @@ std::optional<Ticket> Lane::take_for(const Connection& connection) {
 bool Lane::is_worn(const Connection& connection) const {
   if (!connection.transport) return false;
   return connection.is_over || connection.generation != generation_ ||
-         connection.carried >= limits_.messages_per_connection || room_after(connection.recipients) == 0 ||
+         connection.carried >= limits_.messages_per_connection ||
+         loop_.now() - connection.opened >= oldest_connection || room_after(connection.recipients) == 0 ||
          (connection.carried >= turn_length && loop_.now() >= connection.turn_until && others_wait());
 }
 

@@ -61,6 +61,9 @@ class Desk {
   // What came of it, with an event for each recipient of the delivery. When no connection could be opened,
   // the desk must pause the lane or change what the next transport will be.
   virtual void settle(Lane& lane, std::uint64_t message, const Delivery& delivery, const Report& report) = 0;
+  // A server has ended a warm connection before it heard of the message. Whether what it said is about the
+  // lane, and is settled; else another connection takes the message.
+  virtual bool concerns_lane(const Lane& lane, const Report& report) = 0;
   // It was not tried; back to the queue.
   virtual void give_back(std::uint64_t message) = 0;
   // Messages do not follow each other behind the final dot any more: the server, seen with this one,

@@ -123,7 +123,7 @@ Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
     ++connection.carried;
     connection.recipients += connection.current.ticket.recipients;
     const Report report = co_await connection.transport->send(*connection.current.delivery, connection);
-    if (report.untried)
+    if (report.untried && !desk_.concerns_lane(*this, report))
       connection.drop_transport();
     else
       conclude(connection, report);
@@ -137,6 +137,7 @@ Task<std::optional<Event>> Lane::open_transport(Connection& connection) {
   const SteadyTime begun = loop_.now();
   std::optional<Event> failed = co_await connection.transport->open();
   const SteadyTime opened = loop_.now();
+  connection.opened = opened;
   connection.turn_until = opened + std::min<Duration>(turn_openings * (opened - begun), longest_turn);
   co_return failed;
 }

@@ -32,12 +32,13 @@ struct Lane::Connection final : Follow {
   unsigned generation = 0;               // of what the transport was made from
   std::uint32_t carried = 0;             // messages that it was given
   std::uint64_t recipients = 0;          // of these
-  SteadyTime turn_until{};               // before that it need not make room
-  bool is_over = false;                  // the desk wants no more to be sent there
-  Taken current;                         // is being sent
-  Taken following;                       // comes next, and may have been announced
-  SteadyTime idle_since{};               // while it is idle
-  std::optional<Ticket> handed;          // what ended an idle wait
+  SteadyTime opened{};
+  SteadyTime turn_until{};       // before that it need not make room
+  bool is_over = false;          // the desk wants no more to be sent there
+  Taken current;                 // is being sent
+  Taken following;               // comes next, and may have been announced
+  SteadyTime idle_since{};       // while it is idle
+  std::optional<Ticket> handed;  // what ended an idle wait
 };
 
 }  // namespace relayd::send

@@ -17,11 +17,6 @@ struct Sum {
   std::chrono::seconds told{};  // the longest wait
 };
 
-// Nothing of this credential would fare better.
-bool stops_lane(const Verdict& verdict) {
-  return verdict.scope == Scope::lane || verdict.scope == Scope::upstream;
-}
-
 RecipientState state_after(const Verdict& verdict, bool was_doubtful, bool moves_on) {
   if (verdict.action == Action::delivered) return RecipientState::delivered;
   if (verdict.action == Action::failed && !moves_on) return RecipientState::failed;

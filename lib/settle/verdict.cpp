@@ -174,6 +174,10 @@ Verdict judge(const smtp::Event& event, std::string_view provider) {
   return event.trouble ? judge(event.stage, *event.trouble) : judge(event.stage, event.reply, provider);
 }
 
+bool stops_lane(const Verdict& verdict) {
+  return verdict.scope == Scope::lane || verdict.scope == Scope::upstream;
+}
+
 bool moves_on(const Verdict& verdict, smtp::ReplyClasses retry_next_on) {
   const bool refused = smtp::refusals.has(verdict.reply_class);
   if (verdict.in_doubt || refused || verdict.action == Action::delivered) return false;

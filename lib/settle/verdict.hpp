@@ -73,6 +73,9 @@ Verdict judge(Stage stage, Trouble trouble);
 // Of either.
 Verdict judge(const smtp::Event& event, std::string_view provider);
 
+// Nothing of this credential would fare better.
+bool stops_lane(const Verdict& verdict);
+
 // Whether the message, or the recipient, goes to the route's next upstream, given the classes that may
 // (`retry_next_on`). Always where this one is unfit for it. Never for what was refused as such
 // (smtp::refusals), nor for what may have been taken.

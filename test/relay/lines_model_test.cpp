@@ -213,8 +213,9 @@ class LinesModelTest : public test::DispatcherFixture {
       all += fmt::format(
           "  lane {} open {} probing {} troubles {} connections {} idle {} lines {} paused for {} quota "
           "left {} stopped {} waiting {}\n",
-          lane.id, lane.open(), lane.probing(), lane.breaker().troubles(), lane.connections(), lane.idle_connections(),
-          lane.lines.size(), std::chrono::duration<double>(lane.paused_until() - loop.now()).count(),
+          lane.id, lane.open(), lane.probing(), lane.breaker().troubles(), lane.connections(),
+          lane.idle_connections(), lane.lines.size(),
+          std::chrono::duration<double>(lane.paused_until() - loop.now()).count(),
           lane.quota().left(loop.wall_now()), lane.stopped(), dispatcher->lines().waiting(lane));
     });
     return all;

@@ -142,6 +142,38 @@ TEST_F(LinesTest, AnUpstreamThatEndsOneSessionAfterAnotherIsLeftAlone) {
   EXPECT_EQ(queue->totals().waiting, 20U);
 }
 
+// Its words are about the account, though no message of it was heard.
+TEST_F(LinesTest, AWarmConnectionThatEndsWithAReasonIsHeard) {
+  start_office();
+  const std::string farewell =
+      "C: MAIL FROM:<a@example.org>\n C: RCPT TO:<b@example.org>\n C: DATA\n"
+      "S: 421 4.7.0 Rate limit exceeded\n CLOSE\n";
+  expect(1, greeting() + taken() + farewell);
+  commit(text);
+  run_until_attempts(1);
+  const MessageId second = commit(text);
+  settle_down();
+  EXPECT_EQ(dials(), 1U);
+  EXPECT_THAT(attempts.back(), testing::HasSubstr("Rate limit exceeded"));
+  expect(1, greeting() + taken());
+  advance(1min);
+  EXPECT_TRUE(gone(second));
+}
+
+TEST_F(LinesTest, AWarmConnectionThatWasIdleForTooLongIsReplaced) {
+  start_office();
+  const std::string farewell =
+      "C: MAIL FROM:<a@example.org>\n C: RCPT TO:<b@example.org>\n C: DATA\n"
+      "S: 421 4.4.2 Idle for too long\n CLOSE\n";
+  expect(1, greeting() + taken() + farewell);
+  expect(1, greeting() + taken());
+  commit(text);
+  run_until_attempts(1);
+  const MessageId second = commit(text);
+  run_until_attempts(2);
+  EXPECT_TRUE(gone(second));
+}
+
 // A month that the clock jumps ends what waits for a lane, at the next knock.
 TEST_F(LinesTest, AClockThatIsSetAheadEndsWhatWaits) {
   start_office();

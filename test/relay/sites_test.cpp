@@ -76,6 +76,21 @@ TEST_F(SitesTest, AnUpstreamThatEndsAllSessionsIsLeftAlone) {
   EXPECT_EQ(server.taken.size(), 500U);
 }
 
+// Each connection there is may have one in doubt when it shows; then one message tries at a time.
+TEST_F(SitesTest, AnUpstreamThatFallsSilentPutsFewMessagesInDoubt) {
+  add_office().limits.connections_total = 10;
+  add_accounts(20);
+  server.answer = [&](std::string_view command, const std::string&) {
+    return command == "." ? std::string(test::FakeUpstream::silence) : "";
+  };
+  start(server);
+  hand_in_for_each(20, 20);
+  for (int minute = 0; minute < 60; ++minute) advance(1min);
+  std::size_t doubtful = 0;
+  queue->for_each([&](const queue::Message& message) { doubtful += message.doubtful; });
+  EXPECT_LE(doubtful, 16U);
+}
+
 TEST_F(SitesTest, AnAccountThatIsSentAwayStopsNoOther) {
   add_office();
   add_accounts(10);

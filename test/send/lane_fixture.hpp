@@ -166,6 +166,7 @@ class FakeDesk final : public Desk {
     settled.push_back(fmt::format("{} {}", message, test::shown(report.recipients.at(0).event)));
     if (on_settle) on_settle();
   }
+  bool concerns_lane(const Lane&, const Report&) override { return false; }
   void give_back(std::uint64_t message) override { given_back.push_back(message); }
   void turned_down(Lane&, std::uint64_t message) override { turned_down_at.push_back(message); }
 

@@ -117,7 +117,21 @@ TEST_F(LaneTest, AConnectionCarriesSoManyRecipients) {
   end(*lane);
 }
 
-// The next message rides behind the final dot: what it was given counts before the one before it is over.
+// Its host's name may lead elsewhere by now.
+TEST_F(LaneTest, AConnectionEndsWhenItIsOld) {
+  limits.connections = 1;
+  const auto lane = make_lane();
+  enqueue(*lane, {1, 2, 3});
+  loop.run();
+  loop.advance(9min);
+  finish(1);
+  loop.advance(1min);
+  finish(1);
+  EXPECT_THAT(world.log,
+              ElementsAre("1: open", "1: send 1", "1: send 2", "1: close", "2: open", "2: send 3"));
+  end(*lane);
+}
+
 TEST_F(LaneTest, AWarmConnectionCarriesWhatItHasLeft) {
   limits.connections = 1;
   limits.recipients_per_connection = 50;

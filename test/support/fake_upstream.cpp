@@ -86,6 +86,7 @@ class FakeUpstream::Session final : public async::Stream {
   void reply(std::string_view command, std::string usual) {
     std::string own = server_.answer ? server_.answer(command, mail_.account) : std::string();
     last_ = own.empty() ? std::move(usual) : std::move(own);
+    if (last_ == silence) return;
     said_ += last_ + "\r\n";
     ended_ |= last_.starts_with("421");
   }

@@ -19,6 +19,8 @@ namespace relayd::test {
 
 class FakeUpstream final : public async::Dialer {
  public:
+  static constexpr std::string_view silence = "silence";
+
   struct Taken {
     std::string account;  // that had logged in
     std::string sender;
@@ -37,7 +39,7 @@ class FakeUpstream final : public async::Dialer {
   bool down = false;               // nobody answers at its ports
   std::set<std::uint16_t> closed;  // ports where nobody answers
   // Asked before each reply: the command line ("MAIL FROM:<a@b>", "." for the content, "" for the greeting)
-  // and the account; a reply of its own, or "" for the usual one. "421…" closes.
+  // and the account; a reply of its own, or "" for the usual one. "421…" closes; `silence` says nothing.
   std::function<std::string(std::string_view command, const std::string& account)> answer;
 
   std::vector<Taken> taken;
