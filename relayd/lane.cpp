@@ -21,16 +21,25 @@ int list(const Options& options) {
   const std::optional<std::string> line = ask_status(options, exit_code);
   if (!line) return exit_code;
   const json answer = json::parse(*line);
+  if (answer.contains("starting")) {
+    fmt::print(stderr, "starting: the queue is being read\n");
+    return 1;
+  }
   const watch::Request& wanted = options.queue;
+  bool found = false;
   for (const json& lane : answer.value("lanes", json::array())) {
     if (!wanted.upstream.empty() && text(lane, "upstream") != wanted.upstream) continue;
     if (!wanted.account.empty() && text(lane, "account") != wanted.account) continue;
+    found = true;
     if (options.json)
       fmt::print("{}\n", lane.dump());
     else
       print_lane(lane, text(answer, "time"));
   }
-  return EX_OK;
+  if (found || wanted.upstream.empty()) return EX_OK;
+  fmt::print(stderr, "no lane of an upstream '{}'{} yet\n", smtp::escape(wanted.upstream),
+             wanted.account.empty() ? "" : fmt::format(" as '{}'", smtp::escape(wanted.account)));
+  return 1;
 }
 
 }  // namespace
@@ -56,7 +65,9 @@ int lane(const Options& options) {
     refused |= object.contains("error");
     if (object.contains("error") && !options.json)
       fmt::print(stderr, "{}\n", smtp::escape(text(object, "error")));
-    else if (!options.json)
+    if (object.contains("error") && !object.contains("upstream")) return 1;  // the whole request is refused
+    if (object.contains("error")) continue;
+    if (!options.json)
       fmt::print("{}{}: {}d\n", text(object, "upstream"),
                  text(object, "account").empty() ? "" : " as " + text(object, "account"),
                  text(object, "done"));

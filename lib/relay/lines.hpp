@@ -16,7 +16,6 @@
 #include <optional>
 #include <set>
 #include <span>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -48,8 +47,8 @@ class Lines {
   // `until`, if nobody has taken it by then.
   void put(queue::Message& message, std::span<const route::Choice> choices, SteadyTime until);
 
-  // Choices of another router are asked for from now on. Every message that waits is due, a few at a time,
-  // and the lines there were end.
+  // The router has changed, or the clock was set. All lines end; their messages are due and routed anew from
+  // the first upstream, a thousand at a time.
   void renew();
 
   // What send::Desk asks.

@@ -42,13 +42,13 @@ class Lane;
 class Desk {
  public:
   virtual ~Desk() = default;
-  // Whether somebody waits whom the lane may take now.
+  // Whether a message waits that the lane may take now.
   virtual bool waits(const Lane& lane) = 0;
-  // Whose turn it is, to be sent to so many recipients at most; nothing: nobody's for now, and the desk calls
+  // The next message, for so many recipients at most; nothing: there is none for now, and the desk calls
   // pump() when that changes.
   virtual std::optional<Ticket> next(Lane& lane, std::uint64_t most) = 0;
-  // The lane has opened or closed, or a probe has begun or ended: others may take what it took, or it what
-  // they took.
+  // The lane has opened or closed, or a probe has begun or ended: lines may belong to another lane now, or
+  // come back to this one.
   virtual void changed(Lane& lane) = 0;
   // Mail waits for the lane, or has gone another way since it closed.
   virtual bool misses(const Lane& lane) = 0;

@@ -22,7 +22,7 @@ struct LaneStatus {
     stopped,        // by the operator
     paused,         // until `until`, because of `reason`
     quota_used_up,  // until `until`
-    probing,        // the pause is over; the next message shows whether `reason` still holds
+    probing,        // the pause is over; a message, or a connection alone, shows whether `reason` still holds
     slowed,         // the upstream found it too fast
     open,           // it has work
     idle,           // it has none
@@ -46,7 +46,7 @@ struct LaneStatus {
   std::size_t busy = 0;     // connections
   std::size_t idle = 0;
   std::uint32_t allowed = 0;
-  std::size_t waiting = 0;         // messages in its line
+  std::size_t waiting = 0;         // messages that wait for it, or for it first
   double rate = 0;                 // recipients a minute; 0: no limit
   double message_rate = 0;         // messages a minute; 0: no limit
   std::vector<std::string> rates;  // as configured

@@ -61,6 +61,9 @@ def test_the_operator_hears_how_far_it_is(stalled):
     for arguments in (["list"], ["show", id], ["retry", "--all"], ["delete", id]):
         ended = asked(relay, "queue", *arguments)
         assert ended.returncode == 1 and "starting: the queue is being read" in ended.stderr
+    for arguments in (["list"], ["pause", "fake"]):
+        ended = asked(relay, "lane", *arguments)
+        assert ended.returncode == 1 and "starting: the queue is being read" in ended.stderr
     loading = relay.wait("queue_loading", 2)[1]
     assert {"messages", "octets", "total"} <= set(loading)
     faults.heal()

@@ -239,6 +239,8 @@ def test_a_lane_is_paused_and_resumed_by_hand(relay, upstream):
     assert one.wait_event("delivered", id=send(one))["upstream"] == "first"
     wrong = command("lane", "pause", "first", "--account", "bob", "-c", one.file)
     assert wrong.returncode == 1 and "no rule leads to an upstream 'first' as 'bob'" in wrong.stderr
+    wrong = command("lane", "list", "third", "-c", one.file)
+    assert (wrong.returncode, wrong.stderr) == (1, "no lane of an upstream 'third' yet\n")
 
 
 def test_what_waits_for_a_lane_is_in_line(to_upstream):
