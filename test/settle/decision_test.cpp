@@ -48,7 +48,7 @@ const Event cancelled = trouble(Stage::data, Trouble::cancelled);
 const Event too_large = trouble(Stage::mail, Trouble::too_large);
 
 constexpr smtp::ReplyClasses no_class;
-constexpr smtp::ReplyClasses most_classes = {ReplyClass::connect, ReplyClass::tls,  ReplyClass::auth,
+constexpr smtp::ReplyClasses most_classes = {ReplyClass::connect, ReplyClass::tls,   ReplyClass::auth,
                                              ReplyClass::rate,    ReplyClass::quota, ReplyClass::temp,
                                              ReplyClass::sender};
 const std::vector<RecipientState> all_pending(8, pending);
