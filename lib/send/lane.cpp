@@ -117,7 +117,7 @@ void Lane::watch_opening() {
   const bool closed = rests || quota_->left(loop_.wall_now()) == 0;
   if (stopping_ || stopped_ || knocking_ || !closed) return opening_.cancel();
   // Others may give back what they took from the same quota.
-  const SteadyTime until = rests ? closed_until() : std::min(closed_until(), loop_.now() + look_at_quota);
+  const SteadyTime until = rests ? breaker_.until() : std::min(closed_until(), loop_.now() + look_at_quota);
   opening_.at(until, [this] { reopen(); });
 }
 

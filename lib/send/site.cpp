@@ -12,7 +12,8 @@ constexpr std::size_t lanes_in_a_turn = 500;
 }  // namespace
 
 void Site::offer_room() {
-  for (std::size_t left = waiting.size(); left > 0 && has_room(); --left) {
+  // Whoever takes it may find the site away at once: then nobody waits any more.
+  for (std::size_t left = waiting.size(); left > 0 && !waiting.empty() && has_room(); --left) {
     Lane* const lane = waiting.front();
     lane->stop_waiting();
     lane->pump();

@@ -86,4 +86,39 @@ TEST_F(LaneTest, AKnockThatEndsWithoutQuotaIsNotTheEnd) {
   }
 }
 
+// The site is well again before its time; the lane's own pause is over a little later.
+TEST_F(LaneTest, ALaneWaitsForItsOwnPauseAloneWhereTheSiteIsWellAgain) {
+  const auto lane = make_lane();
+  site->pause(loop.now() + 1h, Probe::message);
+  lane->pause(loop.now() + 10s);
+  enqueue(*lane, {1});
+  loop.advance(5s);
+  site->resume();
+  loop.advance(6s);
+  EXPECT_EQ(waiting(*lane), 0U) << "waits for the site's time to be over";
+  if (!world.connections.empty()) finish(1);
+  end(*lane);
+}
+
+// Three wait for the one connection. The first to get it finds nobody at home, and the site pauses: those
+// behind it have left the list that is being gone through.
+TEST_F(LaneTest, RoomIsOfferedToNobodyOnceTheSitePauses) {
+  site->limit = 1;
+  std::vector<std::unique_ptr<Lane>> lanes;
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    lanes.push_back(make_lane());
+    enqueue(*lanes.back(), {i + 1});
+  }
+  ASSERT_EQ(site->waiting.size(), 3U);
+  world.cannot_open = Event(Stage::connect, Trouble::unreachable, "refused");
+  desk.on_settle = [&] {
+    if (desk.settled.size() == 2) site->pause(loop.now() + 10s, Probe::message);
+  };
+  finish(1, Event(Stage::final_dot, {250, {}, "Ok"}), false);
+  EXPECT_THAT(site->waiting, IsEmpty());
+  EXPECT_THAT(desk.settled, SizeIs(2));
+  for (const auto& lane : lanes) lane->shut_down();
+  for (const auto& lane : lanes) end(*lane);
+}
+
 }  // namespace relayd::send
