@@ -161,8 +161,9 @@ void Health::knocked(LaneEntry& lane, const send::Report& report, const std::opt
   lane.last_reply_at = loop_.wall_now();
   const Verdict verdict = settle::judge(*failed, lane.provider);
   const Trouble trouble{*failed, verdict, report};
-  if (takes_next_port(lane, trouble)) return lane.site.knock_again(loop_.now() + next_port_after);
-  stop(lane, trouble);
+  if (!takes_next_port(lane, trouble)) return stop(lane, trouble);
+  // Where only the lane was in trouble, its next message takes that port.
+  if (lane.site.in_trouble()) lane.site.knock_again(loop_.now() + next_port_after);
 }
 
 }  // namespace relayd

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "relay/limits.hpp"
@@ -43,8 +44,10 @@ send::Target make_target(const route::Upstream& upstream, const route::Choice& c
                          const std::string& hostname) {
   send::Target target;
   target.host = upstream.host;
-  target.port = upstream.endpoints[endpoint].port;
-  target.tls_mode = upstream.endpoints[endpoint].tls;
+  // Of a message that was taken before a reload, the ports may have been fewer.
+  const route::Endpoint& port = upstream.endpoints[std::min(endpoint, upstream.endpoints.size() - 1)];
+  target.port = port.port;
+  target.tls_mode = port.tls;
   target.tls = tls_policy(upstream, choice);
   target.hostname = hostname;
   target.mechanisms = upstream.mechanisms;
@@ -127,7 +130,8 @@ void Lanes::use(std::shared_ptr<const route::Router> router) {
       set_up(*found->second, upstream);
       found->second->probe();  // what was changed may be the cure
     }
-  for (auto& [id, entry] : entries_) entry->configured = entry->up_to_date = false;
+  // What went past a lane before tells no more of it; and it must not knock as it was configured then.
+  for (auto& [id, entry] : entries_) entry->configured = entry->up_to_date = entry->passed_over = false;
   for (const std::vector<route::Choice>& choices : router_->choices())
     for (const route::Choice& choice : choices)
       if (const auto found = entries_.find(choice.id); found != entries_.end())
