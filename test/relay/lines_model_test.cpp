@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <random>
 #include <set>
+#include <thread>
 
 #include "relay/dispatcher_fixture.hpp"
 #include "relay/lines_world.hpp"
@@ -33,6 +34,7 @@ class LinesModelTest : public test::DispatcherFixture {
   int count = 0;
   bool quotas = false;
   bool reloads = true;
+  int accounts = 0;  // at each upstream, beside those who need none
   bool trace = std::getenv("RELAYD_MODEL_TRACE") != nullptr;
 
   void note(const std::string& what) {
@@ -65,10 +67,36 @@ class LinesModelTest : public test::DispatcherFixture {
     shape(add_upstream("office",
                        world.pick(2) ? std::vector<std::uint16_t>{1} : std::vector<std::uint16_t>{1, 3}));
     shape(add_upstream("backup", {2}));
+    if (accounts > 0)
+      for (config::Upstream& upstream : config->upstreams) upstream.host = "127.0.0.1";
+    for (int i = 0; i < accounts; ++i) {
+      add_account_rule("a", i, {"office", "backup"});
+      add_account_rule("b", i, {"backup", "office"});
+      add_account_rule("c", i, {"office"});
+      add_account_rule("d", i, {"backup"});
+    }
     add_rule("a@example.org", {"office", "backup"});
     add_rule("b@example.org", {"backup", "office"});
     add_rule("c@example.org", {"office"});
     add_rule("*", {"backup"});
+  }
+
+  // "a0", "a1", ...: the senders of a rule, each with an account of its own at each upstream.
+  void add_account_rule(const std::string& rule, int number, std::vector<std::string> upstreams) {
+    config::SenderRule& added = add_rule(fmt::format("{}{}@example.org", rule, number), {});
+    for (std::string& name : upstreams) {
+      config::RuleUpstream& step = added.upstreams.emplace_back();
+      step.name = std::move(name);
+      step.username = fmt::format("u{}", number);
+      step.password.kind = config::SecretSource::Kind::literal;
+      step.password.literal = Secret("secret");
+    }
+  }
+  std::string any_sender() {
+    const char* senders[] = {"a", "b", "c", "d"};
+    const std::string sender = senders[world.pick(4)];
+    const int number = accounts > 0 ? world.pick(accounts + 1) : 0;
+    return number < accounts ? fmt::format("{}{}", sender, number) : sender;
   }
 
   MessageId put(const std::string& sender, int recipients) {
@@ -112,6 +140,12 @@ class LinesModelTest : public test::DispatcherFixture {
   void settle() {
     loop.run();
     if (queue->totals().ready > 0) settle_down();
+    // Time stands still while a password is read.
+    for (int i = 0; accounts > 0 && world.logging_in > 0 && i < 40; ++i) {
+      std::this_thread::sleep_for(50us);
+      if (loop.run()) i = 0;
+      if (queue->totals().ready > 0) settle_down();
+    }
     check();
   }
   void check() {
@@ -124,7 +158,6 @@ class LinesModelTest : public test::DispatcherFixture {
 
   void act() {
     const std::uint16_t ports[] = {1, 2, 3};
-    const char* senders[] = {"a", "b", "c", "d"};
     const char* names[] = {"office", "backup"};
     const std::vector<MessageId> ids = queue->ids();
     const auto any = [&]() -> queue::Message* {
@@ -138,7 +171,7 @@ class LinesModelTest : public test::DispatcherFixture {
       case 2:
       case 3: {
         const int many = 1 + world.pick(4);
-        for (int i = 0; i < many; ++i) put(senders[world.pick(4)], 1 + world.pick(4));
+        for (int i = 0; i < many; ++i) put(any_sender(), 1 + world.pick(4));
         break;
       }
       case 4:
@@ -181,8 +214,17 @@ class LinesModelTest : public test::DispatcherFixture {
       case 12: {
         const std::string name = names[world.pick(2)];
         const bool stops = world.pick(2) == 0;
-        note(fmt::format("{} {}", stops ? "stop" : "go on", name));
-        dispatcher->steer(name, "", stops);
+        if (accounts > 0 && world.pick(3) == 0 && !world.accounts.empty()) {
+          const std::string line =
+              *std::next(world.accounts.begin(), world.pick(static_cast<int>(world.accounts.size())));
+          if (!world.locked.erase(line)) world.locked.insert(line);
+          note(fmt::format("lock or unlock {}", line));
+          break;
+        }
+        const std::string account =
+            accounts > 0 && world.pick(2) ? fmt::format("u{}", world.pick(accounts)) : "";
+        note(fmt::format("{} {} {}", stops ? "stop" : "go on", name, account));
+        dispatcher->steer(name, account, stops);
         break;
       }
       case 13:
@@ -227,6 +269,7 @@ class LinesModelTest : public test::DispatcherFixture {
     if (one_only)
       world.sites[well == "office" ? 2 : 1].mode = Mode::refuse,
                                          world.sites[3].mode = well == "office" ? Mode::ok : Mode::refuse;
+    world.locked.clear();
     note(fmt::format("mended {}", one_only ? well : "all"));
     dispatcher->steer("office", "", false);
     dispatcher->steer("backup", "", false);
@@ -314,6 +357,20 @@ TEST_P(LinesModel, WithoutReloadsAllIsDelivered) {
   live(GetParam(), false);
 }
 TEST_P(LinesModel, AllThatOneUpstreamMayTakeIsDelivered) {
+  live(GetParam(), true);
+}
+
+TEST_P(LinesModel, AllIsDeliveredByAccountsOfOneSite) {
+  accounts = 3 + static_cast<int>(GetParam() % 3);
+  live(GetParam(), false);
+}
+TEST_P(LinesModel, AllIsDeliveredByAccountsWithQuotas) {
+  accounts = 2;
+  quotas = true;
+  live(GetParam(), false);
+}
+TEST_P(LinesModel, AccountsOfTheUpstreamThatIsWellDeliverAll) {
+  accounts = 4;
   live(GetParam(), true);
 }
 
