@@ -163,5 +163,19 @@ TEST_F(SitesTroubleTest, AWrongPasswordDoesNotHurryWhatEndsBehindTheLogin) {
   EXPECT_LE(ports.size(), 150U);
 }
 
+// A host that refuses the second connection would take all by one. No delivery is a reason to dial again at
+// once, and no refusal keeps the connection that there is from its mail.
+TEST_F(SitesTroubleTest, AHostThatRefusesTheSecondConnectionIsNotDialledForEachMessage) {
+  add_office();
+  add_accounts(2);
+  most = 1;
+  start(*this);
+  hand_in("s0@example.org", 200);
+  hand_in("s1@example.org", 200);
+  pass(10min);
+  EXPECT_EQ(left(), 0U);
+  EXPECT_LE(ports.size(), 100U);
+}
+
 }  // namespace
 }  // namespace relayd
