@@ -22,8 +22,8 @@ constexpr Duration quota_pause = std::chrono::hours(1);
 constexpr Duration next_port_after = std::chrono::milliseconds(1);
 // A connection may end for reasons of its own; so many in a row are no accident.
 constexpr unsigned ends_limit = 3;
-// A site where nothing was taken for so long has no other connection that fares better.
-constexpr Duration deaf_after = std::chrono::minutes(1);
+// A site where something was taken so lately fares well with another connection.
+constexpr Duration fares_well_for = std::chrono::minutes(1);
 
 // Evenly from 0 to 1.
 double chance() {
@@ -101,6 +101,9 @@ void Health::stop(LaneEntry& lane, const Trouble& trouble) {
 void Health::stop_site(const LaneEntry& lane, const Trouble& trouble) {
   SiteEntry& site = lane.site;
   if (site.closed_to(lane)) return;
+  // Where others deliver, a host that takes no connection has enough of them.
+  const bool others_deliver = loop_.now() - site.worked_at <= fares_well_for;
+  if (trouble.event.stage == smtp::Stage::connect && others_deliver && site.use_fewer_connections()) return;
   const Duration wait = pause_of(site.breaker(), trouble.verdict);
   site.ends = 0;
   site.pause_reason = {trouble.verdict.reply_class, smtp::enhanced_text(trouble.event)};
@@ -129,7 +132,7 @@ void Health::ended(LaneEntry& lane, const Trouble& trouble) {
   ++lane.ends;
   ++lane.site.ends;
   const Trouble in_a_row{trouble.event, verdict, trouble.report};
-  const bool deaf = verdict.in_doubt && loop_.now() - lane.site.worked_at > deaf_after;
+  const bool deaf = verdict.in_doubt && loop_.now() - lane.site.worked_at > fares_well_for;
   const bool too_many = lane.site.ends >= (deaf ? 2 : std::max(ends_limit, lane.site.used));
   if (lane.site.in_trouble() || too_many)
     stop_site(lane, in_a_row);

@@ -9,6 +9,7 @@ namespace relayd::send {
 namespace {
 // Lanes that are looked at in one turn of the loop.
 constexpr std::size_t lanes_in_a_turn = 500;
+constexpr Duration ceiling_rises_after = std::chrono::minutes(1);
 }  // namespace
 
 void Site::offer_room() {
@@ -21,15 +22,26 @@ void Site::offer_room() {
 }
 
 void Site::delivered() {
-  if (ramp_ >= limit) return;
-  ++ramp_;
-  offer_room();
+  if (ramp_ < limit) ++ramp_;
+  if (!waiting.empty()) offer_room();
+}
+
+bool Site::use_fewer_connections() {
+  if (used <= 1) return false;
+  ceiling_ = used - 1;
+  ceiling_since_ = loop_.now();
+  return true;
+}
+
+std::uint64_t Site::ceiling() const {
+  return ceiling_ + static_cast<std::uint64_t>((loop_.now() - ceiling_since_) / ceiling_rises_after);
 }
 
 // --- health ---
 
 void Site::pause(SteadyTime until, Probe probe) {
   breaker_.pause(until, probe);
+  ceiling_ = std::numeric_limits<std::uint32_t>::max();  // the ramp knows better
   prober_ = nullptr;
   opening_.at(until, [this] { open_for_one(); });
   tell_lanes();

@@ -30,7 +30,9 @@ class Site {
   std::list<Lane*> waiting;  // for room, in the order they asked
 
   // Room for a connection more. After trouble it grows with each delivery.
-  bool has_room() const { return used < limit && used < ramp_; }
+  bool has_room() const { return used < limit && used < ramp_ && used < ceiling(); }
+  // Its host stands no more: one less than now, one more again each minute. False: there is one alone.
+  bool use_fewer_connections();
   // Lanes that wait for room take it, as far as it goes.
   void offer_room();
   void delivered();
@@ -62,6 +64,7 @@ class Site {
   void release(const Lane& lane);
 
  private:
+  std::uint64_t ceiling() const;
   void open_for_one();
   void ask_lanes();
   void tell_lanes();
@@ -70,6 +73,8 @@ class Site {
   async::Loop& loop_;
   Breaker breaker_;
   std::uint32_t ramp_ = std::numeric_limits<std::uint32_t>::max();
+  std::uint32_t ceiling_ = std::numeric_limits<std::uint32_t>::max();
+  SteadyTime ceiling_since_{};
   std::set<Lane*> lanes_;
   const Lane* prober_ = nullptr;  // null: the first that has something to send
   Lane* asked_ = nullptr;         // the last that was asked to probe; compared alone
