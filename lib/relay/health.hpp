@@ -38,9 +38,12 @@ class Health {
   // A port that cannot be reached, or is silent, is left for the next one. False: there is none, or the
   // trouble is another; the next connection begins with the first port again.
   bool takes_next_port(LaneEntry& lane, const Trouble& trouble);
-  // What stopped it says how long it waits, and whether all lanes of its site do.
+  // Pauses the lane, or all lanes of its site where the trouble reaches them, for as long as the class or the
+  // reply says. With too many connections there is one less, and a pause only where one is left. No effect
+  // where it is paused.
   void stop(LaneEntry& lane, const Trouble& trouble);
-  // A connection ended on the way: one is no news, some in a row stop the lane, or the site.
+  // A connection ended on the way. Three in a row pause the lane, as many as there are connections the site;
+  // in trouble, one does.
   void ended(LaneEntry& lane, const Trouble& trouble);
   // The upstream took a message, refused one for its own sake, or let us in.
   void works(LaneEntry& lane);

@@ -15,7 +15,8 @@ namespace relayd {
 // Ends the pause of every lane that the message may take: it is tried at once.
 void clear_way(Lanes& lanes, const queue::Message& message);
 
-// Stops the upstream's lanes, or has them go on; an empty account: all of them. Returns their accounts.
+// Stops the lanes of an upstream (of one account; empty: of all), or lets them go on. Makes those that are
+// not there yet. Returns their user names, sorted; none: no rule leads there.
 std::vector<std::string> steer(Lanes& lanes, telemetry::Log& log, const std::string& upstream,
                                const std::string& account, bool stops);
 

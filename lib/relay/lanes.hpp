@@ -1,7 +1,7 @@
 // Lanes: one for each upstream and credential in use, with what its connections are made from.
 //
 // Owned by the dispatcher. Turns a route's choice into a lane: limits, site, quota, and the transports it
-// opens. Lanes are never removed: a reload that names one no more leaves it idle.
+// opens. Lanes and sites are never removed: a reload that names one no more leaves it idle.
 #pragma once
 
 #include <functional>

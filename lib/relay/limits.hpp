@@ -12,9 +12,11 @@
 
 namespace relayd {
 
+// The limits of one lane; the connections of all accounts together are the site's.
 send::LaneLimits lane_limits(const route::Limits& limits);
 
-// What an account may send there, as the limits are now; with the share in what all accounts may.
+// Sets the quotas of an account there as the limits are now, and its share in the upstream's total; returns
+// what it may send.
 std::shared_ptr<send::Allowance> allowance_of(QuotaBook& book, const route::Upstream& upstream,
                                               const std::string& username, WallTime now);
 

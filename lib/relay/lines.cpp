@@ -75,7 +75,7 @@ bool Lines::assign(RouteLine& line) {
   return true;
 }
 
-// Lines take turns.
+// Lines take turns, message by message.
 std::optional<Ticket> Lines::next(LaneEntry& lane, std::uint64_t most) {
   while (!lane.lines.empty()) {
     if (!queue_.may_begin()) break;

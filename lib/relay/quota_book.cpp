@@ -39,8 +39,8 @@ std::string read_all(disk::Disk& disk) {
   return text;
 }
 
-// An array of accounts, of a time when there were days and months only, one at an account: which, its limit
-// tells as soon as it is known.
+// Format 1: an array, one count an account. It does not say of which period: it is read as a day's, and
+// handed to the configured quota as soon as that is known.
 Allowance::Record record_of_format_1(const json& entry) {
   return {{1, config::Quota::Period::day}, {{time_of(entry.at("since")), count_of(entry.at("used"))}}};
 }

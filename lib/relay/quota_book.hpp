@@ -1,9 +1,11 @@
-// QuotaBook: how much of each quota is used, over restarts. A small file, quotas.json, beside the journal.
+// QuotaBook: how much of each quota is used, over restarts. A small file, quotas.json, in the queue's
+// directory.
 //
 // Owned by the dispatcher; lanes share the allowances. What was used is on disk a second later, so that a
 // crash forgets at most what the last second used: the provider's own count is the one that binds. The file
-// has a line of JSON for each account; what changes is appended, a later line of an account counts instead of
-// an earlier one, and now and then all of it is written anew.
+// has a line that names its format, then a line of JSON for each account, or for an upstream's total, which
+// has no user name. What changes is appended, a later line of an account counts instead of an earlier one,
+// and now and then all of it is written anew.
 #pragma once
 
 #include <map>

@@ -2,9 +2,8 @@
 // upstream may together.
 //
 // Fifth stage of the path. Shared by the lanes that spend it and by the relay, which keeps it over restarts.
-// What is under way counts as sent until it is known what came of it, and then as sent at that time: whenever
-// within that time the upstream has counted it, no span sees more than was allowed. A pure value: time is an
-// argument.
+// A message under way counts until its outcome is known, then as sent at that moment, so that no span sees
+// more than was allowed, whenever in between the upstream has counted it. A pure value: time is an argument.
 #pragma once
 
 #include <cstdint>
@@ -37,14 +36,14 @@ class Allowance {
   void share(std::shared_ptr<Allowance> total) { total_ = std::move(total); }
 
   bool limited() const { return in_force_ > 0 || (total_ && total_->limited()); }
-  // To how many recipients a message may go that goes now; 0: none may go.
+  // How many recipients a message that goes now may have; 0: none may go.
   std::uint64_t left(WallTime now) const;
   // When one may go again; now: it may.
   WallTime opens_at(WallTime now) const;
 
   // A message is under way, to so many recipients.
   void take(std::uint64_t recipients);
-  // It was sent to so many of them; to none: it was no message either.
+  // It was sent to so many of them; if to none, it does not count as a message either.
   void settle(std::uint64_t taken, std::uint64_t sent, WallTime now);
 
   std::vector<Standing> standings(WallTime now) const;

@@ -32,6 +32,7 @@ struct Rate {
   bool operator==(const Rate&) const = default;
 };
 std::string to_string(Rate rate);
+// Error: what a rate is, for the operator; also for 0.
 Result<Rate> parse_rate(std::string_view text);
 
 // In a calendar day or month, UTC: "50000/day", "1000000/month"; or in any span of so long: "2000
@@ -54,6 +55,7 @@ constexpr auto words_of(Quota::Period) {
 }
 std::string to_string(Quota quota);
 std::string period_text(const Quota& quota);  // "day", "month", "24h"
+// Error: what a quota is, for the operator; also for 0.
 Result<Quota> parse_quota(std::string_view text);
 
 // They count the same in the same time: of two such, one is too many.
