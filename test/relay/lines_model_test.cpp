@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <random>
 #include <set>
-#include <thread>
 
 #include "relay/dispatcher_fixture.hpp"
 #include "relay/lines_world.hpp"
@@ -141,9 +140,8 @@ class LinesModelTest : public test::DispatcherFixture {
     loop.run();
     if (queue->totals().ready > 0) settle_down();
     // Time stands still while a password is read.
-    for (int i = 0; accounts > 0 && world.logging_in > 0 && i < 40; ++i) {
-      std::this_thread::sleep_for(50us);
-      if (loop.run()) i = 0;
+    while (accounts > 0 && world.logging_in > 0 && loop.wait_for_post(2ms)) {
+      loop.run();
       if (queue->totals().ready > 0) settle_down();
     }
     check();

@@ -64,6 +64,12 @@ class ManualLoop final : public async::Loop {
     }
   }
 
+  // Waits for a call from another thread, for so much real time at most. False: none came.
+  bool wait_for_post(std::chrono::microseconds most) {
+    std::unique_lock lock(mutex_);
+    return arrived_.wait_for(lock, most, [this] { return !posted_.empty(); });
+  }
+
   // Moves the clock, stopping at each timer on the way.
   void advance(Duration by) {
     const SteadyTime target = now_ + by;
