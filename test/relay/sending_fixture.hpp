@@ -1,8 +1,12 @@
 // SendingFixture: a dispatcher and an upstream that takes many messages, as the test wants it to.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "relay/dispatcher_fixture.hpp"
 #include "support/fake_upstream.hpp"
@@ -20,6 +24,17 @@ class SendingFixture : public DispatcherFixture {
     section.password.kind = config::SecretSource::Kind::literal;
     section.password.literal = Secret("secret");
   }
+  // Accounts "s0", "s1", … at office, each for the sender of its name.
+  void add_accounts(int count, const std::vector<std::string>& upstreams = {"office"}) {
+    for (int i = 0; i < count; ++i) {
+      config::SenderRule& rule = add_rule(fmt::format("s{}@example.org", i), {});
+      for (const std::string& name : upstreams) {
+        config::RuleUpstream& step = rule.upstreams.emplace_back();
+        step.name = name;
+        if (name == "office") give_account(step, fmt::format("s{}", i));
+      }
+    }
+  }
   config::Upstream& add_office() {
     config::Upstream& upstream = add_upstream("office", {1});
     upstream.host = "127.0.0.1";  // so that a password may be sent in the clear
@@ -30,6 +45,11 @@ class SendingFixture : public DispatcherFixture {
     start(server);
   }
   void hand_in(const std::string& sender, int count);
+  std::map<std::string, int> taken_by_account() const {
+    std::map<std::string, int> counts;
+    for (const FakeUpstream::Taken& message : server.taken) ++counts[message.account];
+    return counts;
+  }
   std::size_t busy() const {
     std::size_t count = 0;
     dispatcher->lanes().for_each(

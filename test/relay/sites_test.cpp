@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
-
 #include "relay/sending_fixture.hpp"
 
 namespace relayd {
@@ -15,28 +13,19 @@ using testing::ElementsAre;
 
 class SitesTest : public test::SendingFixture {
  protected:
-  // Accounts "s0", "s1", … at the upstream, each for the sender of its name.
-  void add_accounts(int count, const std::vector<std::string>& upstreams = {"office"}) {
-    for (int i = 0; i < count; ++i) {
-      config::SenderRule& rule = add_rule(fmt::format("s{}@example.org", i), {});
-      for (const std::string& name : upstreams) {
-        config::RuleUpstream& step = rule.upstreams.emplace_back();
-        step.name = name;
-        if (name == "office") give_account(step, fmt::format("s{}", i));
-      }
-    }
-  }
   void hand_in_for_each(int accounts, int count) {
     for (int i = 0; i < accounts; ++i) hand_in(fmt::format("s{}@example.org", i), count);
+  }
+  void remove_all_of(const std::string& sender) {
+    std::vector<queue::MessageId> ids;
+    queue->for_each([&](const queue::Message& message) {
+      if (message.routing_sender == sender) ids.push_back(message.id);
+    });
+    for (const queue::MessageId id : ids) queue->remove(*queue->find(id));
   }
   // Until nothing is left, or two hours have passed: what tried for all has a back-off of its own.
   void finish() {
     for (int minute = 0; minute < 120 && left() > 0; ++minute) pass(1min);
-  }
-  std::map<std::string, int> taken_by_account() const {
-    std::map<std::string, int> counts;
-    for (const test::FakeUpstream::Taken& message : server.taken) ++counts[message.account];
-    return counts;
   }
 };
 
@@ -156,11 +145,7 @@ TEST_F(SitesTest, WhatWasDeletedMeanwhileKeepsNobodyOut) {
   run_until_quiet();
   hand_in("s1@example.org", 1);
   run_until_quiet();
-  std::vector<queue::MessageId> ids;
-  queue->for_each([&](const queue::Message& message) {
-    if (message.routing_sender == "s0@example.org") ids.push_back(message.id);
-  });
-  for (const queue::MessageId id : ids) queue->remove(*queue->find(id));
+  remove_all_of("s0@example.org");
   server.down = false;
   pass(6s);
   EXPECT_EQ(taken_by_account()["s1"], 1);
@@ -174,9 +159,7 @@ TEST_F(SitesTest, TheNextMessageTriesWhereNobodyWaits) {
   start(server);
   hand_in("s0@example.org", 1);
   run_until_quiet();
-  std::vector<queue::MessageId> ids;
-  queue->for_each([&](const queue::Message& message) { ids.push_back(message.id); });
-  for (const queue::MessageId id : ids) queue->remove(*queue->find(id));
+  remove_all_of("s0@example.org");
   pass(1h);
   EXPECT_EQ(server.dials, 1U);
   server.down = false;

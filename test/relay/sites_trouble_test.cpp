@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
-
 #include "relay/sending_fixture.hpp"
 
 namespace relayd {
@@ -25,21 +23,6 @@ class SitesTroubleTest : public test::SendingFixture, public async::Dialer {
     if (server.connections >= most) throw async::IoError(async::IoFault::refused, "refused");
     std::unique_ptr<async::Stream> stream = co_await server.dial(host, port, policy, deadline, stop);
     co_return stream;
-  }
-  void add_accounts(int count, const std::vector<std::string>& upstreams = {"office"}) {
-    for (int i = 0; i < count; ++i) {
-      config::SenderRule& rule = add_rule(fmt::format("s{}@example.org", i), {});
-      for (const std::string& name : upstreams) {
-        config::RuleUpstream& step = rule.upstreams.emplace_back();
-        step.name = name;
-        if (name == "office") give_account(step, fmt::format("s{}", i));
-      }
-    }
-  }
-  std::map<std::string, int> taken_by_account() const {
-    std::map<std::string, int> counts;
-    for (const test::FakeUpstream::Taken& message : server.taken) ++counts[message.account];
-    return counts;
   }
   // As the operator edits it: what was read before stays as it is.
   config::Config& edit() {
