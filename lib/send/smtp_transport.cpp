@@ -64,8 +64,9 @@ SmtpTransport::SmtpTransport(async::Loop& loop, async::Workers& workers, async::
 Task<std::optional<Event>> SmtpTransport::open() {
   Login login;
   std::optional<Event> event = co_await connect(login);
-  // One connection more for the password that the server did not stay for.
-  while (login.hung_up && !aborted_) event = co_await connect(login);
+  // One connection more for the password that the server did not stay for, or for another address of the
+  // host.
+  while ((login.hung_up || leaves_address_) && !aborted_) event = co_await connect(login);
   usable_ = !event;
   if (!event) co_return std::nullopt;
   co_await close();
@@ -74,12 +75,15 @@ Task<std::optional<Event>> SmtpTransport::open() {
 
 Task<std::optional<Event>> SmtpTransport::connect(Login& login) {
   login.hung_up = false;
+  leaves_address_ = false;
   conversation_.close();
   std::optional<Event> event;
+  std::string address;
   try {
     conversation_.stage = Stage::connect;
     auto stream = co_await dialer_.dial(target_.host, target_.port, target_.tls,
                                         conversation_.within(patience::connect), stop_dial_.get_token());
+    address = stream->peer();
     conversation_.begin(std::move(stream));
     if (aborted_) throw IoError(IoFault::cancelled, "the connection was closed by us");
     event = co_await greet();
@@ -89,6 +93,9 @@ Task<std::optional<Event>> SmtpTransport::connect(Login& login) {
     event = conversation_.trouble_of(error);
     conversation_.close();
   }
+  // It connects and does not talk.
+  if (event && !address.empty() && event->stage < Stage::auth && event->trouble != Trouble::cancelled)
+    leaves_address_ = dialer_.leave(target_.host, address);
   co_return event;
 }
 

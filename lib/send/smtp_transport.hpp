@@ -109,13 +109,13 @@ class SmtpTransport final : public Transport {
   OnLogin on_login_;
   OnOffer on_offer_;
   Conversation conversation_;
-  std::stop_source stop_dial_;
+  std::stop_source stop_dial_;  // a dial that is under way
   smtp::Capabilities capabilities_;
   Answers answers_;
   bool usable_ = false;
   bool needs_reset_ = false;  // a transaction was begun and not finished
   bool carried_mail_ = false;
-  std::stop_source stop_;  // a dial that is under way
+  bool leaves_address_ = false;  // for another one of the host
   bool aborted_ = false;
   bool woken_ = false;
 };

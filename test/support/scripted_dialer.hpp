@@ -27,7 +27,14 @@ class ScriptedDialer final : public async::Dialer {
     co_return choose_(host, port).connect();
   }
 
+  bool leave(const std::string&, const std::string& address) override {
+    left.push_back(address);
+    return left.size() < addresses;
+  }
+
   std::vector<std::uint16_t> ports;  // of each attempt
+  std::vector<std::string> left;     // addresses that refused to talk
+  std::size_t addresses = 1;         // that a host has
   std::vector<async::TlsPolicy> policies;
 
  private:

@@ -37,6 +37,10 @@ class Dialer {
   virtual Task<std::unique_ptr<Stream>> dial(const std::string& host, std::uint16_t port,
                                              const TlsPolicy& policy, Deadline deadline,
                                              std::stop_token stop) = 0;
+
+  // That address of the host let us connect and then refused to talk: for a while the others come first.
+  // True: there is another one that has not done so.
+  virtual bool leave(const std::string& /*host*/, const std::string& /*address*/) { return false; }
 };
 
 }  // namespace relayd::async

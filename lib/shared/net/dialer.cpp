@@ -14,8 +14,9 @@ Task<std::unique_ptr<async::Stream>> NetDialer::dial(const std::string& host, st
                                                      std::stop_token stop) {
   TlsClient tls{context(policy), {host, port, policy.account}};
   const std::vector<std::string> found = co_await resolve(loop_, host, deadline, stop);
+  std::vector<std::string> ordered = addresses_.in_order(host, interleave(found), loop_.now());
   std::unique_ptr<Connection> connection =
-      co_await connect(loop_, host, interleave(found), port, deadline, stop);
+      co_await connect(loop_, host, std::move(ordered), port, deadline, stop);
   connection->use(std::move(tls));
   co_return connection;
 }

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "shared/async/dialer.hpp"
+#include "shared/net/addresses.hpp"
 #include "shared/net/asio_loop.hpp"
 #include "shared/net/tls.hpp"
 
@@ -20,6 +21,10 @@ class NetDialer final : public async::Dialer {
                                                    const async::TlsPolicy& policy, Deadline deadline,
                                                    std::stop_token stop) override;
 
+  bool leave(const std::string& host, const std::string& address) override {
+    return addresses_.leave(host, address, loop_.now());
+  }
+
   // Forgets the contexts and their sessions.
   void reload() { contexts_.clear(); }
 
@@ -27,6 +32,7 @@ class NetDialer final : public async::Dialer {
   std::shared_ptr<TlsClientContext> context(async::TlsPolicy policy);
 
   AsioLoop& loop_;
+  Addresses addresses_;
   std::map<async::TlsPolicy, std::shared_ptr<TlsClientContext>> contexts_;  // the policies without account
 };
 
