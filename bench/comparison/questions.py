@@ -127,6 +127,7 @@ QUESTIONS = [
     Question("accept-fresh", "Accept, a connection each, 32 at once", "msg/s", accept(sessions=32, fresh=True)),
     Question("relay", "Relay by TLS and AUTH, one account", "msg/s", relay()),
     Question("relay-100", "Relay, 100 senders with an account each", "msg/s", relay(accounts=100)),
+    Question("relay-100x30", "The same, 30 messages each", "msg/s", relay(accounts=100, messages=3000)),
     Question("relay-rtt", "The same, 50 ms away, 20 connections", "msg/s",
              relay(accounts=100, rtt=50, connections=20, messages=3000)),
     Question("line-1", "One account, 50 ms away, 1 connection (bound: 20)", "msg/s",

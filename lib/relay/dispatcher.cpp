@@ -92,6 +92,10 @@ bool Dispatcher::waits(const send::Lane& lane) {
   return lines_.waits(entry_of(lane));
 }
 
+std::size_t Dispatcher::waiting(const send::Lane& lane) {
+  return lines_.waiting_now(entry_of(lane));
+}
+
 std::optional<send::Ticket> Dispatcher::next(send::Lane& lane, std::uint64_t most) {
   return lines_.next(entry_of(lane), most);
 }

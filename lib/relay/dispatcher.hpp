@@ -56,6 +56,7 @@ class Dispatcher final : public send::Desk {
 
   // send::Desk
   bool waits(const send::Lane& lane) override;
+  std::size_t waiting(const send::Lane& lane) override;
   std::optional<send::Ticket> next(send::Lane& lane, std::uint64_t most) override;
   void changed(send::Lane& lane) override;
   bool misses(const send::Lane& lane) override;

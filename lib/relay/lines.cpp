@@ -138,6 +138,12 @@ bool Lines::stands_in(const RouteLine& line, std::uint64_t id) {
   return false;
 }
 
+std::size_t Lines::waiting_now(const LaneEntry& lane) const {
+  std::size_t count = 0;
+  for (const RouteLine* const line : lane.lines) count += line->line.size();
+  return count;
+}
+
 std::size_t Lines::waiting(const LaneEntry& lane) const {
   std::size_t count = 0;
   for (const RouteLine* const line : lane.routes)

@@ -53,6 +53,7 @@ class Lines {
 
   // What send::Desk asks.
   bool waits(const LaneEntry& lane) const { return !lane.lines.empty(); }
+  std::size_t waiting_now(const LaneEntry& lane) const;  // also those that have gone meanwhile
   std::optional<send::Ticket> next(LaneEntry& lane, std::uint64_t most);
   void changed(LaneEntry& lane);
   bool misses(const LaneEntry& lane);

@@ -19,7 +19,7 @@ namespace relayd::route {
 struct Limits {
   std::uint32_t connections = 10;         // of one credential
   std::uint32_t connections_total = 100;  // of the upstream
-  std::uint32_t messages_per_connection = 100;
+  std::uint32_t messages_per_connection = 1000;
   std::uint32_t recipients_per_message = 100;   // RFC 5321 4.5.3.1.8: what every server takes
   std::optional<Bytes> message_size;            // none: what EHLO SIZE says
   std::uint32_t recipients_per_connection = 0;  // 0: any number

@@ -33,6 +33,7 @@ Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Sit
       pace_(limits.rates),
       turn_(loop),
       opening_(loop),
+      hurry_(loop),
       ramp_(limits.connections),
       ceiling_(limits.connections) {
   site_->join(*this);
@@ -186,6 +187,7 @@ std::optional<Ticket> Lane::take(std::uint64_t most) {
       *this, std::min<std::uint64_t>({most, limits_.recipients_per_message, pace_.most(loop_.now()), left}));
   if (!ticket) return ticket;
   site_->claim(*this);
+  took_at_ = loop_.now();
   pace_.take(ticket->recipients, loop_.now());
   quota_->take(ticket->recipients);
   if (quota_->left(loop_.wall_now()) > 0) return ticket;
@@ -253,8 +255,18 @@ bool Lane::others_wait() const {
   });
 }
 
+// Whether one that opens is sooner there than those there are, or these are stuck.
+bool Lane::pays_to_open() {
+  if (connections_ == 0 || site_->opening.pays(desk_.waiting(*this), connections_)) return true;
+  const SteadyTime stuck = took_at_ + site_->opening.patience();
+  if (stuck <= loop_.now()) return true;
+  if (!hurry_.armed()) hurry_.at(stuck, [this] { pump(); });
+  return false;
+}
+
 // A connection more. A lane that has some leaves room to those that wait.
 bool Lane::has_room() {
+  if (!pays_to_open()) return false;
   if (site_->has_room() && (connections_ == 0 || !others_wait())) return true;
   if (connections_ < allowed_connections()) ask_for_room();
   return false;
@@ -301,6 +313,7 @@ void Lane::shut_down() {
   stopping_ = true;
   turn_.cancel();
   opening_.cancel();
+  hurry_.cancel();
   stop_waiting();
   dismiss_idle();
 }

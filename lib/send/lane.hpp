@@ -29,7 +29,7 @@ namespace relayd::send {
 
 struct LaneLimits {
   std::uint32_t connections = 10;
-  std::uint32_t messages_per_connection = 100;
+  std::uint32_t messages_per_connection = 1000;
   std::uint32_t recipients_per_message = 100;
   Duration idle = std::chrono::seconds(30);
   std::uint32_t recipients_per_connection = 0;  // zero: any number
@@ -44,6 +44,8 @@ class Desk {
   virtual ~Desk() = default;
   // Whether a message waits that the lane may take now.
   virtual bool waits(const Lane& lane) = 0;
+  // So many wait, those included that have gone meanwhile.
+  virtual std::size_t waiting(const Lane& lane) = 0;
   // The next message, for so many recipients at most; nothing: there is none for now, and the desk calls
   // pump() when that changes.
   virtual std::optional<Ticket> next(Lane& lane, std::uint64_t most) = 0;
@@ -158,6 +160,7 @@ class Lane {
   bool is_worn(const Connection& connection) const;
   bool others_wait() const;
   bool has_room();
+  bool pays_to_open();
   void ask_for_room();
   bool give_room(SteadyTime idle_since);
   void share_room();
@@ -187,6 +190,8 @@ class Lane {
   Pace pace_;
   async::Timer turn_;     // rings when the pace allows the next message
   async::Timer opening_;  // rings when the lane opens by itself
+  async::Timer hurry_;    // rings when the connections there are seem stuck
+  SteadyTime took_at_{};  // the latest message
   std::set<Connection*> all_;
   std::deque<Connection*> idle_;
   std::optional<std::list<Lane*>::iterator> place_;  // among those that wait for room

@@ -122,7 +122,9 @@ Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
     }
     ++connection.carried;
     connection.recipients += connection.current.ticket.recipients;
+    const SteadyTime begun = loop_.now();
     const Report report = co_await connection.transport->send(*connection.current.delivery, connection);
+    site_->opening.sent(loop_.now() - begun);
     if (report.untried && !desk_.concerns_lane(*this, report))
       connection.drop_transport();
     else
@@ -138,6 +140,7 @@ Task<std::optional<Event>> Lane::open_transport(Connection& connection) {
   std::optional<Event> failed = co_await connection.transport->open();
   const SteadyTime opened = loop_.now();
   connection.opened = opened;
+  if (!failed) site_->opening.opened(opened - begun);
   connection.turn_until = opened + std::min<Duration>(turn_openings * (opened - begun), longest_turn);
   co_return failed;
 }

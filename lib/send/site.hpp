@@ -12,6 +12,7 @@
 
 #include "send/ahead.hpp"
 #include "send/breaker.hpp"
+#include "send/opening.hpp"
 #include "shared/async/loop.hpp"
 
 namespace relayd::send {
@@ -38,6 +39,7 @@ class Site {
   void delivered();
 
   Ahead ahead;
+  Opening opening;
 
   // --- health ---
   // No lane takes anything until then. Afterwards a single one probes.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "queue/queue_fixture.hpp"
@@ -60,6 +61,14 @@ class DispatcherFixture : public QueueFixture {
           fmt::format("{} {} {}", outcome.upstream, outcome.to, smtp::one_line(outcome.event)));
     });
     queue->on_due([this](queue::Message& message) { dispatcher->dispatch(message); });
+  }
+
+  // Tells the lanes what a test wants them to know.
+  template <class Change>
+  void change_lanes(Change change) {
+    std::as_const(*dispatcher).lanes().for_each([&](const LaneEntry& entry) {
+      change(const_cast<LaneEntry&>(entry));
+    });
   }
 
   // The configuration that `config` is now.

@@ -24,9 +24,7 @@ class ToldTest : public test::DispatcherFixture {
   }
   // The office is this provider's from now on, whether there is a preset for it or not.
   void becomes(const std::string& provider) {
-    std::as_const(*dispatcher).lanes().for_each([&](const LaneEntry& entry) {
-      const_cast<LaneEntry&>(entry).provider = provider;
-    });
+    change_lanes([&](LaneEntry& lane) { lane.provider = provider; });
   }
   Duration waits(MessageId id) { return message(id).due - loop.now(); }
 };

@@ -79,7 +79,7 @@ TEST(Explain, RuleAndUpstreamsInOrder) {
                               "   password   file /run/secrets/billing\n"
                               "   auth       plain, login  (from preset)\n"));
   EXPECT_THAT(text, HasSubstr("connections 3  (from file)"));
-  EXPECT_THAT(text, HasSubstr("messages_per_connection 100  (default)"));
+  EXPECT_THAT(text, HasSubstr("messages_per_connection 1000  (default)"));
   EXPECT_THAT(text, HasSubstr("rate 14/s  (from file)"));
   EXPECT_THAT(text, HasSubstr("quota none  (default)"));
   EXPECT_THAT(text, HasSubstr("   pipelining transaction  (from file)\n"));

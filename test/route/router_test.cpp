@@ -274,18 +274,18 @@ std::string standing_for(std::string name, std::string region = "") {
 
 TEST(Router, PresetsAndTheirRegions) {
   const std::string ladder = " 587s 2525s 465i 25s plain, login ";
-  EXPECT_EQ(standing_for("mailgun"), "smtp.mailgun.org" + ladder + "10x100x100 25M");
+  EXPECT_EQ(standing_for("mailgun"), "smtp.mailgun.org" + ladder + "10x1000x100 25M");
   EXPECT_EQ(standing_for("mailgun", "us"), standing_for("mailgun"));
-  EXPECT_EQ(standing_for("mailgun", "eu"), "smtp.eu.mailgun.org" + ladder + "10x100x100 25M");
+  EXPECT_EQ(standing_for("mailgun", "eu"), "smtp.eu.mailgun.org" + ladder + "10x1000x100 25M");
   EXPECT_EQ(standing_for("sendgrid"), "smtp.sendgrid.net" + ladder + "10x5000x1000 30M");
   EXPECT_EQ(standing_for("sendgrid", "eu"), "smtp.eu.sendgrid.net" + ladder + "10x5000x1000 30M");
   EXPECT_EQ(standing_for("sendcloud"),
-            "smtp.sendcloud.net 587s 2525s 25s login, plain 10x100x100 transaction");
+            "smtp.sendcloud.net 587s 2525s 25s login, plain 10x1000x100 transaction");
   EXPECT_EQ(standing_for("ses", "eu-west-1"),
-            "email-smtp.eu-west-1.amazonaws.com 587s 2587s 465i 2465i 25s plain, login 10x100x50 40M");
+            "email-smtp.eu-west-1.amazonaws.com 587s 2587s 465i 2465i 25s plain, login 10x1000x50 40M");
   EXPECT_EQ(standing_for("gmail"),
-            "smtp.gmail.com 587s 465i plain, login 3x100x100 2000 messages/24h, 10000/24h");
-  EXPECT_EQ(standing_for("office365"), "smtp.office365.com 587s login 3x100x500 30 messages/m 10000/24h");
+            "smtp.gmail.com 587s 465i plain, login 3x1000x100 2000 messages/24h, 10000/24h");
+  EXPECT_EQ(standing_for("office365"), "smtp.office365.com 587s login 3x1000x500 30 messages/m 10000/24h");
 }
 
 TEST(Router, APresetOfEveryRegionNeedsOne) {

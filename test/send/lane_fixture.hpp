@@ -143,6 +143,7 @@ class NumberedDelivery final : public Delivery {
 class FakeDesk final : public Desk {
  public:
   bool waits(const Lane& lane) override { return !lines[&lane].empty(); }
+  std::size_t waiting(const Lane& lane) override { return lines[&lane].size(); }
   std::optional<Ticket> next(Lane& lane, std::uint64_t most) override {
     return lines[&lane].pop(most, [this](std::uint64_t message) { return recipients[message]; });
   }
@@ -187,6 +188,8 @@ class FakeDesk final : public Desk {
 
 class LaneTest : public testing::Test {
  protected:
+  LaneTest() { site->opening = Opening({}, {}); }  // each message may have a connection of its own
+
   std::unique_ptr<Lane> make_lane() {
     auto lane = std::make_unique<Lane>(loop, desk, limits, site, quota);
     lane->use(limits, [this] { return std::make_unique<FakeTransport>(world); });

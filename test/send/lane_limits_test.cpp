@@ -311,7 +311,7 @@ TEST_F(LaneTest, AConnectionDoesNotIdleWhileAnotherLaneWaits) {
   end(*second);
 }
 
-TEST_F(LaneTest, AWarmConnectionIsNotTakenForALaneThatHasOne) {
+TEST_F(LaneTest, AConnectionIdleForLessThanASecondIsNotTakenForALaneThatHasOne) {
   site->limit = 2;
   const auto first = make_lane();
   const auto second = make_lane();
