@@ -93,7 +93,7 @@ void Journal::close(std::vector<std::string> last) {
 
 // Clients whose batch became durable go on in one turn of the loop. Were the first of them synced at once, it
 // would have a sync for itself, and the others would wait for the next: twice the syncs for the same
-// messages. Written it is at once, where that is worth it, while the loop prepares the next.
+// messages. It is written at once where that pays, while the loop prepares the next.
 Position Journal::submit(Submission submission) {
   const Position place = promise(++submitted_);
   submission.number = submitted_;

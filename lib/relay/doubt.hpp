@@ -1,9 +1,8 @@
 // Doubt: what the relay does with a message that an upstream may already have taken.
 //
 // Beside the dispatcher, which asks who may have it; the settlement, which asks after a reply was lost; and
-// the relay, which asks at its start. What is
-// tried again and again although nothing is ever heard would reach its recipients as often; so a message is
-// held after a few times, and the operator, who can look at the upstream, decides.
+// the relay, which asks at its start. A message tried without end could reach its recipients each time, so
+// after three doubts in a row it is held, and the operator, who can look at the upstream, decides.
 #pragma once
 
 #include <cstddef>

@@ -85,7 +85,7 @@ Duration Health::pause_of(const send::Breaker& breaker, const Verdict& verdict) 
     case ReplyClass::conn:
       return std::min({backoff(troubles + 1), jittered(first_knock) * (1 + troubles), longest_pause});
     case ReplyClass::quota:
-      return std::max(backoff(troubles + 1), jittered(quota_pause));
+      return jittered(quota_pause);
     default:
       return std::min(backoff(troubles + 1), jittered(longest_pause));
   }
@@ -93,7 +93,7 @@ Duration Health::pause_of(const send::Breaker& breaker, const Verdict& verdict) 
 
 void Health::stop(LaneEntry& lane, const Trouble& trouble) {
   if (trouble.verdict.scope == settle::Scope::upstream) return stop_site(lane, trouble);
-  works(lane.site);  // it talks
+  if (lane.site.breaker().knocks()) works(lane.site);  // it talks
   stop_lane(lane, trouble);
 }
 

@@ -1,6 +1,5 @@
 #include "relay/lanes.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include "relay/limits.hpp"
 #include "send/sandbox.hpp"
 #include "send/smtp_transport.hpp"
+#include "shared/config/value.hpp"
 #include "shared/smtp/envelope_command.hpp"
 #include "tell/log.hpp"
 
@@ -19,12 +19,6 @@ namespace {
 // How long a server's offer is believed. Then a message that it could not take is tried again, and fails with
 // the same words if nothing has changed.
 constexpr Duration offer_holds = std::chrono::hours(1);
-
-bool is_loopback(const std::string& host) {
-  unsigned char bytes[16];
-  if (inet_pton(AF_INET, host.c_str(), bytes) == 1) return bytes[0] == 127;
-  return host == "localhost" || host == "::1";
-}
 
 async::TlsPolicy tls_policy(const route::Upstream& upstream, const route::Choice& choice) {
   const config::TlsOptions& tls = upstream.tls_options;
@@ -51,7 +45,7 @@ send::Target make_target(const route::Upstream& upstream, const route::Choice& c
   target.tls = tls_policy(upstream, choice);
   target.hostname = hostname;
   target.mechanisms = upstream.mechanisms;
-  target.clear_password_allowed = is_loopback(upstream.host);
+  target.clear_password_allowed = config::is_loopback_host(upstream.host);
   target.size_limit = upstream.limits.message_size.value_or(Bytes{0}).count;
   target.login = choice.login;
   target.pipelining = upstream.pipelining;

@@ -36,8 +36,8 @@ double per_minute(Duration spacing) {
 
 void describe_limits(const send::Lane& lane, Now now, LaneStatus& status) {
   const send::Pace& pace = lane.pace();
-  status.rate = per_minute(pace.spacing(config::Counted::recipients, now.steady));
-  status.message_rate = per_minute(pace.spacing(config::Counted::messages, now.steady));
+  status.recipients_per_minute = per_minute(pace.spacing(config::Counted::recipients, now.steady));
+  status.messages_per_minute = per_minute(pace.spacing(config::Counted::messages, now.steady));
   for (const config::Rate& rate : pace.rates()) status.rates.push_back(to_string(rate));
   for (const send::Allowance::Standing& standing : lane.quota().standings(now.wall))
     status.quotas.push_back({standing.quota.count, standing.left, standing.eases_at,

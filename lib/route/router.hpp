@@ -56,7 +56,7 @@ class Router {
   const Upstream* upstream(std::string_view name) const;
   const std::vector<std::vector<Choice>>& choices() const { return choices_; }  // of each rule
 
-  // The upstream with its own account, as `doctor` tries it.
+  // The upstream with its own account, of rules that name none.
   const Choice& own_account(const Upstream& upstream) const;
 
  private:

@@ -44,8 +44,8 @@ bool tighter(const LaneStatus::Quota& a, const LaneStatus::Quota& b) {
 
 // What was configured or learnt about speed and volume.
 void add_limits(json& object, const LaneStatus& lane, WallTime now) {
-  if (lane.rate > 0) object["rate_per_minute"] = lane.rate;
-  if (lane.message_rate > 0) object["messages_per_minute"] = lane.message_rate;
+  if (lane.recipients_per_minute > 0) object["recipients_per_minute"] = lane.recipients_per_minute;
+  if (lane.messages_per_minute > 0) object["messages_per_minute"] = lane.messages_per_minute;
   if (!lane.rates.empty()) object["rates"] = lane.rates;
   if (lane.quotas.empty()) return;
   for (const LaneStatus::Quota& quota : lane.quotas) object["quotas"].push_back(describe(quota, now));

@@ -46,10 +46,10 @@ struct LaneStatus {
   std::size_t busy = 0;     // connections
   std::size_t idle = 0;
   std::uint32_t allowed = 0;
-  std::size_t waiting = 0;         // messages that wait for it, or for it first
-  double rate = 0;                 // recipients a minute; 0: no limit
-  double message_rate = 0;         // messages a minute; 0: no limit
-  std::vector<std::string> rates;  // as configured
+  std::size_t waiting = 0;           // messages that wait for it, or for it first
+  double recipients_per_minute = 0;  // 0: no limit
+  double messages_per_minute = 0;    // 0: no limit
+  std::vector<std::string> rates;    // as configured
   std::vector<Quota> quotas;
   std::uint16_t port = 0;        // 0: no network
   std::uint16_t first_port = 0;  // the one that would be in use, had it worked

@@ -39,7 +39,7 @@ class DoubtTest : public test::DispatcherFixture {
     run_until_attempts(2);
     return id;
   }
-  // And 20 seconds later its lane pauses for a minute, because of another message.
+  // And 20 seconds later office pauses for a minute, because of another message.
   void pause_office() {
     advance(20s);
     expect(2, greeting() + taken());

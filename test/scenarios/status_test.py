@@ -85,7 +85,7 @@ def test_a_lane_that_works_shows_its_last_reply(to_upstream):
     one = until(lambda: lane(relay, "fake"), lambda found: found["state"] == "idle")
     assert one["account"] == "alice" and one["waiting"] == 0
     assert one["connections"]["busy"] == 0 and one["connections"]["idle"] == 1
-    assert one["rate_per_minute"] == pytest.approx(600)
+    assert one["recipients_per_minute"] == pytest.approx(600)
     assert one["last_reply"] == "250 2.0.0 Taken"
     assert abs(seconds_until(one["last_reply_at"])) < 60
     assert one["port"] == one["first_port"]
@@ -186,7 +186,7 @@ def test_every_limit_is_shown(to_upstream):
     relay.wait_event("delivered", id=send(relay))
     one = until(lambda: lane(relay, "fake"), lambda found: found["state"] == "idle")
     assert one["rates"] == ["600/m", "900 messages/h"]
-    assert (one["rate_per_minute"], one["messages_per_minute"]) == (pytest.approx(600), pytest.approx(15))
+    assert (one["recipients_per_minute"], one["messages_per_minute"]) == (pytest.approx(600), pytest.approx(15))
     assert [(quota["left"], quota["counts"], quota["period"], quota["total"]) for quota in one["quotas"]] == [
         (49, "recipients", "24h", False), (8, "messages", "month", False), (69, "recipients", "day", True)]
     assert one["quota"]["left"] == 8
@@ -203,7 +203,7 @@ def test_an_upstream_that_finds_us_too_fast_is_shown(to_upstream):
     relay.wait_event("lane_paused")
     one = lane(relay, "fake")
     assert (one["state"], one["class"]) == ("paused", "rate")
-    assert one["rate_per_minute"] > 0
+    assert one["recipients_per_minute"] > 0
 
 
 def test_messages_found_in_doubt_are_counted(to_upstream):

@@ -62,8 +62,8 @@ TEST(Status, OfALaneThatIsPaused) {
   paused.busy = 1;
   paused.idle = 2;
   paused.waiting = 3;
-  paused.rate = 840;
-  paused.message_rate = 30;
+  paused.recipients_per_minute = 840;
+  paused.messages_per_minute = 30;
   paused.rates = {"14/s", "30 messages/m"};
   paused.quotas = {{50, 20, now + 17h}, {30, 9, now + 1h, "messages", "24h", true}};
   paused.port = 587;
@@ -75,7 +75,7 @@ TEST(Status, OfALaneThatIsPaused) {
       "upstream": "office", "account": "relay", "state": "paused",
       "closed_until": "2026-11-20T07:00:43Z", "closed_for": 43,
       "class": "auth", "reason": "5.7.8 No", "pauses": 2,
-      "connections": {"busy": 1, "idle": 2, "allowed": 10}, "waiting": 3, "rate_per_minute": 840.0,
+      "connections": {"busy": 1, "idle": 2, "allowed": 10}, "waiting": 3, "recipients_per_minute": 840.0,
       "messages_per_minute": 30.0, "rates": ["14/s", "30 messages/m"],
       "quota": {"limit": 30, "left": 9, "counts": "messages", "period": "24h", "total": true,
                 "resets_at": "2026-11-20T08:00:00Z", "resets_in": 3600},
