@@ -24,9 +24,14 @@ constexpr std::size_t block_size = 64 * 1024;
 // while the server cannot (RFC 2920 3.1).
 constexpr std::size_t group_size = 100;
 
+// It has not heard the commands before this one, or not the whole of this one (RFC 5321 4.2.2).
+bool missed_commands(const Reply& reply) {
+  return reply.code == 500 || reply.code == 502 || reply.code == 503;
+}
+
 // The server does not stand commands that come before its reply to the last ones.
 bool dislikes_groups(const Reply& reply) {
-  return reply.code == 503 || ascii::contains_ignoring_case(reply.text, "pipelining") ||
+  return missed_commands(reply) || ascii::contains_ignoring_case(reply.text, "pipelining") ||
          ascii::contains_ignoring_case(reply.text, "synchroni");
 }
 
@@ -269,11 +274,14 @@ void SmtpTransport::take_answer(Answers& answers, Reply reply) const {
       good && stage != Stage::mail && answers.refused && answers.refused->stage == Stage::mail;
   if (good && stage == Stage::rcpt) ++answers.accepted;
   if (good || answers.refused) return;
-  if (stage == Stage::rcpt)
+  if (stage == Stage::rcpt) {
+    answers.disliked |= missed_commands(reply);
     answers.refusals.push_back(
         {answers.delivery->recipients()[number - answers.mail_at - 1], Event(stage, std::move(reply))});
-  else if (stage == Stage::mail || answers.accepted > 0)
+  } else if (stage == Stage::mail || answers.accepted > 0) {
+    answers.disliked |= dislikes_groups(reply);
     answers.refused = Event(stage, std::move(reply));
+  }
 }
 
 // What was answered to the envelope decides whether there is content to be sent.
@@ -382,9 +390,7 @@ Task<void> SmtpTransport::conclude(const Delivery& delivery, Report& report) {
     unanswered = !aborted_;  // it threw away what came before its own reply, or could not stand it
     answers_.out_of_step |= error.fault() == IoFault::protocol;
   }
-  const std::optional<Event>& refused = answers_.refused;
-  const bool disliked = refused && refused->stage == Stage::mail && dislikes_groups(refused->reply);
-  report.out_of_step = answers_.out_of_step || disliked || unanswered;
+  report.out_of_step = answers_.out_of_step || answers_.disliked || unanswered;
   if (answers_.out_of_step)
     report.add_rest(delivery, Event(Stage::final_dot, Trouble::malformed,
                                     "the server's replies do not fit the commands that rode behind the "

@@ -76,6 +76,7 @@ class SmtpTransport final : public Transport {
     std::size_t accepted = 0;              // recipients
     bool ready = false;                    // for content
     bool closing = false;                  // 421: the rest will not come
+    bool disliked = false;                 // they came too early for the server
     bool out_of_step = false;              // these cannot be the answers to those commands
 
     bool complete() const { return closing || count == commands; }

@@ -1,15 +1,10 @@
 """What an upstream's replies do to a message: 4xx and 5xx at each stage, recipients that fare differently, and a
 connection that is cut. Each says what the log tells, what stays queued and what is sent once."""
 
-import signal
-import time
-from collections import Counter
-
 import pytest
 
 from support import mail
-from support.load import burst, number_of, numbered
-from support.upstream import CUT, Gone, Session
+from support.upstream import CUT
 
 SENDER = "app@example.com"
 ONE = "one@rcpt.example"
@@ -156,125 +151,3 @@ def test_too_many_recipients_go_in_a_second_transaction(to_upstream):
     relay.wait("delivered", 5, id=id)
     assert sorted(len(message.recipients) for message in upstream.taken(3)) == [1, 2, 2]
     assert sorted(recipient for message in upstream.taken(3) for recipient in message.recipients) == recipients
-
-
-# --- what rides behind the final dot ---
-
-class Behind(Session):
-    """Knows whether commands came before its reply to the final dot; the subclasses do not stand it."""
-
-    early = False
-    rode = 0  # of all sessions of a class
-
-    def _body(self):
-        data = super()._body()
-        self.early = bool(self._buffer)
-        type(self).rode += self.early
-        return data
-
-
-class Refuses(Behind):
-    def _on_mail(self, argument):
-        if self.early:
-            self._send("503 5.5.0 Improper use of SMTP command pipelining")
-        else:
-            super()._on_mail(argument)
-
-
-class Swallows(Behind):
-    """Its reply to MAIL is lost: the others come one command too soon."""
-
-    def _reply(self, stage, argument, default):
-        if self.early and stage == "mail":
-            return default
-        return super()._reply(stage, argument, default)
-
-
-class Closes(Behind):
-    def _on_mail(self, argument):
-        if self.early:
-            raise Gone
-        super()._on_mail(argument)
-
-
-class Says421(Behind):
-    def _on_mail(self, argument):
-        if self.early:
-            self._send("421 4.3.2 Shutting down")
-            raise Gone
-        super()._on_mail(argument)
-
-
-class Panics(Behind):
-    """Takes the message, cannot stand what came behind it, and ends without a reply: Dovecot's submission service."""
-
-    def _say(self, reply):
-        if self.early and reply.startswith("250 2.0.0 Taken"):
-            raise Gone
-        super()._say(reply)
-
-
-class Forgets(Behind):
-    """Throws away what came behind the dot, and waits: chasquid."""
-
-    def _body(self):
-        data = super()._body()
-        self._buffer = type(self._buffer)()
-        return data
-
-
-def send_forty(to_upstream, session):
-    session.rode = 0
-    relay, upstream = to_upstream({"limits": {"connections": 1}}, session=session)
-    upstream.answer("greeting", "421 4.3.2 Busy", times=1)  # so that they wait together
-    burst(relay.port, [(SENDER, ONE, numbered(number, b"hello")) for number in range(40)])
-    relay.wait("delivered", 40)
-    assert not relay.logged("failed")
-    return relay, Counter(number_of(message.data) for message in upstream.taken(40))
-
-
-def test_the_next_envelope_rides_behind_the_final_dot(to_upstream):
-    relay, numbers = send_forty(to_upstream, Behind)
-    assert numbers == Counter(range(40))
-    assert Behind.rode > 30
-    assert not relay.logged("pipelining_reduced")
-
-
-@pytest.mark.parametrize("session", [Refuses, Closes, Says421], ids=lambda session: session.__name__)
-def test_a_server_that_does_not_stand_that_is_spared_and_loses_nothing(to_upstream, session):
-    relay, numbers = send_forty(to_upstream, session)
-    print(session.__name__, session.rode, "times;", relay.logged("pipelining_reduced"))
-    assert numbers == Counter(range(40))
-    assert len(relay.logged("pipelining_reduced")) == 1
-    assert session.rode <= 3
-    assert not relay.logged("in_doubt")
-
-
-def test_replies_out_of_step_leave_the_message_in_doubt_once(to_upstream):
-    relay, numbers = send_forty(to_upstream, Swallows)
-    doubtful = relay.logged("in_doubt")
-    print(Swallows.rode, "times;", doubtful, relay.logged("pipelining_reduced"))
-    assert set(numbers) == set(range(40))
-    assert numbers.total() - 40 == len(doubtful) == 1
-    assert len(relay.logged("pipelining_reduced")) == 1
-
-
-def test_a_server_that_ends_without_a_reply_gets_one_message_twice_at_most(to_upstream):
-    relay, numbers = send_forty(to_upstream, Panics)
-    assert set(numbers) == set(range(40))
-    assert numbers.total() - 40 <= 1 == len(relay.logged("in_doubt"))
-    assert Panics.rode == 1
-    assert len(relay.logged("pipelining_reduced")) == 1
-
-
-def test_a_server_that_throws_away_what_came_early_stalls_once(to_upstream):
-    began = time.monotonic()
-    relay, numbers = send_forty(to_upstream, Forgets)
-    assert numbers == Counter(range(40))
-    assert Forgets.rode == 1 and time.monotonic() - began < 20
-    # What was learnt outlives a reload.
-    relay.signal(signal.SIGHUP)
-    relay.wait_event("reloaded")
-    burst(relay.port, [(SENDER, ONE, numbered(number, b"hello")) for number in range(40, 60)])
-    relay.wait("delivered", 60)
-    assert Forgets.rode == 1

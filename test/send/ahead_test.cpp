@@ -215,9 +215,17 @@ TEST(Ahead, ARepliesOutOfStepLeaveNothingTakenForDelivered) {
 }
 
 TEST(Ahead, AServerThatWantsNoCommandsYetRefusesNoMessage) {
-  for (const char* reply :
-       {"503 5.5.1 Bad sequence", "554 SMTP synchronization error", "550 Improper use of pipelining"}) {
-    const auto client = run(begin + said({"250 Ok A", reply, "503 No", "503 No"}));
+  const std::vector<Group> groups = {
+      {"250 Ok A", "503 5.5.1 Bad sequence", "503 No", "503 No"},
+      {"250 Ok A", "554 SMTP synchronization error", "503 No", "503 No"},
+      {"250 Ok A", "550 Improper use of pipelining", "503 No", "503 No"},
+      {"250 Ok A", "250 Ok", "503 Use MAIL before RCPT", "503 MAIL required first"},  // Haraka before 2.8
+      {"250 Ok A", "500 What?", "503 Use MAIL first", "503 No"},  // its buffer ended amid MAIL
+      {"250 Ok A", "250 Ok", "250 Ok", "503 5.5.0 Improper use of SMTP command pipelining"},
+  };
+  for (const Group& group : groups) {
+    SCOPED_TRACE(fmt::format("{}", fmt::join(group, " | ")));
+    const auto client = run(begin + said(group));
     EXPECT_THAT(client->events, ElementsAre(taken));
     EXPECT_TRUE(client->sent[0].report.out_of_step);
     EXPECT_FALSE(client->transport->usable());
@@ -229,6 +237,18 @@ TEST(Ahead, AServerThatThrowsAwayWhatCameEarlyIsNotWaitedForLong) {
   EXPECT_THAT(client->events, ElementsAre(taken));
   EXPECT_TRUE(client->sent[0].report.out_of_step);
   EXPECT_FALSE(client->transport->usable());
+}
+
+// What it takes there would be taken too late, with the next message sent again meanwhile.
+TEST(Ahead, AServerThatAnswersWhatCameEarlyLateIsNotWaitedForEither) {
+  for (std::size_t answered = 1; answered < all_well.size(); ++answered) {
+    Group group(all_well.begin(), all_well.begin() + static_cast<std::ptrdiff_t>(answered));
+    const auto client =
+        run(begin + said(group) + "PAUSE 6s\n" + said({all_well.begin() + answered, all_well.end()}));
+    EXPECT_THAT(client->events, ElementsAre(taken));
+    EXPECT_TRUE(client->sent[0].report.out_of_step);
+    EXPECT_THAT(client->peer.written(), Not(HasSubstr("second")));
+  }
 }
 
 TEST(Ahead, RepliesThatCannotComeAreNotWaitedFor) {
