@@ -161,6 +161,10 @@ void Dispatcher::give_back(std::uint64_t id) {
     queue_.release(*message, loop_.now());
 }
 
+Task<void> Dispatcher::note_site(send::Lane&) {
+  co_return;
+}
+
 void Dispatcher::turned_down(send::Lane& lane, std::uint64_t id) {
   const LaneEntry& entry = entry_of(lane);
   tell::pipelining_reduced(log_, {entry.upstream, entry.username}, queue::to_string(MessageId{id}));

@@ -67,6 +67,7 @@ class Dispatcher final : public send::Desk {
               const send::Report& report) override;
   bool concerns_lane(const send::Lane& lane, const send::Report& report) override;
   void give_back(std::uint64_t message) override;
+  async::Task<void> note_site(send::Lane& lane) override;
   void turned_down(send::Lane& lane, std::uint64_t message) override;
 
  private:

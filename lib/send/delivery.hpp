@@ -51,6 +51,8 @@ struct Report {
   // 4.5.3.2.7 lets it (421 is the polite form), or has lost its login (530): nothing was tried, another
   // connection may be.
   bool untried = false;
+  // The next message's commands left with its final dot.
+  bool was_followed = false;
   // The commands that rode behind the final dot had no replies, or none that fit: this server had better not
   // be sent any. Not where it said that it closes (421).
   bool out_of_step = false;

@@ -165,9 +165,9 @@ bool Lane::judge_ahead(const Connection& connection, const Report& report, bool 
     ahead.lost(loop_.now());
     return true;
   }
-  if (lost) return ahead.closed(&connection, loop_.now());
-  if (connection.current.delivery)
-    ahead.worked(&connection);
+  if (lost && report.was_followed) return ahead.closed(&connection, loop_.now());
+  if (report.was_followed)
+    ahead.worked(&connection, loop_.now());
   else
     ahead.not_tried(&connection);
   return false;

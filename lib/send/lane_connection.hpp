@@ -15,7 +15,10 @@ struct Lane::Connection final : Follow {
       if (!ticket) break;
       co_await lane.load(*ticket, following);
     }
-    if (!following.delivery) lane.site_->ahead.not_tried(this);
+    if (!following.delivery)
+      lane.site_->ahead.not_tried(this);
+    else if (lane.site_->ahead.rides(this, lane.loop_.now()))
+      co_await lane.desk_.note_site(lane);
     co_return following.delivery.get();
   }
 

@@ -322,7 +322,7 @@ Task<void> SmtpTransport::send_content(Delivery& delivery, Report& report, Follo
   bool announced = false;
   if (capabilities_.pipelining && target_.pipelining == Pipelining::ahead) {
     const Delivery* const next = co_await follow.next();
-    announced = next && announce(*next, wire);
+    report.was_followed = announced = next && announce(*next, wire);
   }
   const std::vector<std::uint32_t> takers = report.rest(delivery);
   co_await delivery.before_final_dot(takers);

@@ -1,5 +1,7 @@
 // The next message's commands behind the final dot: every reply of the group, and what becomes of both
 // messages.
+#include "send/ahead.hpp"
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,6 +16,89 @@ using test::ClientRun;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+
+// --- what a site has earned ---
+
+using namespace std::chrono_literals;
+using State = Ahead::State;
+
+class AheadAtASite : public testing::Test {
+ protected:
+  bool tries() { return ahead.may(&first, now) && ahead.rides(&first, now); }
+
+  Ahead ahead;
+  SteadyTime now{1000h};
+  int first = 0, second = 0;  // connections
+};
+
+TEST_F(AheadAtASite, OneTriesThenAllMay) {
+  EXPECT_TRUE(tries());
+  EXPECT_FALSE(ahead.may(&second, now));
+  ahead.worked(&first, now);
+  EXPECT_TRUE(ahead.may(&second, now));
+  EXPECT_FALSE(ahead.rides(&second, now));
+}
+
+TEST_F(AheadAtASite, WhatWasEarnedIsTriedAgainByOneAfterAnHourWithoutUse) {
+  tries();
+  ahead.worked(&first, now);
+  for (int hour = 0; hour < 5; ++hour) {
+    now += 59min;
+    EXPECT_TRUE(ahead.may(&second, now));
+    ahead.worked(&second, now);
+  }
+  now += 1h;
+  EXPECT_TRUE(tries());
+  EXPECT_FALSE(ahead.may(&second, now));
+}
+
+TEST_F(AheadAtASite, EachLossInARowIsHeldAgainstItForLonger) {
+  for (const Duration holds : {Duration(1h), Duration(24h), Duration(168h), Duration(168h)}) {
+    EXPECT_TRUE(tries());
+    ahead.lost(now);
+    now += holds - 1s;
+    EXPECT_TRUE(ahead.is_lost(now));
+    EXPECT_FALSE(ahead.may(&first, now));
+    now += 1s;
+    EXPECT_FALSE(ahead.is_lost(now));
+  }
+  EXPECT_TRUE(tries());
+  ahead.worked(&first, now);
+  ahead.lost(now);
+  EXPECT_FALSE(ahead.is_lost(now + 1h));
+}
+
+TEST_F(AheadAtASite, ATryThatAnotherProcessDidNotSeeTheEndOfIsLost) {
+  tries();
+  Ahead next;
+  next.restore(ahead.record());
+  EXPECT_TRUE(next.is_lost(now));
+  EXPECT_TRUE(next.take_changed());
+}
+
+TEST_F(AheadAtASite, NothingAtRiskIsNothingToBeKept) {
+  ahead.may(&first, now);
+  EXPECT_EQ(ahead.record().state, State::untried);
+  ahead.not_tried(&first);
+  EXPECT_FALSE(ahead.take_changed());
+  tries();
+  EXPECT_TRUE(ahead.take_changed());
+  ahead.not_tried(&first);
+  EXPECT_TRUE(ahead.take_changed());
+  EXPECT_EQ(ahead.record().state, State::untried);
+}
+
+TEST_F(AheadAtASite, WhatItEarnedIsNewsNowAndThenOnly) {
+  tries();
+  ahead.worked(&first, now);
+  EXPECT_TRUE(ahead.take_changed());
+  ahead.worked(&second, now + 9min);
+  EXPECT_FALSE(ahead.take_changed());
+  ahead.worked(&second, now + 10min);
+  EXPECT_TRUE(ahead.take_changed());
+}
+
+// --- on the wire ---
 
 // What the server says to the final dot of the first message, to MAIL, RCPT and DATA of the second.
 using Group = std::vector<std::string>;

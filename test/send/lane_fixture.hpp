@@ -31,7 +31,8 @@ struct World {
   int count = 0;
   std::optional<Event> cannot_open;
   Duration opening_takes{};
-  bool ahead = false;  // transports ask what follows
+  bool ahead = false;     // transports ask what follows
+  bool announces = true;  // and it can be announced
 
   void note(int connection, const std::string& what) {
     log.push_back(fmt::format("{}: {}", connection, what));
@@ -58,11 +59,13 @@ class FakeTransport final : public Transport {
     world_.note(number_, fmt::format("send {}", delivery.id()));
     if (world_.ahead) {
       const Delivery* const next = co_await follow.next();
-      if (next) world_.note(number_, fmt::format("announce {}", next->id()));
+      followed_ = next && world_.announces;
+      if (followed_) world_.note(number_, fmt::format("announce {}", next->id()));
     }
     co_await sent_;
     Report report;
     report.untried = carried_ && event_->stage == Stage::mail && event_->trouble == Trouble::broken;
+    report.was_followed = std::exchange(followed_, false);
     report.out_of_step = std::exchange(out_of_step, false);
     carried_ = true;
     report.add_rest(delivery, *event_);
@@ -114,6 +117,7 @@ class FakeTransport final : public Transport {
   int number_;
   bool usable_ = false;
   bool carried_ = false;
+  bool followed_ = false;
   bool idling_ = false;
   bool woken_ = false;
   std::optional<Event> event_;
@@ -169,6 +173,10 @@ class FakeDesk final : public Desk {
   }
   bool concerns_lane(const Lane&, const Report&) override { return false; }
   void give_back(std::uint64_t message) override { given_back.push_back(message); }
+  Task<void> note_site(Lane&) override {
+    ++notes;
+    if (notes_slowly) co_await noted;
+  }
   void turned_down(Lane&, std::uint64_t message) override { turned_down_at.push_back(message); }
 
   std::map<const Lane*, Line> lines;
@@ -179,6 +187,9 @@ class FakeDesk final : public Desk {
   std::vector<std::pair<std::uint64_t, std::uint32_t>> loaded;  // message, recipients
   std::vector<std::string> knocks;
   std::uint64_t gone = 0;
+  unsigned notes = 0;
+  bool notes_slowly = false;
+  async::Event noted;
   unsigned changes = 0;
   bool is_open = true;  // as the lane said last
   std::function<void()> on_settle;

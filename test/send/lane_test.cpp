@@ -366,6 +366,37 @@ TEST_F(LaneTest, ASiteEarnsWhatRidesBehindADot) {
   end(*lane);
 }
 
+// Should the process end before the replies are read, the next one must not try again.
+TEST_F(LaneTest, TheFirstTryIsOnDiskBeforeItLeaves) {
+  limits.connections = 1;
+  world.ahead = desk.notes_slowly = true;
+  const auto lane = make_lane();
+  enqueue(*lane, {1, 2, 3, 4});
+  finish(1);
+  EXPECT_EQ(world.log.back(), "1: send 2");
+  desk.noted.set();
+  loop.run();
+  EXPECT_EQ(world.log.back(), "1: announce 3");
+  finish(1);
+  EXPECT_EQ(world.log.back(), "1: announce 4");
+  EXPECT_EQ(desk.notes, 1U);
+  end(*lane);
+}
+
+TEST_F(LaneTest, WhatCouldNotBeAnnouncedEarnsNothing) {
+  limits.connections = 2;
+  world.ahead = true;
+  world.announces = false;
+  const auto lane = make_lane();
+  enqueue(*lane, {1, 2, 3, 4, 5, 6});
+  finish(1);
+  finish(1);
+  EXPECT_EQ(site->ahead.state(loop.now()), Ahead::State::trying);
+  finish(2);
+  EXPECT_EQ(world.log.back(), "2: send 6");
+  end(*lane);
+}
+
 TEST_F(LaneTest, OneLossEndsItForAllLanesOfTheSite) {
   limits.connections = 1;
   world.ahead = true;
