@@ -104,9 +104,17 @@ std::string numbers(const json& lane, const std::string& now) {
     parts.push_back(
         fmt::format("at most {}", fmt::join(lane["rates"].get<std::vector<std::string>>(), ", ")));
   for (const json& quota : lane.value("quotas", json::array())) parts.push_back(quota_text(quota, now));
+  const json learnt = lane.value("learnt", json::object());
+  const auto again = [&learnt](const char* key) {
+    return learnt.contains(key) ? fmt::format(", tried again in {}", span(learnt, key)) : "";
+  };
   if (text(lane, "port") != text(lane, "first_port"))
-    parts.push_back(fmt::format("port {}, since {} fails", text(lane, "port"), text(lane, "first_port")));
-  if (lane.value("pipelining_reduced", false)) parts.push_back("pipelining reduced");
+    parts.push_back(fmt::format("port {}, since {} fails{}", text(lane, "port"), text(lane, "first_port"),
+                                again("port_for")));
+  if (lane.value("pipelining_reduced", false)) parts.push_back("pipelining reduced" + again("ahead_for"));
+  if (learnt.contains("connections"))
+    parts.push_back(
+        fmt::format("{} connections of all accounts, more each minute", text(learnt, "connections")));
   if (lane.value("next_password", false)) parts.push_back("uses next_password");
   return sentence(parts);
 }

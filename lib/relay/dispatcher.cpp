@@ -33,14 +33,21 @@ Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& d
       setup_(setup),
       give_up_(loop, log, queue),
       quotas_(loop, workers, disk, log),
+      site_book_(loop, disk, log),
       health_(loop, log),
-      lanes_(loop, workers, log, dialer, quotas_, *this),
+      lanes_(loop, workers, log, dialer, quotas_, site_book_, *this),
       lines_(loop, queue, lanes_,
              [this](const Message& message, const LaneEntry& lane) { return share_of(message, lane); }),
       lifetime_(loop, queue, setup_),
       settlement_(loop, log, queue, setup_, lifetime_, lanes_, health_, quotas_) {
   health_.use(setup_.config);
   lanes_.use(setup_.router);
+}
+
+void Dispatcher::open() {
+  quotas_.open();
+  site_book_.open();
+  lanes_.recall_sites();
 }
 
 void Dispatcher::use(const Setup& setup) {
@@ -112,6 +119,7 @@ void Dispatcher::knocked(send::Lane& lane, const send::Report& report,
                          const std::optional<send::Event>& failed) {
   watch_clock();
   health_.knocked(entry_of(lane), report, failed);
+  site_book_.note(entry_of(lane).site);
 }
 
 Task<std::unique_ptr<send::Delivery>> Dispatcher::load(send::Lane& lane, send::Ticket ticket) {
@@ -161,19 +169,21 @@ void Dispatcher::give_back(std::uint64_t id) {
     queue_.release(*message, loop_.now());
 }
 
-Task<void> Dispatcher::note_site(send::Lane&) {
-  co_return;
+Task<void> Dispatcher::note_site(send::Lane& lane) {
+  return site_book_.keep(entry_of(lane).site);
 }
 
 void Dispatcher::turned_down(send::Lane& lane, std::uint64_t id) {
   const LaneEntry& entry = entry_of(lane);
   tell::pipelining_reduced(log_, {entry.upstream, entry.username}, queue::to_string(MessageId{id}));
+  site_book_.note_at_once(entry_of(lane).site);
 }
 
 void Dispatcher::settle(send::Lane& lane, std::uint64_t id, const send::Delivery& delivery,
                         const send::Report& report) {
   const auto& own = static_cast<const QueueDelivery&>(delivery);  // load() makes no other
   settlement_.settle(entry_of(lane), MessageId{id}, own, report);
+  site_book_.note(entry_of(lane).site);
 }
 
 // --- the end ---
@@ -193,6 +203,7 @@ Task<void> Dispatcher::drained() {
   for (send::Lane* lane : lanes) co_await lane->drained();
   co_await give_up_.drained();
   co_await quotas_.flush();
+  co_await site_book_.flush();
 }
 
 }  // namespace relayd

@@ -21,6 +21,7 @@
 #include "relay/quota_book.hpp"
 #include "relay/settlement.hpp"
 #include "relay/setup.hpp"
+#include "relay/site_book.hpp"
 #include "send/lane.hpp"
 #include "shared/async/dialer.hpp"
 #include "shared/async/workers.hpp"
@@ -33,8 +34,9 @@ class Dispatcher final : public send::Desk {
   Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& disk, telemetry::Log& log,
              async::Dialer& dialer, queue::Queue& queue, const Setup& setup);
 
-  // Reads what quotas are used up. Blocks: start-up only, once the queue is open.
-  void open() { quotas_.open(); }
+  // Reads what quotas are used up and what is known of the upstreams. Blocks: start-up only, once the queue
+  // is open.
+  void open();
   void use(const Setup& setup);
   void observe(Settlement::Observer observer) { settlement_.observe(std::move(observer)); }
 
@@ -85,6 +87,7 @@ class Dispatcher final : public send::Desk {
   Setup setup_;
   GiveUp give_up_;
   QuotaBook quotas_;
+  SiteBook site_book_;
   Health health_;
   Lanes lanes_;
   Lines lines_;

@@ -64,13 +64,10 @@ bool Health::takes_next_port(LaneEntry& lane, const Trouble& trouble) {
   if (!settle::leaves_port(event)) return false;
   SiteEntry& site = lane.site;
   if (site.endpoint < site.ports.size() && site.ports[site.endpoint] == trouble.report.port) {
-    ++site.endpoint;
-    if (site.endpoint < site.ports.size())
-      tell::next_port(log_, {lane.upstream, lane.username}, event.text, site.ports[site.endpoint]);
+    if (!site.leave_endpoint(loop_.now())) return false;
+    tell::next_port(log_, {lane.upstream, lane.username}, event.text, site.ports[site.endpoint]);
   }
-  if (site.endpoint < site.ports.size()) return true;
-  site.endpoint = 0;
-  return false;
+  return site.endpoint < site.ports.size();
 }
 
 // A wrong password is no quicker to be right than a minute; a host that was away may be back in seconds.
@@ -103,7 +100,10 @@ void Health::stop_site(const LaneEntry& lane, const Trouble& trouble) {
   if (site.closed_to(lane)) return;
   // Where others deliver, a host that takes no connection has enough of them.
   const bool others_deliver = loop_.now() - site.worked_at <= fares_well_for;
-  if (trouble.event.stage == smtp::Stage::connect && others_deliver && site.use_fewer_connections()) return;
+  if (trouble.event.stage == smtp::Stage::connect && others_deliver && site.use_fewer_connections()) {
+    site.changed = true;
+    return;
+  }
   const Duration wait = pause_of(site.breaker(), trouble.verdict);
   site.ends = 0;
   site.pause_reason = {trouble.verdict.reply_class, smtp::enhanced_text(trouble.event)};

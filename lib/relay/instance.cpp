@@ -6,6 +6,7 @@
 #include <random>
 
 #include "shared/base/ascii.hpp"
+#include "shared/disk/whole_file.hpp"
 
 namespace relayd {
 
@@ -34,14 +35,7 @@ std::string instance_mark(disk::Disk& disk) {
   std::random_device random;
   mark = fmt::format("{:08x}{:08x}", random(), random());
   try {
-    const std::string fresh = fmt::format("{}.new", name);
-    const std::vector<std::string> names = disk.list(".");
-    if (std::find(names.begin(), names.end(), fresh) != names.end()) disk.remove(fresh);
-    const std::unique_ptr<disk::File> file = disk.create(fresh);
-    file->write_at(0, mark + "\n");
-    file->sync_data();
-    disk.rename(fresh, name);
-    disk.sync_directory(".");
+    disk::write_whole(disk, name, mark + "\n");
   } catch (const disk::DiskError&) {
     // Then a loop is seen within one life of the process only, and after a hundred hops at the latest.
   }

@@ -16,9 +16,6 @@ namespace relayd {
 
 namespace {
 
-// How long a server's offer is believed. Then a message that it could not take is tried again, and fails with
-// the same words if nothing has changed.
-constexpr Duration offer_holds = std::chrono::hours(1);
 
 async::TlsPolicy tls_policy(const route::Upstream& upstream, const route::Choice& choice) {
   const config::TlsOptions& tls = upstream.tls_options;
@@ -92,14 +89,6 @@ Fetched read_sources(const route::Choice& choice) {
   return fetched;
 }
 
-void set_up(SiteEntry& site, const route::Upstream& upstream) {
-  site.upstream = upstream.name;
-  site.limit = upstream.limits.connections_total;
-  site.ports.clear();
-  for (const route::Endpoint& endpoint : upstream.endpoints) site.ports.push_back(endpoint.port);
-  site.endpoint = 0;
-}
-
 // Why the upstream of a choice does not take a message; null `offer`: not known what it offers.
 std::optional<smtp::Reply> refusal_of(const route::Choice& choice, const smtp::Capabilities* offer,
                                       const mail::Envelope& envelope, std::uint64_t size) {
@@ -119,11 +108,14 @@ std::optional<smtp::Reply> refusal_of(const route::Choice& choice, const smtp::C
 
 void Lanes::use(std::shared_ptr<const route::Router> router) {
   router_ = std::move(router);
-  for (const route::Upstream& upstream : router_->upstreams())
-    if (const auto found = sites_.find(upstream.name); found != sites_.end()) {
-      set_up(*found->second, upstream);
-      found->second->probe();  // what was changed may be the cure
-    }
+  for (const route::Upstream& upstream : router_->upstreams()) {
+    std::shared_ptr<SiteEntry>& site = sites_[upstream.name];
+    const bool is_new = !site;
+    if (is_new) site = std::make_shared<SiteEntry>(loop_);
+    site->use(upstream);
+    if (is_new) site_book_.recall(*site);
+    site->probe();  // what was changed may be the cure
+  }
   // What went past a lane before tells no more of it; and it must not knock as it was configured then.
   for (auto& [id, entry] : entries_) entry->configured = entry->up_to_date = entry->passed_over = false;
   for (const std::vector<route::Choice>& choices : router_->choices())
@@ -132,12 +124,8 @@ void Lanes::use(std::shared_ptr<const route::Router> router) {
         found->second->configured = true;
 }
 
-std::shared_ptr<SiteEntry> Lanes::site_of(const route::Upstream& upstream) {
-  std::shared_ptr<SiteEntry>& site = sites_[upstream.name];
-  if (site) return site;
-  site = std::make_shared<SiteEntry>(loop_);
-  set_up(*site, upstream);
-  return site;
+void Lanes::recall_sites() {
+  for (const auto& [upstream, site] : sites_) site_book_.recall(*site);
 }
 
 LaneEntry& Lanes::lane_for(const route::Choice& choice) {
@@ -149,7 +137,7 @@ LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   const std::shared_ptr<send::Allowance> quota =
       allowance_of(book_, upstream, choice.username, loop_.wall_now());
   const send::LaneLimits limits = lane_limits(upstream.limits);
-  if (!entry) entry = std::make_unique<LaneEntry>(loop_, desk_, limits, site_of(upstream), quota);
+  if (!entry) entry = std::make_unique<LaneEntry>(loop_, desk_, limits, sites_.at(upstream.name), quota);
   entry->up_to_date = true;
   entry->id = choice.id;
   entry->upstream = upstream.name;
@@ -158,7 +146,6 @@ LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   entry->retry_next_on = upstream.retry_next_on;
   entry->next_password = false;
   entry->unread.clear();
-  entry->offered.reset();
   entry->use(limits, transport_maker(choice, *entry));
   entry->probe();  // what was changed may be the cure
   return *entry;
@@ -177,14 +164,13 @@ std::unique_ptr<send::Transport> Lanes::make_smtp(const std::shared_ptr<const ro
                                                   const route::Choice& choice, LaneEntry& entry) {
   auto fetch = [this, router, &choice, &entry] { return fetch_credential(router, choice, entry); };
   auto on_login = [this, &entry](const send::Password& password) { logged_in(entry, password.next); };
-  auto on_offer = [this, &entry](const smtp::Capabilities& offered) {
-    entry.offered = offered;
-    entry.offered_at = loop_.now();
+  const std::size_t endpoint = entry.site.take_endpoint(loop_.now());
+  auto on_offer = [this, &entry, endpoint](const smtp::Capabilities& offered) {
+    entry.site.greeted(endpoint, offered, loop_.now());
   };
   return std::make_unique<send::SmtpTransport>(
-      loop_, workers_, dialer_,
-      make_target(*choice.upstream, choice, entry.site.endpoint, router->config().hostname), fetch, on_login,
-      on_offer);
+      loop_, workers_, dialer_, make_target(*choice.upstream, choice, endpoint, router->config().hostname),
+      fetch, on_login, on_offer);
 }
 
 // A source that cannot be read is no trouble while the other one can. `router` keeps the choice alive.
@@ -225,11 +211,8 @@ void Lanes::logged_in(LaneEntry& entry, bool with_next_password) {
 }
 
 const smtp::Capabilities* Lanes::offer_of(const route::Choice& choice) const {
-  const auto found = entries_.find(choice.id);
-  if (found == entries_.end()) return nullptr;
-  const LaneEntry& entry = *found->second;
-  const bool holds = entry.up_to_date && entry.offered && loop_.now() - entry.offered_at < offer_holds;
-  return holds ? &*entry.offered : nullptr;
+  const auto found = sites_.find(choice.upstream->name);
+  return found == sites_.end() ? nullptr : found->second->offer(loop_.now());
 }
 
 std::optional<smtp::Reply> Lanes::refusal(std::span<const route::Choice> choices,

@@ -16,6 +16,7 @@
 
 #include "relay/quota_book.hpp"
 #include "relay/setup.hpp"
+#include "relay/site_book.hpp"
 #include "send/lane.hpp"
 #include "send/login.hpp"
 #include "settle/verdict.hpp"
@@ -28,24 +29,6 @@
 namespace relayd {
 
 struct RouteLine;
-
-// What made it pause the last time.
-struct PauseReason {
-  settle::ReplyClass reply_class = settle::ReplyClass::none;
-  std::string text;
-};
-
-// A site, and which of its ports is in use.
-struct SiteEntry final : send::Site {
-  using Site::Site;
-
-  std::string upstream;
-  std::vector<std::uint16_t> ports;  // none: a sandbox
-  std::size_t endpoint = 0;          // which port of the ladder works
-  unsigned ends = 0;                 // as of a lane, of all its lanes together
-  SteadyTime worked_at{};            // the last time that it showed nothing wrong with itself
-  PauseReason pause_reason;
-};
 
 // A lane, how its next connection will be made, what waits for it, and what the operator wants to know of it.
 struct LaneEntry final : send::Lane {
@@ -63,8 +46,6 @@ struct LaneEntry final : send::Lane {
   bool next_password = false;  // is the one that works
   std::string unread;          // "password: why it cannot be read", as it was told; empty: none
   bool configured = true;      // the present configuration leads here
-  std::optional<smtp::Capabilities> offered;  // by its server when it was last connected to
-  SteadyTime offered_at{};
 
   std::list<RouteLine*> lines;     // whose messages it takes now; see Lines
   std::vector<RouteLine*> routes;  // the lines of all routes that lead here
@@ -79,15 +60,18 @@ struct LaneEntry final : send::Lane {
 class Lanes {
  public:
   Lanes(async::Loop& loop, async::Workers& workers, telemetry::Log& log, async::Dialer& dialer,
-        QuotaBook& book, send::Desk& desk)
+        QuotaBook& book, SiteBook& site_book, send::Desk& desk)
       : loop_(loop),
         workers_(workers),
         log_(log),
         dialer_(dialer),
         book_(book),
+        site_book_(site_book),
         desk_(desk),
         command_workers_(loop, command_threads) {}
 
+  // Tells the sites what was known of them in an earlier process, once the book was read.
+  void recall_sites();
   // The router that choices come from, from now on.
   void use(std::shared_ptr<const route::Router> router);
 
@@ -113,7 +97,6 @@ class Lanes {
                                                          const route::Choice& choice, LaneEntry& entry);
   void note_unread(LaneEntry& entry, std::string_view key, const std::string& reason);
   void logged_in(LaneEntry& entry, bool with_next_password);
-  std::shared_ptr<SiteEntry> site_of(const route::Upstream& upstream);
 
   // Commands that print a secret may take ten seconds each: none waits for so few, and nothing else for them.
   static constexpr unsigned command_threads = 16;
@@ -123,6 +106,7 @@ class Lanes {
   telemetry::Log& log_;
   async::Dialer& dialer_;
   QuotaBook& book_;
+  SiteBook& site_book_;
   send::Desk& desk_;
   std::shared_ptr<const route::Router> router_;
   std::map<std::string, std::shared_ptr<SiteEntry>, std::less<>> sites_;

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "shared/config/limit.hpp"
+#include "shared/disk/whole_file.hpp"
 
 namespace relayd {
 
@@ -16,7 +17,6 @@ using send::Tally;
 namespace {
 
 constexpr const char* file_name = "quotas.json";
-constexpr const char* new_name = "quotas.json.new";
 constexpr const char* first_line = R"({"format":2})";
 constexpr Duration delay = std::chrono::seconds(1);
 // So many lines more than the file had are appended to it before it is written anew.
@@ -30,13 +30,6 @@ std::uint64_t count_of(const json& number) {
 WallTime time_of(const json& number) {
   constexpr auto latest = static_cast<std::uint64_t>(WallTime::max().time_since_epoch().count());
   return WallTime(std::chrono::microseconds(std::min(count_of(number), latest)));
-}
-
-std::string read_all(disk::Disk& disk) {
-  const std::unique_ptr<disk::File> file = disk.open(file_name);
-  std::string text(file->size(), '\0');
-  text.resize(file->read_at(0, text.data(), text.size()));
-  return text;
 }
 
 // Format 1: an array, one count an account. It does not say of which period: it is read as a day's, and
@@ -65,7 +58,7 @@ json describe(const Allowance::Record& record) {
 
 void QuotaBook::open() {
   try {
-    const std::string text = read_all(disk_);
+    const std::string text = disk::read_whole(disk_, file_name);
     if (!text.starts_with('[')) return read_lines(text);
     for (const json& entry : json::parse(text))
       of_account(entry.at("upstream"), entry.at("username"))->restore(record_of_format_1(entry));
@@ -148,16 +141,7 @@ std::string QuotaBook::write(const Writing& writing) const {
       file->sync_data();
       return {};
     }
-    try {
-      disk_.remove(new_name);  // of a process that was killed here
-    } catch (const disk::DiskError& error) {
-      if (error.code() != std::errc::no_such_file_or_directory) throw;
-    }
-    const std::unique_ptr<disk::File> file = disk_.create(new_name);
-    file->write_at(0, writing.text);
-    file->sync_data();
-    disk_.rename(new_name, file_name);
-    disk_.sync_directory(".");
+    disk::write_whole(disk_, file_name, writing.text);
   } catch (const disk::DiskError& error) {
     return error.what();
   }

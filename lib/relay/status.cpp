@@ -45,6 +45,22 @@ void describe_limits(const send::Lane& lane, Now now, LaneStatus& status) {
                              standing.total});
 }
 
+LaneStatus::Learnt describe(const SiteEntry& site, Now now) {
+  LaneStatus::Learnt learnt;
+  constexpr const char* states[] = {"untried", "trying", "earned", "lost"};
+  const send::Ahead::State ahead = site.ahead.state(now.steady);
+  learnt.ahead = states[static_cast<std::size_t>(ahead)];
+  if (ahead == send::Ahead::State::earned || ahead == send::Ahead::State::lost)
+    learnt.ahead_until = wall_time(site.ahead.until(), now);
+  if (site.offered) {
+    learnt.offer = smtp::to_lines(*site.offered);
+    learnt.offer_until = wall_time(site.offered_at + SiteEntry::offer_holds, now);
+  }
+  if (site.endpoint > 0) learnt.port_until = wall_time(site.left_at + SiteEntry::port_holds, now);
+  if (site.ceiling() < site.limit) learnt.connections = site.ceiling();
+  return learnt;
+}
+
 LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
   const send::Lane& lane = entry;
   LaneStatus status;
@@ -65,6 +81,7 @@ LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
   if (!entry.site.ports.empty()) {
     status.port = entry.site.ports[entry.site.endpoint];
     status.first_port = entry.site.ports.front();
+    status.learnt = describe(entry.site, now);
   }
   status.pipelining_reduced = !lane.sends_ahead();
   status.next_password = entry.next_password;

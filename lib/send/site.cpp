@@ -28,9 +28,13 @@ void Site::delivered() {
 
 bool Site::use_fewer_connections() {
   if (used <= 1) return false;
-  ceiling_ = used - 1;
-  ceiling_since_ = loop_.now();
+  use_at_most(used - 1);
   return true;
+}
+
+void Site::use_at_most(std::uint32_t connections) {
+  ceiling_ = connections;
+  ceiling_since_ = loop_.now();
 }
 
 std::uint64_t Site::ceiling() const {
@@ -41,7 +45,7 @@ std::uint64_t Site::ceiling() const {
 
 void Site::pause(SteadyTime until, Probe probe) {
   breaker_.pause(until, probe);
-  ceiling_ = std::numeric_limits<std::uint32_t>::max();  // the ramp knows better
+  ceiling_ = no_ceiling;  // the ramp knows better
   prober_ = nullptr;
   opening_.at(until, [this] { open_for_one(); });
   tell_lanes();

@@ -34,6 +34,10 @@ class Site {
   bool has_room() const { return used < limit && used < ramp_ && used < ceiling(); }
   // Its host stands no more: one less than now, one more again each minute. False: there is one alone.
   bool use_fewer_connections();
+  // So many now, one more again each minute.
+  void use_at_most(std::uint32_t connections);
+  std::uint64_t ceiling() const;
+  static constexpr std::uint32_t no_ceiling = std::numeric_limits<std::uint32_t>::max();
   // Lanes that wait for room take it, as far as it goes.
   void offer_room();
   void delivered();
@@ -66,7 +70,6 @@ class Site {
   void release(const Lane& lane);
 
  private:
-  std::uint64_t ceiling() const;
   void open_for_one();
   void ask_lanes();
   void tell_lanes();
@@ -75,7 +78,7 @@ class Site {
   async::Loop& loop_;
   Breaker breaker_;
   std::uint32_t ramp_ = std::numeric_limits<std::uint32_t>::max();
-  std::uint32_t ceiling_ = std::numeric_limits<std::uint32_t>::max();
+  std::uint32_t ceiling_ = no_ceiling;
   SteadyTime ceiling_since_{};
   std::set<Lane*> lanes_;
   const Lane* prober_ = nullptr;  // null: the first that has something to send

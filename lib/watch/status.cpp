@@ -52,6 +52,20 @@ void add_limits(json& object, const LaneStatus& lane, WallTime now) {
   object["quota"] = describe(*std::ranges::min_element(lane.quotas, tighter), now);
 }
 
+json describe(const LaneStatus::Learnt& learnt, WallTime now) {
+  json object = {{"ahead", learnt.ahead}};
+  const auto add_end = [&object, now](const std::string& what, WallTime until) {
+    object.update({{what + "_until", time_text(until)}, {what + "_for", seconds(until - now)}});
+  };
+  if (learnt.ahead_until > now) add_end("ahead", learnt.ahead_until);
+  if (learnt.port_until > now) add_end("port", learnt.port_until);
+  if (learnt.connections > 0) object["connections"] = learnt.connections;
+  if (learnt.offer_until <= now) return object;
+  object["offer"] = learnt.offer;
+  add_end("offer", learnt.offer_until);
+  return object;
+}
+
 json describe(const LaneStatus& lane, WallTime now) {
   using State = LaneStatus::State;
   json object = {{"upstream", lane.upstream},
@@ -67,6 +81,7 @@ json describe(const LaneStatus& lane, WallTime now) {
     object.update({{"class", lane.reply_class}, {"reason", lane.reason}, {"pauses", lane.pauses}});
   add_limits(object, lane, now);
   if (lane.port != 0) object.update({{"port", lane.port}, {"first_port", lane.first_port}});
+  if (!lane.learnt.ahead.empty()) object["learnt"] = describe(lane.learnt, now);
   if (!lane.last_reply.empty())
     object.update({{"last_reply", lane.last_reply},
                    {"last_reply_at", time_text(lane.last_reply_at)},

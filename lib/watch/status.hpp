@@ -36,6 +36,16 @@ struct LaneStatus {
     bool total = false;          // of all accounts of the upstream
   };
 
+  // What was learnt of the servers of its upstream, and until when it holds.
+  struct Learnt {
+    std::string ahead;  // untried, trying, earned, lost; empty: no network
+    WallTime ahead_until{};
+    std::vector<std::string> offer;  // the lines of EHLO
+    WallTime offer_until{};          // long ago: it is not known
+    WallTime port_until{};           // where `port` is not the first
+    std::uint64_t connections = 0;   // of all accounts together; 0: as many as configured
+  };
+
   std::string upstream;
   std::string account;  // empty: no login
   State state = State::idle;
@@ -53,6 +63,7 @@ struct LaneStatus {
   std::vector<Quota> quotas;
   std::uint16_t port = 0;        // 0: no network
   std::uint16_t first_port = 0;  // the one that would be in use, had it worked
+  Learnt learnt;
   bool pipelining_reduced = false;
   bool next_password = false;  // is the one that works
   std::string last_reply;      // empty: none yet

@@ -87,6 +87,17 @@ TEST(Status, OfALaneThatIsPaused) {
       "last_reply": "535 5.7.8 No", "last_reply_at": "2026-11-20T06:59:55Z", "last_reply_age": 5})"));
 }
 
+TEST(Status, WhatWasLearntOfAnUpstream) {
+  LaneStatus one = lane("office", "", State::idle);
+  one.learnt = {"lost", now + 24h, {"SIZE 1000", "8BITMIME"}, now + 1h, now + 30min, 7};
+  EXPECT_EQ(written(one)["learnt"], json::parse(R"({
+      "ahead": "lost", "ahead_until": "2026-11-21T07:00:00Z", "ahead_for": 86400,
+      "offer": ["SIZE 1000", "8BITMIME"], "offer_until": "2026-11-20T08:00:00Z", "offer_for": 3600,
+      "port_until": "2026-11-20T07:30:00Z", "port_for": 1800, "connections": 7})"));
+  one.learnt = {.ahead = "untried", .offer = {"8BITMIME"}, .offer_until = now};
+  EXPECT_EQ(written(one)["learnt"], json::parse(R"({"ahead": "untried"})"));
+}
+
 TEST(Status, OldReasonsOfALaneThatWorksAreLeftOut) {
   for (const State state : {State::slowed, State::open, State::idle}) {
     LaneStatus well = lane("office", "", state);

@@ -1,5 +1,7 @@
 #include "shared/smtp/capabilities.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -67,6 +69,15 @@ Capabilities parse_capabilities(const Reply& ehlo) {
   take_until(lines, '\n');  // the server's name and greeting
   while (!lines.empty()) read_line(take_until(lines, '\n'), capabilities);
   return capabilities;
+}
+
+std::vector<std::string> to_lines(const Capabilities& capabilities) {
+  std::vector<std::string> lines;
+  if (capabilities.size) lines.push_back(fmt::format("SIZE {}", capabilities.size_limit));
+  for (const auto& [name, flag] : flags)
+    if (capabilities.*flag) lines.emplace_back(name);
+  if (!capabilities.auth.empty()) lines.push_back(fmt::format("AUTH {}", fmt::join(capabilities.auth, " ")));
+  return lines;
 }
 
 }  // namespace relayd::smtp

@@ -25,9 +25,14 @@ struct Capabilities {
   bool enhanced_status = false;   // RFC 2034
   bool require_tls = false;       // RFC 8689
   std::vector<std::string> auth;  // RFC 4954, upper case, in the server's order, each once
+
+  bool operator==(const Capabilities&) const = default;
 };
 
 // From a positive reply to EHLO. A reply to HELO gives nothing but defaults.
 Capabilities parse_capabilities(const Reply& ehlo);
+
+// The lines of such a reply, but for its first: "SIZE 1000", "8BITMIME".
+std::vector<std::string> to_lines(const Capabilities& capabilities);
 
 }  // namespace relayd::smtp

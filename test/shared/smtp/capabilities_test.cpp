@@ -37,6 +37,16 @@ TEST(Capabilities, SizeWithoutUsableLimit) {
   }
 }
 
+TEST(Capabilities, TheirLinesSayTheSame) {
+  for (const char* text :
+       {"x", "x\nSIZE", "x\nSIZE 1000\n8BITMIME\nSMTPUTF8\nDSN\nREQUIRETLS\nAUTH LOGIN PLAIN",
+        "x\nPIPELINING\nSTARTTLS\nCHUNKING\nENHANCEDSTATUSCODES"}) {
+    std::string lines = "x";
+    for (const std::string& line : to_lines(parse(text))) lines += '\n' + line;
+    EXPECT_EQ(parse(lines), parse(text)) << lines;
+  }
+}
+
 TEST(Capabilities, PartOfAKeywordIsNotTheKeyword) {
   EXPECT_FALSE(parse("x\nSTARTTLSX").starttls);
   EXPECT_FALSE(parse("x\n STARTTLS").starttls);

@@ -1,0 +1,58 @@
+#include "relay/site_entry.hpp"
+
+#include <fmt/format.h>
+
+namespace relayd {
+
+namespace {
+
+// An offer that has not changed is news again after so long.
+constexpr Duration renewed_after = std::chrono::minutes(10);
+
+std::string where_is(const route::Upstream& upstream) {
+  std::string where = upstream.host;
+  for (const route::Endpoint& endpoint : upstream.endpoints)
+    where += fmt::format(" {} {}", endpoint.port, smtp::to_string(endpoint.tls));
+  return where;
+}
+
+}  // namespace
+
+void SiteEntry::use(const route::Upstream& configured) {
+  upstream = configured.name;
+  limit = configured.limits.connections_total;
+  if (const std::string now_at = where_is(configured); where != now_at) {
+    where = now_at;
+    endpoint = 0;
+    offered.reset();
+    ahead = {};
+    use_at_most(no_ceiling);
+  }
+  ports.clear();
+  for (const route::Endpoint& each : configured.endpoints) ports.push_back(each.port);
+}
+
+std::size_t SiteEntry::take_endpoint(SteadyTime now) {
+  if (endpoint == 0 || now - left_at < port_holds) return endpoint;
+  left_at = now;
+  changed = true;
+  return 0;
+}
+
+bool SiteEntry::leave_endpoint(SteadyTime now) {
+  left_at = now;
+  changed = true;
+  if (++endpoint < ports.size()) return true;
+  endpoint = 0;
+  return false;
+}
+
+void SiteEntry::greeted(std::size_t at, const smtp::Capabilities& offer, SteadyTime now) {
+  changed |= at < endpoint || offered != offer || now - offered_at >= renewed_after;
+  endpoint = std::min(endpoint, at);
+  if (!changed) return;
+  offered = offer;
+  offered_at = now;
+}
+
+}  // namespace relayd
