@@ -108,6 +108,9 @@ std::string numbers(const json& lane, const std::string& now) {
   const auto again = [&learnt](const char* key) {
     return learnt.contains(key) ? fmt::format(", tried again in {}", span(learnt, key)) : "";
   };
+  for (const json& limit : learnt.value("limits", json::array()))
+    parts.push_back(fmt::format("learnt for {}: {} {}", span(limit, "holds_for"), text(limit, "key"),
+                                text(limit, "value")));
   if (text(lane, "port") != text(lane, "first_port"))
     parts.push_back(fmt::format("port {}, since {} fails{}", text(lane, "port"), text(lane, "first_port"),
                                 again("port_for")));

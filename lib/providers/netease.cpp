@@ -13,7 +13,7 @@ using enum smtp::ReplyClass;
 const std::vector<ReplyRow> replies = {
     {any, code(421), no_matter, "HL:ICC", conn},
     {any, code(421), no_matter, "HL:IFC", rate},
-    {sending, code(451), no_matter, "MI:DMC", temp, at_once},               // messages a connection
+    {sending, code(451), no_matter, "MI:DMC", temp, messages_used_up},
     {sending, code(451), no_matter, "RP:DRC", rate},                        // recipients
     {sending, code(553), no_matter, "must equal authorized user", sender},  // the text is a guess
 };

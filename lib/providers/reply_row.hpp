@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "shared/smtp/cap.hpp"
 #include "shared/smtp/reply.hpp"
 #include "shared/smtp/reply_class.hpp"
 #include "shared/smtp/stage.hpp"
@@ -27,9 +28,10 @@ struct Codes {
 
 // What a row says beside the class.
 struct Extra {
-  std::chrono::seconds wait{};  // at least so long
-  bool at_once = false;         // no fault: this connection has had its share, go on at once on another
-  bool all_accounts = false;    // it is about our address, whichever account is used from there
+  std::chrono::seconds wait{};      // at least so long
+  bool at_once = false;             // no fault: this connection has had its share, go on at once on another
+  bool all_accounts = false;        // it is about our address, whichever account is used from there
+  smtp::Cap cap = smtp::Cap::none;  // that was reached
 };
 
 struct ReplyRow {
@@ -80,6 +82,9 @@ inline constexpr std::string_view tells_a_wait = "try again in N seconds";
 inline constexpr std::string_view without_id = "no id";
 
 inline constexpr Extra at_once{.at_once = true};
+inline constexpr Extra messages_used_up{.at_once = true, .cap = smtp::Cap::messages_per_connection};
+inline constexpr Extra recipients_used_up{.at_once = true, .cap = smtp::Cap::recipients_per_connection};
+inline constexpr Extra too_many_for_one{.at_once = true, .cap = smtp::Cap::recipients_per_message};
 inline constexpr Extra half_an_hour{
     .wait = std::chrono::minutes(30)};  // a login before that makes it last longer
 inline constexpr Extra our_address{.wait = std::chrono::minutes(30), .all_accounts = true};

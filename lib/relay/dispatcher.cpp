@@ -156,9 +156,11 @@ std::unique_ptr<send::Delivery> Dispatcher::make_delivery(const LaneEntry& lane,
   return nullptr;
 }
 
-// A 421 may only mean that the connection was idle for too long.
-bool Dispatcher::concerns_lane(const send::Lane& lane, const send::Report& report) {
+// A 421 may only mean that the connection was idle for too long, or that it has had its share.
+bool Dispatcher::concerns_lane(send::Lane& lane, const send::Report& report) {
   const send::Event& event = report.recipients.front().event;
+  if (const auto cap = settle::find_cap(report.recipients, entry_of(lane).provider, report.carried))
+    health_.learn(entry_of(lane), *cap, event);
   return !event.trouble && event.reply.code == 421 &&
          settle::stops_lane(settle::judge(event, entry_of(lane).provider));
 }

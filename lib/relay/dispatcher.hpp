@@ -67,7 +67,7 @@ class Dispatcher final : public send::Desk {
   async::Task<std::unique_ptr<send::Delivery>> load(send::Lane& lane, send::Ticket ticket) override;
   void settle(send::Lane& lane, std::uint64_t message, const send::Delivery& delivery,
               const send::Report& report) override;
-  bool concerns_lane(const send::Lane& lane, const send::Report& report) override;
+  bool concerns_lane(send::Lane& lane, const send::Report& report) override;
   void give_back(std::uint64_t message) override;
   async::Task<void> note_site(send::Lane& lane) override;
   void turned_down(send::Lane& lane, std::uint64_t message) override;

@@ -114,13 +114,37 @@ void Health::stop_site(const LaneEntry& lane, const Trouble& trouble) {
 void Health::stop_lane(LaneEntry& lane, const Trouble& trouble) {
   if (lane.paused()) return;
   const ReplyClass what = trouble.verdict.reply_class;
-  if (what == ReplyClass::conn && lane.use_fewer_connections()) return;
-  if (what == ReplyClass::rate) lane.slow_down();
+  if (what == ReplyClass::conn && uses_fewer_connections(lane, trouble)) return;
+  if (what == ReplyClass::rate && !keeps_rate(lane, trouble)) lane.slow_down();
   const Duration wait = pause_of(lane.breaker(), trouble.verdict);
   lane.ends = 0;
   lane.pause_reason = {what, smtp::enhanced_text(trouble.event)};
   tell::lane_paused(log_, {lane.upstream, lane.username}, told(trouble, wait));
   lane.pause(loop_.now() + wait, probe_for(trouble.event));
+}
+
+// Those that there were beside this one do: where that is less than the reply names, others have the rest.
+bool Health::uses_fewer_connections(LaneEntry& lane, const Trouble& trouble) {
+  const auto& [cap, named] = std::pair(trouble.verdict.cap, trouble.verdict.named);
+  const bool of_all = cap == smtp::Cap::connections_total;
+  const std::size_t used = of_all ? lane.site.used : lane.connections();
+  if (named > 0 && named + 1 >= used) learn(lane, {cap, named, true}, trouble.event);
+  return of_all ? lane.site.use_fewer_connections() : lane.use_fewer_connections();
+}
+
+bool Health::keeps_rate(LaneEntry& lane, const Trouble& trouble) {
+  const std::optional<config::Rate>& rate = trouble.verdict.rate;
+  if (!rate || !lane.learn_rate(*rate)) return false;
+  tell::limit_learnt(log_, {lane.upstream, lane.username}, "rate", to_string(*rate),
+                     smtp::enhanced_text(trouble.event));
+  return true;
+}
+
+void Health::learn(LaneEntry& lane, const smtp::FoundCap& found, const send::Event& event) {
+  if (!lane.site.learnt.learn(found, loop_.now())) return;
+  lane.site.changed = true;
+  tell::limit_learnt(log_, {lane.upstream, lane.username}, to_string(found.cap), std::to_string(found.most),
+                     smtp::enhanced_text(event));
 }
 
 // Where each connection there is has ended, and none delivered, the account has nothing to do with it. A

@@ -45,6 +45,8 @@ class Health {
   // A connection ended on the way. Three in a row pause the lane, as many as there are connections the site;
   // in trouble, one does.
   void ended(LaneEntry& lane, const Trouble& trouble);
+  // A cap of its upstream was met; what its site knows of it is told where that is new.
+  void learn(LaneEntry& lane, const smtp::FoundCap& found, const send::Event& event);
   // The upstream took a message, refused one for its own sake, or let us in.
   void works(LaneEntry& lane);
   // See send::Desk.
@@ -53,6 +55,8 @@ class Health {
  private:
   void stop_site(const LaneEntry& lane, const Trouble& trouble);
   void stop_lane(LaneEntry& lane, const Trouble& trouble);
+  bool uses_fewer_connections(LaneEntry& lane, const Trouble& trouble);
+  bool keeps_rate(LaneEntry& lane, const Trouble& trouble);
   void works(SiteEntry& site);
   Duration pause_of(const send::Breaker& breaker, const settle::Verdict& verdict) const;
   Duration jittered(Duration delay) const;

@@ -74,6 +74,7 @@ settle::Decision Settlement::decide(const Attempt& attempt) const {
                                             .has_next = step && *step + 1 < choices.size(),
                                             .has_next_port = health_.has_next_port(lane, report),
                                             .another_may_take = unfit && another_may_take(attempt),
+                                            .carried = report.carried,
                                             .backoff = health_.backoff(delivery.attempt())});
 }
 
@@ -134,6 +135,15 @@ void Settlement::tell(const Attempt& attempt, const send::RecipientEvent& entry,
   if (observer_) observer_(outcome);
 }
 
+// The connection may have had its share with this message; the next one has found another.
+void Settlement::hear_farewell(LaneEntry& lane, const send::Report& report) {
+  const smtp::Carried carried{report.carried.messages + 1,
+                              report.carried.recipients + report.recipients.size()};
+  const smtp::RecipientEvent next{0, *report.farewell};
+  if (const auto cap = settle::find_cap({&next, 1}, lane.provider, carried))
+    health_.learn(lane, *cap, *report.farewell);
+}
+
 void Settlement::treat(const Attempt& attempt, const settle::Decision& decision) {
   LaneEntry& lane = attempt.lane;
   const send::Report& report = attempt.report;
@@ -142,6 +152,8 @@ void Settlement::treat(const Attempt& attempt, const settle::Decision& decision)
   lane.last_reply_at = loop_.wall_now();
   if (lane.quota().limited()) quotas_.touch();
   if (decision.leaves) lane.leave();
+  if (decision.cap) health_.learn(lane, *decision.cap, report.recipients.back().event);
+  if (report.farewell) hear_farewell(lane, report);
   if (decision.lane == settle::LaneAction::works) return health_.works(lane);
   if (!decision.event) return;
   const Trouble trouble{*decision.event, decision.verdict, report};

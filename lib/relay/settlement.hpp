@@ -51,6 +51,7 @@ class Settlement {
   void record(const Attempt& attempt, settle::Decision& decision);
   void tell(const Attempt& attempt, const send::RecipientEvent& entry,
             const settle::RecipientDecision& recipient, Duration age);
+  void hear_farewell(LaneEntry& lane, const send::Report& report);
   void treat(const Attempt& attempt, const settle::Decision& decision);
 
   async::Loop& loop_;

@@ -1,6 +1,7 @@
 #include "relay/site_book.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -56,6 +57,13 @@ json describe(const SiteEntry& site, Now now) {
     object["offer"] = {{"lines", smtp::to_lines(*site.offered)}, {"at", now.written(site.offered_at)}};
   if (site.ceiling() < site.limit)
     object["connections"] = {{"most", site.ceiling()}, {"at", now.written(now.steady)}};
+  for (const auto& [cap, entry] : site.learnt.entries())
+    if (now.steady < entry.until)
+      object["caps"].push_back(
+          {{"cap", to_string(cap)},
+           {"most", entry.most},
+           {"seconds", std::chrono::duration_cast<std::chrono::seconds>(entry.until - now.steady).count()},
+           {"at", now.written(now.steady)}});
   return object;
 }
 
@@ -89,6 +97,18 @@ void restore_connections(SiteEntry& site, const json& object, Now now) {
       static_cast<std::uint64_t>((now.steady - now.read(object.at("at"))) / ceiling_rises_after);
   if (most + risen < site.limit)
     site.use_at_most(static_cast<std::uint32_t>(std::max<std::uint64_t>(most + risen, 1)));
+}
+
+void restore_caps(SiteEntry& site, const json& caps, Now now) {
+  constexpr auto longest = std::chrono::duration_cast<std::chrono::seconds>(send::Learnt::named_holds);
+  for (const json& object : caps) {
+    const auto cap = find_word<smtp::Cap>(object.at("cap").get<std::string>());
+    const std::uint64_t seconds = std::min<std::uint64_t>(count_of(object.at("seconds")), longest.count());
+    const std::uint64_t most = count_of(object.at("most"));
+    const SteadyTime until = now.read(object.at("at")) + std::chrono::seconds(seconds);
+    if (cap && most > 0 && most <= std::numeric_limits<std::uint32_t>::max() && until > now.steady)
+      site.learnt.restore(*cap, {static_cast<std::uint32_t>(most), until});
+  }
 }
 
 }  // namespace
@@ -128,6 +148,7 @@ void SiteBook::recall(SiteEntry& site) {
     if (object.contains("port")) restore_port(site, object["port"], now);
     if (object.contains("offer")) restore_offer(site, object["offer"], now);
     if (object.contains("connections")) restore_connections(site, object["connections"], now);
+    if (object.contains("caps")) restore_caps(site, object["caps"], now);
   } catch (const json::exception& error) {
     log_.warning("sites_lost", {{"reason", error.what()}});
   }

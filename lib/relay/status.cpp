@@ -34,6 +34,17 @@ double per_minute(Duration spacing) {
   return std::chrono::duration<double>(std::chrono::minutes(1)) / spacing;
 }
 
+std::vector<LaneStatus::LearntLimit> learnt_limits(const LaneEntry& lane, Now now) {
+  std::vector<LaneStatus::LearntLimit> limits;
+  for (const auto& [cap, entry] : lane.site.learnt.entries())
+    if (now.steady < entry.until)
+      limits.push_back(
+          {std::string(to_string(cap)), std::to_string(entry.most), wall_time(entry.until, now)});
+  for (const auto& [rate, until] : lane.pace().learnt())
+    if (now.steady < until) limits.push_back({"rate", to_string(rate), wall_time(until, now)});
+  return limits;
+}
+
 void describe_limits(const send::Lane& lane, Now now, LaneStatus& status) {
   const send::Pace& pace = lane.pace();
   status.recipients_per_minute = per_minute(pace.spacing(config::Counted::recipients, now.steady));
@@ -82,6 +93,7 @@ LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
     status.port = entry.site.ports[entry.site.endpoint];
     status.first_port = entry.site.ports.front();
     status.learnt = describe(entry.site, now);
+    status.learnt.limits = learnt_limits(entry, now);
   }
   status.pipelining_reduced = !lane.sends_ahead();
   status.next_password = entry.next_password;

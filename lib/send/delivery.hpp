@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 
 #include "shared/async/task.hpp"
 #include "shared/mail/envelope.hpp"
+#include "shared/smtp/cap.hpp"
 #include "shared/smtp/event.hpp"
 
 namespace relayd::send {
@@ -46,6 +48,10 @@ struct Report {
   std::string tls;         // "TLSv1.3"; empty: clear
   // One for each recipient of the delivery: its own refusal at RCPT, or what befell the message.
   std::vector<RecipientEvent> recipients;
+
+  smtp::Carried carried;  // by the connection, before this message
+  // What the server said as it closed (421), to commands of the next message that rode behind the final dot.
+  std::optional<Event> farewell;
 
   // A connection that had carried mail before was closed by the server before it answered MAIL, as RFC 5321
   // 4.5.3.2.7 lets it (421 is the polite form), or has lost its login (530): nothing was tried, another

@@ -159,7 +159,8 @@ bool Lane::use_fewer_connections() {
 
 std::uint32_t Lane::allowed_connections() const {
   const auto risen = static_cast<std::uint64_t>((loop_.now() - ceiling_since_) / ceiling_rises_after);
-  const std::uint64_t allowed = std::min<std::uint64_t>({limits_.connections, ramp_, ceiling_ + risen});
+  const std::uint64_t most = at_most(smtp::Cap::connections, limits_.connections);
+  const std::uint64_t allowed = std::min<std::uint64_t>({most, ramp_, ceiling_ + risen});
   return site_->in_trouble() ? std::min(1U, static_cast<std::uint32_t>(allowed))
                              : static_cast<std::uint32_t>(allowed);
 }
@@ -183,8 +184,9 @@ bool Lane::may_take() {
 // To so many recipients at most.
 std::optional<Ticket> Lane::take(std::uint64_t most) {
   const std::uint64_t left = quota_->left(loop_.wall_now());
-  const std::optional<Ticket> ticket = desk_.next(
-      *this, std::min<std::uint64_t>({most, limits_.recipients_per_message, pace_.most(loop_.now()), left}));
+  const std::uint64_t in_one = at_most(smtp::Cap::recipients_per_message, limits_.recipients_per_message);
+  const std::optional<Ticket> ticket =
+      desk_.next(*this, std::min<std::uint64_t>({most, in_one, pace_.most(loop_.now()), left}));
   if (!ticket) return ticket;
   site_->claim(*this);
   took_at_ = loop_.now();
@@ -198,9 +200,11 @@ std::optional<Ticket> Lane::take(std::uint64_t most) {
 
 // How many recipients more a connection may carry.
 std::uint64_t Lane::room_after(std::uint64_t recipients) const {
-  const std::uint64_t limit = limits_.recipients_per_connection;
-  if (limit == 0) return std::numeric_limits<std::uint64_t>::max();
-  return limit - std::min(limit, recipients);
+  constexpr std::uint64_t any = std::numeric_limits<std::uint64_t>::max();
+  const std::uint64_t configured = limits_.recipients_per_connection;
+  const std::uint64_t limit =
+      at_most(smtp::Cap::recipients_per_connection, configured == 0 ? any : configured);
+  return limit == any ? any : limit - std::min(limit, recipients);
 }
 
 // The next message for a connection that has one already.
@@ -213,7 +217,7 @@ std::optional<Ticket> Lane::take_for(const Connection& connection) {
 bool Lane::is_worn(const Connection& connection) const {
   if (!connection.transport) return false;
   return connection.is_over || connection.generation != generation_ ||
-         connection.carried >= limits_.messages_per_connection ||
+         connection.carried >= at_most(smtp::Cap::messages_per_connection, limits_.messages_per_connection) ||
          loop_.now() - connection.opened >= oldest_connection || room_after(connection.recipients) == 0 ||
          (connection.carried >= turn_length && loop_.now() >= connection.turn_until && others_wait());
 }

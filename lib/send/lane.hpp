@@ -65,7 +65,7 @@ class Desk {
   virtual void settle(Lane& lane, std::uint64_t message, const Delivery& delivery, const Report& report) = 0;
   // A server has ended a warm connection before it heard of the message. Whether what it said is about the
   // lane, and is settled; else another connection takes the message.
-  virtual bool concerns_lane(const Lane& lane, const Report& report) = 0;
+  virtual bool concerns_lane(Lane& lane, const Report& report) = 0;
   // It was not tried; back to the queue.
   virtual void give_back(std::uint64_t message) = 0;
   // Returns when it is on disk what is known of the lane's site: something risky is about to be tried there.
@@ -95,6 +95,8 @@ class Lane {
   bool stopped() const { return stopped_; }
   // The upstream finds it too fast: half the pace, for a while.
   void slow_down() { pace_.slow_down(loop_.now()); }
+  // The upstream has named the rate that it takes. False: that tells nothing new, or cannot be true.
+  bool learn_rate(const config::Rate& rate) { return pace_.learn(rate, loop_.now()); }
   // The upstream has too many connections: one less than now, one more again each minute. False: it is down
   // to one already.
   bool use_fewer_connections();
@@ -154,6 +156,9 @@ class Lane {
   };
 
   std::optional<Ticket> take(std::uint64_t most);
+  std::uint64_t at_most(smtp::Cap cap, std::uint64_t configured) const {
+    return site_->learnt.at_most(cap, configured, loop_.now());
+  }
   std::uint64_t room_after(std::uint64_t recipients) const;
   bool may_take();
   void watch_opening();

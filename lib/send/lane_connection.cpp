@@ -120,10 +120,12 @@ Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
         co_return false;
       }
     }
+    const smtp::Carried carried{connection.carried, connection.recipients};
     ++connection.carried;
     connection.recipients += connection.current.ticket.recipients;
     const SteadyTime begun = loop_.now();
-    const Report report = co_await connection.transport->send(*connection.current.delivery, connection);
+    Report report = co_await connection.transport->send(*connection.current.delivery, connection);
+    report.carried = carried;
     site_->opening.sent(loop_.now() - begun);
     if (report.untried && !desk_.concerns_lane(*this, report))
       connection.drop_transport();

@@ -17,6 +17,11 @@ constexpr Duration memory = 10s;  // of what was sent of late
 constexpr Duration slowest = 60s;
 constexpr Duration no_limit_below = 1ms;
 constexpr Duration recovery = 60s;  // in which the pace doubles
+constexpr Duration named_holds = 24h;
+// The slowest that is documented, of Cloudflare's for new accounts: ten an hour.
+constexpr Duration slowest_named = 6min;
+// Of late so many times what was named for a minute or an hour: it was about something else.
+constexpr double beyond_belief = 10;
 
 Duration times(Duration duration, double factor) {
   return Duration(static_cast<Duration::rep>(static_cast<double>(duration.count()) * factor));
@@ -80,7 +85,20 @@ std::uint64_t Pace::Bound::left(SteadyTime now) const {
   return rate.count - std::min<std::uint64_t>(rate.count, window.used(window_time(now)));
 }
 
-void Pace::use(const std::vector<Rate>& rates) {
+void Pace::use(std::vector<Rate> rates) {
+  rates_ = std::move(rates);
+  apply();
+}
+
+void Pace::apply() {
+  std::vector<Rate> rates = rates_;
+  for (const auto& [rate, until] : learnt_) {
+    const auto same = std::ranges::find_if(rates, [&](const Rate& other) { return alike(other, rate); });
+    if (same == rates.end())
+      rates.push_back(rate);
+    else
+      same->count = std::min(same->count, rate.count);
+  }
   Duration recipients{}, messages{};
   std::vector<Bound> bounds;
   for (const Rate& rate : rates) {
@@ -94,7 +112,20 @@ void Pace::use(const std::vector<Rate>& rates) {
   recipients_.use(recipients);
   messages_.use(messages);
   bounds_ = std::move(bounds);
-  rates_ = rates;
+}
+
+bool Pace::learn(const Rate& rate, SteadyTime now) {
+  const bool lasts = rate.period > memory;
+  const Flow& of_these = flow(rate.counted);
+  if (rate.count == 0 || Duration(rate.period) / rate.count > slowest_named) return false;
+  if (lasts && of_these.recent(now) > beyond_belief * rate.count) return false;
+  const auto keeps = [&rate](const Rate& kept) { return alike(kept, rate) && kept.count <= rate.count; };
+  if (std::ranges::any_of(rates_, keeps)) return false;
+  const bool is_new = std::ranges::none_of(learnt_, keeps, &Learnt::rate);
+  std::erase_if(learnt_, [&rate](const Learnt& old) { return alike(old.rate, rate); });
+  learnt_.push_back({rate, now + named_holds});
+  apply();
+  return is_new;
 }
 
 SteadyTime Pace::ready_at(SteadyTime now) const {
@@ -115,6 +146,7 @@ std::uint64_t Pace::most(SteadyTime now) const {
 }
 
 void Pace::take(std::uint32_t recipients, SteadyTime now) {
+  if (std::erase_if(learnt_, [now](const Learnt& learnt) { return now >= learnt.until; }) > 0) apply();
   recipients_.take(recipients, now);
   messages_.take(1, now);
   for (Bound& bound : bounds_)

@@ -4,10 +4,12 @@
 // several rates that count the same, the one of the shortest time is the spacing, which holds over every span
 // of time; the others are bounds of what goes within theirs. Nothing is lost to rounding. When the upstream
 // says that it is too fast all the same, the pace halves, in whichever it counts, and comes back by itself,
-// doubling each minute without another word. A pure value: time is an argument.
+// doubling each minute without another word; where it names a rate, that one is kept for a day. A pure value:
+// time is an argument.
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "send/window.hpp"
@@ -19,10 +21,10 @@ namespace relayd::send {
 class Pace {
  public:
   // No rates: no limit.
-  explicit Pace(const std::vector<config::Rate>& rates = {}) { use(rates); }
+  explicit Pace(std::vector<config::Rate> rates = {}) { use(std::move(rates)); }
 
   // Other rates; what was learnt stays, and what went within the time of a rate that stays.
-  void use(const std::vector<config::Rate>& rates);
+  void use(std::vector<config::Rate> rates);
   const std::vector<config::Rate>& rates() const { return rates_; }
 
   // When the next message may go: now, or later.
@@ -34,6 +36,15 @@ class Pace {
 
   // The upstream finds it too fast.
   void slow_down(SteadyTime now);
+  // It has named the rate that it takes: that holds beside those configured, for a day. False: it is kept
+  // already, or cannot be true.
+  bool learn(const config::Rate& rate, SteadyTime now);
+  struct Learnt {
+    config::Rate rate;
+    SteadyTime until{};
+  };
+  // Also those whose time is over.
+  const std::vector<Learnt>& learnt() const { return learnt_; }
 
   // The present spacing of two recipients, or two messages; zero: no limit.
   Duration spacing(config::Counted counted, SteadyTime now) const { return flow(counted).spacing(now); }
@@ -49,11 +60,12 @@ class Pace {
     void slow_down(SteadyTime now);
     Duration spacing(SteadyTime now) const;
     bool slowed(SteadyTime now) const { return learnt(now) > configured_; }
+    // What went in the last seconds, fading away.
+    double recent(SteadyTime now) const;
 
    private:
     Duration learnt(SteadyTime now) const;
     Duration seen(SteadyTime now) const;
-    double recent(SteadyTime now) const;
 
     Duration configured_{};
     Duration slowed_to_{};  // at slowed_at_; less as time passes
@@ -75,7 +87,10 @@ class Pace {
     return counted == config::Counted::messages ? messages_ : recipients_;
   }
 
+  void apply();
+
   std::vector<config::Rate> rates_;
+  std::vector<Learnt> learnt_;  // one for each time and what is counted
   Flow recipients_;
   Flow messages_;
   std::vector<Bound> bounds_;

@@ -12,6 +12,7 @@
 
 #include "send/ahead.hpp"
 #include "send/breaker.hpp"
+#include "send/learnt.hpp"
 #include "send/opening.hpp"
 #include "shared/async/loop.hpp"
 
@@ -31,18 +32,22 @@ class Site {
   std::list<Lane*> waiting;  // for room, in the order they asked
 
   // Room for a connection more. After trouble it grows with each delivery.
-  bool has_room() const { return used < limit && used < ramp_ && used < ceiling(); }
+  bool has_room() const { return used < most_connections() && used < ramp_ && used < ceiling(); }
   // Its host stands no more: one less than now, one more again each minute. False: there is one alone.
   bool use_fewer_connections();
   // So many now, one more again each minute.
   void use_at_most(std::uint32_t connections);
   std::uint64_t ceiling() const;
   static constexpr std::uint32_t no_ceiling = std::numeric_limits<std::uint32_t>::max();
+  std::uint64_t most_connections() const {
+    return learnt.at_most(smtp::Cap::connections_total, limit, loop_.now());
+  }
   // Lanes that wait for room take it, as far as it goes.
   void offer_room();
   void delivered();
 
   Ahead ahead;
+  Learnt learnt;
   Opening opening;
 
   // --- health ---

@@ -390,6 +390,7 @@ Task<void> SmtpTransport::conclude(const Delivery& delivery, Report& report) {
     unanswered = !aborted_;  // it threw away what came before its own reply, or could not stand it
     answers_.out_of_step |= error.fault() == IoFault::protocol;
   }
+  if (answers_.closing) report.farewell = answers_.refused;
   report.out_of_step = answers_.out_of_step || answers_.disliked || unanswered;
   if (answers_.out_of_step)
     report.add_rest(delivery, Event(Stage::final_dot, Trouble::malformed,

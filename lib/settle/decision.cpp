@@ -1,6 +1,7 @@
 #include "settle/decision.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace relayd::settle {
 
@@ -11,9 +12,10 @@ using smtp::Event;
 
 // What the events say together.
 struct Sum {
+  bool alone = false;      // one recipient was offered
   bool delivered = false;  // to one of them at least
   bool moves_on = false;
-  bool at_once = false;         // the connection or the transaction was full
+  std::size_t full = 0;         // for so many the connection or the transaction had no room
   std::chrono::seconds told{};  // the longest wait
 };
 
@@ -28,10 +30,18 @@ bool is_full(const Verdict& verdict, const Event& event) {
          (!event.trouble && event.stage == Stage::rcpt && too_many_recipients(event.reply));
 }
 
+// The whole message, for good; where it is for one recipient, fewer is not the cure.
+bool refuses_for_number(const Verdict& verdict, const Event& event) {
+  return verdict.cap == smtp::Cap::recipients_per_message && event.stage > Stage::rcpt &&
+         !event.reply.temporary();
+}
+
 // One recipient: what the event means for it, and whether it decides about the lane.
 void decide(const smtp::RecipientEvent& entry, const Attempt& attempt, Decision& decision, Sum& sum) {
   const Event& event = entry.event;
   Verdict verdict = judge(event, attempt.provider);
+  if (sum.alone && refuses_for_number(verdict, event))
+    verdict = {Action::failed, ReplyClass::content, Scope::message};
   // Whatever is said now, an earlier attempt may have reached it.
   const bool was_doubtful =
       attempt.doubted_here && attempt.before[entry.recipient] == RecipientState::doubtful;
@@ -51,7 +61,7 @@ void decide(const smtp::RecipientEvent& entry, const Attempt& attempt, Decision&
   sum.moves_on |= moves;
   sum.told = std::max(sum.told, verdict.wait);
   if (is_full(verdict, event)) {
-    sum.at_once = true;
+    ++sum.full;
   } else if (state != RecipientState::delivered &&
              (!decision.event || stops_lane(verdict) || verdict.in_doubt)) {
     decision.event = &event;
@@ -82,8 +92,11 @@ Comeback comeback(const Decision& decision, const Sum& sum, bool leaves_doubtful
   const bool next_port = decision.lane == LaneAction::next_port;
   // Past a lane in trouble it finds its way by itself, and back.
   if (sum.moves_on) return stopped || next_port ? Comeback::now : Comeback::next_upstream;
+  // Less is offered the next time, or a connection that has carried nothing yet.
+  const bool got_smaller = decision.cap && sum.full == decision.recipients.size();
   const bool nobody_waits = !leaves_doubtful && std::ranges::none_of(decision.recipients, waits);
-  if (next_port || nobody_waits || (sum.at_once && sum.delivered) || (stopped && !decision.in_doubt))
+  if (next_port || nobody_waits || got_smaller || (sum.full > 0 && sum.delivered) ||
+      (stopped && !decision.in_doubt))
     return Comeback::now;
   return sum.told.count() > 0 ? Comeback::told : Comeback::usual;
 }
@@ -92,14 +105,43 @@ Comeback comeback(const Decision& decision, const Sum& sum, bool leaves_doubtful
 
 Decision decide(std::span<const smtp::RecipientEvent> events, const Attempt& attempt) {
   Decision decision;
-  Sum sum;
+  Sum sum{.alone = events.size() == 1};
   decision.recipients.reserve(events.size());
   for (const smtp::RecipientEvent& entry : events) decide(entry, attempt, decision, sum);
+  if (sum.full > 0) decision.cap = find_cap(events, attempt.provider, attempt.carried);
   decision.lane = lane_action(decision, sum, attempt.has_next_port);
   decision.comeback = comeback(decision, sum, attempt.leaves_doubtful);
   if (decision.comeback == Comeback::usual) decision.wait = attempt.backoff;
   if (decision.comeback == Comeback::told) decision.wait = sum.told;
   return decision;
+}
+
+std::optional<smtp::FoundCap> find_cap(std::span<const smtp::RecipientEvent> events,
+                                       std::string_view provider, smtp::Carried carried) {
+  smtp::FoundCap found;
+  std::uint32_t refused = 0, taken = 0;
+  bool whole = false;  // the message was refused, not single recipients
+  for (const auto& [recipient, event] : events) {
+    const Verdict verdict = judge(event, provider);
+    if (verdict.reply_class == ReplyClass::temp && verdict.cap != smtp::Cap::none) {
+      ++refused;
+      found = {verdict.cap, verdict.named, true};
+      whole = event.stage > Stage::rcpt;
+    } else if (event.stage > Stage::rcpt) {
+      ++taken;
+    }
+  }
+  if (refused == 0) return std::nullopt;
+  const bool counts_messages = found.cap == smtp::Cap::messages_per_connection;
+  std::uint64_t before = counts_messages ? carried.messages : taken;
+  if (found.cap == smtp::Cap::recipients_per_connection) before += carried.recipients;
+  constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+  if (before > 0)
+    return smtp::FoundCap{found.cap, static_cast<std::uint32_t>(std::min(before, most)),
+                          found.most == before};
+  if (!whole || counts_messages || refused < 2) return std::nullopt;
+  if (found.most > 0 && found.most < refused) return found;
+  return smtp::FoundCap{found.cap, refused / 2, false};  // nothing tells how many it would take
 }
 
 bool is_unfit(const Event& event) {

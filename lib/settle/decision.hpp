@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct Attempt {
   bool has_next = false;          // the route has another upstream behind this one
   bool has_next_port = false;     // another port of this upstream is left to try
   bool another_may_take = false;  // another upstream of the route may take such a message; see is_unfit()
+  smtp::Carried carried = {};     // by the connection, before it
   Duration backoff{};             // the usual delay after this attempt
 };
 
@@ -59,12 +61,18 @@ struct Decision {
   // What decided about the lane, one of the events, and its verdict; null: all went well.
   const smtp::Event* event = nullptr;
   Verdict verdict;
+  std::optional<smtp::FoundCap> cap;  // of a transaction or a connection, that was met
   Comeback comeback = Comeback::now;
   Duration wait{};  // zero for now and next_upstream
 };
 
 // `events` must outlive the decision.
 Decision decide(std::span<const smtp::RecipientEvent> events, const Attempt& attempt);
+
+// Which cap of a transaction or a connection these events have met, and what it is: what was taken before it
+// was met, or what the reply names where nothing was. A number that what was taken belies is not believed.
+std::optional<smtp::FoundCap> find_cap(std::span<const smtp::RecipientEvent> events,
+                                       std::string_view provider, smtp::Carried carried);
 
 // The upstream cannot take such a message, so that it matters whether another may.
 bool is_unfit(const smtp::Event& event);

@@ -34,14 +34,16 @@ constexpr ReplyRow of_everybody[] = {
     {content_sent, fifth, no_matter, "not a verified sender", sender},
     {content_sent, fifth, no_matter, "is not verified", sender},  // Amazon SES (554)
 
-    // --- what one connection may carry: no fault
-    {any, negative, no_matter, "too many messages*in this session", temp, at_once},
-    {any, negative, no_matter, "too many messages*this connection", temp, at_once},
-    {any, negative, no_matter, "too many messages*one connection", temp, at_once},  // Exim
+    // --- what one connection or message may carry: no fault
+    {any, negative, no_matter, "too many messages*in this session", temp, messages_used_up},
+    {any, negative, no_matter, "too many messages*this connection", temp, messages_used_up},
+    {any, negative, no_matter, "too many messages*one connection", temp, messages_used_up},  // Exim
     {any, negative, no_matter, "too many recipients*in this session", temp,
-     at_once},  // Cloudflare (452 4.5.3)
-    {any, negative, no_matter, "too many recipients*this connection", temp, at_once},
-    {any, negative, no_matter, "too many recipients*one connection", temp, at_once},
+     recipients_used_up},  // Cloudflare (452 4.5.3)
+    {any, negative, no_matter, "too many recipients*this connection", temp, recipients_used_up},
+    {any, negative, no_matter, "too many recipients*one connection", temp, recipients_used_up},
+    {content_sent, negative, no_matter, "too many recipients", temp, too_many_for_one},
+    {content_sent, negative, {0, 5, 3}, "", temp, too_many_for_one},  // RFC 3463 3.6
 
     // --- limits, told by text; 5xx not at RCPT
     {any, fourth, no_matter, "too many connections", conn},  // Dovecot, Exim, Postfix (421 4.7.0), SocketLabs

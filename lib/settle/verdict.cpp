@@ -7,6 +7,7 @@
 #include "settle/provider_id.hpp"
 #include "settle/reading.hpp"
 #include "settle/rows.hpp"
+#include "settle/told_limit.hpp"
 #include "shared/base/ascii.hpp"
 
 namespace relayd::settle {
@@ -115,12 +116,21 @@ Verdict verdict_of(ReplyClass reply_class, Stage stage, int code) {
   return {action_of(reply_class), reply_class, scope_of(reply_class, stage, code), false};
 }
 
+// Before a login the server knows our address alone.
+smtp::Cap cap_of(const ReplyRow& row, Stage stage) {
+  if (row.reply_class != conn) return row.extra.cap;
+  return stage < Stage::auth ? smtp::Cap::connections_total : smtp::Cap::connections;
+}
+
 Verdict verdict_of(const ReplyRow& row, const Heard& heard) {
   Verdict verdict = verdict_of(row.reply_class, heard.stage, heard.reply.code);
   if (row.extra.at_once) verdict.scope = Scope::connection;
   if (row.extra.all_accounts) verdict.scope = Scope::upstream;
   if (verdict.action == Action::retry) verdict.wait = std::max(heard.wait, row.extra.wait);
   verdict.at_once = row.extra.at_once;
+  verdict.cap = cap_of(row, heard.stage);
+  if (verdict.cap != smtp::Cap::none) verdict.named = told_count(heard.words, verdict.cap);
+  if (row.reply_class == rate && heard.stage != Stage::rcpt) verdict.rate = told_rate(heard.words);
   return verdict;
 }
 
@@ -141,7 +151,13 @@ std::vector<FittingRow> fitting_rows(Stage stage, const Reply& reply, std::strin
 Verdict judge(Stage stage, const Reply& reply, std::string_view provider) {
   Verdict verdict = fitting_rows(stage, reply, provider).front().verdict;
   if (stage != Stage::rcpt || verdict.at_once || !too_many_recipients(reply)) return verdict;
-  return {Action::retry, temp, Scope::recipient};
+  verdict = {Action::retry, temp, Scope::recipient};
+  // A 452 alone may as well tell of a full disk (RFC 5321 4.2.3).
+  const std::string words = own_words(stage, reply.text);
+  if (!reply.enhanced.given() && !ascii::contains_ignoring_case(words, "recipients")) return verdict;
+  verdict.cap = smtp::Cap::recipients_per_message;
+  verdict.named = told_count(words, verdict.cap);
+  return verdict;
 }
 
 Verdict judge(Stage stage, Trouble trouble) {

@@ -8,11 +8,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "providers/reply_row.hpp"
+#include "shared/config/limit.hpp"
+#include "shared/smtp/cap.hpp"
 #include "shared/smtp/event.hpp"
 #include "shared/smtp/reply.hpp"
 #include "shared/smtp/reply_class.hpp"
@@ -49,8 +52,13 @@ struct Verdict {
   // How long to wait instead of the usual delay: told by the reply, 1 s to 1 h, or known of it; 0: neither.
   std::chrono::seconds wait{};
   // Nobody's fault: this connection, or this transaction, has had its share. What was not taken may go on at
-  // once on another; this one would refuse it again. Which share that is, is not learnt.
+  // once on another; this one would refuse it again.
   bool at_once = false;
+  // Which cap was reached, and the number that the reply names for it; 0: none.
+  smtp::Cap cap = smtp::Cap::none;
+  std::uint32_t named = 0;
+  // Of class rate: what the reply says may go in a time.
+  std::optional<config::Rate> rate = {};
   bool operator==(const Verdict&) const = default;
 };
 

@@ -175,6 +175,15 @@ void next_port(Log& log, const Lane& lane, std::string_view response, std::uint1
       {{"upstream", lane.upstream}, {"account", lane.account}, {"response", response}, {"port", port}});
 }
 
+void limit_learnt(Log& log, const Lane& lane, std::string_view key, std::string_view value,
+                  std::string_view response) {
+  log.info("limit_learnt", {{"upstream", lane.upstream},
+                            {"account", lane.account},
+                            {"key", key},
+                            {"value", value},
+                            {"response", response}});
+}
+
 void pipelining_reduced(Log& log, const Lane& lane, std::string_view id) {
   log.warning("pipelining_reduced",
               {{"upstream", lane.upstream},

@@ -87,6 +87,8 @@ void upstream_resumed(Log& log, std::string_view upstream);
 void lane_paused(Log& log, const Lane& lane, const Pause& pause);
 void lane_resumed(Log& log, const Lane& lane);
 void next_port(Log& log, const Lane& lane, std::string_view response, std::uint16_t port);
+void limit_learnt(Log& log, const Lane& lane, std::string_view key, std::string_view value,
+                  std::string_view response);
 void pipelining_reduced(Log& log, const Lane& lane, std::string_view id);
 
 // `works` is the key of the password that does; the other one is refused, or cannot be read.

@@ -60,6 +60,11 @@ json describe(const LaneStatus::Learnt& learnt, WallTime now) {
   if (learnt.ahead_until > now) add_end("ahead", learnt.ahead_until);
   if (learnt.port_until > now) add_end("port", learnt.port_until);
   if (learnt.connections > 0) object["connections"] = learnt.connections;
+  for (const LaneStatus::LearntLimit& limit : learnt.limits)
+    object["limits"].push_back({{"key", limit.key},
+                                {"value", limit.value},
+                                {"holds_until", time_text(limit.until)},
+                                {"holds_for", seconds(limit.until - now)}});
   if (learnt.offer_until <= now) return object;
   object["offer"] = learnt.offer;
   add_end("offer", learnt.offer_until);

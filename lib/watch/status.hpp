@@ -36,6 +36,13 @@ struct LaneStatus {
     bool total = false;          // of all accounts of the upstream
   };
 
+  // A limit that replies have shown, as the configuration would say it.
+  struct LearntLimit {
+    std::string key;    // "messages_per_connection", "rate"
+    std::string value;  // "25", "50 messages/h"
+    WallTime until{};   // then it is tried whether there may be more
+  };
+
   // What was learnt of the servers of its upstream, and until when it holds.
   struct Learnt {
     std::string ahead;  // untried, trying, earned, lost; empty: no network
@@ -44,6 +51,7 @@ struct LaneStatus {
     WallTime offer_until{};          // long ago: it is not known
     WallTime port_until{};           // where `port` is not the first
     std::uint64_t connections = 0;   // of all accounts together; 0: as many as configured
+    std::vector<LearntLimit> limits;
   };
 
   std::string upstream;

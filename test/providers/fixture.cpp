@@ -48,6 +48,8 @@ providers::Extra extra_of(std::string text) {
       extra.at_once = true;
     else if (part == "all accounts")
       extra.all_accounts = true;
+    else if (const auto cap = find_word<smtp::Cap>(part))
+      extra.cap = *cap;
     else
       extra.wait = std::chrono::seconds(std::stoi(part));
   }

@@ -3,7 +3,8 @@
 //
 //   provider: gmail workspace-relay       whose replies follow; `none`: of no provider that is known
 //   quota at mail rcpt: 550 5.4.5 Daily   its class at those stages
-//   auth (1800 s, all accounts) at auth:  and what the row says beside: a wait, `at once`, `all accounts`
+//   auth (1800 s, all accounts) at auth:  and what the row says beside: a wait, `at once`, `all accounts`,
+//                                         the cap that was reached
 //   id 12 at final_dot: 250 Ok 12         its id in the reply to the final dot; `-`: it has none
 //   server KEY: VALUE                     how its server looks, for test/scenarios/presets_test.py
 #pragma once

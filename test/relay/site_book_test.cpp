@@ -115,6 +115,36 @@ TEST_F(SiteBookTest, ALossHoldsOverRestartsUntilItsHourIsOver) {
   EXPECT_EQ(ahead(), State::lost);
 }
 
+TEST_F(SiteBookTest, ACapThatWasMetHoldsOverRestartsUntilItsTimeIsOver) {
+  const auto most = [this] {
+    return site->learnt.at_most(smtp::Cap::messages_per_connection, 100, loop.now());
+  };
+  site->learnt.learn({smtp::Cap::messages_per_connection, 25, true}, loop.now());
+  site->changed = true;
+  book->note(*site);
+  pass(1s);
+  loop.advance(23h);
+  crash();
+  EXPECT_EQ(most(), 25U);
+  loop.advance(59min);
+  EXPECT_EQ(most(), 25U);
+  loop.advance(1min);
+  EXPECT_EQ(most(), 100U);
+  crash();
+  EXPECT_EQ(most(), 100U);
+}
+
+TEST_F(SiteBookTest, ACapThatMakesNoSenseIsNone) {
+  for (const char* const cap : {R"({"cap":"horses","most":5,"seconds":100,"at":0})",
+                                R"({"cap":"connections","most":0,"seconds":100,"at":0})",
+                                R"({"cap":"connections","most":-5,"seconds":100,"at":0})"}) {
+    SCOPED_TRACE(cap);
+    start_with("{\"format\":1}\n" +
+               fmt::format(R"({{"upstream":"office","where":"{}","caps":[{}]}})", site->where, cap) + "\n");
+    EXPECT_TRUE(site->learnt.entries().empty());
+  }
+}
+
 TEST_F(SiteBookTest, WhatWasEarnedIsNotTriedAgainAtEachStart) {
   earn();
   crash();

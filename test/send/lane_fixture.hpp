@@ -168,10 +168,11 @@ class FakeDesk final : public Desk {
     co_return delivery;
   }
   void settle(Lane&, std::uint64_t message, const Delivery&, const Report& report) override {
+    carried.emplace_back(report.carried.messages, report.carried.recipients);
     settled.push_back(fmt::format("{} {}", message, test::shown(report.recipients.at(0).event)));
     if (on_settle) on_settle();
   }
-  bool concerns_lane(const Lane&, const Report&) override { return false; }
+  bool concerns_lane(Lane&, const Report&) override { return false; }
   void give_back(std::uint64_t message) override { given_back.push_back(message); }
   Task<void> note_site(Lane&) override {
     ++notes;
@@ -182,6 +183,7 @@ class FakeDesk final : public Desk {
   std::map<const Lane*, Line> lines;
   std::map<std::uint64_t, std::uint32_t> recipients;  // of those in a line
   std::vector<std::string> settled;
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> carried;  // messages, recipients, as the report says
   std::vector<std::uint64_t> given_back;
   std::vector<std::uint64_t> turned_down_at;
   std::vector<std::pair<std::uint64_t, std::uint32_t>> loaded;  // message, recipients

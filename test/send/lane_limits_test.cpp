@@ -117,6 +117,43 @@ TEST_F(LaneTest, AConnectionCarriesSoManyRecipients) {
   end(*lane);
 }
 
+TEST_F(LaneTest, KeepsToTheCapsThatItsSiteHasLearnt) {
+  limits.connections = 3;
+  const auto learn = [this](smtp::Cap cap, std::uint32_t most) {
+    EXPECT_TRUE(site->learnt.learn({cap, most, true}, loop.now()));
+  };
+  learn(smtp::Cap::connections, 2);
+  learn(smtp::Cap::messages_per_connection, 2);
+  learn(smtp::Cap::recipients_per_connection, 60);
+  learn(smtp::Cap::recipients_per_message, 40);
+  const auto lane = make_lane();
+  EXPECT_EQ(lane->allowed_connections(), 2U);
+  learn(smtp::Cap::connections_total, 1);
+  enqueue(*lane, Ticket{1, 100});
+  enqueue(*lane, Ticket{2, 30});
+  enqueue(*lane, Ticket{3, 10});
+  loop.run();
+  finish(1);
+  finish(1);
+  finish(2);
+  EXPECT_THAT(desk.loaded, ElementsAre(testing::Pair(1, 40), testing::Pair(2, 20), testing::Pair(3, 10)));
+  EXPECT_THAT(world.log,
+              ElementsAre("1: open", "1: send 1", "1: send 2", "1: close", "2: open", "2: send 3"));
+  end(*lane);
+}
+
+TEST_F(LaneTest, SaysWhatTheConnectionHadCarried) {
+  limits.connections = 1;
+  const auto lane = make_lane();
+  enqueue(*lane, Ticket{1, 7});
+  enqueue(*lane, Ticket{2, 2});
+  loop.run();
+  finish(1);
+  finish(1);
+  EXPECT_THAT(desk.carried, ElementsAre(testing::Pair(0, 0), testing::Pair(1, 7)));
+  end(*lane);
+}
+
 // Its host's name may lead elsewhere by now.
 TEST_F(LaneTest, AConnectionEndsWhenItIsOld) {
   limits.connections = 1;

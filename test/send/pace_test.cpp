@@ -107,6 +107,44 @@ TEST(Pace, NeverSlowerThanAMinuteForEach) {
   EXPECT_EQ(pace.spacing(Counted::recipients, start), 60s);
 }
 
+// --- a rate that the upstream has named ---
+
+TEST(Pace, ANamedRateHoldsForADay) {
+  Pace pace({a_second});
+  EXPECT_TRUE(pace.learn({50, 1h}, start));
+  EXPECT_EQ(pace.rates(), std::vector{a_second});
+  EXPECT_LE(sent_within(pace, start, 1h), 51);
+  EXPECT_FALSE(pace.learn({50, 1h}, start + 1h));  // known: its day begins again
+  EXPECT_LE(sent_within(pace, start + 24h, 1h), 51);
+  pace.take(1, start + 25h);
+  EXPECT_TRUE(pace.learnt().empty());
+  EXPECT_GT(sent_within(pace, start + 25h, 1min), 800);
+}
+
+TEST(Pace, ANamedRateOfAConfiguredTimeIsTheLower) {
+  Pace pace({a_minute});
+  EXPECT_FALSE(pace.learn({60, 1min}, start));
+  EXPECT_FALSE(pace.learn({30, 1min}, start));
+  EXPECT_TRUE(pace.learn({10, 1min}, start));
+  EXPECT_EQ(pace.spacing(Counted::recipients, start), 6s);
+  EXPECT_TRUE(pace.learn({10, 1h}, start));  // beside it
+  EXPECT_EQ(pace.spacing(Counted::recipients, start), 6s);
+  EXPECT_EQ(pace.learnt().size(), 2U);
+  pace.use({a_second});
+  EXPECT_EQ(pace.spacing(Counted::recipients, start), Duration(1s) / 14);
+  EXPECT_EQ(pace.learnt().size(), 2U);
+}
+
+TEST(Pace, AnAbsurdRateIsNotBelieved) {
+  Pace pace;
+  EXPECT_FALSE(pace.learn({0, 1s}, start));
+  EXPECT_FALSE(pace.learn({9, 1h}, start));
+  for (int i = 0; i < 500; ++i) pace.take(1, start + i * 10ms);
+  EXPECT_FALSE(pace.learn({10, 1min}, start + 5s));
+  EXPECT_TRUE(pace.learn({10, 1s}, start + 5s));
+  EXPECT_TRUE(pace.learn({100, 1min}, start + 5s));
+}
+
 // --- messages, and several rates ---
 
 TEST(Pace, MessagesCountNotRecipients) {

@@ -250,6 +250,59 @@ TEST(Decision, AConnectionThatIsNoGoodIsLeft) {
   EXPECT_FALSE(decided({later}, first_attempt()).leaves);
 }
 
+// --- caps ---
+
+const Event full_session = reply(Stage::rcpt, "452 4.5.3 Too many recipients in this session, limit is 50");
+const Event used_up = reply(Stage::mail, "421 Too many messages in one connection, limit is 25");
+const Event too_many_in_one = reply(Stage::final_dot, "550 Too many recipients, 3 recipients per message");
+const Event too_many_of_them = reply(Stage::final_dot, "550 Too many recipients");
+
+std::optional<smtp::FoundCap> cap_of(std::initializer_list<Event> events, smtp::Carried carried = {}) {
+  Attempt attempt = first_attempt();
+  attempt.carried = carried;
+  return decided(events, attempt).cap;
+}
+
+TEST(Decision, ACapIsWhatWasTakenBeforeItWasMet) {
+  using enum smtp::Cap;
+  EXPECT_EQ(cap_of({ok, ok, no_such_user, too_many}), (smtp::FoundCap{recipients_per_message, 2, false}));
+  EXPECT_EQ(cap_of({ok, full_session}, {7, 48}), (smtp::FoundCap{recipients_per_connection, 49, false}));
+  EXPECT_EQ(cap_of({ok, full_session}, {7, 49}), (smtp::FoundCap{recipients_per_connection, 50, true}));
+  EXPECT_EQ(cap_of({used_up, used_up}, {25, 40}), (smtp::FoundCap{messages_per_connection, 25, true}));
+  EXPECT_EQ(cap_of({used_up}, {9, 9}), (smtp::FoundCap{messages_per_connection, 9, false}));
+}
+
+TEST(Decision, WhereNothingWasTakenTheReplyNamesTheCapOrHalfIsTried) {
+  using enum smtp::Cap;
+  const Event& five = too_many_in_one;
+  EXPECT_EQ(cap_of({five, five, five, five, five}), (smtp::FoundCap{recipients_per_message, 3, true}));
+  EXPECT_EQ(cap_of({five, five, five}), (smtp::FoundCap{recipients_per_message, 1, false}));
+  EXPECT_EQ(cap_of({too_many_of_them, too_many_of_them}), (smtp::FoundCap{recipients_per_message, 1, false}));
+  EXPECT_EQ(cap_of({too_many, too_many}), std::nullopt);  // not one: that is no cap
+  EXPECT_EQ(cap_of({used_up}), std::nullopt);
+  EXPECT_EQ(cap_of({ok, greylisted}), std::nullopt);
+}
+
+TEST(Decision, WhatMetACapGoesOnAtOnceWhereThatIsLess) {
+  Attempt attempt = first_attempt();
+  EXPECT_EQ(decided({used_up}, attempt).comeback, Comeback::usual);
+  attempt.carried = {25, 25};
+  EXPECT_EQ(decided({used_up}, attempt).comeback, Comeback::now);
+  EXPECT_EQ(decided({later, full_session}, attempt).comeback, Comeback::usual);
+  const Decision split = decided({too_many_of_them, too_many_of_them}, attempt);
+  EXPECT_EQ(split.comeback, Comeback::now);
+  EXPECT_EQ(states(split), (std::vector{pending, pending}));
+}
+
+// A message for one recipient that is refused so for good can be made no smaller.
+TEST(Decision, TooManyRecipientsOfOneIsARefusal) {
+  const Decision decision = decided({too_many_of_them}, first_attempt());
+  EXPECT_EQ(states(decision), std::vector{failed});
+  EXPECT_EQ(decision.recipients[0].reply_class, ReplyClass::content);
+  EXPECT_EQ(states(decided({reply(Stage::final_dot, "451 Too many recipients")}, first_attempt())),
+            std::vector{pending});
+}
+
 // --- a message on its way, by chance ---
 
 // A wrong password, a host that is away, a limit: the message has no part in it.
@@ -286,8 +339,8 @@ class DecisionByChance : public testing::Test {
   std::vector<RecipientEvent> report(const std::vector<std::uint32_t>& offered) {
     const std::array for_all = {wrong_password, not_our_sender, closing,  refused, silent_port, cut,
                                 cancelled,      too_large,      too_fast, spam};
-    const std::array at_rcpt = {no_such_user, greylisted, too_many};
-    const std::array at_dot = {ok, later, spam, silent_dot};
+    const std::array at_rcpt = {no_such_user, greylisted, too_many, full_session};
+    const std::array at_dot = {ok, later, spam, silent_dot, too_many_of_them};
     std::vector<RecipientEvent> events;
     const bool together = coin();
     const Event all = for_all[below(for_all.size())];
@@ -339,7 +392,7 @@ class DecisionByChance : public testing::Test {
       return recipient.outcome.state == delivered;
     });
     if (decision.comeback == Comeback::now) {
-      EXPECT_TRUE(changed || got_on || !somebody_waits);
+      EXPECT_TRUE(changed || got_on || !somebody_waits || decision.cap);
     }
   }
 

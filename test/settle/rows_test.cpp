@@ -24,6 +24,9 @@ TEST(Rows, SayWhatTheReplyMeans) {
     const Verdict verdict = judge(told.stage, told.reply, told.provider);
     EXPECT_EQ(to_string(verdict.reply_class), to_string(told.reply_class));
     EXPECT_EQ(verdict.at_once, told.extra.at_once);
+    if (told.reply_class != ReplyClass::conn) {
+      EXPECT_EQ(to_string(verdict.cap), to_string(told.extra.cap));
+    }
     EXPECT_EQ(verdict.wait, told.extra.wait);
     EXPECT_TRUE(!verdict.at_once || verdict.scope == Scope::connection);
     EXPECT_TRUE(!told.extra.all_accounts || verdict.scope == Scope::upstream);

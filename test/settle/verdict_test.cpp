@@ -198,6 +198,33 @@ TEST(Verdict, AFullConnectionIsNobodysFault) {
   EXPECT_FALSE(verdict(Stage::rcpt, "450 In this session, too many recipients").at_once);
 }
 
+// What is said before a login is about our address.
+TEST(Verdict, ACapHasItsNumber) {
+  const auto expect_cap = [](Stage stage, const char* line, smtp::Cap cap, std::uint32_t named) {
+    const Verdict found = verdict(stage, line);
+    EXPECT_EQ(to_string(found.cap), to_string(cap)) << line;
+    EXPECT_EQ(found.named, named) << line;
+  };
+  expect_cap(Stage::greeting, "421 4.7.0 Too many connections from your host (max 20)",
+             smtp::Cap::connections_total, 20);
+  expect_cap(Stage::auth, "421 4.7.0 Too many connections, 10 connections allowed", smtp::Cap::connections,
+             10);
+  expect_cap(Stage::mail, "421 Too many messages in one connection, limit is 25",
+             smtp::Cap::messages_per_connection, 25);
+  expect_cap(Stage::rcpt, "452 4.5.3 Too many", smtp::Cap::recipients_per_message, 0);
+  expect_cap(Stage::rcpt, "452 Maximum 100 recipients per message", smtp::Cap::recipients_per_message, 100);
+  expect_cap(Stage::rcpt, "452 Too many", smtp::Cap::none, 0);  // a full disk says 452, too
+  expect_cap(Stage::mail, "451 4.3.0 Later, limit is 5", smtp::Cap::none, 0);
+}
+
+TEST(Verdict, ARateIsReadWhereItIsTheAccounts) {
+  EXPECT_EQ(verdict(Stage::mail, "455 Maximum messages sent per minute reached : limit is 10", "oci").rate,
+            (config::Rate{10, 1min, config::Counted::messages}));
+  EXPECT_EQ(verdict(Stage::mail, "450 Rate limit of 50 per hour exceeded").rate, (config::Rate{50, 1h}));
+  EXPECT_EQ(verdict(Stage::rcpt, "450 Rate limit of 50 per hour exceeded").rate, std::nullopt);
+  EXPECT_EQ(verdict(Stage::mail, "450 4.3.0 Later, at most 50 per hour").rate, std::nullopt);
+}
+
 TEST(Verdict, WhatWillNotBeSentFails) {
   expect(Stage::final_dot, "254 4.7.1 Suppression", Action::failed, ReplyClass::suppressed, Scope::message,
          "oci");

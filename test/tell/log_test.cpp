@@ -157,6 +157,14 @@ TEST(TellLog, APauseSaysWhyAndHowLong) {
             "code=451 response=\"4.7.1 Slow down\" delay=90.000");
 }
 
+TEST(TellLog, ALimitThatWasLearntIsNamedByItsKey) {
+  EXPECT_EQ(said([](Log& log) {
+              limit_learnt(log, lane, "messages_per_connection", "25", "4.7.0 Too many messages");
+            }),
+            "info limit_learnt upstream=office account=relay key=messages_per_connection value=25 "
+            "response=\"4.7.0 Too many messages\"");
+}
+
 TEST(TellLog, PipeliningThatWasReducedNamesTheSetting) {
   EXPECT_EQ(said([](Log& log) { pipelining_reduced(log, lane, "1j0m0u4e32g"); }),
             "warning pipelining_reduced upstream=office account=relay id=1j0m0u4e32g reason=\"the server "

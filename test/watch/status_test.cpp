@@ -89,12 +89,25 @@ TEST(Status, OfALaneThatIsPaused) {
 
 TEST(Status, WhatWasLearntOfAnUpstream) {
   LaneStatus one = lane("office", "", State::idle);
-  one.learnt = {"lost", now + 24h, {"SIZE 1000", "8BITMIME"}, now + 1h, now + 30min, 7};
+  one.learnt = {"lost",
+                now + 24h,
+                {"SIZE 1000", "8BITMIME"},
+                now + 1h,
+                now + 30min,
+                7,
+                {{"messages_per_connection", "25", now + 2h}, {"rate", "50 messages/h", now + 1h}}};
   EXPECT_EQ(written(one)["learnt"], json::parse(R"({
       "ahead": "lost", "ahead_until": "2026-11-21T07:00:00Z", "ahead_for": 86400,
       "offer": ["SIZE 1000", "8BITMIME"], "offer_until": "2026-11-20T08:00:00Z", "offer_for": 3600,
-      "port_until": "2026-11-20T07:30:00Z", "port_for": 1800, "connections": 7})"));
-  one.learnt = {.ahead = "untried", .offer = {"8BITMIME"}, .offer_until = now};
+      "port_until": "2026-11-20T07:30:00Z", "port_for": 1800, "connections": 7,
+      "limits": [{"key": "messages_per_connection", "value": "25",
+                  "holds_until": "2026-11-20T09:00:00Z", "holds_for": 7200},
+                 {"key": "rate", "value": "50 messages/h",
+                  "holds_until": "2026-11-20T08:00:00Z", "holds_for": 3600}]})"));
+  one.learnt = {};
+  one.learnt.ahead = "untried";
+  one.learnt.offer = {"8BITMIME"};
+  one.learnt.offer_until = now;
   EXPECT_EQ(written(one)["learnt"], json::parse(R"({"ahead": "untried"})"));
 }
 
