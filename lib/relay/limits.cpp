@@ -17,7 +17,7 @@ std::shared_ptr<send::Allowance> allowance_of(QuotaBook& book, const route::Upst
                                               const std::string& username, WallTime now) {
   std::shared_ptr<send::Allowance> account = book.of_account(upstream.name, username);
   std::shared_ptr<send::Allowance> total = book.of_upstream(upstream.name);
-  account->use(upstream.limits.quota, now);
+  account->use(upstream.limits.quota, now, upstream.limits.rate);
   total->use(upstream.limits.quota_total, now);
   account->share(std::move(total));
   return account;

@@ -150,7 +150,7 @@ void Settlement::treat(const Attempt& attempt, const settle::Decision& decision)
   // What the operator reads in `relayd status`.
   lane.last_reply = smtp::one_line(decision.event ? *decision.event : report.recipients.back().event);
   lane.last_reply_at = loop_.wall_now();
-  if (lane.quota().limited()) quotas_.touch();
+  if (lane.quota().counts()) quotas_.touch();
   if (decision.leaves) lane.leave();
   if (decision.cap) health_.learn(lane, *decision.cap, report.recipients.back().event);
   if (report.farewell) hear_farewell(lane, report);

@@ -7,28 +7,52 @@ namespace relayd::send {
 
 using config::Counted;
 using config::Quota;
+using config::Rate;
 
 namespace {
 constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
 // What is under way may not be sent after all, and is soon known.
 constexpr std::chrono::minutes soon{1};
+
+Quota span_of(const Rate& rate) {
+  return {rate.count, Quota::Period::sliding, rate.period, rate.counted};
+}
+
+auto counts_as(const Quota& quota) {
+  return [&quota](const Tally& tally) { return alike(tally.quota(), quota); };
+}
+
+// Goes on with the same one, or with the one that tells most.
+Tally tally_after(const std::vector<Tally>& before, const Quota& quota, WallTime now) {
+  const auto same = std::ranges::find_if(before, counts_as(quota));
+  Tally tally = same == before.end() ? Tally(quota) : *same;
+  tally.use(quota);
+  if (same != before.end()) return tally;
+  for (const Tally& other : before) {
+    Tally continued(quota);
+    continued.continue_from(other, now);
+    if (continued.used(now) > tally.used(now)) tally = std::move(continued);
+  }
+  return tally;
+}
 }  // namespace
 
-void Allowance::use(const std::vector<Quota>& quotas, WallTime now) {
+void Allowance::use(const std::vector<Quota>& quotas, WallTime now, const std::vector<Rate>& rates) {
   const std::vector<Tally> before = std::exchange(tallies_, {});
-  const auto counts = [](const Quota& quota) {
-    return [&quota](const Tally& tally) { return alike(tally.quota(), quota); };
-  };
-  for (const Quota& quota : quotas) {
-    const auto same = std::ranges::find_if(before, counts(quota));
-    Tally& tally = tallies_.emplace_back(same == before.end() ? Tally(quota) : *same);
-    tally.use(quota);
-    if (same != before.end()) continue;
-    for (const Tally& other : before) tally.continue_from(other, now);
-  }
+  for (const Quota& quota : quotas) tallies_.push_back(tally_after(before, quota, now));
   in_force_ = tallies_.size();
+  for (const Rate& rate : rates)
+    if (const Quota span = span_of(rate);
+        span.span >= Quota::shortest_span && std::ranges::none_of(tallies_, counts_as(span)))
+      tallies_.push_back(tally_after(before, span, now));
+  counted_ = tallies_.size();
   for (const Tally& old : before)
-    if (old.used(now) > 0 && std::ranges::none_of(tallies_, counts(old.quota()))) tallies_.push_back(old);
+    if (old.used(now) > 0 && std::ranges::none_of(tallies_, counts_as(old.quota()))) tallies_.push_back(old);
+}
+
+std::vector<Tally::Entry> Allowance::earlier(const Rate& rate, WallTime now) const {
+  const auto same = std::ranges::find_if(tallies_, counts_as(span_of(rate)));
+  return same == tallies_.end() ? std::vector<Tally::Entry>() : same->entries(now);
 }
 
 std::uint64_t Allowance::left(const Tally& tally, WallTime now) const {
@@ -62,18 +86,18 @@ WallTime Allowance::opens_at(WallTime now) const {
 void Allowance::take(std::uint64_t recipients) {
   recipients_ += recipients;
   ++messages_;
-  changed_ |= in_force_ > 0;
+  changed_ |= counted_ > 0;
   if (total_) total_->take(recipients);
 }
 
 void Allowance::settle(std::uint64_t taken, std::uint64_t sent, WallTime now) {
   recipients_ -= std::min(recipients_, taken);
   messages_ -= std::min<std::uint64_t>(messages_, 1);
-  for (std::size_t i = 0; i < in_force_; ++i) {
+  for (std::size_t i = 0; i < counted_; ++i) {
     const bool counts_messages = tallies_[i].quota().counted == Counted::messages;
     if (sent > 0) tallies_[i].add(counts_messages ? 1 : sent, now);
   }
-  changed_ |= in_force_ > 0;
+  changed_ |= counted_ > 0;
   if (total_) total_->settle(taken, sent, now);
 }
 
@@ -93,7 +117,7 @@ std::vector<Allowance::Record> Allowance::records(WallTime now) const {
   std::vector<Record> records;
   for (std::size_t i = 0; i < tallies_.size(); ++i) {
     Tally tally = tallies_[i];
-    if (i < in_force_) tally.add(under_way(tally.quota()), now);
+    if (i < counted_) tally.add(under_way(tally.quota()), now);
     if (std::vector<Tally::Entry> entries = tally.entries(now); !entries.empty())
       records.push_back({tally.quota(), std::move(entries)});
   }

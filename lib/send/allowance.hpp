@@ -30,12 +30,15 @@ class Allowance {
     std::vector<Tally::Entry> entries;
   };
 
-  // The quotas from now on; none: everything is allowed and nothing counted. What was used so far stays.
-  void use(const std::vector<config::Quota>& quotas, WallTime now);
+  // The quotas from now on; none: everything is allowed. What was used so far stays. Rates are kept by a
+  // Pace; what goes within a minute or an hour is counted here as well, so that it is known over restarts.
+  void use(const std::vector<config::Quota>& quotas, WallTime now,
+           const std::vector<config::Rate>& rates = {});
   // The allowance of the upstream, which all its accounts spend.
   void share(std::shared_ptr<Allowance> total) { total_ = std::move(total); }
 
-  bool limited() const { return in_force_ > 0 || (total_ && total_->limited()); }
+  // Whether anything is counted.
+  bool counts() const { return counted_ > 0 || (total_ && total_->counts()); }
   // How many recipients a message that goes now may have; 0: none may go.
   std::uint64_t left(WallTime now) const;
   // When one may go again; now: it may.
@@ -47,6 +50,8 @@ class Allowance {
   void settle(std::uint64_t taken, std::uint64_t sent, WallTime now);
 
   std::vector<Standing> standings(WallTime now) const;
+  // What went within the time of a rate, also in an earlier process.
+  std::vector<Tally::Entry> earlier(const config::Rate& rate, WallTime now) const;
 
   // What is under way counts as sent now.
   std::vector<Record> records(WallTime now) const;
@@ -60,8 +65,9 @@ class Allowance {
   }
   std::uint64_t left(const Tally& tally, WallTime now) const;
 
-  std::vector<Tally> tallies_;  // those in force, then what is left of others
-  std::size_t in_force_ = 0;
+  std::vector<Tally> tallies_;  // of the quotas, then of the rates, then what is left of others
+  std::size_t in_force_ = 0;    // quotas
+  std::size_t counted_ = 0;     // quotas and rates
   std::shared_ptr<Allowance> total_;
   // Under way.
   std::uint64_t recipients_ = 0;

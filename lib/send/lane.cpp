@@ -37,6 +37,18 @@ Lane::Lane(async::Loop& loop, Desk& desk, LaneLimits limits, std::shared_ptr<Sit
       ramp_(limits.connections),
       ceiling_(limits.connections) {
   site_->join(*this);
+  recall_rates();
+}
+
+// What the account has sent of late, also before a restart.
+void Lane::recall_rates() {
+  const WallTime now = loop_.wall_now();
+  for (const config::Rate& rate : limits_.rates) {
+    std::vector<Pace::Earlier> earlier;
+    for (const auto& [time, count] : quota_->earlier(rate, now))
+      earlier.push_back({loop_.now() - (now - time), count});
+    pace_.recall(rate, earlier, loop_.now());
+  }
 }
 
 Lane::~Lane() {

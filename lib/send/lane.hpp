@@ -155,6 +155,7 @@ class Lane {
     std::unique_ptr<Delivery> delivery;
   };
 
+  void recall_rates();
   std::optional<Ticket> take(std::uint64_t most);
   std::uint64_t at_most(smtp::Cap cap, std::uint64_t configured) const {
     return site_->learnt.at_most(cap, configured, loop_.now());

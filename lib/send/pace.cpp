@@ -102,16 +102,28 @@ void Pace::apply() {
   Duration recipients{}, messages{};
   std::vector<Bound> bounds;
   for (const Rate& rate : rates) {
-    if (is_spacing(rate, rates)) {
+    const bool spaces = is_spacing(rate, rates);
+    if (spaces)
       (rate.counted == Counted::messages ? messages : recipients) = Duration(rate.period) / rate.count;
-      continue;
-    }
     const auto old = std::ranges::find_if(bounds_, [&](const Bound& b) { return alike(b.rate, rate); });
-    bounds.push_back({rate, old == bounds_.end() ? Window(rate.period) : old->window});
+    if (spaces && (old == bounds_.end() || !old->until)) continue;
+    bounds.push_back(
+        {rate, old == bounds_.end() ? Window(rate.period) : old->window, spaces ? old->until : std::nullopt});
   }
   recipients_.use(recipients);
   messages_.use(messages);
   bounds_ = std::move(bounds);
+}
+
+// As if it went as late as its slice of time allows.
+void Pace::recall(const Rate& rate, const std::vector<Earlier>& earlier, SteadyTime now) {
+  if (earlier.empty()) return;
+  auto bound = std::ranges::find_if(bounds_, [&](const Bound& b) { return alike(b.rate, rate); });
+  if (bound == bounds_.end()) bound = bounds_.insert(bounds_.end(), {rate, Window(rate.period), now});
+  const Window::Time slice = bound->window.slice();
+  for (const auto& [when, count] : earlier)
+    bound->window.add(count, window_time(std::min<SteadyTime>(when + slice, now)));
+  if (bound->until) bound->until = now + rate.period + 2 * slice;
 }
 
 bool Pace::learn(const Rate& rate, SteadyTime now) {
@@ -146,6 +158,7 @@ std::uint64_t Pace::most(SteadyTime now) const {
 }
 
 void Pace::take(std::uint32_t recipients, SteadyTime now) {
+  std::erase_if(bounds_, [now](const Bound& bound) { return bound.until && now >= *bound.until; });
   if (std::erase_if(learnt_, [now](const Learnt& learnt) { return now >= learnt.until; }) > 0) apply();
   recipients_.take(recipients, now);
   messages_.take(1, now);

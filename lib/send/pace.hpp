@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,12 @@ class Pace {
 
   // Other rates; what was learnt stays, and what went within the time of a rate that stays.
   void use(std::vector<config::Rate> rates);
+  // So many went at a time before this process began: they count within the time of the rate.
+  struct Earlier {
+    SteadyTime when{};
+    std::uint64_t count = 0;
+  };
+  void recall(const config::Rate& rate, const std::vector<Earlier>& earlier, SteadyTime now);
   const std::vector<config::Rate>& rates() const { return rates_; }
 
   // When the next message may go: now, or later.
@@ -76,10 +83,12 @@ class Pace {
     SteadyTime recent_since_{};
     SteadyTime recent_at_{};
   };
-  // What goes within the time of a rate that is not the spacing.
+  // What goes within the time of a rate that is not the spacing, or within that of the spacing while what
+  // went before this process began still counts.
   struct Bound {
     config::Rate rate;
     Window window;
+    std::optional<SteadyTime> until = {};  // of the spacing
     std::uint64_t left(SteadyTime now) const;
   };
 

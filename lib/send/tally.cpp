@@ -1,6 +1,7 @@
 #include "send/tally.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace relayd::send {
@@ -76,14 +77,38 @@ void Tally::restore(const Entry& entry) {
 }
 
 // A day's or month's count says when its period began, which is enough for another period. For a span, what
-// the present day has counted may all have been a moment ago. What a month or another span has counted tells
-// too little.
+// the present day has counted may all have been a moment ago; a month's is spread over the time since it
+// began. What a span has counted says when, as far as it looks back.
 void Tally::continue_from(const Tally& other, WallTime now) {
-  if (other.slides() || other.quota_.counted != quota_.counted) return;
-  if (!slides())
+  if (other.quota_.counted != quota_.counted) return;
+  if (other.slides()) {
+    for (const Entry& entry : other.entries(now))
+      if (slides())
+        restore(entry);
+      else if (entry.time >= start_of(now))
+        add(entry.count, now);
+  } else if (!slides()) {
     restore({other.since_, other.used_});
-  else if (other.quota_.period == Quota::Period::day && other.since_ == std::chrono::floor<days>(now))
+  } else if (other.quota_.period == Quota::Period::day) {
     add(other.used(now), now);
+  } else {
+    spread(other.used(now), other.since_, now);
+  }
+}
+
+// As if so many had gone evenly since then.
+void Tally::spread(std::uint64_t count, WallTime since, WallTime now) {
+  const Window::Time slice = window_.slice();
+  const Window::Time elapsed = std::max<Window::Time>(now - since, slice);
+  const Window::Time within = std::min<Window::Time>(elapsed, quota_.span);
+  double left = static_cast<double>(count) * std::chrono::duration<double>(within) /
+                std::chrono::duration<double>(elapsed);
+  const double each = left * std::chrono::duration<double>(slice) / std::chrono::duration<double>(within);
+  for (WallTime time = now - within; time < now && left > 0; time += slice) {
+    const double part = std::min(left, each);
+    add(static_cast<std::uint64_t>(std::ceil(left) - std::ceil(left - part)), time);
+    left -= part;
+  }
 }
 
 }  // namespace relayd::send

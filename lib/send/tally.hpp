@@ -40,6 +40,7 @@ class Tally {
 
  private:
   bool slides() const { return quota_.period == config::Quota::Period::sliding; }
+  void spread(std::uint64_t count, WallTime since, WallTime now);
   WallTime start_of(WallTime now) const;
   bool is_over(WallTime now) const;
 

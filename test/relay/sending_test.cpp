@@ -88,6 +88,26 @@ TEST_F(SendingTest, AConfiguredQuotaHoldsOverARestart) {
   EXPECT_EQ(server.taken.size(), 50U);
 }
 
+TEST_F(SendingTest, ARateOfAnHourHoldsOverCrashes) {
+  add_office().limits.rate = std::vector<config::Rate>{{20, 1h}};
+  start_office();
+  hand_in("a@example.org", 60);
+  for (int crash = 0; crash < 40; ++crash) {
+    pass(2s);
+    run_task(workers.run([] {}), &loop);  // the book is a second behind
+    dispatcher->abort();
+    dispatcher->shut_down();
+    run_task(dispatcher->drained(), &loop);
+    dispatcher.reset();
+    reopen();
+    start(server);
+    dispatcher->open();
+  }
+  EXPECT_LE(server.taken.size(), 20U);
+  pass(2h);
+  EXPECT_GE(server.taken.size(), 40U);
+}
+
 TEST_F(SendingTest, WhatASlowLaneDoesNotReachInItsLifetimeIsGivenUp) {
   add_office().limits.rate = std::vector<config::Rate>{{1, 1h}};
   config->queue.lifetime = 150min;

@@ -45,7 +45,7 @@ Allowance restored(const Allowance& old, const std::vector<Quota>& quotas, WallT
 TEST(Allowance, WithoutAQuotaThereIsNoEnd) {
   Allowance free;
   spend(free, 1000, noon);
-  EXPECT_FALSE(free.limited());
+  EXPECT_FALSE(free.counts());
   EXPECT_EQ(free.left(noon), std::numeric_limits<std::uint64_t>::max());
   EXPECT_EQ(free.opens_at(noon), noon);
   EXPECT_TRUE(free.records(noon).empty());
@@ -144,7 +144,7 @@ TEST(Allowance, AccountsShareTheTotal) {
   Allowance ann, bob = allowance({{50, Period::day}});
   ann.share(total);
   bob.share(total);
-  EXPECT_TRUE(ann.limited());
+  EXPECT_TRUE(ann.counts());
   spend(ann, 70, noon);
   EXPECT_EQ(ann.left(noon), 30U);
   EXPECT_EQ(bob.left(noon), 30U);
@@ -196,18 +196,62 @@ TEST(Allowance, AnotherLimitOrTimeGoesOnWithWhatWasUsed) {
   EXPECT_EQ(one.left(noon), 40U);
   EXPECT_EQ(one.standings(noon).at(0).left, 40U);
   one.use({}, noon);
-  EXPECT_FALSE(one.limited());
+  EXPECT_FALSE(one.counts());
   one.use({{50, Period::sliding, 24h}}, noon);
   EXPECT_EQ(one.left(noon), 0U);
 }
 
-TEST(Allowance, AMonthsCountSaysNothingOfASpan) {
+TEST(Allowance, WhatCountsMessagesTellsNothingOfRecipients) {
   Allowance one = allowance({a_month});
   spend(one, 60, noon);
-  one.use({a_span}, noon);
-  EXPECT_EQ(one.left(noon), 100U);
   one.use({{100, Period::month, {}, Counted::messages}}, noon);
   EXPECT_EQ(one.standings(noon).at(0).left, 100U);
+}
+
+// Each of several tells of the same mail.
+TEST(Allowance, GoesOnWithTheCountThatTellsMost) {
+  Allowance one = allowance({a_day, a_month});
+  spend(one, 30, noon - 24h);
+  spend(one, 10, noon);
+  one.use({{100, Period::sliding, 48h}}, noon);
+  EXPECT_EQ(one.left(noon), 90U);
+}
+
+// --- rates, which a Pace keeps ---
+
+const config::Rate an_hour{20, 1h};
+
+TEST(Allowance, ARateIsCountedAndBindsNothing) {
+  Allowance one;
+  one.use({a_day}, noon, {an_hour, {5, 1s}});
+  spend(one, 50, noon);
+  EXPECT_EQ(one.left(noon), 50U);
+  EXPECT_EQ(one.standings(noon).size(), 1U);
+  ASSERT_EQ(one.earlier(an_hour, noon).size(), 1U);
+  EXPECT_EQ(one.earlier(an_hour, noon).at(0).count, 50U);
+  EXPECT_TRUE(one.earlier({5, 1s}, noon).empty());
+  EXPECT_TRUE(one.earlier(an_hour, noon + 2h).empty());
+}
+
+TEST(Allowance, ARateAloneIsReasonEnoughToKeepABook) {
+  Allowance one;
+  one.use({}, noon, {an_hour});
+  EXPECT_TRUE(one.counts());
+  one.take(3);
+  EXPECT_TRUE(one.take_changed());
+  Allowance other;
+  for (const Allowance::Record& record : one.records(noon)) other.restore(record);
+  other.use({}, noon, {an_hour});
+  ASSERT_EQ(other.earlier(an_hour, noon).size(), 1U);
+  EXPECT_EQ(other.earlier(an_hour, noon).at(0).count, 3U);  // it may have gone
+}
+
+TEST(Allowance, AQuotaOfTheSameTimeCountsForTheRate) {
+  Allowance one;
+  one.use({{100, Period::sliding, 1h}}, noon, {an_hour});
+  spend(one, 7, noon);
+  EXPECT_EQ(one.earlier(an_hour, noon).at(0).count, 7U);
+  EXPECT_EQ(one.records(noon).size(), 1U);
 }
 
 // --- against every single event ---

@@ -107,6 +107,60 @@ TEST(Pace, NeverSlowerThanAMinuteForEach) {
   EXPECT_EQ(pace.spacing(Counted::recipients, start), 60s);
 }
 
+// --- what went before a restart ---
+
+TEST(Pace, WhatWentBeforeARestartCountsWithinItsTime) {
+  Pace pace({a_minute});
+  pace.recall(a_minute, {{start - 50s, 10}, {start - 10s, 15}}, start);
+  EXPECT_EQ(sent_within(pace, start, 5s), 3);  // at the usual pace
+  EXPECT_EQ(sent_within(pace, start + 6s, 3s), 2);
+  EXPECT_GE(pace.ready_at(start + 9s), start + 10s);  // a minute after the first ten
+  EXPECT_LE(pace.ready_at(start + 9s), start + 13s);
+  EXPECT_EQ(sent_within(pace, start + 3min, 60s), 30);
+}
+
+TEST(Pace, WhatWentBeforeARestartFillsABound) {
+  Pace pace({messages_a_minute, messages_an_hour});
+  pace.recall(messages_an_hour, {{start - 30min, 95}}, start);
+  EXPECT_EQ(sent_within(pace, start, 20min), 5);
+  EXPECT_EQ(sent_within(pace, start + 33min, 4min), 95);
+}
+
+// The book knows to a 48th of the time when it went.
+TEST(Pace, WhatWentBeforeARestartMayHaveGoneAtTheEndOfItsSlice) {
+  for (Duration offset{}; offset < 80s; offset += 1s) {
+    const SteadyTime now = start + offset;
+    Pace pace({{1, 1h}});
+    pace.recall({1, 1h}, {{now - 1h - 70s, 1}}, now);
+    EXPECT_GT(pace.ready_at(now), now) << offset.count();
+  }
+}
+
+// One at a time, between two crashes.
+TEST(Pace, ACrashLoopStaysWithinTheRate) {
+  const Rate rate{20, 1h};
+  std::vector<Pace::Earlier> sent;
+  for (SteadyTime now = start; now < start + 1h; now += 30s) {
+    Pace pace({rate});
+    pace.recall(rate, sent, now);
+    if (pace.ready_at(now) > now) continue;
+    pace.take(1, now);
+    sent.push_back({now, 1});
+  }
+  EXPECT_EQ(sent.size(), 20U);
+}
+
+TEST(Pace, OtherRatesForgetNothingOfWhatWentBefore) {
+  Pace pace({a_minute});
+  pace.recall(a_minute, {{start - 1s, 30}}, start);
+  pace.use({{40, 1min}});
+  EXPECT_EQ(sent_within(pace, start, 30s), 10);
+  EXPECT_EQ(sent_within(pace, start + 5min, 10min), 400);  // and then it is the pace alone
+  pace.recall({40, 1min}, {{start + 16min, 40}}, start + 16min);
+  pace.use({});
+  EXPECT_EQ(pace.ready_at(start + 17min), start + 17min);
+}
+
 // --- a rate that the upstream has named ---
 
 TEST(Pace, ANamedRateHoldsForADay) {
