@@ -32,9 +32,10 @@ void print_row(const json& row) {
 void print_recipients(const json& list, const char* indent) {
   for (const json& recipient : list) {
     const std::string code = text(recipient, "code");
-    fmt::print("{}{}: {}{}{}\n", indent, text(recipient, "to"), text(recipient, "state"),
+    fmt::print("{}{}: {}{}{}{}\n", indent, text(recipient, "to"), text(recipient, "state"),
                code.empty() || code == "0" ? "" : " " + code,
-               recipient.contains("response") ? " " + text(recipient, "response") : "");
+               recipient.contains("response") ? " " + text(recipient, "response") : "",
+               recipient.contains("provider_id") ? " (id " + text(recipient, "provider_id") + ")" : "");
   }
 }
 

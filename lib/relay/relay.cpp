@@ -8,6 +8,7 @@
 #include "relay/doubt.hpp"
 #include "relay/instance.hpp"
 #include "relay/status.hpp"
+#include "settle/provider_id.hpp"
 
 namespace relayd {
 
@@ -109,6 +110,9 @@ void Relay::open_window() {
   try {
     watch::Admin::Hooks hooks{
         [this](const queue::Message& message) { return upstreams_of(message); },
+        [this](const std::string& upstream, const queue::RecipientOutcome& recipient) {
+          return provider_id_of(upstream, recipient);
+        },
         [this](const queue::Message& message) { dispatcher_.clear_way(message); },
         [this](const std::string& upstream, const std::string& account, bool stops) {
           return dispatcher_.steer(upstream, account, stops);
@@ -129,6 +133,15 @@ std::optional<watch::Status> Relay::starting() const {
   status.uptime = loop_.now() - started_;
   status.starting = loading_.progress();
   return status;
+}
+
+// By the provider that the upstream has in the present configuration.
+std::string Relay::provider_id_of(const std::string& upstream,
+                                  const queue::RecipientOutcome& recipient) const {
+  std::string_view provider;
+  for (const route::Upstream& known : setup_.router->upstreams())
+    if (known.name == upstream) provider = known.provider;
+  return settle::provider_id(recipient.code, recipient.text, provider);
 }
 
 std::vector<std::string> Relay::upstreams_of(const queue::Message& message) const {

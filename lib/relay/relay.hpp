@@ -69,6 +69,7 @@ class Relay {
   void listen(const config::Listener& listener);
   void open_window();
   std::optional<watch::Status> starting() const;
+  std::string provider_id_of(const std::string& upstream, const queue::RecipientOutcome& recipient) const;
   std::vector<std::string> upstreams_of(const queue::Message& message) const;
   void use_certificates(std::shared_ptr<net::TlsServerContext> tls);
   async::Task<void> drain(Drained& drained);

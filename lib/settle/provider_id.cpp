@@ -1,5 +1,7 @@
 #include "settle/provider_id.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "providers/provider.hpp"
@@ -47,10 +49,10 @@ std::string_view queued_as(std::string_view text) {
   return {};
 }
 
-// Whatever else it is, it is no id, and log and history are no place for it.
+// Whatever else it is, it is no id, and log and history are no place for it. What was escaped has a backslash.
 bool is_id(std::string_view text) {
   return !text.empty() && text.size() <= longest &&
-         std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
+         std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f && c != '\\'; });
 }
 
 }  // namespace
@@ -61,6 +63,13 @@ std::string provider_id(const smtp::Reply& reply, std::string_view provider) {
     if (const std::string_view id = by_pattern(*known->id, reply.text); is_id(id)) return std::string(id);
   const std::string_view id = queued_as(reply.text);
   return is_id(id) ? std::string(id) : std::string();
+}
+
+std::string provider_id(int code, std::string_view line, std::string_view provider) {
+  smtp::ReplyParser parser;
+  parser.feed(fmt::format("{} {}\r\n", code, line));
+  return parser.state() == smtp::ReplyParser::State::complete ? provider_id(parser.take(), provider)
+                                                              : std::string();
 }
 
 }  // namespace relayd::settle

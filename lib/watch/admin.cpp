@@ -34,7 +34,8 @@ std::string end_line(std::size_t count) {
   return line_of({{"end", true}, {"count", count}});
 }
 
-json describe_event(const queue::HistoryEvent& event, const mail::Envelope& envelope) {
+json describe_event(const queue::HistoryEvent& event, const mail::Envelope& envelope,
+                    const Admin::Hooks& hooks) {
   json object = {{"event", queue::to_string(event.kind)}, {"time", time_text(event.when)}};
   if (event.attempts != 0) object["attempts"] = event.attempts;
   const queue::Outcome& outcome = event.outcome;
@@ -42,10 +43,14 @@ json describe_event(const queue::HistoryEvent& event, const mail::Envelope& enve
     object.update({{"upstream", outcome.upstream}, {"account", outcome.username}, {"host", outcome.host}});
   for (const queue::RecipientOutcome& recipient : outcome.recipients) {
     if (recipient.recipient >= envelope.recipients.size()) continue;
-    object["recipients"].push_back({{"to", envelope.recipients[recipient.recipient].address},
-                                    {"state", queue::to_string(recipient.state)},
-                                    {"code", recipient.code},
-                                    {"response", recipient.text}});
+    json told = {{"to", envelope.recipients[recipient.recipient].address},
+                 {"state", queue::to_string(recipient.state)},
+                 {"code", recipient.code},
+                 {"response", recipient.text}};
+    if (recipient.state == queue::RecipientState::delivered)
+      if (const std::string id = hooks.provider_id(outcome.upstream, recipient); !id.empty())
+        told["provider_id"] = id;
+    object["recipients"].push_back(std::move(told));
   }
   return object;
 }
@@ -306,7 +311,7 @@ std::string Admin::describe_whole(const Message& message, const queue::Content& 
     object["recipients"].push_back(
         {{"to", envelope.recipients[i].address}, {"state", queue::to_string(content.states[i])}});
   for (const queue::HistoryEvent& event : events)
-    object["history"].push_back(describe_event(event, envelope));
+    object["history"].push_back(describe_event(event, envelope, hooks_));
   object["header"] = header;
   if (body_follows) object["octets"] = content.size;  // so many follow the line, as they are
   return line_of(object);

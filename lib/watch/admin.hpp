@@ -26,6 +26,8 @@ class Admin {
   struct Hooks {
     // The upstreams that a message may go to now, in order; the first is where it waits.
     std::function<std::vector<std::string>(const queue::Message&)> upstreams_of;
+    // What an upstream called the message in a reply that the history has; empty: it named no id.
+    std::function<std::string(const std::string& upstream, const queue::RecipientOutcome&)> provider_id;
     // The operator wants it tried: whatever pauses its way must not stand before it.
     std::function<void(const queue::Message&)> clear_way;
     // Stops, or lets go on, the lanes of an upstream, or of one account there; returns their user names.

@@ -58,6 +58,21 @@ def test_show_tells_envelope_history_and_content(stuck):
     assert whole.replace("\r\n", "\n").endswith(mail.text("a@one.example").decode().replace("\r\n", "\n"))
 
 
+def test_show_tells_what_the_provider_calls_a_message(relay, upstream):
+    fake = upstream(accounts={})
+    fake.answer("rcpt", "450 4.2.0 Later", times=1)
+    fake.answer("dot", "250 2.0.0 Ok: queued as 4X1Y2Z", times=1)
+    one = relay({"fake": fake.config()}, queue={"retry": {"first": "1h", "maximum": "1h"}})
+    id = one.submit("a@one.example", [RECIPIENT, "bob@rcpt.example"], mail.text("a@one.example"))
+    assert one.wait_event("delivered", id=id)["provider_id"] == "4X1Y2Z"
+    (shown,) = queue(one, "show", id)
+    (attempt,) = [event for event in shown["history"] if event["event"] == "attempt"]
+    told = {recipient["state"]: recipient for recipient in attempt["recipients"]}
+    assert told["delivered"]["provider_id"] == "4X1Y2Z"
+    assert "provider_id" not in told["pending"]
+    assert "queued as 4X1Y2Z (id 4X1Y2Z)" in command("queue", "show", id, "-c", one.file).stdout
+
+
 def test_retry_tries_at_once(stuck):
     relay, _, ids = stuck
     queue(relay, "retry", ids[1])

@@ -34,6 +34,18 @@ TEST(ProviderId, IsWhereItsProviderPutsIt) {
     EXPECT_EQ(needed.contains(std::string(provider.name)), provider.id.has_value()) << provider.name;
 }
 
+// As the log has it, from the line that the history keeps.
+TEST(ProviderId, IsFoundInTheHistory) {
+  for (const test::Told& told : test::all_told()) {
+    if (!told.id) continue;
+    EXPECT_EQ(provider_id(told.reply.code, smtp::enhanced_text(told.reply), told.provider), *told.id)
+        << told.where;
+  }
+  EXPECT_EQ(provider_id(250, "2.0.0 first Ok: queued as 12 last", ""), "12");
+  EXPECT_EQ(provider_id(250, R"(Ok: queued as a\x1b)", ""), "");
+  EXPECT_EQ(provider_id(0, "queued as 12", ""), "");
+}
+
 TEST(ProviderId, IsEmptyWhereNoneIsNamed) {
   for (const char* text : {"", "Ok", "Ok ", "Great success", "queued as", "queued as "})
     for (const char* provider : {"", "ses", "cloudflare", "gmail", "mailgun", "sendcloud"})
