@@ -27,6 +27,7 @@ void reply(std::string_view input);
 void sasl(std::string_view input);
 void sendmail(std::string_view input);
 void session(std::string_view input);
+void sites(std::string_view input);
 void transport(std::string_view input);
 void values(std::string_view input);
 void verdict(std::string_view input);
@@ -54,6 +55,7 @@ inline constexpr Target targets[] = {
     {"sasl", sasl},
     {"sendmail", sendmail},
     {"session", session},
+    {"sites", sites},
     {"transport", transport},
     {"values", values},
     {"verdict", verdict},
