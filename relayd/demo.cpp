@@ -137,7 +137,7 @@ class Demo {
     start_relays();
     print_head();
     loop_.on_signal({SIGTERM, SIGINT}, [this](int) { scope_.spawn(stop()); });
-    relay_->observe([this](const tell::Outcome& outcome) { on_outcome(outcome); });
+    relay_->subscribe({.attempted = [this](const tell::Outcome& outcome) { on_outcome(outcome); }});
     limit_.at(loop_.now() + 30s, [this] {
       fmt::print("Not everything arrived within 30 seconds.\n");
       if (once_) scope_.spawn(stop());

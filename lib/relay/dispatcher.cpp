@@ -31,7 +31,8 @@ Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& d
       log_(log),
       queue_(queue),
       setup_(setup),
-      give_up_(loop, log, queue),
+      publisher_(log),
+      give_up_(loop, log, queue, publisher_),
       quotas_(loop, workers, disk, log),
       site_book_(loop, disk, log),
       health_(loop, log),
@@ -39,7 +40,7 @@ Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& d
       lines_(loop, queue, lanes_,
              [this](const Message& message, const LaneEntry& lane) { return share_of(message, lane); }),
       lifetime_(loop, queue, setup_),
-      settlement_(loop, log, queue, setup_, lifetime_, lanes_, health_, quotas_) {
+      settlement_(loop, log, queue, setup_, lifetime_, lanes_, health_, quotas_, publisher_) {
   health_.use(setup_.config);
   lanes_.use(setup_.router);
 }
@@ -63,7 +64,7 @@ void Dispatcher::dispatch(Message& message) {
   if (stopping_) return queue_.release(message, loop_.now() + health_.backoff(1));
   if (lifetime_.is_over(message)) return expire(message);
   const route::Route route = setup_.router->route(message.routing_sender);
-  if (!route.reject.empty()) return give_up_.take(message, tell::rejected, std::string(route.reject));
+  if (!route.reject.empty()) return give_up_.take(message, tell::Ending::rejected, std::string(route.reject));
   if (route.choices.empty()) return defer_unroutable(message);
   watch_clock();
   lines_.put(message, choices_for(message, route.choices), lifetime_.end_of(message));
@@ -89,7 +90,7 @@ void Dispatcher::defer_unroutable(Message& message) {
 }
 
 void Dispatcher::expire(Message& message) {
-  give_up_.take(message, tell::expired,
+  give_up_.take(message, tell::Ending::expired,
                 fmt::format("not delivered within {} s", setup_.config->queue.lifetime.count()));
 }
 

@@ -26,6 +26,7 @@
 #include "shared/async/dialer.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/telemetry/log.hpp"
+#include "tell/publisher.hpp"
 
 namespace relayd {
 
@@ -38,7 +39,7 @@ class Dispatcher final : public send::Desk {
   // is open.
   void open();
   void use(const Setup& setup);
-  void observe(Settlement::Observer observer) { settlement_.observe(std::move(observer)); }
+  void subscribe(tell::Subscriber subscriber) { publisher_.subscribe(std::move(subscriber)); }
 
   // Where the queue's on_due leads.
   void dispatch(queue::Message& message);
@@ -85,6 +86,7 @@ class Dispatcher final : public send::Desk {
   telemetry::Log& log_;
   queue::Queue& queue_;
   Setup setup_;
+  tell::Publisher publisher_;
   GiveUp give_up_;
   QuotaBook quotas_;
   SiteBook site_book_;

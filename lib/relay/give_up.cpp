@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tell/log.hpp"
+
 namespace relayd {
 
 using async::Task;
@@ -17,14 +19,14 @@ constexpr auto spacing = std::chrono::microseconds(250);
 
 }  // namespace
 
-void GiveUp::take(Message& message, Tell& tell, const std::string& reason) {
-  if (scope_.count() < at_once) return scope_.spawn(fail_all(message.id, tell, reason));
+void GiveUp::take(Message& message, tell::Ending why, const std::string& reason) {
+  if (scope_.count() < at_once) return scope_.spawn(fail_all(message.id, why, reason));
   last_turn_ = std::max(last_turn_, loop_.now()) + spacing;
   queue_.release(message, last_turn_);
 }
 
 // Who is still to be reached is in the message's envelope, on disk.
-Task<void> GiveUp::fail_all(MessageId id, Tell& tell, std::string reason) {
+Task<void> GiveUp::fail_all(MessageId id, tell::Ending why, std::string reason) {
   co_await async::sleep_until(loop_, loop_.now());  // a turn of the loop for each: many come in one
   Message* message = queue_.find(id);
   queue::Content content;
@@ -48,8 +50,8 @@ Task<void> GiveUp::fail_all(MessageId id, Tell& tell, std::string reason) {
   }
   const std::uint32_t attempts = message->attempts;
   queue_.settle(*message, outcome);
-  tell(log_,
-       {queue::to_string(id), content.envelope.sender, tell::recipients_text(failed), reason, attempts});
+  publisher_.publish(
+      tell::GivenUp{why, queue::to_string(id), content.envelope.sender, failed, reason, attempts});
 }
 
 }  // namespace relayd

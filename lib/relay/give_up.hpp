@@ -13,30 +13,28 @@
 #include "shared/async/loop.hpp"
 #include "shared/async/scope.hpp"
 #include "shared/telemetry/log.hpp"
-#include "tell/log.hpp"
+#include "tell/publisher.hpp"
 
 namespace relayd {
 
 class GiveUp {
  public:
-  GiveUp(async::Loop& loop, telemetry::Log& log, queue::Queue& queue)
-      : loop_(loop), log_(log), queue_(queue) {}
-
-  // How the log is told: one line a message.
-  using Tell = void(telemetry::Log& log, const tell::GivenUp& given_up);
+  GiveUp(async::Loop& loop, telemetry::Log& log, queue::Queue& queue, const tell::Publisher& publisher)
+      : loop_(loop), log_(log), queue_(queue), publisher_(publisher) {}
 
   // Takes a message that is ready.
-  void take(queue::Message& message, Tell& tell, const std::string& reason);
+  void take(queue::Message& message, tell::Ending why, const std::string& reason);
 
   std::size_t under_way() const { return scope_.count(); }
   async::Task<void> drained() { return scope_.drained(); }
 
  private:
-  async::Task<void> fail_all(queue::MessageId id, Tell& tell, std::string reason);
+  async::Task<void> fail_all(queue::MessageId id, tell::Ending why, std::string reason);
 
   async::Loop& loop_;
   telemetry::Log& log_;
   queue::Queue& queue_;
+  const tell::Publisher& publisher_;
   SteadyTime last_turn_{};  // the latest that was given to a message
   async::Scope scope_;
 };

@@ -52,7 +52,7 @@ class Relay {
   // Cuts what is under way.
   void abort();
 
-  void observe(Settlement::Observer observer) { dispatcher_.observe(std::move(observer)); }
+  void subscribe(tell::Subscriber subscriber) { dispatcher_.subscribe(std::move(subscriber)); }
   // Nothing while the queue is being read.
   std::optional<queue::Totals> totals() const;
 

@@ -8,7 +8,6 @@
 
 #include "relay/doubt.hpp"
 #include "settle/provider_id.hpp"
-#include "tell/log.hpp"
 
 namespace relayd {
 
@@ -115,7 +114,7 @@ void Settlement::tell(const Attempt& attempt, const send::RecipientEvent& entry,
   const bool names_it = event.stage == smtp::Stage::final_dot && event.reply.positive();
   const std::string provider_id = names_it ? settle::provider_id(event.reply, lane.provider) : std::string();
   const config::SenderRule* const rule = attempt.route.rule;
-  const tell::Outcome outcome{
+  publisher_.publish(tell::Outcome{
       .fate = fate_of(recipient),
       .id = attempt.delivery.id(),
       .from = envelope.sender,
@@ -130,9 +129,7 @@ void Settlement::tell(const Attempt& attempt, const send::RecipientEvent& entry,
       .provider_id = provider_id,
       .attempt = attempt.delivery.attempt(),
       .age = age,
-  };
-  tell::attempted(log_, outcome);
-  if (observer_) observer_(outcome);
+  });
 }
 
 // The connection may have had its share with this message; the next one has found another.

@@ -4,9 +4,6 @@
 // message. It decides nothing itself; how long a lane pauses is for Health.
 #pragma once
 
-#include <functional>
-#include <utility>
-
 #include "queue/queue.hpp"
 #include "relay/health.hpp"
 #include "relay/lanes.hpp"
@@ -17,17 +14,15 @@
 #include "settle/decision.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/telemetry/log.hpp"
-#include "tell/outcome.hpp"
+#include "tell/publisher.hpp"
 
 namespace relayd {
 
 class Settlement {
  public:
-  // The second subscriber (the demo); the log is the first.
-  using Observer = std::function<void(const tell::Outcome&)>;
-
   Settlement(async::Loop& loop, telemetry::Log& log, queue::Queue& queue, const Setup& setup,
-             const Lifetime& lifetime, const Lanes& lanes, Health& health, QuotaBook& quotas)
+             const Lifetime& lifetime, const Lanes& lanes, Health& health, QuotaBook& quotas,
+             const tell::Publisher& publisher)
       : loop_(loop),
         log_(log),
         queue_(queue),
@@ -35,9 +30,8 @@ class Settlement {
         lifetime_(lifetime),
         lanes_(lanes),
         health_(health),
-        quotas_(quotas) {}
-
-  void observe(Observer observer) { observer_ = std::move(observer); }
+        quotas_(quotas),
+        publisher_(publisher) {}
 
   // The attempt is over. Does nothing where the message is gone.
   void settle(LaneEntry& lane, queue::MessageId id, const QueueDelivery& delivery,
@@ -62,7 +56,7 @@ class Settlement {
   const Lanes& lanes_;
   Health& health_;
   QuotaBook& quotas_;
-  Observer observer_;
+  const tell::Publisher& publisher_;
 };
 
 }  // namespace relayd

@@ -48,14 +48,6 @@ void arrived(Log& log, std::string_view event, const Arrival& arrival) {
                    {"tls", arrival.tls}});
 }
 
-void given_up(Log& log, std::string_view event, const GivenUp& given_up) {
-  log.error(event, {{"id", given_up.id},
-                    {"from", given_up.from},
-                    {"to", given_up.to},
-                    {"response", given_up.reason},
-                    {"attempts", given_up.attempts}});
-}
-
 }  // namespace
 
 void accepted(Log& log, const Arrival& arrival) {
@@ -70,7 +62,7 @@ void discarded(Log& log, const Arrival& arrival) {
   arrived(log, "discarded", arrival);
 }
 
-std::string recipients_text(const std::vector<mail::Recipient>& recipients) {
+std::string recipients_text(std::span<const mail::Recipient> recipients) {
   constexpr std::size_t shown = 10;
   std::string text;
   for (std::size_t i = 0; i < recipients.size() && i < shown; ++i)
@@ -122,12 +114,12 @@ void held(Log& log, const Doubt& doubt) {
                                       doubt.id, doubt.id)}});
 }
 
-void expired(Log& log, const GivenUp& message) {
-  given_up(log, "expired", message);
-}
-
-void rejected(Log& log, const GivenUp& message) {
-  given_up(log, "failed", message);
+void given_up(Log& log, const GivenUp& given_up) {
+  log.error(given_up.why == Ending::expired ? "expired" : "failed", {{"id", given_up.id},
+                                                                     {"from", sender_text(given_up.from)},
+                                                                     {"to", recipients_text(given_up.to)},
+                                                                     {"response", given_up.reason},
+                                                                     {"attempts", given_up.attempts}});
 }
 
 void unreadable(Log& log, std::string_view id, std::string_view reason) {

@@ -1,14 +1,14 @@
 // The log as a subscriber: what it says about a message, from its arrival to its end, and about lanes.
 //
 // Last stage of the path. One function for each event, so that names, fields and their order stand in one
-// file; the README has the same table. The relay calls them; they decide nothing and keep nothing. What the
-// log says about the process itself, its start or its disk, is said where it happens.
+// file; the README has the same table. The relay and the Publisher call them; they decide nothing and keep
+// nothing. What the log says about the process itself, its start or its disk, is said where it happens.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "shared/base/time.hpp"
 #include "shared/mail/envelope.hpp"
@@ -35,7 +35,7 @@ void held(Log& log, const Arrival& arrival);  // by `access`
 void discarded(Log& log, const Arrival& arrival);
 
 // The first ten, and how many there are.
-std::string recipients_text(const std::vector<mail::Recipient>& recipients);
+std::string recipients_text(std::span<const mail::Recipient> recipients);
 
 // --- its fate ---
 
@@ -53,16 +53,7 @@ struct Doubt {
 };
 void held(Log& log, const Doubt& doubt);
 
-// All that was left of a message ends without an attempt.
-struct GivenUp {
-  std::string_view id;
-  std::string_view from;
-  std::string_view to;
-  std::string_view reason;
-  std::uint32_t attempts = 0;
-};
-void expired(Log& log, const GivenUp& given_up);
-void rejected(Log& log, const GivenUp& given_up);  // by its rule
+void given_up(Log& log, const GivenUp& given_up);  // one line a message
 
 void unreadable(Log& log, std::string_view id, std::string_view reason);  // on the queue's disk
 

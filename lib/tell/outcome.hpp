@@ -1,13 +1,16 @@
-// Outcome: what one attempt did to one recipient of a message, as all who hear of it are told.
+// Outcome, GivenUp: what has become of a message, as all who hear of it are told: what one attempt did to one
+// recipient, or that all who were left were given up without one.
 //
-// Last stage of the path. The relay makes it after the queue has recorded the attempt, and hands it to each
-// subscriber in turn. Its texts belong to the relay: keep a copy of what is needed longer than the call.
+// Last stage of the path. The relay makes it after the queue has recorded it, and hands it to the Publisher.
+// Its texts belong to the relay: keep a copy of what is needed longer than the call.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "shared/base/time.hpp"
+#include "shared/mail/envelope.hpp"
 #include "shared/smtp/event.hpp"
 
 namespace relayd::tell {
@@ -34,6 +37,20 @@ struct Outcome {
   std::string_view provider_id;  // the provider's name of the message; empty: it told none
   std::uint32_t attempt;         // from 1
   Duration age;                  // since the message was accepted
+};
+
+enum class Ending {
+  expired,   // its lifetime is over
+  rejected,  // its rule rejects by now
+};
+
+struct GivenUp {
+  Ending why;
+  std::string_view id;
+  std::string_view from;  // empty: the null sender
+  std::span<const mail::Recipient> to;
+  std::string_view reason;
+  std::uint32_t attempts = 0;
 };
 
 }  // namespace relayd::tell

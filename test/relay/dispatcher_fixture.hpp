@@ -56,10 +56,16 @@ class DispatcherFixture : public QueueFixture {
   void start(async::Dialer& with) {
     const relayd::Setup setup = make_setup();
     dispatcher = std::make_unique<Dispatcher>(loop, workers, *disk, log_, with, *queue, setup);
-    dispatcher->observe([this](const tell::Outcome& outcome) {
-      attempts.push_back(
-          fmt::format("{} {} {}", outcome.upstream, outcome.to, smtp::one_line(outcome.event)));
-    });
+    dispatcher->subscribe(
+        {.attempted =
+             [this](const tell::Outcome& outcome) {
+               attempts.push_back(
+                   fmt::format("{} {} {}", outcome.upstream, outcome.to, smtp::one_line(outcome.event)));
+             },
+         .given_up =
+             [this](const tell::GivenUp& message) {
+               given_up.push_back(fmt::format("{} {} {}", message.id, message.to.size(), message.reason));
+             }});
     queue->on_due([this](queue::Message& message) { dispatcher->dispatch(message); });
   }
 
@@ -127,6 +133,7 @@ class DispatcherFixture : public QueueFixture {
 
   std::shared_ptr<config::Config> config = std::make_shared<config::Config>();
   std::vector<std::string> attempts;
+  std::vector<std::string> given_up;                 // "id recipients reason"
   std::vector<std::unique_ptr<ScriptedPeer>> peers;  // in the order they were dialled
   std::unique_ptr<Dispatcher> dispatcher;
   ScriptedDialer dialer{loop, [this](const std::string&, std::uint16_t port) -> ScriptedPeer& {

@@ -91,6 +91,16 @@ TEST_F(GiveUpTest, ARuleThatRejectsAllDoesNotHurryEither) {
   EXPECT_EQ(run_until_failed(500), most_at_once);
 }
 
+TEST_F(GiveUpTest, WhoeverSubscribedHearsOfIt) {
+  const MessageId id = commit("text\r\n", {"b@example.org", "c@example.org"});
+  config->queue.lifetime = 1s;
+  loop.advance(2s);
+  start();
+  EXPECT_EQ(run_until_failed(1), 1U);
+  EXPECT_EQ(given_up, std::vector{queue::to_string(id) + " 2 not delivered within 1 s"});
+  EXPECT_TRUE(attempts.empty());
+}
+
 TEST_F(GiveUpTest, AClockThatIsAYearAheadDoesNotHurryEither) {
   commit_many(500);
   loop.set_wall(loop.wall_now() + std::chrono::days(365));
