@@ -16,7 +16,6 @@ namespace relayd {
 
 namespace {
 
-
 async::TlsPolicy tls_policy(const route::Upstream& upstream, const route::Choice& choice) {
   const config::TlsOptions& tls = upstream.tls_options;
   async::TlsPolicy policy;

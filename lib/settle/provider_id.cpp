@@ -49,7 +49,8 @@ std::string_view queued_as(std::string_view text) {
   return {};
 }
 
-// Whatever else it is, it is no id, and log and history are no place for it. What was escaped has a backslash.
+// Whatever else it is, it is no id, and log and history are no place for it. What was escaped has a
+// backslash.
 bool is_id(std::string_view text) {
   return !text.empty() && text.size() <= longest &&
          std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f && c != '\\'; });

@@ -1,4 +1,4 @@
-// Hostile cases of lanes that share a quota or a site.
+// Lanes that share a quota or a site, and when another connection is worth its handshake.
 #include "send/lane_fixture.hpp"
 
 namespace relayd::send {
@@ -119,6 +119,41 @@ TEST_F(LaneTest, RoomIsOfferedToNobodyOnceTheSitePauses) {
   EXPECT_THAT(desk.settled, SizeIs(2));
   for (const auto& lane : lanes) lane->shut_down();
   for (const auto& lane : lanes) end(*lane);
+}
+
+// --- another connection ---
+
+TEST_F(LaneTest, AFewMessagesWaitForTheConnectionThatThereIs) {
+  limits.connections = 5;
+  site->opening = Opening(300ms, 50ms);
+  const auto lane = make_lane();
+  enqueue(*lane, {1});
+  loop.advance(50ms);
+  finish(1);
+  enqueue(*lane, {2, 3, 4});
+  loop.run();
+  EXPECT_EQ(lane->connections(), 1U);
+  for (int i = 0; i < 3; ++i) {
+    loop.advance(50ms);
+    finish(1);
+  }
+  EXPECT_THAT(desk.settled, SizeIs(4));
+  EXPECT_EQ(world.count, 1);
+  end(*lane);
+}
+
+TEST_F(LaneTest, NobodyWaitsForLongBehindAMessageThatIsStuck) {
+  limits.connections = 5;
+  world.opening_takes = 300ms;
+  site->opening = Opening(300ms, 50ms);
+  const auto lane = make_lane();
+  enqueue(*lane, {1, 2, 3});
+  loop.advance(599ms);
+  EXPECT_EQ(world.count, 1);
+  loop.advance(1ms);
+  EXPECT_EQ(world.count, 2);
+  loop.advance(300ms);
+  end(*lane);
 }
 
 }  // namespace relayd::send
