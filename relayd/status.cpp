@@ -88,7 +88,8 @@ std::string state_text(const json& lane, const std::string& now) {
                        moment(text(lane, "closed_until"), now), span(lane, "closed_for"));
   if (state == "probing") return fmt::format("probing, paused before because {}", why);
   if (state == "slowed")
-    return fmt::format("slowed to {:.3g} recipients/min by the upstream", lane.value("recipients_per_minute", 0.0));
+    return fmt::format("slowed to {:.3g} recipients/min by the upstream",
+                       lane.value("recipients_per_minute", 0.0));
   return state;
 }
 
