@@ -24,7 +24,7 @@ class Lifetime {
   Duration at_most(const queue::Message& message, Duration wait) const;
   // Too old to be tried again. A message that was accepted before the clock was right starts anew.
   bool is_over(queue::Message& message);
-  // Since it was asked the last time, other than by a little: what end_of() said before is no longer true.
+  // The wall clock was set by more than a minute since the last call: what end_of() returned no longer holds.
   bool clock_was_set();
 
  private:

@@ -1,4 +1,4 @@
-// Breaker: closed for a while after trouble; then one try shows whether the trouble is over.
+// Breaker: whether a lane or a site is paused after trouble, and what ends the trouble.
 //
 // Fifth stage of the path; each lane has one, and each site. A pure value: time is an argument.
 #pragma once

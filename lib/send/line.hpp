@@ -3,8 +3,8 @@
 // Fifth stage of the path; owned by the relay, one for each route in use. Start-time fair queueing, counted
 // in recipients: however much one sender has waiting, another's next message is no further away than one
 // message of each sender. Messages of one sender leave by age, the id's order, where keeping it moves few of
-// them. A sender is charged what is sent, and what it was charged counts until the others have had as much,
-// also while it has nothing waiting: a message that is sent in slices comes back for each of them. Whether a
+// them. A sender is charged the recipients that are sent. The charge stays until the others have had as much,
+// also while the sender has nothing in line: a message sent in parts comes back for each part. Whether a
 // message is still to be sent, and to how many, is asked when its turn has come. A pure value: no clock, no
 // I/O.
 #pragma once

@@ -24,7 +24,7 @@ struct Attempt {
   smtp::ReplyClasses retry_next_on;                   // the classes that may move on
   std::span<const mail::RecipientState> before = {};  // of all recipients of the message
   bool doubted_here = false;      // it is this upstream that may have taken it, for those who are doubtful
-  bool leaves_doubtful = false;   // some are doubtful, and the attempt was not for them
+  bool leaves_doubtful = false;   // some are in doubt elsewhere; the attempt left them out
   bool has_next = false;          // the route has another upstream behind this one
   bool has_next_port = false;     // another port of this upstream is left to try
   bool another_may_take = false;  // another upstream of the route may take such a message; see is_unfit()
@@ -47,7 +47,7 @@ enum class LaneAction {
 };
 
 enum class Comeback {
-  now,  // also for whom the attempt was not; what a lane's trouble has stopped finds its way past it
+  now,  // the rest may go, or the lane has paused and the line finds another
   next_upstream,
   usual,
   told,  // after the longest time that a reply told

@@ -1,6 +1,7 @@
 // Reading: what a reply's text says in its own words, and how long it asks to wait.
 //
-// Under judge(). Pure. The text is a stranger's, and in it may stand what another stranger chose: an address.
+// Under judge(). Pure. A reply may quote an address that a stranger chose; its words must not be read as the
+// server's.
 #pragma once
 
 #include <chrono>
