@@ -100,10 +100,7 @@ void Health::stop_site(const LaneEntry& lane, const Trouble& trouble) {
   if (site.closed_to(lane)) return;
   // Where others deliver, a host that takes no connection has enough of them.
   const bool others_deliver = loop_.now() - site.worked_at <= fares_well_for;
-  if (trouble.event.stage == smtp::Stage::connect && others_deliver && site.use_fewer_connections()) {
-    site.changed = true;
-    return;
-  }
+  if (trouble.event.stage == smtp::Stage::connect && others_deliver && site.use_fewer_connections()) return;
   const Duration wait = pause_of(site.breaker(), trouble.verdict);
   site.ends = 0;
   site.pause_reason = {trouble.verdict.reply_class, smtp::enhanced_text(trouble.event)};
@@ -123,7 +120,7 @@ void Health::stop_lane(LaneEntry& lane, const Trouble& trouble) {
   lane.pause(loop_.now() + wait, probe_for(trouble.event));
 }
 
-// Those that there were beside this one do: where that is less than the reply names, others have the rest.
+// Connections that others hold count, too: a named number above those in use here is not about us.
 bool Health::uses_fewer_connections(LaneEntry& lane, const Trouble& trouble) {
   const auto& [cap, named] = std::pair(trouble.verdict.cap, trouble.verdict.named);
   const bool of_all = cap == smtp::Cap::connections_total;
@@ -141,8 +138,7 @@ bool Health::keeps_rate(LaneEntry& lane, const Trouble& trouble) {
 }
 
 void Health::learn(LaneEntry& lane, const smtp::FoundCap& found, const send::Event& event) {
-  if (!lane.site.learnt.learn(found, loop_.now())) return;
-  lane.site.changed = true;
+  if (!lane.site.learn(found, loop_.now())) return;
   tell::limit_learnt(log_, {lane.upstream, lane.username}, to_string(found.cap), std::to_string(found.most),
                      smtp::enhanced_text(event));
 }

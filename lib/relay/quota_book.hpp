@@ -1,5 +1,5 @@
-// QuotaBook: how much of each quota is used, over restarts. A small file, quotas.json, in the queue's
-// directory.
+// QuotaBook: how much of each quota is used, and what went within the time of a rate, over restarts. A small
+// file, quotas.json, in the queue's directory.
 //
 // Owned by the dispatcher; lanes share the allowances. What was used is on disk a second later, so that a
 // crash forgets at most what the last second used: the provider's own count is the one that binds. The file

@@ -173,8 +173,8 @@ void SiteBook::note_at_once(SiteEntry& site) {
 }
 
 Task<void> SiteBook::keep(SiteEntry& site) {
-  const bool news = take_news(site);
-  if (news) co_await save();
+  take_news(site);
+  co_await save();  // also for what is being written: this is written later, by the same thread
 }
 
 Task<void> SiteBook::save() {

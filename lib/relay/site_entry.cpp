@@ -26,10 +26,23 @@ void SiteEntry::use(const route::Upstream& configured) {
     endpoint = 0;
     offered.reset();
     ahead = {};
+    learnt = {};
     use_at_most(no_ceiling);
   }
   ports.clear();
   for (const route::Endpoint& each : configured.endpoints) ports.push_back(each.port);
+}
+
+bool SiteEntry::learn(const smtp::FoundCap& found, SteadyTime now) {
+  const bool is_news = learnt.learn(found, now);
+  changed |= is_news;
+  return is_news;
+}
+
+bool SiteEntry::use_fewer_connections() {
+  const bool fewer = Site::use_fewer_connections();
+  changed |= fewer;
+  return fewer;
 }
 
 std::size_t SiteEntry::take_endpoint(SteadyTime now) {
@@ -48,9 +61,10 @@ bool SiteEntry::leave_endpoint(SteadyTime now) {
 }
 
 void SiteEntry::greeted(std::size_t at, const smtp::Capabilities& offer, SteadyTime now) {
-  changed |= at < endpoint || offered != offer || now - offered_at >= renewed_after;
+  const bool is_news = at < endpoint || offered != offer || now - offered_at >= renewed_after;
+  if (!is_news) return;
+  changed = true;
   endpoint = std::min(endpoint, at);
-  if (!changed) return;
   offered = offer;
   offered_at = now;
 }

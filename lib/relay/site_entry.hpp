@@ -1,4 +1,4 @@
-// SiteEntry: a site, which of its ports is in use, and what its servers offer.
+// SiteEntry: a site, which of its ports is in use, what its servers offer, and why it paused.
 //
 // Beside the path; owned by Lanes and by the lanes of the upstream. What was learnt of it is kept over
 // restarts by the SiteBook.
@@ -35,6 +35,10 @@ struct SiteEntry final : send::Site {
   // As the upstream is configured now. What was learnt of other hosts or ports is forgotten.
   void use(const route::Upstream& configured);
 
+  // See Learnt and Site; what is new is kept.
+  bool learn(const smtp::FoundCap& found, SteadyTime now);
+  bool use_fewer_connections();
+
   // For a connection that is made now: its index in `ports`.
   std::size_t take_endpoint(SteadyTime now);
   // The one in use could not be reached: the next one is used from now on. False: there is none.
@@ -53,7 +57,7 @@ struct SiteEntry final : send::Site {
   std::vector<std::uint16_t> ports;           // none: a sandbox
   std::size_t endpoint = 0;                   // which port of the ladder works
   SteadyTime left_at{};                       // when the ports before it were found not to
-  std::optional<smtp::Capabilities> offered;  // when it was last connected to
+  std::optional<smtp::Capabilities> offered;  // by the latest connection, or one of the last ten minutes
   SteadyTime offered_at{};
   bool changed = false;
   unsigned ends = 0;       // as of a lane, of all its lanes together

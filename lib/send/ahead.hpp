@@ -17,7 +17,7 @@ namespace relayd::send {
 class Ahead {
  public:
   enum class State { untried, trying, earned, lost };
-  // For another process. One that tried when it ended may have met what the server does not stand.
+  // For another process. A process that ended while it tried may have met what the server does not stand.
   struct Record {
     State state = State::untried;
     SteadyTime since{};

@@ -68,7 +68,7 @@ class Desk {
   virtual bool concerns_lane(Lane& lane, const Report& report) = 0;
   // It was not tried; back to the queue.
   virtual void give_back(std::uint64_t message) = 0;
-  // Returns when it is on disk what is known of the lane's site: something risky is about to be tried there.
+  // Returns when what is known of the lane's site is on disk: something risky is about to be tried there.
   virtual async::Task<void> note_site(Lane& lane) = 0;
   // Messages do not follow each other behind the final dot any more: the server, seen with this one,
   // mishandles it.

@@ -20,7 +20,7 @@ constexpr Duration recovery = 60s;  // in which the pace doubles
 constexpr Duration named_holds = 24h;
 // The slowest that is documented, of Cloudflare's for new accounts: ten an hour.
 constexpr Duration slowest_named = 6min;
-// Of late so many times what was named for a minute or an hour: it was about something else.
+// More than so many times the named rate went of late: the number was about something else.
 constexpr double beyond_belief = 10;
 
 Duration times(Duration duration, double factor) {

@@ -319,10 +319,9 @@ Task<void> SmtpTransport::send_content(Delivery& delivery, Report& report, Follo
     wire.clear();
   }
   encoder.finish(wire);
-  bool announced = false;
   if (capabilities_.pipelining && target_.pipelining == Pipelining::ahead) {
     const Delivery* const next = co_await follow.next();
-    report.was_followed = announced = next && announce(*next, wire);
+    report.was_followed = next && announce(*next, wire);
   }
   const std::vector<std::uint32_t> takers = report.rest(delivery);
   co_await delivery.before_final_dot(takers);
@@ -330,7 +329,7 @@ Task<void> SmtpTransport::send_content(Delivery& delivery, Report& report, Follo
   conversation_.stage = Stage::final_dot;
   const bool sent = co_await deliver(wire, report, delivery);
   if (!sent) co_return;
-  if (announced) {
+  if (report.was_followed) {
     co_await conclude(delivery, report);
     co_return;
   }

@@ -1,8 +1,8 @@
 // Publisher: hands what has become of a message to all who hear of it: to the log first, then to whoever
 // subscribed.
 //
-// Last stage of the path. Owned by the dispatcher; told once the queue has recorded it. It decides nothing
-// and keeps nothing.
+// Last stage of the path. Owned by the dispatcher; told once the queue has recorded it. It decides
+// nothing.
 #pragma once
 
 #include <functional>

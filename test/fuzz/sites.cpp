@@ -24,6 +24,9 @@ std::string run(disk::Disk& disk) {
   demand(site.take_endpoint(loop.now()) < site.ports.size(), "a port is one of those configured");
   demand(site.ceiling() > 0, "a connection may be made");
   demand(!site.ahead.is_lost(loop.now() + std::chrono::hours(168)), "a loss holds for a week at most");
+  for (const auto& [cap, entry] : site.learnt.entries())
+    demand(entry.most > 0 && entry.until <= loop.now() + send::Learnt::named_holds,
+           "a cap leaves something and holds for a day at most");
   demand(!site.offer(loop.now() + SiteEntry::offer_holds), "an offer holds for an hour at most");
   test::run_task(book.flush(), &loop);
   return disk::read_whole(disk, "sites.json");

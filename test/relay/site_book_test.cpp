@@ -119,8 +119,7 @@ TEST_F(SiteBookTest, ACapThatWasMetHoldsOverRestartsUntilItsTimeIsOver) {
   const auto most = [this] {
     return site->learnt.at_most(smtp::Cap::messages_per_connection, 100, loop.now());
   };
-  site->learnt.learn({smtp::Cap::messages_per_connection, 25, true}, loop.now());
-  site->changed = true;
+  site->learn({smtp::Cap::messages_per_connection, 25, true}, loop.now());
   book->note(*site);
   pass(1s);
   loop.advance(23h);
@@ -202,7 +201,6 @@ TEST_F(SiteBookTest, WhatItsServersOfferIsKeptForAnHour) {
 TEST_F(SiteBookTest, HowManyConnectionsItStandsIsKeptAndRisesMeanwhile) {
   site->used = 6;
   ASSERT_TRUE(site->use_fewer_connections());
-  site->changed = true;
   book->note(*site);
   pass(1s);
   loop.advance(3min);
@@ -214,12 +212,26 @@ TEST_F(SiteBookTest, HowManyConnectionsItStandsIsKeptAndRisesMeanwhile) {
 }
 
 TEST_F(SiteBookTest, WhatWasLearntOfAnotherHostOrPortIsNotBelieved) {
+  smtp::Capabilities offer;
+  offer.pipelining = true;
+  site->greeted(0, offer, loop.now());
+  site->leave_endpoint(loop.now());
+  site->used = 6;
+  site->use_fewer_connections();
+  site->learn({smtp::Cap::recipients_per_message, 10, true}, loop.now());
   lose();
   site->use(office);  // a reload that changed nothing
   EXPECT_EQ(ahead(), State::lost);
+  EXPECT_EQ(site->endpoint, 1U);
+  EXPECT_EQ(site->ceiling(), 5U);
+  EXPECT_EQ(site->learnt.at_most(smtp::Cap::recipients_per_message, 100, loop.now()), 10U);
   office.host = "mail.example.net";
   site->use(office);
   EXPECT_EQ(ahead(), State::untried);
+  EXPECT_FALSE(site->offer(loop.now()));
+  EXPECT_EQ(site->endpoint, 0U);
+  EXPECT_GE(site->ceiling(), site->limit);
+  EXPECT_EQ(site->learnt.at_most(smtp::Cap::recipients_per_message, 100, loop.now()), 100U);
   crash();
   EXPECT_EQ(ahead(), State::untried);
   office.host = "smtp.example.net";
@@ -275,12 +287,14 @@ TEST_F(SiteBookTest, NumbersThatNobodyWroteHarmNothing) {
     for (const char* fact :
          {R"("ahead":{{"state":"lost","losses":1,"at":{}}})", R"("port":{{"port":{0},"at":{0}}})",
           R"("ahead":{{"state":"lost","losses":{0},"at":{0}}})",
-          R"("offer":{{"lines":["SIZE {0}"],"at":{0}}})", R"("connections":{{"most":{0},"at":{0}}})"}) {
+          R"("offer":{{"lines":["SIZE {0}"],"at":{0}}})", R"("connections":{{"most":{0},"at":{0}}})",
+          R"("caps":[{{"cap":"recipients_per_message","most":{0},"seconds":{0},"at":{0}}}])"}) {
       start_with("{\"format\":1}\n{\"upstream\":\"office\",\"where\":\"" + site->where + "\"," +
                  fmt::format(fmt::runtime(fact), number) + "}\n");
       EXPECT_LT(site->endpoint, 2U);
       EXPECT_GE(site->ceiling(), 1U);
       EXPECT_EQ(site->ahead.state(loop.now() + 168h), State::untried) << fact;
+      EXPECT_EQ(site->learnt.at_most(smtp::Cap::recipients_per_message, 7, loop.now() + 24h), 7U);
     }
 }
 

@@ -120,8 +120,8 @@ def test_after_a_restart_nothing_more_is_put_at_risk(to_upstream, end):
     assert Panics.rode == 1
 
 
-def test_a_try_that_a_kill_cut_short_is_none_for_the_next_start(to_upstream):
-    """Of a loop of crashes behind the dot, too, one message at most arrives twice for what rode there."""
+def test_a_try_that_a_kill_cut_short_counts_as_a_loss(to_upstream):
+    """So a loop of crashes behind the dot costs one message a second time at most."""
     Chasquid.rode = 0
     relay, upstream = to_upstream({"limits": {"connections": 1}}, session=Chasquid)
     upstream.answer("greeting", "421 4.3.2 Busy", times=1)

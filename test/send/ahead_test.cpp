@@ -275,7 +275,7 @@ TEST(Ahead, AServerThatLeavesAtTheDotHasItsWordReported) {
 
 // --- replies that cannot be the answers to these commands ---
 
-TEST(Ahead, ARepliesOutOfStepLeaveNothingTakenForDelivered) {
+TEST(Ahead, RepliesOutOfStepLeaveNothingTakenForDelivered) {
   const std::vector<Group> groups = {
       with(0, "354 Go"),                                       // for a final dot
       with(1, "354 Go"),                                       // for MAIL
