@@ -149,6 +149,7 @@ void Settlement::treat(const Attempt& attempt, const settle::Decision& decision)
   lane.last_reply_at = loop_.wall_now();
   if (lane.quota().counts()) quotas_.touch();
   if (decision.leaves) lane.leave();
+  if (decision.too_many_is_no_cap) lane.site.forget(smtp::Cap::recipients_per_message);
   if (decision.cap) health_.learn(lane, *decision.cap, report.recipients.back().event);
   if (report.farewell) hear_farewell(lane, report);
   if (decision.lane == settle::LaneAction::works) return health_.works(lane);

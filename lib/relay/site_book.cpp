@@ -21,8 +21,10 @@ constexpr Duration delay = std::chrono::seconds(1);
 // A ceiling rises by one connection in that time; see send::Site.
 constexpr Duration ceiling_rises_after = std::chrono::minutes(1);
 
-constexpr std::pair<Ahead::State, const char*> states[] = {
-    {Ahead::State::trying, "trying"}, {Ahead::State::earned, "earned"}, {Ahead::State::lost, "lost"}};
+constexpr std::pair<Ahead::State, const char*> states[] = {{Ahead::State::untried, "untried"},
+                                                           {Ahead::State::trying, "trying"},
+                                                           {Ahead::State::earned, "earned"},
+                                                           {Ahead::State::lost, "lost"}};
 
 // One that we wrote: neither negative nor a fraction. Throws json::exception.
 std::uint64_t count_of(const json& number) {
@@ -49,7 +51,7 @@ json describe(const SiteEntry& site, Now now) {
   json object = {{"upstream", site.upstream}, {"where", site.where}};
   const Ahead::Record ahead = site.ahead.record();
   for (const auto& [state, name] : states)
-    if (state == ahead.state)
+    if (state == ahead.state && (state != Ahead::State::untried || ahead.losses > 0))
       object["ahead"] = {{"state", name}, {"at", now.written(ahead.since)}, {"losses", ahead.losses}};
   if (site.endpoint > 0)
     object["port"] = {{"port", site.ports[site.endpoint]}, {"at", now.written(site.left_at)}};

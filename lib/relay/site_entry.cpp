@@ -27,6 +27,7 @@ void SiteEntry::use(const route::Upstream& configured) {
     offered.reset();
     ahead = {};
     learnt = {};
+    opening = send::Opening();
     use_at_most(no_ceiling);
   }
   ports.clear();
@@ -37,6 +38,11 @@ bool SiteEntry::learn(const smtp::FoundCap& found, SteadyTime now) {
   const bool is_news = learnt.learn(found, now);
   changed |= is_news;
   return is_news;
+}
+
+void SiteEntry::forget(smtp::Cap cap) {
+  learnt.forget(cap);
+  changed = true;
 }
 
 bool SiteEntry::use_fewer_connections() {

@@ -37,6 +37,7 @@ struct SiteEntry final : send::Site {
 
   // See Learnt and Site; what is new is kept.
   bool learn(const smtp::FoundCap& found, SteadyTime now);
+  void forget(smtp::Cap cap);
   bool use_fewer_connections();
 
   // For a connection that is made now: its index in `ports`.

@@ -143,7 +143,7 @@ void Lane::await_opening() {
 void Lane::reopen() {
   if (!open()) return watch_opening();
   const bool knocks = (breaker_.knocks() || site_->breaker().knocks()) && busy() == 0 && desk_.misses(*this);
-  if (knocks && site_->used < site_->limit) {
+  if (knocks && site_->used < site_->most_connections()) {
     knocking_ = true;
     site_->claim(*this);
     return scope_.spawn(serve(std::nullopt));
@@ -240,6 +240,12 @@ void Lane::pump() {
   while (busy() < allowed_connections() && may_take()) {
     Connection* const warm =
         idle_.empty() ? nullptr : idle_.back();  // the one used last: others may time out
+    if (warm && is_worn(*warm)) {                // a cap was learnt meanwhile
+      idle_.pop_back();
+      show_idle();
+      warm->transport->wake();
+      continue;
+    }
     if (!warm && !has_room()) break;
     if (warm) {  // no other lane gets it meanwhile
       idle_.pop_back();

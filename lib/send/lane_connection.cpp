@@ -167,8 +167,9 @@ bool Lane::judge_ahead(const Connection& connection, const Report& report, bool 
     ahead.lost(loop_.now());
     return true;
   }
-  if (lost && report.was_followed) return ahead.closed(&connection, loop_.now());
-  if (report.was_followed)
+  const bool ended_by_us = report.recipients.front().event.trouble == smtp::Trouble::cancelled;
+  if (lost && report.was_followed && !ended_by_us) return ahead.closed(&connection, loop_.now());
+  if (report.was_followed && !ended_by_us)
     ahead.worked(&connection, loop_.now());
   else
     ahead.not_tried(&connection);

@@ -25,10 +25,11 @@ class Learnt {
     SteadyTime until{};
   };
 
-  // It was met now. False: it was known to be so low.
+  // It was met now. False: it was known to be so low, or lower.
   bool learn(const smtp::FoundCap& found, SteadyTime now) {
     if (found.cap == smtp::Cap::none || found.most == 0) return false;
     const std::uint64_t before = at_most(found.cap, std::uint64_t{found.most} + 1, now);
+    if (before < found.most) return false;  // a lower one still holds
     const SteadyTime until = now + (found.named ? named_holds : found_holds);
     Entry& entry = entries_[found.cap];
     entry = {found.most, before == found.most ? std::max(entry.until, until) : until};
@@ -41,6 +42,8 @@ class Learnt {
     return holds ? std::min<std::uint64_t>(configured, found->second.most) : configured;
   }
 
+  // It was none.
+  void forget(smtp::Cap cap) { entries_.erase(cap); }
   // What was learnt before a restart.
   void restore(smtp::Cap cap, Entry entry) { entries_[cap] = entry; }
   // All of them, also those whose time is over.

@@ -5,6 +5,7 @@
 // pure value.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "shared/base/time.hpp"
@@ -27,12 +28,17 @@ class Opening {
     return message_ * waiting >= patience() * connections;
   }
   // Connections that take no message for so long are stuck.
-  Duration patience() const { return worth * opening_; }
+  Duration patience() const { return std::min<Duration>(worth * opening_, longest_patience); }
 
  private:
-  static constexpr int worth = 2;   // openings
-  static constexpr int weight = 8;  // of what was, against what is
-  static void average(Duration& value, Duration sample) { value += (sample - value) / weight; }
+  static constexpr int worth = 2;     // openings
+  static constexpr int weight = 8;    // of what was, against what is
+  static constexpr int believed = 4;  // times the average: one slow handshake is no measure
+  static constexpr Duration longest_patience = std::chrono::seconds(1);
+  static void average(Duration& value, Duration sample) {
+    constexpr Duration least = std::chrono::milliseconds(1);
+    value += (std::min(sample, believed * std::max(value, least)) - value) / weight;
+  }
 
   Duration opening_;
   Duration message_;

@@ -40,8 +40,10 @@ bool refuses_for_number(const Verdict& verdict, const Event& event) {
 void decide(const smtp::RecipientEvent& entry, const Attempt& attempt, Decision& decision, Sum& sum) {
   const Event& event = entry.event;
   Verdict verdict = judge(event, attempt.provider);
-  if (sum.alone && refuses_for_number(verdict, event))
+  if (sum.alone && refuses_for_number(verdict, event)) {
     verdict = {Action::failed, ReplyClass::content, Scope::message};
+    decision.too_many_is_no_cap = true;
+  }
   // Whatever is said now, an earlier attempt may have reached it.
   const bool was_doubtful =
       attempt.doubted_here && attempt.before[entry.recipient] == RecipientState::doubtful;
@@ -120,18 +122,21 @@ std::optional<smtp::FoundCap> find_cap(std::span<const smtp::RecipientEvent> eve
                                        std::string_view provider, smtp::Carried carried) {
   smtp::FoundCap found;
   std::uint32_t refused = 0, taken = 0;
+  std::uint32_t first_refused = std::numeric_limits<std::uint32_t>::max(), last_taken = 0;
   bool whole = false;  // the message was refused, not single recipients
   for (const auto& [recipient, event] : events) {
     const Verdict verdict = judge(event, provider);
     if (verdict.reply_class == ReplyClass::temp && verdict.cap != smtp::Cap::none) {
       ++refused;
+      first_refused = std::min(first_refused, recipient);
       found = {verdict.cap, verdict.named, true};
       whole = event.stage > Stage::rcpt;
     } else if (event.stage > Stage::rcpt) {
+      last_taken = std::max(last_taken, recipient + 1);
       ++taken;
     }
   }
-  if (refused == 0) return std::nullopt;
+  if (refused == 0 || first_refused < last_taken) return std::nullopt;  // it takes more
   const bool counts_messages = found.cap == smtp::Cap::messages_per_connection;
   std::uint64_t before = counts_messages ? carried.messages : taken;
   if (found.cap == smtp::Cap::recipients_per_connection) before += carried.recipients;

@@ -62,6 +62,7 @@ struct Decision {
   const smtp::Event* event = nullptr;
   Verdict verdict;
   std::optional<smtp::FoundCap> cap;  // of a transaction or a connection, that was met
+  bool too_many_is_no_cap = false;    // one recipient alone was "too many", too: the number is not to blame
   Comeback comeback = Comeback::now;
   Duration wait{};  // zero for now and next_upstream
 };

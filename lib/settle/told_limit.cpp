@@ -126,6 +126,13 @@ class Reader {
       if (at(i + 1) == name) return period;
     return std::nullopt;
   }
+  // "10 connections per second", "5 / minute"
+  bool is_rate(std::size_t i) const {
+    for (++i; is_one(at(i), adjectives) || is_one(at(i), message_names) || is_one(at(i), recipient_names) ||
+              is_one(at(i), connection_names);)
+      ++i;
+    return period_at(i).has_value();
+  }
   bool speaks_of(Names names) const {
     return std::ranges::any_of(words_, [names](const std::string& word) { return is_one(word, names); });
   }
@@ -147,6 +154,7 @@ std::uint32_t told_count(std::string_view words, Cap cap) {
   for (std::size_t i = 0; i < reader.size(); ++i) {
     const std::uint32_t number = reader.number_at(i);
     if (number == 0 || (!reader.counts(i, names_for(cap)) && !reader.is_led(i, i + 1))) continue;
+    if (reader.is_rate(i)) continue;  // so many in a time are another matter
     least = least == 0 ? number : std::min(least, number);
   }
   return least;

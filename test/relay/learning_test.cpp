@@ -85,6 +85,18 @@ TEST_F(LearningTest, AWholeMessageForTooManyIsSplitUntilItGoes) {
   EXPECT_THAT(learnt(), ElementsAre("recipients_per_message 8 3600"));
 }
 
+TEST_F(LearningTest, ARefusalThatHoldsForOneTooTeachesNoCap) {
+  add_office().limits.connections = 1;
+  server.answer = [](std::string_view said, const std::string&) -> std::string {
+    return said == "." ? "550 5.7.1 Rejected: too many recipients in the header" : "";
+  };
+  start_office();
+  hand_in_to(64);
+  run_until_quiet();
+  EXPECT_EQ(queue->totals().failed, 1U);
+  EXPECT_THAT(learnt(), IsEmpty());
+}
+
 TEST_F(LearningTest, ConnectionsOfAnAccountAreThoseThatTheReplyNames) {
   add_office().limits.connections = 5;
   std::size_t refused = 0;

@@ -115,6 +115,24 @@ TEST_F(SiteBookTest, ALossHoldsOverRestartsUntilItsHourIsOver) {
   EXPECT_EQ(ahead(), State::lost);
 }
 
+TEST_F(SiteBookTest, LossesAreKeptWhileNobodyTries) {
+  for (const Duration holds : {1h, 24h, 168h}) {
+    lose();
+    loop.advance(holds);
+    EXPECT_EQ(ahead(), State::untried);
+  }
+  site->ahead.may(this, loop.now());
+  site->ahead.not_tried(this);
+  site->changed = true;
+  book->note(*site);
+  pass(1s);
+  crash();
+  EXPECT_EQ(ahead(), State::untried);
+  lose();
+  loop.advance(48h);
+  EXPECT_EQ(ahead(), State::lost);
+}
+
 TEST_F(SiteBookTest, ACapThatWasMetHoldsOverRestartsUntilItsTimeIsOver) {
   const auto most = [this] {
     return site->learnt.at_most(smtp::Cap::messages_per_connection, 100, loop.now());

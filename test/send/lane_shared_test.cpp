@@ -121,6 +121,32 @@ TEST_F(LaneTest, RoomIsOfferedToNobodyOnceTheSitePauses) {
   for (const auto& lane : lanes) end(*lane);
 }
 
+// --- what ends a connection ---
+
+TEST_F(LaneTest, AnAbortIsNoLoss) {
+  limits.connections = 1;
+  world.ahead = true;
+  const auto lane = make_lane();
+  enqueue(*lane, {1, 2, 3, 4});
+  finish(1);
+  finish(1, Event(Stage::final_dot, Trouble::cancelled, "ended by us"), false);
+  EXPECT_TRUE(lane->sends_ahead());
+  end(*lane);
+}
+
+TEST_F(LaneTest, AnIdleConnectionBeyondACapIsHandedNothing) {
+  limits.connections = 2;
+  const auto lane = make_lane();
+  enqueue(*lane, {1});
+  finish(1);
+  site->learnt.learn({smtp::Cap::messages_per_connection, 1, true}, loop.now());
+  enqueue(*lane, {2});
+  EXPECT_EQ(world.count, 2);
+  finish(2);
+  EXPECT_EQ(waiting(*lane), 0U);
+  end(*lane);
+}
+
 // --- another connection ---
 
 TEST_F(LaneTest, AFewMessagesWaitForTheConnectionThatThereIs) {

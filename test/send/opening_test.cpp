@@ -44,5 +44,16 @@ TEST(Opening, ASlowUpstreamGetsMore) {
   EXPECT_GT(connections_for(5, opening), 100U);
 }
 
+TEST(Opening, OneSlowHandshakeIsNoMeasure) {
+  Opening opening;
+  opening.opened(5min);
+  EXPECT_LE(opening.patience(), 100ms);
+  EXPECT_GT(connections_for(700, opening), 10U);
+}
+
+TEST(Opening, NobodyIsStuckForLongerThanASecond) {
+  EXPECT_EQ(after(100, 1min, 1ms).patience(), 1s);
+}
+
 }  // namespace
 }  // namespace relayd::send

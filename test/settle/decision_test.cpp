@@ -272,6 +272,11 @@ TEST(Decision, ACapIsWhatWasTakenBeforeItWasMet) {
   EXPECT_EQ(cap_of({used_up}, {9, 9}), (smtp::FoundCap{messages_per_connection, 9, false}));
 }
 
+TEST(Decision, ARefusalBetweenTakenOnesIsNoCap) {
+  EXPECT_EQ(cap_of({ok, too_many, ok}), std::nullopt);
+  EXPECT_EQ(cap_of({ok, full_session, no_such_user, ok}), std::nullopt);
+}
+
 TEST(Decision, WhereNothingWasTakenTheReplyNamesTheCapOrHalfIsTried) {
   using enum smtp::Cap;
   const Event& five = too_many_in_one;
@@ -298,6 +303,8 @@ TEST(Decision, WhatMetACapGoesOnAtOnceWhereThatIsLess) {
 TEST(Decision, TooManyRecipientsOfOneIsARefusal) {
   const Decision decision = decided({too_many_of_them}, first_attempt());
   EXPECT_EQ(states(decision), std::vector{failed});
+  EXPECT_TRUE(decision.too_many_is_no_cap);
+  EXPECT_FALSE(decided({too_many_of_them, too_many_of_them}, first_attempt()).too_many_is_no_cap);
   EXPECT_EQ(decision.recipients[0].reply_class, ReplyClass::content);
   EXPECT_EQ(states(decided({reply(Stage::final_dot, "451 Too many recipients")}, first_attempt())),
             std::vector{pending});

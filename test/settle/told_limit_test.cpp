@@ -36,6 +36,9 @@ TEST(ToldCount, IsNoneWhereTheNumberIsOfSomethingElse) {
         "limit 4.5.3", "limit 192.0.2.1", "limit 00:10", "limit is 0", "limit is 99999999999",
         "limit is 2000000", "limit is -5", "limit is #5", "id 5", "25 messages per connection", "limit 10a"})
     EXPECT_EQ(told_count(text, recipients_per_message), 0U) << text;
+  for (const char* text :
+       {"max 1 connection per second", "limit is 30 connections / minute", "limit is 5 per hour"})
+    EXPECT_EQ(told_count(text, connections_total), 0U) << text;
 }
 
 TEST(ToldRate, IsRead) {
