@@ -12,8 +12,10 @@ namespace relayd::queue {
 namespace {
 
 // Copied with one sync, and one message more at most: little beside a batch of the message log, so that the
-// disk is soon free for others.
+// disk is soon free for others. A small part of a file, too: what a piece leaves unused at the end of one
+// would be worth moving again, for ever.
 constexpr std::uint64_t piece_bytes = 128 << 10;
+constexpr std::uint64_t piece_part = 16;
 constexpr std::size_t piece_count = 500;
 
 // Room that is not worth the trouble, in files of the largest size.
@@ -32,8 +34,9 @@ std::uint64_t Mover::choose() const {
     const auto use = store_.index.segments().find(sequence);
     if (use == store_.index.segments().end() || use->second.count == 0) continue;
     if (sequence > store_.intake_end.segment && segment->header.kind == SegmentKind::intake) continue;
-    const std::uint64_t gain = segment->capacity - std::min(segment->capacity, use->second.living);
-    if (gain <= most || gain * 4 < segment->capacity) continue;
+    const std::uint64_t room = segment->capacity - start_of(segment->header);
+    const std::uint64_t gain = room - std::min(room, use->second.living);
+    if (gain <= most || gain * 4 < room) continue;
     most = gain;
     best = sequence;
   }
@@ -41,11 +44,12 @@ std::uint64_t Mover::choose() const {
 }
 
 async::Task<void> Mover::empty(std::uint64_t sequence, bool brief, std::function<bool()> has_to_wait) {
+  const std::uint64_t most = std::min(piece_bytes, store_.ground.largest() / piece_part);
   std::vector<Move> all = co_await living_in(sequence);
   for (std::size_t begin = 0; begin < all.size() && !has_to_wait();) {
     std::uint64_t bytes = 0;
     std::vector<Move> piece;
-    for (; begin < all.size() && piece.size() < piece_count && bytes < piece_bytes; ++begin) {
+    for (; begin < all.size() && piece.size() < piece_count && bytes < most; ++begin) {
       bytes += all[begin].length;
       piece.push_back(std::move(all[begin]));
     }

@@ -34,7 +34,7 @@ Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& d
       publisher_(log),
       give_up_(loop, log, queue, publisher_),
       quotas_(loop, workers, disk, log),
-      site_book_(loop, disk, log),
+      site_book_(loop, workers, disk, log),
       health_(loop, log),
       lanes_(loop, workers, log, dialer, quotas_, site_book_, *this),
       lines_(loop, queue, lanes_,

@@ -176,19 +176,32 @@ void SiteBook::note_at_once(SiteEntry& site) {
 
 Task<void> SiteBook::keep(SiteEntry& site) {
   take_news(site);
-  co_await save();  // also for what is being written: this is written later, by the same thread
+  co_await save();
 }
 
+// One write at a time; all that is asked for meanwhile is one more.
 Task<void> SiteBook::save() {
+  const std::uint64_t call = ++asked_;
+  while (writing_) {
+    async::Event over;
+    next_.push_back(&over);
+    co_await over;
+  }
+  if (served_ >= call) co_return;
+  writing_ = true;
+  const std::uint64_t served = asked_;
   changed_ = false;
   std::string text = std::string(first_line) + '\n';
   for (const auto& [upstream, line] : lines_) text += line + '\n';
   try {
-    co_await writer_.run([this, &text] { disk::write_whole(disk_, file_name, text); });
+    co_await workers_.run([this, &text] { disk::write_whole(disk_, file_name, text); });
   } catch (const disk::DiskError& error) {
     changed_ = true;  // tried again with what is new next, or at the end
     log_.warning("sites_not_written", {{"reason", error.what()}});
   }
+  writing_ = false;
+  served_ = served;
+  for (async::Event* const over : std::exchange(next_, {})) over->set();
 }
 
 Task<void> SiteBook::flush() {

@@ -8,10 +8,13 @@
 // again.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "relay/site_entry.hpp"
+#include "shared/async/event.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/scope.hpp"
 #include "shared/async/workers.hpp"
@@ -22,8 +25,8 @@ namespace relayd {
 
 class SiteBook {
  public:
-  SiteBook(async::Loop& loop, disk::Disk& disk, telemetry::Log& log)
-      : loop_(loop), disk_(disk), log_(log), timer_(loop), writer_(loop, 1) {}
+  SiteBook(async::Loop& loop, async::Workers& workers, disk::Disk& disk, telemetry::Log& log)
+      : loop_(loop), workers_(workers), disk_(disk), log_(log), timer_(loop) {}
 
   // Reads what an earlier process left. Blocks: start-up only. What makes no sense is told and forgotten.
   void open();
@@ -43,13 +46,17 @@ class SiteBook {
   async::Task<void> save();
 
   async::Loop& loop_;
+  async::Workers& workers_;
   disk::Disk& disk_;
   telemetry::Log& log_;
   std::map<std::string, std::string> lines_;  // by upstream
   bool changed_ = false;                      // since the text that was written last
+  bool writing_ = false;
+  std::vector<async::Event*> next_;  // who waits for the end of that
+  std::uint64_t asked_ = 0;          // calls of save()
+  std::uint64_t served_ = 0;         // of them, by a write that began later
   async::Timer timer_;
   async::Scope scope_;
-  async::Workers writer_;  // one thread: what is handed to it later is written later
 };
 
 }  // namespace relayd

@@ -31,7 +31,7 @@ class FormatRewrite : public FormatRow {
     settle(kept_, {delivered, pending});
     doubt(kept_);
     worn_ = commit("worn\r\n");
-    rest();
+    settle_down();
   }
 
   void step() {

@@ -72,7 +72,7 @@ class FormatRow : public test::QueueFixture {
 
   // Of the calls from here, none is one of the queue's upkeep.
   void arm(std::size_t call, ForgettingDisk::Fault fault = ForgettingDisk::Fault::power_fails) {
-    rest();
+    settle_down();
     memory->arm(call, fault, EIO);
   }
 

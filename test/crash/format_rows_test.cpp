@@ -97,7 +97,7 @@ TEST_F(FormatRow, Row04ABatchThatWasWrittenInPartsIsTornLikeAnyOther) {
       SCOPED_TRACE(fmt::format("call {}, seed {}", call, seed));
       renew();
       const MessageId first = commit("first\r\n");
-      rest();
+      settle_down();
       Envelope envelope;
       envelope.recipients = {{"b@example.org", "", ""}};
       // The last ones are small enough to survive whole behind a hole.
@@ -155,7 +155,7 @@ TEST_F(FormatRow, Row04ATornSegmentIsNoDamageOnceItsSuccessorWasRetired) {
     restart(seed);
     for (int i = 0; i < 8; ++i) {
       queue->remove(message(commit(std::string(5'000, 'x'))));
-      rest();
+      settle_down();
     }
     memory->arm(1, ForgettingDisk::Fault::power_fails);
     restart(0);
@@ -164,7 +164,7 @@ TEST_F(FormatRow, Row04ATornSegmentIsNoDamageOnceItsSuccessorWasRetired) {
 }
 
 TEST_F(FormatRow, Row05ABatchThatWasSyncedAndNotAnsweredIsThere) {
-  rest();
+  settle_down();
   Envelope envelope;
   envelope.recipients = {{"b@example.org", "", ""}};
   auto client = std::make_unique<async::Task<MessageId>>(commit_task("under way\r\n", envelope));

@@ -60,7 +60,7 @@ class FullDiskTest : public QueueFixture {
   }
 
   void demand_rest() {
-    rest();
+    settle_down();
     for (int i = 0; i < 20; ++i) {
       loop.advance(std::chrono::seconds(1));
       flush();

@@ -75,7 +75,7 @@ class GoldenTest : public QueueFixture {
     EXPECT_EQ(large.size, 70'014U);
     EXPECT_EQ(large.envelope.sender, "a@example.org");
     EXPECT_EQ(large.envelope.recipients[0].address, "large@example.org");
-    rest();
+    settle_down();
     for (const MessageId id : {ids[1], ids[3]}) demand_replies(id);
   }
 

@@ -149,7 +149,7 @@ class DamageTest : public QueueFixture {
       flush();
     }
     fill();
-    rest();
+    settle_down();
   }
 
   Start start() {

@@ -13,7 +13,8 @@ namespace {
 std::string run(disk::Disk& disk) {
   test::ManualLoop loop;
   test::QuietLog log;
-  SiteBook book(loop, disk, log);
+  async::Workers workers{loop, 1};
+  SiteBook book(loop, workers, disk, log);
   book.open();
   route::Upstream office;
   office.name = "office";

@@ -35,9 +35,9 @@ class MoverTest : public QueueOnForgettingDisk {
       end(goes);
     }
     for (int i = 0; i < 600; ++i) defer(scattered.back());
-    rest();
+    settle_down();
     for (const MessageId id : std::exchange(scattered, {})) end(id);
-    rest();
+    settle_down();
   }
   void end(MessageId id) {
     Outcome outcome;
@@ -112,7 +112,7 @@ TEST_F(MoverTest, AMessageThatIsDamagedIsHeldSetAsideAndNeverTriedAgain) {
   EXPECT_THAT(quarantined(), ElementsAre("quarantine/" + to_string(id) + "-message"));
   EXPECT_THAT(troubles, ElementsAre(HasSubstr(to_string(id))));
   queue->remove(message(id));
-  rest();
+  settle_down();
   reopen();
   EXPECT_EQ(queue->find(id), nullptr);
 }

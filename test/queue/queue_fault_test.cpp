@@ -129,14 +129,14 @@ TEST_F(QueueFaultTest, ADiskThatFailsAgainIsAnotherAlarm) {
 
 TEST_F(QueueFaultTest, FilesThatNothingDurableWasWrittenToAreUsedAgain) {
   const MessageId id = commit("1\r\n");
-  rest();
+  settle_down();
   const std::size_t files = segments().size();
   for (int i = 0; i < 20; ++i) {
     arm(1, ForgettingDisk::Fault::fails_once, EIO);  // the write; a fresh segment can be had
     EXPECT_EQ(refusal(), QueueError::Kind::failed);
   }
   queue->retry(message(id));
-  rest();
+  settle_down();
   EXPECT_LE(segments().size(), files + 2);
   reopen();
   EXPECT_EQ(recovery.messages, 1U);
@@ -148,7 +148,7 @@ TEST_F(QueueFaultTest, ManyCommitsShareOneSync) {
   envelope.recipients = {{"b@example.org", "", ""}};
   std::vector<async::Task<MessageId>> clients;
   for (int i = 0; i < 200; ++i) clients.push_back(commit_task("x\r\n", envelope));
-  rest();
+  settle_down();
   const std::size_t before = memory.calls();
   for (async::Task<MessageId>& client : clients) client.start();
   for (async::Task<MessageId>& client : clients) loop.run_until([&] { return client.done(); });

@@ -96,14 +96,23 @@ class QueueFixture : public testing::Test {
 
   void flush() { run_task(queue->flush(), &loop); }
 
-  // Until the queue has nothing left to do for itself.
-  void rest() {
-    for (int i = 0; i < 8; ++i) flush();
+  // Until nothing is left to do at the present time, here or on another thread. Each round costs the calls of
+  // the keeper and of the workers, who were asked last; one that cost more may have begun something.
+  void settle_down() {
+    constexpr std::uint64_t least = 2;
+    for (unsigned round = 0; round < 100'000; ++round) {
+      loop.run();
+      const std::uint64_t before = loop.calls();
+      flush();
+      run_task(workers.run([] {}), &loop);
+      if (loop.calls() - before <= least) return;
+    }
+    throw std::runtime_error("the queue is busy for ever");
   }
 
   TemporaryDirectory directory;
   ManualLoop loop;
-  async::Workers workers{loop, 2};
+  async::Workers workers{loop, 1};  // for settle_down(): what is handed to it later ends later
   queue::Options options;
   std::vector<std::string> troubles;
   std::unique_ptr<disk::PosixDisk> disk;

@@ -24,7 +24,7 @@ class QueueOnForgettingDisk : public test::QueueFixture {
 
   // A call of the disk that is counted from here is not one of the queue's upkeep.
   void arm(std::size_t call, ForgettingDisk::Fault fault, int error) {
-    rest();
+    settle_down();
     memory.arm(call, fault, error);
   }
 

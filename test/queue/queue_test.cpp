@@ -407,7 +407,7 @@ TEST_F(QueueTest, FilesOfOthersInTheJournalAreReportedAndLeftAlone) {
 
 TEST_F(QueueTest, SpaceOfDeliveredMessagesComesBack) {
   for (int i = 0; i < 300; ++i) settle(commit(std::string(50'000, 'x')), {delivered});
-  rest();
+  settle_down();
   EXPECT_LE(disk_use(), 16 * options.segment_size.count);
 }
 
@@ -421,7 +421,7 @@ TEST_F(QueueTest, AFewOldMessagesDoNotHoldTheSpaceOfManyDeliveredOnes) {
   }
   queue->hold(message(kept[1]));
   settle(kept[2], {delivered, failed});
-  rest();
+  settle_down();
   EXPECT_LE(disk_use(), 16 * options.segment_size.count);
   reopen();
   ASSERT_EQ(recovery.messages, kept.size());
@@ -437,7 +437,7 @@ TEST_F(QueueTest, AFewOldMessagesDoNotHoldTheSpaceOfManyDeliveredOnes) {
 TEST_F(QueueTest, AHundredStartsLeaveAsManyFilesAsOne) {
   const MessageId id = commit("kept\r\n");
   reopen();
-  rest();
+  settle_down();
   reopen();
   const std::size_t segments = recovery.segments;
   const std::size_t messages = files("journal").size(), states = files("state").size();
@@ -446,7 +446,7 @@ TEST_F(QueueTest, AHundredStartsLeaveAsManyFilesAsOne) {
     EXPECT_LE(recovery.segments, segments + 1);  // a file of the state log is full, now and then
     EXPECT_EQ(recovery.messages, static_cast<std::size_t>(i + 1));
     commit("another\r\n");
-    rest();
+    settle_down();
   }
   reopen();
   EXPECT_LE(recovery.segments, segments + 1);

@@ -104,7 +104,7 @@ TEST_F(ReplayTest, AMissingSegmentIsReportedAndItsMessagesAreNamed) {
   settle(ids[0], {pending});
   // Until every message has a summary.
   for (int i = 0; i < 800; ++i) settle(ids[5], {pending});
-  rest();
+  settle_down();
   const std::string segment = "journal/0000000000000001.journal";
   queue.reset();
   memory.remove(segment);
@@ -190,12 +190,12 @@ TEST_F(ReplayTest, ARecordOfALaterVersionOutlivesTheFileThatItStoodIn) {
   reopen();
   queue->remove(message(gone));
   for (int i = 0; i < 2'000; ++i) settle(id, {pending});
-  rest();
+  settle_down();
   ASSERT_NE(header_of(file)->sequence, before) << "the file was not used again";
   for (int start = 0; start < 4; ++start) {
     reopen();
     for (int i = 0; i < 100; ++i) settle(id, {pending});
-    rest();
+    settle_down();
   }
   std::vector<MessageId> found;
   for_each_state_record([&found](const Record& record, const std::string&, std::size_t) {
@@ -269,7 +269,7 @@ TEST_F(ReplayTest, ALostCheckpointLosesNothingAndBringsNothingBack) {
       living.push_back(commit(std::string(random() % 500, 'x')));
       if (random() % 2 == 0) settle(living[random() % living.size()], {pending});
     }
-    rest();
+    settle_down();
     for (const std::size_t left = 15 + random() % living.size() / 2; living.size() > left;) {
       pass_time();
       const auto one = living.begin() + static_cast<std::ptrdiff_t>(random() % living.size());
@@ -278,7 +278,7 @@ TEST_F(ReplayTest, ALostCheckpointLosesNothingAndBringsNothingBack) {
       gone.push_back(*one);
       living.erase(one);
     }
-    rest();
+    settle_down();
     for (int i = 0; i < 2; ++i) settle(living[0], {pending});  // which prove that all was durable
     std::string path;
     std::size_t offset = 0;

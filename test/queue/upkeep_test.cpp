@@ -24,7 +24,7 @@ class UpkeepTest : public QueueOnForgettingDisk {
   void pass(std::chrono::seconds time) {
     for (; time > 0s; time -= 1s) {
       loop.advance(1s);
-      rest();
+      settle_down();
     }
   }
 
@@ -41,11 +41,11 @@ TEST_F(UpkeepTest, AMessageThatWaitsIsSummarisedOnceWhileItsLogHasRoom) {
   renew();
   const MessageId id = take(1, 100).front();
   take(400, 1'000);  // some checkpoints: one for each four files
-  rest();
+  settle_down();
   const Position summary = static_cast<Entry&>(message(id)).last;
   ASSERT_NE(summary.segment, 0U);
   take(1'000, 1'000);
-  rest();
+  settle_down();
   EXPECT_EQ(static_cast<Entry&>(message(id)).last, summary);
 }
 
@@ -60,7 +60,7 @@ TEST_F(UpkeepTest, TheRoomThatManyNeededIsGivenBackWhenFewAreLeft) {
     outcome.next_attempt = loop.wall_now() + 24h;
     queue->settle(message(id), outcome);
   }
-  rest();
+  settle_down();
   pass(10s);
   EXPECT_GT(octets_of_state(), 2 * few);
   for (const MessageId id : all)
@@ -78,9 +78,9 @@ TEST_F(UpkeepTest, LargeSummariesAfterManySmallOnesComeToRest) {
   renew();
   for (int round = 0; round < 10; ++round) {
     const std::vector<MessageId> all = take(600, 1'000);
-    rest();
+    settle_down();
     for (const MessageId id : all) queue->remove(message(id));
-    rest();
+    settle_down();
   }
   const std::vector<std::string> recipients(20, "b@example.org");
   for (int i = 0; i < 60; ++i) {
@@ -93,7 +93,7 @@ TEST_F(UpkeepTest, LargeSummariesAfterManySmallOnesComeToRest) {
     flush();
   }
   const std::uint64_t before = header_of(newest("state"))->sequence;
-  for (int i = 0; i < 300; ++i) rest();
+  for (int i = 0; i < 300; ++i) settle_down();
   EXPECT_LT(header_of(newest("state"))->sequence - before, 60U);
 }
 
@@ -111,12 +111,12 @@ TEST_F(UpkeepTest, RecordsThatAreCarriedAlongComeToRest) {
     record[40] = number;
     append(newest("state"), record);
     reopen();
-    rest();
+    settle_down();
   }
   for (int i = 0; i < 300; ++i) settle(id, {RecipientState::pending});
-  for (int i = 0; i < 20; ++i) rest();
+  for (int i = 0; i < 20; ++i) settle_down();
   const std::uint64_t before = header_of(newest("state"))->sequence;
-  for (int i = 0; i < 50; ++i) rest();
+  for (int i = 0; i < 50; ++i) settle_down();
   EXPECT_LE(header_of(newest("state"))->sequence, before);
 }
 

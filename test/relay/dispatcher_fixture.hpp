@@ -114,14 +114,16 @@ class DispatcherFixture : public QueueFixture {
     loop.run_until([&] { return attempts.size() >= count; });
     settle_down();
   }
-  // Until nothing more happens at the present time.
-  void settle_down() {
-    do flush();
-    while (loop.run());
-  }
   void advance(Duration by) {
     loop.advance(by);
     settle_down();
+  }
+  // Connections that have something to do.
+  std::size_t busy() const {
+    std::size_t count = 0;
+    dispatcher->lanes().for_each(
+        [&count](const LaneEntry& entry) { count += entry.connections() - entry.idle_connections(); });
+    return count;
   }
   // The text of what did not fit a script.
   std::string complaints() const {

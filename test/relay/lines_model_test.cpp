@@ -138,21 +138,8 @@ class LinesModelTest : public test::DispatcherFixture {
   }
   void settle() {
     loop.run();
-    if (queue->totals().ready > 0) settle_down();
-    // Time stands still while a password is read, or it is written that a site is tried.
-    while ((tries_ahead() && loop.wait_for_post(20ms)) ||
-           (accounts > 0 && world.logging_in > 0 && loop.wait_for_post(2ms))) {
-      loop.run();
-      if (queue->totals().ready > 0) settle_down();
-    }
+    if (busy() > 0 || queue->totals().ready > 0) settle_down();
     check();
-  }
-  bool tries_ahead() const {
-    bool tries = false;
-    dispatcher->lanes().for_each([&](const LaneEntry& lane) {
-      tries |= lane.connections() > 0 && lane.site.ahead.state(loop.now()) == send::Ahead::State::trying;
-    });
-    return tries;
   }
   void check() {
     for (const auto& [port, site] : world.sites) ASSERT_LT(site.dials, 100000U);

@@ -53,7 +53,6 @@ struct World {
   std::map<std::uint16_t, Site> sites;
   std::map<std::string, int> taken;  // "body rcpt"
   std::vector<std::string> takings;
-  int logging_in = 0;              // clients that may be reading their password, on a thread of its own
   std::set<std::string> accounts;  // AUTH lines that were heard
   std::set<std::string> locked;    // of these, that are refused
   bool slow = true;
@@ -76,10 +75,7 @@ class FakeServer final : public async::Stream {
     }
     say("220 x\r\n");
   }
-  ~FakeServer() override {
-    --site_.connections;
-    await_login(false);
-  }
+  ~FakeServer() override { --site_.connections; }
 
   Task<std::size_t> read_some(std::span<char> buffer, Deadline deadline) override {
     for (;;) {
@@ -89,7 +85,6 @@ class FakeServer final : public async::Stream {
         const std::size_t count = std::min(buffer.size(), out_.size());
         std::copy_n(out_.begin(), count, buffer.begin());
         out_.erase(0, count);
-        if (std::exchange(hello_, false)) await_login(true);
         co_return count;
       }
       if (out_.empty() && ends_) co_return 0;
@@ -107,7 +102,6 @@ class FakeServer final : public async::Stream {
   }
   Task<void> write(std::string_view bytes, Deadline) override {
     if (closed_) throw IoError(IoFault::cancelled, "closed");
-    await_login(false);
     in_ += bytes;
     hear();
     wake();
@@ -124,15 +118,10 @@ class FakeServer final : public async::Stream {
   }
   void close() override {
     closed_ = true;
-    await_login(false);
     wake();
   }
 
  private:
-  void await_login(bool begins) {
-    if (begins != awaits_login_) world_.logging_in += begins ? 1 : -1;
-    awaits_login_ = begins;
-  }
   void wake() {
     if (reading_)
       reading_->at(
@@ -172,8 +161,7 @@ class FakeServer final : public async::Stream {
       }
       return say("250 2.0.0 Ok\r\n");
     }
-    hello_ = line.starts_with("EHLO");
-    if (hello_) return say("250-x\r\n250-AUTH PLAIN\r\n250 PIPELINING\r\n");
+    if (line.starts_with("EHLO")) return say("250-x\r\n250-AUTH PLAIN\r\n250 PIPELINING\r\n");
     if (line.starts_with("AUTH")) {
       if (mode_ == Mode::auth_535 || world_.locked.contains(line)) return say("535 5.7.8 wrong\r\n");
       if (mode_ == Mode::auth_421) {
@@ -229,8 +217,7 @@ class FakeServer final : public async::Stream {
   std::string out_, in_, body_;
   SteadyTime ready_{};
   std::vector<std::string> recipients_;
-  bool ends_ = false, closed_ = false, interrupted_ = false, in_data_ = false, mail_ = false, hello_ = false,
-       awaits_login_ = false;
+  bool ends_ = false, closed_ = false, interrupted_ = false, in_data_ = false, mail_ = false;
   async::TlsFacts facts_;
   std::string peer_ = "127.0.0.1";
 };

@@ -50,12 +50,6 @@ class SendingFixture : public DispatcherFixture {
     for (const FakeUpstream::Taken& message : server.taken) ++counts[message.account];
     return counts;
   }
-  std::size_t busy() const {
-    std::size_t count = 0;
-    dispatcher->lanes().for_each(
-        [&count](const LaneEntry& entry) { count += entry.connections() - entry.idle_connections(); });
-    return count;
-  }
   // Until no connection has anything to do at the present time.
   void run_until_quiet() {
     do {

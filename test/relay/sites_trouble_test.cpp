@@ -89,7 +89,7 @@ TEST_F(SitesTroubleTest, AKnockOfALaneAtTheFirstPortGoesOnToTheNext) {
   server.down = true;
   for (int i = 0; i < 40 && ports.size() < 2; ++i) {  // its own pause is over, the site was well
     loop.advance(std::max<Duration>(loop.next_timer() - loop.now(), 0ms));
-    for (int turns = 0; turns < 20 || loop.run(); ++turns) flush();
+    settle_down();
   }
   EXPECT_LE(ports.size(), 4U) << "dials at one moment";
   server.down = false;

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -48,6 +49,7 @@ class ManualLoop final : public async::Loop {
       }
       if (!next) return any;
       any = true;
+      ++calls_;
       const auto begun = std::chrono::steady_clock::now();
       next();
       if (after_each) after_each(std::chrono::steady_clock::now() - begun);
@@ -84,6 +86,9 @@ class ManualLoop final : public async::Loop {
   // Told after each callback how long it really took.
   std::function<void(Duration)> after_each;
 
+  // Callbacks that have run.
+  std::uint64_t calls() const { return calls_; }
+
   bool has_timers() const { return !timers_.empty(); }
   SteadyTime next_timer() const { return timers_.begin()->first.first; }
 
@@ -109,6 +114,7 @@ class ManualLoop final : public async::Loop {
   Duration rest_{};  // that the wall clock is behind
   std::map<std::pair<SteadyTime, TimerId>, Callback> timers_;
   TimerId last_id_ = 0;
+  std::uint64_t calls_ = 0;
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<Callback> posted_;
