@@ -202,8 +202,6 @@ TEST_F(SiteBookTest, AllThatIsKeptDuringAWriteIsOneMoreWrite) {
     waiting.push_back(book->keep(*site));
     waiting.back().start();
   }
-  loop.run_until([&] { return waiting[0].done(); });
-  EXPECT_FALSE(waiting[1].done());
   loop.run_until([&] { return std::ranges::all_of(waiting, [](const auto& task) { return task.done(); }); });
   EXPECT_EQ(disk.calls() - before, 3 * write);
   crash();
