@@ -1,28 +1,15 @@
-// The next message's commands behind the final dot: every reply of the group, and what becomes of both
-// messages.
+// Ahead: how a site earns commands behind the final dot, and loses them.
 #include "send/ahead.hpp"
 
-#include <fmt/format.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "send/client_fixture.hpp"
-#include "support/transcript.hpp"
 
 namespace relayd::send {
 namespace {
 
-using test::ClientRun;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Not;
-
-// --- what a site has earned ---
-
 using namespace std::chrono_literals;
 using State = Ahead::State;
 
-class AheadAtASite : public testing::Test {
+class AheadTest : public testing::Test {
  protected:
   bool tries() { return ahead.may(&first, now) && ahead.rides(&first, now); }
 
@@ -31,7 +18,7 @@ class AheadAtASite : public testing::Test {
   int first = 0, second = 0;  // connections
 };
 
-TEST_F(AheadAtASite, OneTriesThenAllMay) {
+TEST_F(AheadTest, OneTriesThenAllMay) {
   EXPECT_TRUE(tries());
   EXPECT_FALSE(ahead.may(&second, now));
   ahead.worked(&first, now);
@@ -39,7 +26,7 @@ TEST_F(AheadAtASite, OneTriesThenAllMay) {
   EXPECT_FALSE(ahead.rides(&second, now));
 }
 
-TEST_F(AheadAtASite, WhatWasEarnedIsTriedAgainByOneAfterAnHourWithoutUse) {
+TEST_F(AheadTest, WhatWasEarnedIsTriedAgainByOneAfterAnHourWithoutUse) {
   tries();
   ahead.worked(&first, now);
   for (int hour = 0; hour < 5; ++hour) {
@@ -52,7 +39,7 @@ TEST_F(AheadAtASite, WhatWasEarnedIsTriedAgainByOneAfterAnHourWithoutUse) {
   EXPECT_FALSE(ahead.may(&second, now));
 }
 
-TEST_F(AheadAtASite, EachLossInARowIsHeldAgainstItForLonger) {
+TEST_F(AheadTest, EachLossInARowIsHeldAgainstItForLonger) {
   for (const Duration holds : {Duration(1h), Duration(24h), Duration(168h), Duration(168h)}) {
     EXPECT_TRUE(tries());
     ahead.lost(now);
@@ -68,7 +55,7 @@ TEST_F(AheadAtASite, EachLossInARowIsHeldAgainstItForLonger) {
   EXPECT_FALSE(ahead.is_lost(now + 1h));
 }
 
-TEST_F(AheadAtASite, ATryThatAnotherProcessDidNotSeeTheEndOfIsLost) {
+TEST_F(AheadTest, ATryThatAnotherProcessDidNotSeeTheEndOfIsLost) {
   tries();
   Ahead next;
   next.restore(ahead.record());
@@ -76,7 +63,7 @@ TEST_F(AheadAtASite, ATryThatAnotherProcessDidNotSeeTheEndOfIsLost) {
   EXPECT_TRUE(next.take_changed());
 }
 
-TEST_F(AheadAtASite, NothingAtRiskIsNothingToBeKept) {
+TEST_F(AheadTest, NothingAtRiskIsNothingToBeKept) {
   ahead.may(&first, now);
   EXPECT_EQ(ahead.record().state, State::untried);
   ahead.not_tried(&first);
@@ -88,7 +75,7 @@ TEST_F(AheadAtASite, NothingAtRiskIsNothingToBeKept) {
   EXPECT_EQ(ahead.record().state, State::untried);
 }
 
-TEST_F(AheadAtASite, WhatItEarnedIsNewsNowAndThenOnly) {
+TEST_F(AheadTest, WhatItEarnedIsNewsNowAndThenOnly) {
   tries();
   ahead.worked(&first, now);
   EXPECT_TRUE(ahead.take_changed());
@@ -98,297 +85,31 @@ TEST_F(AheadAtASite, WhatItEarnedIsNewsNowAndThenOnly) {
   EXPECT_TRUE(ahead.take_changed());
 }
 
-// --- on the wire ---
-
-// What the server says to the final dot of the first message, to MAIL, RCPT and DATA of the second.
-using Group = std::vector<std::string>;
-const Group all_well = {"250 Ok A", "250 Ok", "250 Ok", "354 Go"};
-
-constexpr const char* begin = R"(
-  S: 220 x
-  C: EHLO relay.example.com
-  S: 250-x
-  S: 250 PIPELINING
-  C: MAIL FROM:<ann@example.com>
-  C: RCPT TO:<bob@example.org>
-  C: DATA
-  S: 250 Ok
-  S: 250 Ok
-  S: 354 Go
-  C: first
-  C: .
-  C: MAIL FROM:<dan@example.com>
-  C: RCPT TO:<eve@example.org>
-  C: DATA
-)";
-constexpr const char* rest = "C: second\n C: .\n S: 250 Ok B\n C: QUIT\n S: 221 Bye\n";
-
-std::string said(const Group& group) {
-  std::string lines;
-  for (const std::string& reply : group)
-    lines += (reply == "CLOSE" || reply == "RESET" ? reply : "S: " + reply) + "\n";
-  return lines;
+TEST_F(AheadTest, ATrialWithNothingToTryIsLeftToAnother) {
+  EXPECT_TRUE(ahead.may(&first, now));
+  ahead.not_tried(&second);
+  EXPECT_FALSE(ahead.may(&second, now));
+  ahead.not_tried(&first);
+  EXPECT_TRUE(ahead.may(&second, now));
 }
 
-std::unique_ptr<ClientRun> run(const std::string& script) {
-  auto client = std::make_unique<ClientRun>(test::make_script(test::Side::server, script));
-  client->ahead = true;
-  client->add_mail(test::make_envelope("ann@example.com", {"bob@example.org"}), "first\r\n");
-  client->add_mail(test::make_envelope("dan@example.com", {"eve@example.org"}), "second\r\n");
-  client->run();
-  return client;
+TEST_F(AheadTest, APoliteEndAtTheTrialIsALoss) {
+  tries();
+  EXPECT_TRUE(ahead.closed(&first, now));
+  EXPECT_TRUE(ahead.is_lost(now));
 }
 
-Group with(std::size_t position, const std::string& reply) {
-  Group group = all_well;
-  group[position] = reply;
-  return group;
-}
-
-constexpr const char* out_of_step = "bob@example.org: final_dot malformed";
-constexpr const char* taken = "bob@example.org: final_dot 250 Ok A";
-
-TEST(Ahead, TheNextEnvelopeLeavesWithTheDot) {
-  const auto client = run(begin + said(all_well) + rest);
-  EXPECT_EQ(client->peer.complaint(), "");
-  EXPECT_TRUE(client->peer.finished());
-  EXPECT_THAT(client->events, ElementsAre(taken, "eve@example.org: final_dot 250 Ok B"));
-  EXPECT_THAT(client->peer.writes(),
-              testing::Contains(
-                  "first\r\n.\r\nMAIL FROM:<dan@example.com>\r\nRCPT TO:<eve@example.org>\r\nDATA\r\n"));
-}
-
-TEST(Ahead, TheDotWaitsUntilItsMessageIsInDoubtOnDisk) {
-  const auto client = run(begin + said(all_well) + rest);
-  EXPECT_THAT(*client->sent.at(0).writes_at_mark, testing::Lt(client->sent.at(0).writes_at_end));
-  EXPECT_THAT(client->peer.writes().at(*client->sent.at(0).writes_at_mark), HasSubstr("first"));
-}
-
-// --- a refusal at each position concerns its own message alone ---
-
-TEST(Ahead, ARefusedContentLeavesTheNextMessageAlone) {
-  for (const char* reply : {"451 Later", "554 Never", "552 Full"}) {
-    const auto client = run(begin + said(with(0, reply)) + rest);
-    EXPECT_THAT(client->events, ElementsAre(std::string("bob@example.org: final_dot ") + reply,
-                                            "eve@example.org: final_dot 250 Ok B"));
-  }
-}
-
-TEST(Ahead, ARefusedSenderIsTheNextMessages) {
-  for (const char* reply : {"451 Later", "550 Never"}) {
-    const auto client = run(begin + said({"250 Ok A", reply, "503 No", "503 No"}) + "C: QUIT\n S: 221 Bye");
-    EXPECT_EQ(client->peer.complaint(), "");
-    EXPECT_THAT(client->events, ElementsAre(taken, std::string("eve@example.org: mail ") + reply));
-    EXPECT_FALSE(client->sent[0].report.out_of_step);
-  }
-}
-
-TEST(Ahead, ARefusedRecipientIsTheNextMessages) {
-  for (const char* reply : {"451 Later", "550 Never"}) {
-    const auto client = run(begin + said({"250 Ok A", "250 Ok", reply, "503 No"}) + "C: QUIT\n S: 221 Bye");
-    EXPECT_THAT(client->events, ElementsAre(taken, std::string("eve@example.org: rcpt ") + reply));
-  }
-}
-
-TEST(Ahead, ContentThatNobodyTakesIsEmpty) {
-  const auto client = run(begin + said({"250 Ok A", "250 Ok", "550 Never", "354 Go"}) +
-                          "C: .\n S: 554 None\n C: QUIT\n S: 221 Bye");
-  EXPECT_EQ(client->peer.complaint(), "");
-  EXPECT_THAT(client->events, ElementsAre(taken, "eve@example.org: rcpt 550 Never"));
-}
-
-TEST(Ahead, RefusedDataIsTheNextMessages) {
-  for (const char* reply : {"451 Later", "554 Never"}) {
-    const auto client = run(begin + said(with(3, reply)) + "C: QUIT\n S: 221 Bye");
-    EXPECT_THAT(client->events, ElementsAre(taken, std::string("eve@example.org: data ") + reply));
-  }
-}
-
-// --- the end of the connection at each position: the next message was not tried ---
-
-TEST(Ahead, NothingOfTheNextMessageIsTriedWhenTheConnectionEnds) {
-  for (const char* end : {"CLOSE", "RESET", "421 Stopping"}) {
-    for (std::size_t position = 1; position < all_well.size(); ++position) {
-      SCOPED_TRACE(fmt::format("{} at {}", end, position));
-      Group group(all_well.begin(), all_well.begin() + static_cast<std::ptrdiff_t>(position));
-      group.emplace_back(end);
-      const auto client = run(begin + said(group));
-      EXPECT_THAT(client->events, ElementsAre(taken));
-      EXPECT_FALSE(client->transport->usable());
-      EXPECT_EQ(client->sent[0].report.out_of_step, !std::string_view(end).starts_with("421"));
-      EXPECT_THAT(client->peer.written(), Not(HasSubstr("second")));
-    }
-  }
-}
-
-// The login may be gone (530): another connection has one.
-TEST(Ahead, NothingOfTheNextMessageIsTriedWhereALoginIsWanted) {
-  for (const Group& group : {Group{"250 Ok A", "530 5.7.0 Log in", "503 No", "503 No"},
-                             Group{"250 Ok A", "250 Ok", "530 5.7.0 Log in", "503 No"}}) {
-    const auto client = run(begin + said(group) + "C: QUIT\n S: 221 Bye\n");
-    EXPECT_EQ(client->peer.complaint(), "");
-    EXPECT_TRUE(client->peer.finished());
-    ASSERT_EQ(client->sent.size(), 2u);
-    EXPECT_THAT(client->sent[0].events, ElementsAre(taken));
-    EXPECT_TRUE(client->sent[1].report.untried);
-    EXPECT_FALSE(client->transport->usable());
-  }
-}
-
-TEST(Ahead, ALoginThatIsWantedOfTheFirstMessageIsItsOutcome) {
-  ClientRun client(test::make_script(test::Side::server, R"(
-    S: 220 x
-    C: EHLO relay.example.com
-    S: 250-x
-    S: 250 PIPELINING
-    C: MAIL FROM:<ann@example.com>
-    C: RCPT TO:<bob@example.org>
-    C: DATA
-    S: 530 5.7.0 Log in
-    S: 503 No
-    S: 503 No
-    C: QUIT
-    S: 221 Bye
-  )"));
-  client.add_mail(test::make_envelope("ann@example.com", {"bob@example.org"}), "first\r\n");
-  client.run();
-  EXPECT_EQ(client.peer.complaint(), "");
-  EXPECT_THAT(client.events, ElementsAre("bob@example.org: mail 530 5.7.0 Log in"));
-  EXPECT_FALSE(client.sent[0].report.untried);
-  EXPECT_FALSE(client.transport->usable());
-}
-
-TEST(Ahead, AnUnansweredDotIsInDoubtAsEver) {
-  for (const char* end : {"CLOSE", "RESET"}) {
-    const auto client = run(begin + said({end}));
-    EXPECT_THAT(client->events, ElementsAre("bob@example.org: final_dot broken"));
-    EXPECT_TRUE(client->sent[0].report.out_of_step);
-    EXPECT_FALSE(client->transport->usable());
-  }
-}
-
-TEST(Ahead, AServerThatLeavesAtTheDotHasItsWordReported) {
-  const auto client = run(begin + said({"421 Stopping", "CLOSE"}));
-  EXPECT_THAT(client->events, ElementsAre("bob@example.org: final_dot 421 Stopping"));
-  EXPECT_FALSE(client->transport->usable());
-}
-
-// --- replies that cannot be the answers to these commands ---
-
-TEST(Ahead, RepliesOutOfStepLeaveNothingTakenForDelivered) {
-  const std::vector<Group> groups = {
-      with(0, "354 Go"),                                       // for a final dot
-      with(1, "354 Go"),                                       // for MAIL
-      with(2, "354 Go"),                                       // for RCPT
-      with(3, "250 Ok"),                                       // for DATA
-      {"250 Ok", "250 Ok", "354 Go"},                          // the dot had no reply
-      {"250 Ok A", "250 Ok", "354 Go"},                        // or MAIL, or RCPT
-      {"250 Ok A", "250 Ok A", "250 Ok", "250 Ok", "354 Go"},  // the dot had two
-      {"554 Never", "250 Ok", "354 Go"},                       // MAIL had none, after a refusal
-      {"250 Ok A", "550 Never", "250 Ok", "354 Go"},           // a recipient without a sender
-      {"250 Ok A", "550 Never", "503 No", "354 Go"},           // content without a sender
-      {"250 Ok A", "what?", "250 Ok", "354 Go"},               // no reply at all
-  };
-  for (const Group& group : groups) {
-    SCOPED_TRACE(fmt::format("{}", fmt::join(group, " | ")));
-    const auto client = run(begin + said(group));
-    EXPECT_THAT(client->events, ElementsAre(out_of_step));
-    EXPECT_TRUE(client->sent[0].report.out_of_step);
-    EXPECT_FALSE(client->transport->usable());
-    EXPECT_THAT(client->peer.written(), Not(HasSubstr("second")));
-  }
-}
-
-TEST(Ahead, AServerThatWantsNoCommandsYetRefusesNoMessage) {
-  const std::vector<Group> groups = {
-      {"250 Ok A", "503 5.5.1 Bad sequence", "503 No", "503 No"},
-      {"250 Ok A", "554 SMTP synchronization error", "503 No", "503 No"},
-      {"250 Ok A", "550 Improper use of pipelining", "503 No", "503 No"},
-      {"250 Ok A", "250 Ok", "503 Use MAIL before RCPT", "503 MAIL required first"},  // Haraka before 2.8
-      {"250 Ok A", "500 What?", "503 Use MAIL first", "503 No"},  // its buffer ended amid MAIL
-      {"250 Ok A", "250 Ok", "250 Ok", "503 5.5.0 Improper use of SMTP command pipelining"},
-  };
-  for (const Group& group : groups) {
-    SCOPED_TRACE(fmt::format("{}", fmt::join(group, " | ")));
-    const auto client = run(begin + said(group));
-    EXPECT_THAT(client->events, ElementsAre(taken));
-    EXPECT_TRUE(client->sent[0].report.out_of_step);
-    EXPECT_FALSE(client->transport->usable());
-  }
-}
-
-TEST(Ahead, AServerThatThrowsAwayWhatCameEarlyIsNotWaitedForLong) {
-  const auto client = run(begin + said({"250 Ok A"}) + "PAUSE 61s");
-  EXPECT_THAT(client->events, ElementsAre(taken));
-  EXPECT_TRUE(client->sent[0].report.out_of_step);
-  EXPECT_FALSE(client->transport->usable());
-}
-
-// What it takes there would be taken too late, with the next message sent again meanwhile.
-TEST(Ahead, AServerThatAnswersWhatCameEarlyLateIsNotWaitedForEither) {
-  for (std::size_t answered = 1; answered < all_well.size(); ++answered) {
-    Group group(all_well.begin(), all_well.begin() + static_cast<std::ptrdiff_t>(answered));
-    const auto client =
-        run(begin + said(group) + "PAUSE 6s\n" + said({all_well.begin() + answered, all_well.end()}));
-    EXPECT_THAT(client->events, ElementsAre(taken));
-    EXPECT_TRUE(client->sent[0].report.out_of_step);
-    EXPECT_THAT(client->peer.written(), Not(HasSubstr("second")));
-  }
-}
-
-TEST(Ahead, RepliesThatCannotComeAreNotWaitedFor) {
-  const SteadyTime begun = test::ManualLoop().now();
-  const auto client = run(begin + said({"250 Ok A", "250 Ok", "354 Go"}) + "PAUSE 61s");
-  EXPECT_THAT(client->events, ElementsAre(out_of_step));
-  EXPECT_EQ(client->loop.now(), begun);
-}
-
-// --- when nothing may ride behind the dot ---
-
-TEST(Ahead, OneTransactionAtATimeWhereThatIsSet) {
-  const std::string lines = begin;
-  const std::string group = lines.substr(0, lines.find("  C: MAIL FROM:<dan"));
-  const std::string single = R"(
-    S: 220 x
-    C: EHLO relay.example.com
-    S: 250-x
-    S: 250 PIPELINING
-    C: MAIL FROM:<ann@example.com>
-    S: 250 Ok
-    C: RCPT TO:<bob@example.org>
-    S: 250 Ok
-    C: DATA
-    S: 354 Go
-    C: first
-    C: .
-  )";
-  for (const Pipelining setting : {Pipelining::transaction, Pipelining::off}) {
-    ClientRun client(
-        test::make_script(test::Side::server, (setting == Pipelining::off ? single : group) +
-                                                  "S: 250 Ok A\n C: MAIL FROM:<dan@example.com>\n CLOSE"));
-    client.ahead = true;
-    client.target.pipelining = setting;
-    client.add_mail(test::make_envelope("ann@example.com", {"bob@example.org"}), "first\r\n");
-    client.add_mail(test::make_envelope("dan@example.com", {"eve@example.org"}), "second\r\n");
-    client.run();
-    EXPECT_EQ(client.peer.complaint(), "");
-    EXPECT_EQ(client.events.at(0), taken);
-  }
-}
-
-TEST(Ahead, AMessageThatTheServerCannotTakeIsNotAnnounced) {
-  const std::string lines = begin;
-  const std::size_t next = lines.find("  C: MAIL FROM:<dan");
-  ClientRun client(
-      test::make_script(test::Side::server, lines.substr(0, next) + "S: 250 Ok A\n C: QUIT\n S: 221 Bye"));
-  client.ahead = true;
-  client.add_mail(test::make_envelope("ann@example.com", {"bob@example.org"}), "first\r\n");
-  mail::Envelope envelope = test::make_envelope("dan@example.com", {"eve@example.org"});
-  envelope.smtp_utf8 = true;
-  client.add_mail(std::move(envelope), "second\r\n");
-  client.run();
-  EXPECT_EQ(client.peer.complaint(), "");
-  EXPECT_THAT(client.events, ElementsAre(taken, "eve@example.org: mail no_extension"));
+// A server may close after so many messages.
+TEST_F(AheadTest, OnceEarnedThreePoliteEndsInARowAreALoss) {
+  tries();
+  ahead.worked(&first, now);
+  EXPECT_FALSE(ahead.closed(&first, now));
+  EXPECT_FALSE(ahead.closed(&second, now));
+  ahead.worked(&first, now);
+  EXPECT_FALSE(ahead.closed(&first, now));
+  EXPECT_FALSE(ahead.closed(&second, now));
+  EXPECT_TRUE(ahead.closed(&first, now));
+  EXPECT_TRUE(ahead.is_lost(now));
 }
 
 }  // namespace

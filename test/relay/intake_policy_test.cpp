@@ -1,0 +1,95 @@
+// IntakePolicy: what is taken from whom, by the present configuration.
+#include "relay/intake_policy.hpp"
+
+#include <gtest/gtest.h>
+
+#include "relay/lanes_world.hpp"
+
+namespace relayd {
+namespace {
+
+class IntakePolicyTest : public test::LanesWorld {
+ protected:
+  void SetUp() override {
+    LanesWorld::SetUp();
+    add_upstream("office", {1});
+    add_rule("@example.org", {"office"});
+    add_rule("@closed.example.org", {}).reject = "550 5.7.9 Closed";
+  }
+  // The policy by what `config` is now.
+  IntakePolicy& policy(bool opened = true) {
+    open();
+    setup.access = std::make_shared<const Access>(config->access);
+    policy_ = std::make_unique<IntakePolicy>(loop, log, *queue, *lanes, setup);
+    if (opened) policy_->open("mark");
+    return *policy_;
+  }
+  // The answer to MAIL; empty: the client may go on.
+  std::string answer(const std::string& sender, std::uint64_t size = 0, const std::string& account = "") {
+    accept::ClientFacts facts;
+    facts.account = account;
+    mail::Envelope envelope;
+    envelope.sender = envelope.routing_sender = sender;
+    const std::optional<smtp::Reply> reply = policy_->check_sender(facts, envelope, size);
+    return reply ? smtp::one_line(*reply) : std::string();
+  }
+
+ private:
+  std::unique_ptr<IntakePolicy> policy_;
+};
+
+TEST_F(IntakePolicyTest, NothingIsTakenWhileTheQueueIsRead) {
+  policy(false);
+  EXPECT_TRUE(answer("a@example.org").starts_with("451 4.3.2 Starting"));
+}
+
+TEST_F(IntakePolicyTest, ASenderNeedsARouteThatDoesNotReject) {
+  policy();
+  EXPECT_EQ(answer("a@example.org"), "");
+  EXPECT_EQ(answer("a@elsewhere.example"), "550 5.7.1 No rule says where mail from a@elsewhere.example goes");
+  EXPECT_EQ(answer("a@closed.example.org"), "550 5.7.9 Closed");
+}
+
+// It is routed by its header, which is not known yet.
+TEST_F(IntakePolicyTest, TheNullSenderMayGoOn) {
+  policy();
+  EXPECT_EQ(answer(""), "");
+}
+
+TEST_F(IntakePolicyTest, AnAccountSendsAsWhatItMay) {
+  config::Account& account = config->accounts.emplace_back();
+  account.name = "app";
+  account.may_send_as = {"app@example.org"};
+  policy();
+  EXPECT_EQ(answer("app@example.org", 0, "app"), "");
+  EXPECT_EQ(answer("ann@example.org", 0, "app"), "553 5.7.1 app may not send as ann@example.org");
+  EXPECT_EQ(answer("ann@example.org"), "");
+}
+
+TEST_F(IntakePolicyTest, AccessRejectsSendersAndRecipients) {
+  config->access.senders = {{"bad@example.org", config::AccessVerdict::reject},
+                            {"held@example.org", config::AccessVerdict::hold}};
+  config->access.recipients = {{"@nowhere.example", config::AccessVerdict::reject}};
+  IntakePolicy& taken = policy();
+  EXPECT_EQ(answer("bad@example.org"), "550 5.7.1 Mail from <bad@example.org> is not taken");
+  EXPECT_EQ(answer("held@example.org"), "");
+  EXPECT_EQ(smtp::one_line(taken.check_recipient("x@nowhere.example").value()),
+            "550 5.7.1 Mail to <x@nowhere.example> is not taken");
+  EXPECT_FALSE(taken.check_recipient("x@example.com"));
+}
+
+TEST_F(IntakePolicyTest, TheLargestMessageIsWhatSomeUpstreamTakes) {
+  config->limits.message_size = 50_MiB;
+  EXPECT_EQ(policy().size_limit().count, (50_MiB).count);
+  config->upstreams[0].limits.message_size = 10_MiB;
+  EXPECT_EQ(policy().size_limit().count, (10_MiB).count);
+  EXPECT_EQ(answer("a@example.org", (10_MiB).count), "");
+  EXPECT_TRUE(answer("a@example.org", (10_MiB).count + 1).starts_with("552 5.3.4 "));
+  add_upstream("large", {2}).limits.message_size = 20_MiB;
+  EXPECT_EQ(policy().size_limit().count, (20_MiB).count);
+  config->limits.message_size = 5_MiB;
+  EXPECT_EQ(policy().size_limit().count, (5_MiB).count);
+}
+
+}  // namespace
+}  // namespace relayd
