@@ -39,7 +39,8 @@ constexpr std::string_view followers[] = {"per", "for", "from", "in", "reached",
 constexpr std::string_view each[] = {"per", "/", "a", "an", "each", "every", "one"};
 constexpr std::string_view of_somebody[] = {
     "per recipient", "same recipient", "this recipient", "one recipient", "a recipient", "per sender",
-    "this sender",   "same sender",    "per domain",     "this domain",   "same domain"};
+    "this sender",   "same sender",    "per domain",     "this domain",   "same domain", "mailbox",
+    "destination",   "per user",       "this user",      "this address"};
 
 struct Unit {
   std::string_view name;

@@ -57,8 +57,9 @@ TEST(ToldRate, IsRead) {
 TEST(ToldRate, IsNoneWhereItIsNotTheAccounts) {
   for (const char* text :
        {"", "too fast", "limit is 10", "try again in 10 minutes", "wait a minute, limit is 10", "10 per day",
-        "10 messages per hour to this recipient", "10 per hour from this sender",
-        "10 per recipient per hour"})
+        "10 messages per hour to this recipient", "10 per hour from this sender", "10 per recipient per hour",
+        "limit for this mailbox is 10 per hour", "destination takes 10 messages per minute",
+        "10 per hour, this user has had more"})
     EXPECT_EQ(told_rate(text), std::nullopt) << text;
 }
 
