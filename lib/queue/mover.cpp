@@ -15,7 +15,7 @@ namespace {
 // disk is soon free for others. A small part of a file, too: what a piece leaves unused at the end of one
 // would be worth moving again, for ever.
 constexpr std::uint64_t piece_bytes = 128 << 10;
-constexpr std::uint64_t piece_part = 16;
+constexpr std::uint64_t pieces_per_file = 16;  // at least
 constexpr std::size_t piece_count = 500;
 
 // Room that is not worth the trouble, in files of the largest size.
@@ -44,12 +44,12 @@ std::uint64_t Mover::choose() const {
 }
 
 async::Task<void> Mover::empty(std::uint64_t sequence, bool brief, std::function<bool()> has_to_wait) {
-  const std::uint64_t most = std::min(piece_bytes, store_.ground.largest() / piece_part);
+  const std::uint64_t piece_limit = std::min(piece_bytes, store_.ground.largest() / pieces_per_file);
   std::vector<Move> all = co_await living_in(sequence);
   for (std::size_t begin = 0; begin < all.size() && !has_to_wait();) {
     std::uint64_t bytes = 0;
     std::vector<Move> piece;
-    for (; begin < all.size() && piece.size() < piece_count && bytes < most; ++begin) {
+    for (; begin < all.size() && piece.size() < piece_count && bytes < piece_limit; ++begin) {
       bytes += all[begin].length;
       piece.push_back(std::move(all[begin]));
     }

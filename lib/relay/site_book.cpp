@@ -4,6 +4,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "shared/disk/whole_file.hpp"
 
@@ -179,12 +180,13 @@ Task<void> SiteBook::keep(SiteEntry& site) {
   co_await save();
 }
 
-// One write at a time; all that is asked for meanwhile is one more.
+// One write at a time. Calls that come during a write share the next one, as the write under way may lack
+// their news.
 Task<void> SiteBook::save() {
   const std::uint64_t call = ++asked_;
   while (writing_) {
     async::Event over;
-    next_.push_back(&over);
+    waiting_.push_back(&over);
     co_await over;
   }
   if (served_ >= call) co_return;
@@ -201,7 +203,7 @@ Task<void> SiteBook::save() {
   }
   writing_ = false;
   served_ = served;
-  for (async::Event* const over : std::exchange(next_, {})) over->set();
+  for (async::Event* const over : std::exchange(waiting_, {})) over->set();
 }
 
 Task<void> SiteBook::flush() {

@@ -52,9 +52,9 @@ class SiteBook {
   std::map<std::string, std::string> lines_;  // by upstream
   bool changed_ = false;                      // since the text that was written last
   bool writing_ = false;
-  std::vector<async::Event*> next_;  // who waits for the end of that
-  std::uint64_t asked_ = 0;          // calls of save()
-  std::uint64_t served_ = 0;         // of them, by a write that began later
+  std::vector<async::Event*> waiting_;  // for the end of that write
+  std::uint64_t asked_ = 0;             // calls of save() so far
+  std::uint64_t served_ = 0;            // of these, whose news a write has had
   async::Timer timer_;
   async::Scope scope_;
 };

@@ -42,7 +42,7 @@ class Learnt {
     return holds ? std::min<std::uint64_t>(configured, found->second.most) : configured;
   }
 
-  // It was none.
+  // What was learnt of this cap was wrong: the configured one holds again.
   void forget(smtp::Cap cap) { entries_.erase(cap); }
   // What was learnt before a restart.
   void restore(smtp::Cap cap, Entry entry) { entries_[cap] = entry; }

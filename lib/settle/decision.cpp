@@ -122,7 +122,7 @@ std::optional<smtp::FoundCap> find_cap(std::span<const smtp::RecipientEvent> eve
                                        std::string_view provider, smtp::Carried carried) {
   smtp::FoundCap found;
   std::uint32_t refused = 0, taken = 0;
-  std::uint32_t first_refused = std::numeric_limits<std::uint32_t>::max(), last_taken = 0;
+  std::uint32_t first_refused = std::numeric_limits<std::uint32_t>::max(), taken_end = 0;
   bool whole = false;  // the message was refused, not single recipients
   for (const auto& [recipient, event] : events) {
     const Verdict verdict = judge(event, provider);
@@ -132,11 +132,11 @@ std::optional<smtp::FoundCap> find_cap(std::span<const smtp::RecipientEvent> eve
       found = {verdict.cap, verdict.named, true};
       whole = event.stage > Stage::rcpt;
     } else if (event.stage > Stage::rcpt) {
-      last_taken = std::max(last_taken, recipient + 1);
+      taken_end = std::max(taken_end, recipient + 1);
       ++taken;
     }
   }
-  if (refused == 0 || first_refused < last_taken) return std::nullopt;  // it takes more
+  if (refused == 0 || first_refused < taken_end) return std::nullopt;  // it takes more
   const bool counts_messages = found.cap == smtp::Cap::messages_per_connection;
   std::uint64_t before = counts_messages ? carried.messages : taken;
   if (found.cap == smtp::Cap::recipients_per_connection) before += carried.recipients;

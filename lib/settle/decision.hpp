@@ -71,7 +71,8 @@ struct Decision {
 Decision decide(std::span<const smtp::RecipientEvent> events, const Attempt& attempt);
 
 // Which cap of a transaction or a connection these events have met, and what it is: what was taken before it
-// was met, or what the reply names where nothing was. A number that what was taken belies is not believed.
+// was met, or what the reply names where nothing was. A number that what was taken belies is not believed;
+// and where a recipient was taken behind one that was refused, the number is not to blame.
 std::optional<smtp::FoundCap> find_cap(std::span<const smtp::RecipientEvent> events,
                                        std::string_view provider, smtp::Carried carried);
 

@@ -103,7 +103,7 @@ TEST_F(GoldenTest, AQueueOfThisVersionIsRead) {
   fill();
   queue.reset();
   loop.run();
-  const fs::path golden = fs::path("golden") / std::to_string(format_version);
+  const fs::path golden = fs::path(BUILD_DIR) / "golden" / std::to_string(format_version);
   fs::remove_all(golden);
   fs::create_directories(golden.parent_path());
   fs::copy(options.directory, golden, fs::copy_options::recursive);

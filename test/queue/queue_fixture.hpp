@@ -96,16 +96,17 @@ class QueueFixture : public testing::Test {
 
   void flush() { run_task(queue->flush(), &loop); }
 
-  // Until nothing is left to do at the present time, here or on another thread. Each round costs the calls of
-  // the keeper and of the workers, who were asked last; one that cost more may have begun something.
+  // Until nothing is left to do at the present time, here or on another thread. A round costs a call
+  // of the keeper and one of the workers. One that cost more has run something else, which may have begun
+  // more.
   void settle_down() {
-    constexpr std::uint64_t least = 2;
+    constexpr std::uint64_t own_calls = 2;
     for (unsigned round = 0; round < 100'000; ++round) {
       loop.run();
       const std::uint64_t before = loop.calls();
       flush();
       run_task(workers.run([] {}), &loop);
-      if (loop.calls() - before <= least) return;
+      if (loop.calls() - before <= own_calls) return;
     }
     throw std::runtime_error("the queue is busy for ever");
   }

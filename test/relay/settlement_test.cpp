@@ -38,23 +38,19 @@ class SettlementTest : public test::LanesWorld {
     parser.feed(line + "\r\n");
     return {stage, parser.take()};
   }
-  QueueDelivery take(MessageId id) {
-    queue->take(message(id).first);
-    return {
-        *queue, workers, message(id).first, read(id), {"office", 100, [this] { return loop.wall_now(); }}};
-  }
   // An attempt at the office, with an event for each recipient.
   void settle(MessageId id, const std::vector<Event>& events) {
-    const QueueDelivery delivery = take(id);
-    const queue::ShipmentId shipment = message(id).first.id();
+    queue->take(message(id));
+    const QueueDelivery delivery(*queue, workers, message(id), read(id),
+                                 {"office", true, 100, [this] { return loop.wall_now(); }});
     send::Report report;
     report.host = "office.example.net:1";
     for (const std::uint32_t recipient : delivery.recipients())
       report.recipients.push_back({recipient, events.at(report.recipients.size())});
-    settlement->settle(lane(), shipment, delivery, report);
+    settlement->settle(lane(), id, delivery, report);
     flush();
   }
-  Duration waits(MessageId id) { return message(id).due() - loop.now(); }
+  Duration waits(MessageId id) { return message(id).due - loop.now(); }
 
   std::vector<std::string> told;  // "fate recipient upstream id"
   std::optional<Lifetime> lifetime;
@@ -85,7 +81,7 @@ TEST_F(SettlementTest, WhatMovesOnIsDueAtTheNextUpstream) {
   open();
   const MessageId id = commit("text\r\n");
   settle(id, {reply(Stage::mail, "553 5.7.1 Not ours")});
-  EXPECT_EQ(message(id).first.route_step, 1);
+  EXPECT_EQ(message(id).route_step, 1);
   EXPECT_EQ(waits(id), 0s);
 }
 
@@ -99,9 +95,9 @@ TEST_F(SettlementTest, ALaneThatStopsIsPausedAndTheMessageIsNot) {
 TEST_F(SettlementTest, DoubtIsHeldWhereTheConfigurationWantsThat) {
   config->queue.in_doubt = config::Queue::InDoubt::hold;
   const MessageId id = commit("text\r\n");
-  queue->take(message(id).first);
+  queue->take(message(id));
   doubt(id, "office");
-  queue->release(message(id).first, loop.now());
+  queue->release(message(id), loop.now());
   settle(id, {Event(Stage::final_dot, smtp::Trouble::broken, "closed")});
   EXPECT_EQ(message(id).state, queue::MessageState::held);
 }
@@ -115,24 +111,26 @@ TEST_F(SettlementTest, NoWaitOutlastsTheLifetime) {
 
 TEST_F(SettlementTest, OfAMessageThatIsGoneNothingIsSaid) {
   const MessageId id = commit("text\r\n");
-  const QueueDelivery delivery = take(id);
-  const queue::ShipmentId shipment = message(id).first.id();
+  queue->take(message(id));
+  const QueueDelivery delivery(*queue, workers, message(id), read(id),
+                               {"office", true, 100, [this] { return loop.wall_now(); }});
   QueueFixture::settle(id, {RecipientState::delivered});
   send::Report report;
   report.recipients.push_back({0, reply(Stage::final_dot, "250 Ok")});
-  settlement->settle(lane(), shipment, delivery, report);
+  settlement->settle(lane(), id, delivery, report);
   EXPECT_TRUE(told.empty());
 }
 
 TEST_F(SettlementTest, WhatAServerSaysAsItLeavesIsLearnt) {
   const MessageId id = commit("text\r\n");
-  const QueueDelivery delivery = take(id);
-  const queue::ShipmentId shipment = message(id).first.id();
+  queue->take(message(id));
+  const QueueDelivery delivery(*queue, workers, message(id), read(id),
+                               {"office", true, 100, [this] { return loop.wall_now(); }});
   send::Report report;
   report.carried = {24, 30};
   report.recipients.push_back({0, reply(Stage::final_dot, "250 Ok")});
   report.farewell = reply(Stage::mail, "421 Too many messages in this session");
-  settlement->settle(lane(), shipment, delivery, report);
+  settlement->settle(lane(), id, delivery, report);
   EXPECT_EQ(lane().site.learnt.at_most(smtp::Cap::messages_per_connection, 100, loop.now()), 25U);
 }
 
