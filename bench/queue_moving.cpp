@@ -74,7 +74,7 @@ void run(const std::string& directory, std::size_t messages) {
   fill(directory, messages);
   forget_cached(directory);
   Rig rig(directory, sync_delay);
-  rig.queue->on_due([&rig](queue::Message& message) {
+  rig.queue->on_due([&rig](queue::Shipment& message) {
     rig.queue->settle(message, rig.outcome(RecipientState::delivered));
   });
   fmt::print("  {} clients    commits      p50      p99  slowest\n", clients);

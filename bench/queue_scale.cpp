@@ -140,7 +140,7 @@ void idle(Rig& rig) {
 }
 
 void accept_more(Rig& rig) {
-  rig.queue->on_due([&rig](queue::Message& message) {
+  rig.queue->on_due([&rig](queue::Shipment& message) {
     rig.queue->settle(message, rig.outcome(RecipientState::delivered));
   });
   const std::string body = example_body(body_size);
@@ -165,7 +165,7 @@ void live(const Place& place) {
 void deliver(const Place& place) {
   Rig rig(place.directory);
   std::size_t tried = 0;
-  rig.queue->on_due([&](queue::Message& message) {
+  rig.queue->on_due([&](queue::Shipment& message) {
     const bool stays = tried++ % one_stays_of == 0;
     rig.queue->settle(message, rig.outcome(stays ? RecipientState::pending : RecipientState::delivered));
   });

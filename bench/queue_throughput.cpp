@@ -138,7 +138,7 @@ Run run_commits(Rig& rig, std::size_t body_size, std::size_t count) {
 
 // Every message is delivered as soon as it is due, so that the journal goes round in the files it has.
 void deliver_at_once(Rig& rig) {
-  rig.queue->on_due([&rig](queue::Message& message) { rig.queue->settle(message, rig.outcome(delivered)); });
+  rig.queue->on_due([&rig](queue::Shipment& message) { rig.queue->settle(message, rig.outcome(delivered)); });
 }
 
 void warm_up(Rig& rig) {
@@ -151,7 +151,7 @@ void warm_up(Rig& rig) {
 class Handover {
  public:
   explicit Handover(Rig& rig) : rig_(rig) {
-    rig.queue->on_due([this](queue::Message& message) {
+    rig.queue->on_due([this](queue::Shipment& message) {
       const auto client = waiting_.find(message.id);
       if (client == waiting_.end()) return rig_.queue->settle(message, rig_.outcome(delivered));
       async::Slot<queue::Message*>& slot = *client->second;

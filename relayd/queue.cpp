@@ -15,18 +15,26 @@ namespace {
 
 using nlohmann::json;
 
+std::string due_text(const json& row) {
+  if (row.contains("in_line")) return "in line";
+  return row.contains("due_in") ? text(row, "due_in") + " s" : "-";
+}
+
+// The message itself, or its shipments where it has several.
+json shipments_of(const json& message) {
+  return message.value("shipments", json::array({message}));
+}
+
 void print_row(const json& row) {
   std::string state = text(row, "state");
   if (row.contains("in_doubt")) state += "?";  // may already have been taken
-  const std::string due = row.contains("in_line")  ? "in line"
-                          : row.contains("due_in") ? text(row, "due_in") + " s"
-                                                   : "-";
-  const std::string doubt = row.contains("doubted") ? fmt::format(", {} in doubt at {}",
-                                                                  text(row, "doubtful"), text(row, "doubted"))
-                                                    : "";
+  std::string doubt;
+  for (const json& shipment : shipments_of(row))
+    if (shipment.contains("doubted"))
+      doubt += fmt::format(", {} in doubt at {}", text(shipment, "pending"), text(shipment, "doubted"));
   fmt::print("{:<12} {:<8} {:>9} {:<20} {:>3} {:>8}  {} ({} to go{})\n", text(row, "id"), state,
-             text(row, "size"), text(row, "accepted"), text(row, "attempts"), due, text(row, "from"),
-             text(row, "pending"), doubt);
+             text(row, "size"), text(row, "accepted"), text(row, "attempts"), due_text(row),
+             text(row, "from"), text(row, "pending"), doubt);
 }
 
 void print_recipients(const json& list, const char* indent) {
@@ -41,9 +49,10 @@ void print_recipients(const json& list, const char* indent) {
 
 void print_message(const json& message) {
   fmt::print("message    {}  {}\n", text(message, "id"), text(message, "state"));
-  if (message.contains("in_doubt"))
-    fmt::print("in doubt   {} may already have taken it for those who are `doubtful`\n",
-               text(message, "doubted"));
+  for (const json& shipment : shipments_of(message))
+    if (shipment.contains("in_doubt"))
+      fmt::print("in doubt   {} may already have taken it for {} who are `doubtful`\n",
+                 text(shipment, "doubted"), text(shipment, "pending"));
   fmt::print("accepted   {} from {}{}\n", text(message, "accepted"), text(message, "client"),
              text(message, "account").empty() ? "" : " as " + text(message, "account"));
   fmt::print("sender     <{}>\n", text(message, "sender"));
@@ -54,6 +63,9 @@ void print_message(const json& message) {
     fmt::print("due        now: in line for a lane that is open\n");
   else if (message.contains("due_in"))
     fmt::print("due in     {} s\n", text(message, "due_in"));
+  for (const json& shipment : message.value("shipments", json::array()))
+    fmt::print("shipment   {} to go, {}, {} attempts, due {}\n", text(shipment, "pending"),
+               text(shipment, "state"), text(shipment, "attempts"), due_text(shipment));
   fmt::print("recipients\n");
   print_recipients(message.value("recipients", json::array()), "  ");
   if (message.contains("history")) fmt::print("history\n");

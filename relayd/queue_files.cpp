@@ -53,17 +53,19 @@ int with_queue(const Options& options, Work work) {
 
 std::string describe(const queue::InspectedMessage& inspected) {
   const queue::Message& message = inspected.message;
-  json object = {{"id", queue::to_string(message.id)},
+  json object = {{"id", queue::to_string(message.id())},
                  {"state", queue::to_string(message.state)},
                  {"sender", inspected.envelope.sender},
                  {"routing_sender", message.routing_sender},
                  {"client", inspected.envelope.client},
                  {"account", inspected.envelope.account},
                  {"accepted", watch::time_text(message.accepted)},
-                 {"attempts", message.attempts},
+                 {"attempts", message.attempts()},
                  {"size", message.size}};
   if (!inspected.problem.empty()) object["problem"] = inspected.problem;
-  if (message.in_doubt) object["doubted"] = message.doubted;
+  message.for_each_shipment([&object](const queue::Shipment& shipment) {
+    if (shipment.in_doubt()) object["doubted"] = shipment.doubted;
+  });
   for (std::size_t i = 0; i < inspected.states.size(); ++i) {
     json recipient = {{"state", queue::to_string(inspected.states[i])}};
     if (i < inspected.envelope.recipients.size()) recipient["to"] = inspected.envelope.recipients[i].address;
@@ -110,7 +112,7 @@ int queue_check(const Options& options) {
       octets += inspected.content.size();
       if (inspected.problem.empty()) return;
       ++problems;
-      fmt::print("{}: {}\n", queue::to_string(inspected.message.id), smtp::escape(inspected.problem));
+      fmt::print("{}: {}\n", queue::to_string(inspected.message.id()), smtp::escape(inspected.problem));
     });
     fmt::print("{}: {} messages, {} octets, {} in doubt; {}\n", smtp::escape(directory), found.messages,
                octets, found.in_doubt.size(), problems == 0 ? "sound" : fmt::format("{} problems", problems));
@@ -126,7 +128,7 @@ int queue_export(const Options& options) {
     for (const std::string& line : inspection.found().set_aside)
       fmt::print(stderr, "{}\n", smtp::escape(line));
     inspection.for_each([&](const queue::InspectedMessage& inspected) {
-      const std::string name = queue::to_string(inspected.message.id);
+      const std::string name = queue::to_string(inspected.message.id());
       write(folder / (name + ".eml"), inspected.content);
       write(folder / (name + ".json"), describe(inspected));
       ++count;

@@ -141,7 +141,7 @@ MessageId Queue::Implementation::next_id() {
 // --- times ---
 
 void Queue::Implementation::arm() {
-  const Entry* const next = store.index.next();
+  const Shipment* const next = store.index.next();
   if (!next) return timer_.cancel();
   if (timer_.armed() && armed_for_ <= next->due) return;
   armed_for_ = next->due;
@@ -151,7 +151,7 @@ void Queue::Implementation::arm() {
 // Nothing new is begun while what was begun waits for the disk, or room in the state log is short.
 void Queue::Implementation::hand_out() {
   for (std::size_t i = 0; i < handed_out_at_once; ++i) {
-    Entry* const next = store.index.next();
+    Shipment* const next = store.index.next();
     if (!next || next->due > loop.now()) break;
     const bool goes = next->state == MessageState::failed;  // which makes room
     if (goes ? store.facts->in_line() >= most_in_line : !may_begin()) {
@@ -159,7 +159,7 @@ void Queue::Implementation::hand_out() {
       return timer_.at(armed_for_, [this] { hand_out(); });
     }
     if (goes) {
-      remove(*next);
+      remove(entry_of(*next));
       continue;
     }
     if (!on_due) return;
@@ -169,9 +169,9 @@ void Queue::Implementation::hand_out() {
   arm();
 }
 
-void Queue::Implementation::make_ready(Entry& entry) {
-  store.index.set_timeless(entry, MessageState::ready);
-  entry.counted = false;
+void Queue::Implementation::make_ready(Shipment& shipment) {
+  store.index.set_timeless(shipment, MessageState::ready);
+  shipment.counted = shipment.whole = false;
 }
 
 bool Queue::Implementation::may_begin() const {
@@ -186,13 +186,14 @@ void Queue::Implementation::record(Entry& entry, std::string bytes) {
   store.record(entry, std::move(fact));
 }
 
-void Queue::Implementation::record_event(RecordType type, Entry& entry) {
-  record(entry, encode_event(type, entry.id, entry.last, loop.wall_now()));
+void Queue::Implementation::record_event(RecordType type, Entry& entry,
+                                         const std::vector<std::uint32_t>& recipients) {
+  record(entry, encode_event(type, entry.id(), entry.last, loop.wall_now(), recipients));
 }
 
 void Queue::Implementation::erase(Entry& entry, std::string last_record) {
   Submission fact;
-  fact.id = entry.id;
+  fact.id = entry.id();
   fact.bytes = std::move(last_record);
   fact.previous = entry.last;
   fact.releases = entry.where.segment;
@@ -203,7 +204,7 @@ void Queue::Implementation::erase(Entry& entry, std::string last_record) {
 }
 
 void Queue::Implementation::erase_doomed(Entry& entry) {
-  erase(entry, encode_event(RecordType::removed, entry.id, entry.last, loop.wall_now()));
+  erase(entry, encode_event(RecordType::removed, entry.id(), entry.last, loop.wall_now()));
 }
 
 void Queue::Implementation::remove(Entry& entry) {
@@ -213,20 +214,37 @@ void Queue::Implementation::remove(Entry& entry) {
   store.index.doom(entry);
 }
 
-void Queue::Implementation::give_back(Entry& entry, SteadyTime when) {
-  if (entry.doomed) return erase_doomed(entry);
-  if (std::exchange(entry.hold_asked, false)) return store.index.set_timeless(entry, MessageState::held);
-  store.index.set_waiting(entry, when);
+void Queue::Implementation::give_back(Shipment& shipment, SteadyTime when) {
+  if (is_doomed(shipment)) return;
+  store.index.leave_in_doubt(shipment);
+  store.index.set_waiting_or_held(shipment, when);
   arm();
 }
 
+bool Queue::Implementation::is_doomed(Shipment& shipment) {
+  Entry& entry = entry_of(shipment);
+  if (!entry.doomed) return false;
+  store.index.set_timeless(shipment, MessageState::held);
+  if (entry.state != MessageState::ready) erase_doomed(entry);
+  return true;
+}
+
 void Queue::Implementation::hold(Entry& entry) {
-  if (entry.state == MessageState::failed || entry.state == MessageState::held || entry.hold_asked) return;
+  if (!Index::may_be_held(entry)) return;
   record_event(RecordType::hold, entry);
-  if (entry.state == MessageState::ready)
-    entry.hold_asked = true;
-  else
-    store.index.set_timeless(entry, MessageState::held);
+  store.index.hold(entry);
+}
+
+void Queue::Implementation::hold(Shipment& shipment) {
+  Entry& entry = entry_of(shipment);
+  if (!entry.parting) return hold(entry);
+  if (shipment.state == MessageState::held || shipment.hold_asked) return;
+  record_event(RecordType::hold, entry, entry.recipients_of(shipment));
+  store.index.hold(shipment);
+}
+
+bool Queue::Implementation::may_part(const Entry& entry) const {
+  return Index::may_part(entry) && upkeep_->has_reserved_room();
 }
 
 // --- what was written ---

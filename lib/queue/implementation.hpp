@@ -34,32 +34,37 @@ class Queue::Implementation {
   // Sees to it that the earliest message is handed out in its time. After every change of times.
   void arm();
 
-  void make_ready(Entry& entry);
+  void make_ready(Shipment& shipment);
   bool may_begin() const;
 
   // Records what happens to a message that goes on living.
   void record(Entry& entry, std::string bytes);
-  void record_event(RecordType type, Entry& entry);
+  // `recipients`: whom a hold or a not-taken is of; empty: all of the message.
+  void record_event(RecordType type, Entry& entry, const std::vector<std::uint32_t>& recipients = {});
   // Takes a message out of the index, and all that is left of it off the disk once the record is durable.
   void erase(Entry& entry, std::string last_record);
   // The same with a `removed` record, whether or not one was written before.
   void erase_doomed(Entry& entry);
   Upkeep& upkeep() { return *upkeep_; }
   void remove(Entry& entry);
-  // A ready message is due again then, unless it was held or removed meanwhile.
-  void give_back(Entry& entry, SteadyTime when);
+  // A ready shipment is due again then, unless it was held or removed meanwhile.
+  void give_back(Shipment& shipment, SteadyTime when);
+  // True: its message was removed, and this was left for whoever had it. It is gone.
+  bool is_doomed(Shipment& shipment);
   void hold(Entry& entry);
+  void hold(Shipment& shipment);
+  bool may_part(const Entry& entry) const;
 
   // Throws QueueError and DiskError; nothing of the message is kept then.
   async::Task<MessageId> commit(Draft::State& state, Envelope envelope, bool held);
   // Throws QueueError when it cannot be had, once nothing else is to be tried.
-  // `ours`: the message is the caller's, so what cannot be read has consequences for it.
-  async::Task<Content> read(MessageId id, bool ours);
+  // `ours`: the shipment that the caller has, so that what cannot be read has consequences.
+  async::Task<Content> read(MessageId id, std::optional<ShipmentId> ours);
 
   async::Loop& loop;
   async::Workers& workers;
   const Options options;
-  std::function<void(Message&)> on_due;
+  std::function<void(Shipment&)> on_due;
   std::function<void(const std::string&)> on_trouble;
   Alarm alarm{loop, on_trouble};
   std::size_t found_in_doubt = 0;  // by load()
@@ -76,11 +81,12 @@ class Queue::Implementation {
 
   async::Task<std::string> fetch(std::shared_ptr<const Segment> segment, Position where,
                                  std::uint32_t length);
-  async::Task<Content> content_of(MessageId id, StoredMessage stored, bool ours);
-  async::Task<Content> open_large(MessageId id, std::uint64_t size, std::uint64_t expected, bool ours);
-  bool wait_for_disk(MessageId id);
+  async::Task<Content> content_of(MessageId id, StoredMessage stored, std::optional<ShipmentId> ours);
+  async::Task<Content> open_large(MessageId id, std::uint64_t size, std::uint64_t expected,
+                                  std::optional<ShipmentId> ours);
+  bool wait_for_disk(ShipmentId id);
   // Holds a message that cannot be had, keeps what is left of it, and throws.
-  async::Task<void> give_up(MessageId id, std::shared_ptr<const Segment> segment, Position where,
+  async::Task<void> give_up(ShipmentId ours, std::shared_ptr<const Segment> segment, Position where,
                             std::uint32_t length, std::string reason);
 
   std::unique_ptr<Upkeep> upkeep_;

@@ -31,7 +31,7 @@ bool is_sound(disk::File& file, std::uint64_t size, std::uint64_t expected) {
 
 }  // namespace
 
-async::Task<Content> Queue::Implementation::read(MessageId id, bool ours) {
+async::Task<Content> Queue::Implementation::read(MessageId id, std::optional<ShipmentId> ours) {
   for (;;) {
     const Entry* const entry = store.index.find(id);
     if (!entry) throw QueueError(QueueError::Kind::failed, "the message was removed meanwhile");
@@ -52,7 +52,7 @@ async::Task<Content> Queue::Implementation::read(MessageId id, bool ours) {
     } catch (const disk::DiskError& error) {
       failure = error.what();
     }
-    if (!failure.empty() && (!ours || wait_for_disk(id)))
+    if (!failure.empty() && (!ours || wait_for_disk(*ours)))
       throw QueueError(QueueError::Kind::failed, fmt::format("{} waits: {}", to_string(id), failure));
     Entry* const now = store.index.find(id);
     // Unless it moved meanwhile, and its old segment is in use for something else, it is damaged.
@@ -60,7 +60,7 @@ async::Task<Content> Queue::Implementation::read(MessageId id, bool ours) {
     if (failure.empty())
       failure = segment ? "its record is damaged" : "the segment that it stood in is missing";
     if (!ours) throw QueueError(QueueError::Kind::failed, failure);
-    co_await give_up(id, segment, where, length, failure);
+    co_await give_up(*ours, segment, where, length, failure);
   }
 }
 
@@ -74,7 +74,8 @@ async::Task<std::string> Queue::Implementation::fetch(std::shared_ptr<const Segm
   co_return bytes;
 }
 
-async::Task<Content> Queue::Implementation::content_of(MessageId id, StoredMessage stored, bool ours) {
+async::Task<Content> Queue::Implementation::content_of(MessageId id, StoredMessage stored,
+                                                       std::optional<ShipmentId> ours) {
   Content content;
   if (stored.by_reference) {
     content = co_await open_large(id, stored.size, stored.body_checksum, ours);
@@ -86,12 +87,15 @@ async::Task<Content> Queue::Implementation::content_of(MessageId id, StoredMessa
   if (!entry) throw QueueError(QueueError::Kind::failed, "the message was removed meanwhile");
   unreadable_.erase(id.value);
   content.envelope = std::move(stored.envelope);
-  content.states = entry->states.unpacked();
+  const Shipment* const shipment = ours ? store.index.find(*ours) : nullptr;
+  if (shipment) content.recipients = entry->recipients_of(*shipment);
+  if (!ours) content.states = entry->states.unpacked();
   co_return content;
 }
 
 async::Task<Content> Queue::Implementation::open_large(MessageId id, std::uint64_t size,
-                                                       std::uint64_t expected, bool ours) {
+                                                       std::uint64_t expected,
+                                                       std::optional<ShipmentId> ours) {
   Content content;
   content.size = size;
   std::string reason;
@@ -114,30 +118,28 @@ async::Task<Content> Queue::Implementation::open_large(MessageId id, std::uint64
     reason = error.what();
   }
   if (!reason.empty() && !ours) throw QueueError(QueueError::Kind::failed, reason);
-  if (!reason.empty()) co_await give_up(id, nullptr, {}, 0, std::move(reason));
+  if (!reason.empty()) co_await give_up(*ours, nullptr, {}, 0, std::move(reason));
   co_return content;
 }
 
 // True: the message waits, as what cannot be read now may well be later. It may not wait for ever, though: a
 // sector that is gone is damage.
-bool Queue::Implementation::wait_for_disk(MessageId id) {
-  Entry* const entry = store.index.find(id);
-  if (!entry || ++unreadable_[id.value] >= most_failures) return false;
-  if (entry->state == MessageState::ready) give_back(*entry, loop.now() + reading_pause);
+bool Queue::Implementation::wait_for_disk(ShipmentId id) {
+  Shipment* const shipment = store.index.find(id);
+  if (!shipment || ++unreadable_[id.message().value] >= most_failures) return false;
+  if (shipment->state == MessageState::ready) give_back(*shipment, loop.now() + reading_pause);
   return true;
 }
 
-async::Task<void> Queue::Implementation::give_up(MessageId id, std::shared_ptr<const Segment> segment,
+async::Task<void> Queue::Implementation::give_up(ShipmentId ours, std::shared_ptr<const Segment> segment,
                                                  Position where, std::uint32_t length, std::string reason) {
+  const MessageId id = ours.message();
   unreadable_.erase(id.value);
   const std::string text = fmt::format("{} is held: {}", to_string(id), reason);
-  Entry* const entry = store.index.find(id);
-  if (entry && entry->doomed) {
-    erase_doomed(*entry);
-  } else if (entry && entry->state != MessageState::held && entry->state != MessageState::failed) {
-    record_event(RecordType::hold, *entry);
-    entry->hold_asked = false;
-    store.index.set_timeless(*entry, MessageState::held);
+  Shipment* const shipment = store.index.find(ours);
+  if (shipment && !is_doomed(*shipment)) {
+    hold(entry_of(*shipment));
+    give_back(*shipment, loop.now());
   }
   alarm.say(text);
   if (segment) {

@@ -6,30 +6,18 @@
 
 namespace relayd::queue {
 
-RecipientStates::RecipientStates(std::uint32_t count) : count_(count) {
-  if (count > per_word) many_ = std::make_unique<std::uint64_t[]>((count + per_word - 1) / per_word);
+Shipment& Entry::shipment_of(std::uint32_t recipient) {
+  if (!parting || parting->of[recipient] == 0) return first;
+  const auto found = parting->others.find(parting->of[recipient]);
+  return found == parting->others.end() ? first : found->second;
 }
 
-RecipientState RecipientStates::get(std::uint32_t recipient) const {
-  return static_cast<RecipientState>(words()[recipient / per_word] >> (recipient % per_word * 2) & 3);
-}
-
-void RecipientStates::set(std::uint32_t recipient, RecipientState state) {
-  std::uint64_t& word = words()[recipient / per_word];
-  const std::uint32_t shift = recipient % per_word * 2;
-  word = (word & ~(std::uint64_t{3} << shift)) | std::uint64_t{static_cast<std::uint8_t>(state)} << shift;
-}
-
-std::uint32_t RecipientStates::count(RecipientState state) const {
-  std::uint32_t total = 0;
-  for (std::uint32_t i = 0; i < count_; ++i) total += get(i) == state;
-  return total;
-}
-
-std::vector<RecipientState> RecipientStates::unpacked() const {
-  std::vector<RecipientState> states(count_);
-  for (std::uint32_t i = 0; i < count_; ++i) states[i] = get(i);
-  return states;
+std::vector<std::uint32_t> Entry::recipients_of(const Shipment& shipment) const {
+  std::vector<std::uint32_t> recipients;
+  recipients.reserve(shipment.unsent);
+  for (std::uint32_t i = 0; i < states.size(); ++i)
+    if (states.is_unsent(i) && (!parting || parting->of[i] == shipment.id.number())) recipients.push_back(i);
+  return recipients;
 }
 
 SteadyTime due_time(WallTime when, WallTime moment, Clock clock) {
@@ -41,37 +29,41 @@ Entry& Index::add(MessageId id, const MessageFacts& facts, const Envelope& envel
                   std::uint32_t length, Clock clock) {
   if (Entry* old = find(id)) erase(*old);
   Entry& entry = entries_[id.value];
-  entry.id = id;
+  entry.first.id = {id, 0};
+  entry.first.message = &entry;
   entry.size = facts.size;
   entry.accepted = entry.lives_from = facts.accepted;
   entry.routing_sender = intern(envelope.routing_sender);
   entry.by_reference = facts.by_reference;
   entry.states = RecipientStates(static_cast<std::uint32_t>(envelope.recipients.size()));
-  entry.pending = entry.states.size();
+  entry.first.unsent = entry.states.size();
   entry.where = where;
   entry.length = length;
   state_need_ += state_need(entry.routing_sender.size(), entry.states.size());
   link(entry);
   count(entry.state, +1);
   if (facts.held)
-    set_timeless(entry, MessageState::held);
+    set_timeless(entry.first, MessageState::held);
   else
-    set_waiting(entry, clock.now);
+    set_waiting(entry.first, clock.now);
   return entry;
 }
 
 Entry& Index::add(MessageId id, const Summary& summary, Position place, Clock clock) {
   if (Entry* old = find(id)) erase(*old);
   Entry& entry = entries_[id.value];
-  entry.id = id;
+  entry.first.id = {id, 0};
+  entry.first.message = &entry;
   entry.size = summary.size;
   entry.accepted = summary.accepted;
   entry.lives_from = summary.lives_from;
   entry.routing_sender = intern(summary.routing_sender);
   entry.by_reference = summary.by_reference;
-  entry.attempts = summary.attempts;
   entry.states = RecipientStates(static_cast<std::uint32_t>(summary.states.size()));
-  for (std::uint32_t i = 0; i < summary.states.size(); ++i) entry.states.set(i, summary.states[i]);
+  for (std::uint32_t i = 0; i < summary.states.size(); ++i) {
+    entry.states.set(i, summary.states[i]);
+    entry.first.unsent += is_unsent(summary.states[i]);
+  }
   entry.where = summary.where;
   entry.length = summary.length;
   state_need_ += state_need(entry.routing_sender.size(), entry.states.size());
@@ -79,15 +71,32 @@ Entry& Index::add(MessageId id, const Summary& summary, Position place, Clock cl
   set_base(entry, place.segment);
   entry.last = place;
   count(entry.state, +1);
-  recount(entry);
-  if (entry.in_doubt) set_doubt(entry, summary.doubted, summary.doubts);
-  if (summary.state == MessageState::held)
-    set_timeless(entry, MessageState::held);
-  else if (summary.state == MessageState::failed)
+  if (summary.state == MessageState::failed) {
+    entry.first.attempts = summary.attempts;
     set_failed(entry, due_time(summary.when, summary.next, clock));
-  else
-    set_waiting(entry, due_time(summary.when, summary.next, clock));
+    return entry;
+  }
+  // Before the first is looked at it has lost the others.
+  std::vector<Shipment*> parted;
+  for (const SummaryOther& other : summary.others) {
+    const auto recipients = unsent_of(entry, other.recipients);
+    parted.push_back(other.recipients.empty() || recipients.empty() ? nullptr : &part(entry, recipients));
+  }
+  for (std::size_t i = 0; i < parted.size(); ++i)
+    if (parted[i]) set(*parted[i], summary.others[i], summary.when, clock);
+  if (entry.first.unsent > 0) set(entry.first, summary, summary.when, clock);
   return entry;
+}
+
+// What an earlier revision knew of all recipients together is parted here.
+void Index::set(Shipment& shipment, const SummaryShipment& from, WallTime when, Clock clock) {
+  shipment.attempts = from.attempts;
+  set_doubt(shipment, from.doubted, from.doubts);
+  if (Shipment* const rest = part_pending(shipment)) set_waiting(*rest, due_time(when, from.next, clock));
+  if (from.state == MessageState::held)
+    set_timeless(shipment, MessageState::held);
+  else
+    set_waiting(shipment, due_time(when, from.next, clock));
 }
 
 void Index::set_base(Entry& entry, std::uint64_t segment) {
@@ -99,6 +108,9 @@ void Index::doom(Entry& entry) {
   if (entry.base != 0) count_base(entry, false);
   entry.doomed = true;
   ++doomed_;
+  entry.for_each_shipment([this](Shipment& shipment) {
+    if (shipment.state != MessageState::ready) set_timeless(shipment, MessageState::held);
+  });
 }
 
 Entry* Index::find(MessageId id) {
@@ -106,16 +118,23 @@ Entry* Index::find(MessageId id) {
   return found == entries_.end() ? nullptr : &found->second;
 }
 
+Shipment* Index::find(ShipmentId id) {
+  Entry* const entry = find(id.message());
+  if (!entry) return nullptr;
+  if (id.number() == 0) return entry->first.unsent > 0 ? &entry->first : nullptr;
+  if (!entry->parting) return nullptr;
+  const auto found = entry->parting->others.find(id.number());
+  return found == entry->parting->others.end() ? nullptr : &found->second;
+}
+
 void Index::erase(Entry& entry) {
-  clear_time(entry);
   count(entry.state, -1);
-  state_need_ -= state_need(entry.routing_sender.size(), entry.states.size());
+  state_need_ -= need_of(entry);
   unlink(entry);
   forget(entry.routing_sender);
-  forget(entry.doubted);
-  earlier_doubts_.erase(entry.id.value);
+  entry.for_each_shipment([this](Shipment& shipment) { let_go(shipment); });
   if (entry.doomed) --doomed_;
-  entries_.erase(entry.id.value);
+  entries_.erase(entry.id().value);
 }
 
 void Index::shrink() {
@@ -131,116 +150,33 @@ void Index::move(Entry& entry, Position where, std::uint32_t length) {
   link(entry);
 }
 
-bool Index::apply(Entry& entry, const Outcome& outcome, bool counted, Duration keep_failed, Clock clock) {
-  bool is_new = false;  // the doubt: this attempt's own
-  for (const RecipientOutcome& recipient : outcome.recipients) {
-    if (recipient.recipient >= entry.states.size()) continue;
-    entry.states.set(recipient.recipient, recipient.state);
-    is_new |= recipient.state == RecipientState::doubtful;
-  }
-  recount(entry);
-  const auto earlier = earlier_doubts_.find(entry.id.value);
-  if (!entry.in_doubt) {
-    set_doubt(entry, {}, 0);
-  } else if (entry.doubted.empty()) {
-    set_doubt(entry, outcome.upstream, 1);
-  } else if (earlier != earlier_doubts_.end() && !is_new) {
-    set_doubt(entry, earlier->second.upstream, earlier->second.doubts);
-  }
-  if (earlier != earlier_doubts_.end()) earlier_doubts_.erase(earlier);
-  entry.route_step = 0;
-  entry.counted = false;
-  // A slice that is over, with others to come, is no attempt that failed.
-  const bool is_slice =
-      entry.pending > 0 && !outcome.recipients.empty() &&
-      std::ranges::none_of(outcome.recipients, [](const RecipientOutcome& each) {
-        return each.state == RecipientState::pending || each.state == RecipientState::doubtful;
-      });
-  if (is_slice && counted && entry.attempts > 0) --entry.attempts;
-  if (!is_slice && !counted) ++entry.attempts;
-  if (entry.pending > 0) {
-    if (entry.hold_asked || entry.state == MessageState::held)
-      set_timeless(entry, MessageState::held);
-    else
-      set_waiting(entry, due_time(outcome.when, outcome.next_attempt, clock));
-    return true;
-  }
-  if (entry.states.count(RecipientState::failed) == 0) return false;
-  const auto kept = std::chrono::duration_cast<WallTime::duration>(keep_failed);
-  set_failed(entry, due_time(outcome.when, outcome.when + kept, clock));
-  return true;
+// What the index keeps for a shipment elsewhere.
+void Index::let_go(Shipment& shipment) {
+  clear_time(shipment);
+  set_doubt(shipment, {}, 0);
+  earlier_doubts_.erase(shipment.id.value);
 }
 
-void Index::apply(Entry& entry, const Doubt& doubt) {
-  const bool all = doubt.recipients.empty();
-  const auto doubtful = [&entry](std::uint32_t recipient) {
-    if (recipient < entry.states.size() && entry.states.get(recipient) == RecipientState::pending)
-      entry.states.set(recipient, RecipientState::doubtful);
-  };
-  for (std::uint32_t i = 0; all && i < entry.states.size(); ++i) doubtful(i);
-  for (const std::uint32_t recipient : doubt.recipients) doubtful(recipient);
-  const bool again = entry.doubted == doubt.upstream;
-  // Others of its recipients may be in doubt elsewhere: that comes back when this attempt leaves no doubt.
-  if (!again && !entry.doubted.empty())
-    earlier_doubts_[entry.id.value] = {std::string(entry.doubted), entry.doubts};
-  recount(entry);
-  set_doubt(entry, doubt.upstream, static_cast<std::uint8_t>(again ? std::min(entry.doubts + 1, 255) : 1));
-  entry.counted = true;
-  ++entry.attempts;
-}
-
-void Index::not_taken(Entry& entry, Clock clock) {
-  for (std::uint32_t i = 0; i < entry.states.size(); ++i)
-    if (entry.states.get(i) == RecipientState::doubtful) entry.states.set(i, RecipientState::pending);
-  recount(entry);
-  set_doubt(entry, {}, 0);
-  if (entry.state != MessageState::failed) set_waiting(entry, clock.now);
-}
-
-// What follows from the states of the recipients.
-void Index::recount(Entry& entry) {
-  entry.pending = entry.states.unsent();
-  entry.doubtful = entry.states.count(RecipientState::doubtful);
-  entry.in_doubt = entry.doubtful > 0;
-}
-
-void Index::retry(Entry& entry, Clock clock) {
-  const bool again = entry.state == MessageState::failed;
-  for (std::uint32_t i = 0; again && i < entry.states.size(); ++i)
-    if (entry.states.get(i) == RecipientState::failed) entry.states.set(i, RecipientState::pending);
-  if (again) entry.lives_from = clock.wall;
-  entry.route_step = 0;
-  recount(entry);
-  set_waiting(entry, clock.now);
-}
-
-void Index::set_doubt(Entry& entry, std::string_view upstream, std::uint8_t doubts) {
-  const std::string_view before = entry.doubted;
-  entry.doubted = intern(upstream);
-  entry.doubts = doubts;
-  forget(before);
-}
-
-void Index::set_waiting(Entry& entry, SteadyTime due) {
-  set_state(entry, MessageState::waiting);
-  set_time(entry, due);
+void Index::set_waiting(Shipment& shipment, SteadyTime due) {
+  set_state(shipment, MessageState::waiting);
+  set_time(shipment, due);
 }
 
 void Index::set_failed(Entry& entry, SteadyTime until) {
-  set_state(entry, MessageState::failed);
-  set_time(entry, until);
+  set_state(entry.first, MessageState::failed);
+  set_time(entry.first, until);
 }
 
-void Index::set_timeless(Entry& entry, MessageState state) {
-  set_state(entry, state);
-  clear_time(entry);
+void Index::set_timeless(Shipment& shipment, MessageState state) {
+  set_state(shipment, state);
+  clear_time(shipment);
 }
 
 std::vector<Entry*> Index::by_id() {
   std::vector<Entry*> all;
   all.reserve(entries_.size());
   for (auto& [id, entry] : entries_) all.push_back(&entry);
-  std::sort(all.begin(), all.end(), [](const Entry* a, const Entry* b) { return a->id < b->id; });
+  std::sort(all.begin(), all.end(), [](const Entry* a, const Entry* b) { return a->id() < b->id(); });
   return all;
 }
 
@@ -279,42 +215,88 @@ void Index::count_base(Entry& entry, bool there) {
   SegmentUse& use = segments_[entry.where.segment];
   there ? ++use.based : --use.based;
   there ? ++based_ : --based_;
-  const std::uint64_t need = state_need(entry.routing_sender.size(), entry.states.size());
+  const std::uint64_t need = need_of(entry);
   there ? based_need_ += need : based_need_ -= need;
-  use.based_ids ^= entry.id.value;
+  use.based_ids ^= entry.id().value;
 }
+
+namespace {
+
+// Of the recipients that an attempt is for some have been marked, and others not.
+bool is_parted_by_doubt(const Entry& entry, const Shipment& shipment) {
+  if (!shipment.counted || shipment.unsent < 2) return false;
+  bool pending = false, doubtful = false;
+  for (const std::uint32_t each : entry.recipients_of(shipment))
+    (entry.states.get(each) == RecipientState::doubtful ? doubtful : pending) = true;
+  return pending && doubtful;
+}
+
+SummaryShipment known_of(const Shipment& shipment, Clock clock) {
+  SummaryShipment known;
+  const bool held = shipment.hold_asked || shipment.state == MessageState::held;
+  known.state = held                                     ? MessageState::held
+                : shipment.state == MessageState::failed ? MessageState::failed
+                                                         : MessageState::waiting;
+  known.doubts = shipment.doubts;
+  known.attempts = shipment.attempts;
+  known.doubted = shipment.doubted;
+  known.next = clock.wall;
+  // While somebody has it, its time matters only if nothing is heard of that attempt.
+  // One that stands in a line is due, whatever it is handed out at.
+  const bool in_line = shipment.state == MessageState::waiting && shipment.line != 0;
+  if (!in_line &&
+      (shipment.state == MessageState::waiting || shipment.state == MessageState::failed || shipment.counted))
+    known.next +=
+        std::chrono::duration_cast<WallTime::duration>(std::max(shipment.due - clock.now, Duration::zero()));
+  return known;
+}
+
+}  // namespace
 
 Summary summary_of(const Entry& entry, Clock clock) {
   Summary summary;
   summary.where = entry.where;
   summary.length = entry.length;
-  const bool held = entry.hold_asked || entry.state == MessageState::held;
-  summary.state = held                                  ? MessageState::held
-                  : entry.state == MessageState::failed ? MessageState::failed
-                                                        : MessageState::waiting;
   summary.by_reference = entry.by_reference;
-  summary.doubts = entry.doubts;
-  summary.attempts = entry.attempts;
   summary.size = entry.size;
   summary.accepted = entry.accepted;
   summary.lives_from = entry.lives_from;
-  summary.when = summary.next = clock.wall;
-  // While somebody has it, its time matters only if nothing is heard of that attempt.
-  // One that stands in a line is due, whatever it is handed out at.
-  const bool in_line = entry.state == MessageState::waiting && entry.line != 0;
-  if (!in_line &&
-      (entry.state == MessageState::waiting || entry.state == MessageState::failed || entry.counted))
-    summary.next +=
-        std::chrono::duration_cast<WallTime::duration>(std::max(entry.due - clock.now, Duration::zero()));
+  summary.when = clock.wall;
   summary.routing_sender = entry.routing_sender;
-  summary.doubted = entry.doubted;
   summary.states = entry.states.unpacked();
+  bool is_first = true;
+  entry.for_each_shipment([&](const Shipment& shipment) {
+    const SummaryShipment known = known_of(shipment, clock);
+    if (std::exchange(is_first, false))
+      static_cast<SummaryShipment&>(summary) = known;
+    else
+      summary.others.push_back({known, entry.recipients_of(shipment)});
+    if (!is_parted_by_doubt(entry, shipment)) return;
+    // A slice is under way; the others have had no attempt, and no doubt.
+    SummaryOther rest{{known.state, 0, static_cast<std::uint16_t>(known.attempts - 1), clock.wall, {}},
+                      entry.recipients_of(shipment)};
+    std::erase_if(rest.recipients,
+                  [&](std::uint32_t each) { return entry.states.get(each) == RecipientState::doubtful; });
+    summary.others.push_back(std::move(rest));
+  });
   return summary;
 }
 
-std::uint64_t Index::state_need(std::size_t sender, std::size_t recipients) {
+std::uint64_t Index::state_need(std::size_t sender, std::size_t recipients, std::size_t shipments) {
   constexpr std::uint64_t fixed = 512, of_recipient = 32;
-  return fixed + 2 * sender + of_recipient * recipients;
+  return fixed * shipments + 2 * sender + of_recipient * recipients;
+}
+
+// The need was another before.
+void Index::count_need(const Entry& entry, std::uint64_t before) {
+  const std::uint64_t more = need_of(entry) - before;  // perhaps less: then it wraps, twice
+  state_need_ += more;
+  if (entry.base != 0 && !entry.doomed) based_need_ += more;
+}
+
+std::uint64_t Index::need_of(const Entry& entry) {
+  const std::size_t others = entry.parting ? entry.parting->others.size() : 0;
+  return state_need(entry.routing_sender.size(), entry.states.size(), 1 + others);
 }
 
 // --- senders, totals ---
@@ -338,7 +320,31 @@ void Index::count(MessageState state, std::ptrdiff_t change) {
   *totals[static_cast<std::size_t>(state)] += static_cast<std::size_t>(change);
 }
 
-void Index::set_state(Entry& entry, MessageState state) {
+namespace {
+
+MessageState joint_state(const Entry& entry) {
+  bool waits = false, held = false;
+  bool ready = false;
+  entry.for_each_shipment([&](const Shipment& shipment) {
+    ready |= shipment.state == MessageState::ready;
+    waits |= shipment.state == MessageState::waiting;
+    held |= shipment.state == MessageState::held;
+  });
+  if (ready) return MessageState::ready;
+  if (waits) return MessageState::waiting;
+  return held ? MessageState::held : MessageState::failed;
+}
+
+}  // namespace
+
+void Index::set_state(Shipment& shipment, MessageState state) {
+  shipment.state = state;
+  update_state(entry_of(shipment));
+}
+
+void Index::update_state(Entry& entry) {
+  const MessageState state = entry.parting ? joint_state(entry) : entry.first.state;
+  if (state == entry.state) return;
   count(entry.state, -1);
   entry.state = state;
   count(entry.state, +1);
@@ -346,49 +352,49 @@ void Index::set_state(Entry& entry, MessageState state) {
 
 // --- the heap of times ---
 
-void Index::set_time(Entry& entry, SteadyTime due) {
-  entry.due = due;
-  if (entry.heap_slot == 0) {
-    heap_.push_back(&entry);
-    entry.heap_slot = heap_.size();
+void Index::set_time(Shipment& shipment, SteadyTime due) {
+  shipment.due = due;
+  if (shipment.heap_slot == 0) {
+    heap_.push_back(&shipment);
+    shipment.heap_slot = static_cast<std::uint32_t>(heap_.size());
   }
-  sift(entry.heap_slot - 1);
+  sift(shipment.heap_slot - 1);
 }
 
-void Index::clear_time(Entry& entry) {
-  if (entry.heap_slot == 0) return;
-  const std::size_t hole = entry.heap_slot - 1;
-  entry.heap_slot = 0;
-  Entry* const moved = heap_.back();
+void Index::clear_time(Shipment& shipment) {
+  if (shipment.heap_slot == 0) return;
+  const std::size_t hole = shipment.heap_slot - 1;
+  shipment.heap_slot = 0;
+  Shipment* const moved = heap_.back();
   heap_.pop_back();
-  if (moved == &entry) return;
+  if (moved == &shipment) return;
   place(hole, moved);
   sift(hole);
 }
 
-void Index::place(std::size_t index, Entry* entry) {
-  heap_[index] = entry;
-  entry->heap_slot = index + 1;
+void Index::place(std::size_t index, Shipment* shipment) {
+  heap_[index] = shipment;
+  shipment->heap_slot = static_cast<std::uint32_t>(index + 1);
 }
 
-// Moves the entry at `index` up or down to where it belongs.
+// Moves the shipment at `index` up or down to where it belongs.
 void Index::sift(std::size_t index) {
-  const auto earlier = [](const Entry* a, const Entry* b) {
+  const auto earlier = [](const Shipment* a, const Shipment* b) {
     return std::tie(a->due, a->id) < std::tie(b->due, b->id);
   };
-  Entry* const entry = heap_[index];
-  while (index > 0 && earlier(entry, heap_[(index - 1) / 2])) {
+  Shipment* const shipment = heap_[index];
+  while (index > 0 && earlier(shipment, heap_[(index - 1) / 2])) {
     place(index, heap_[(index - 1) / 2]);
     index = (index - 1) / 2;
   }
   for (;;) {
     std::size_t child = 2 * index + 1;
     if (child + 1 < heap_.size() && earlier(heap_[child + 1], heap_[child])) ++child;
-    if (child >= heap_.size() || !earlier(heap_[child], entry)) break;
+    if (child >= heap_.size() || !earlier(heap_[child], shipment)) break;
     place(index, heap_[child]);
     index = child;
   }
-  place(index, entry);
+  place(index, shipment);
 }
 
 }  // namespace relayd::queue

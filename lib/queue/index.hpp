@@ -10,49 +10,35 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "queue/message.hpp"
 #include "queue/queue.hpp"
+#include "queue/recipient_states.hpp"
 #include "queue/record.hpp"
 
 namespace relayd::queue {
 
-// Two bits for each recipient; up to 32 of them need no allocation.
-class RecipientStates {
- public:
-  explicit RecipientStates(std::uint32_t count = 0);
-  std::uint32_t size() const { return count_; }
-  RecipientState get(std::uint32_t recipient) const;
-  void set(std::uint32_t recipient, RecipientState state);
-  std::uint32_t count(RecipientState state) const;
-  std::uint32_t unsent() const { return count(RecipientState::pending) + count(RecipientState::doubtful); }
-  std::vector<RecipientState> unpacked() const;
-
- private:
-  static constexpr std::uint32_t per_word = 32;
-  const std::uint64_t* words() const { return many_ ? many_.get() : &few_; }
-  std::uint64_t* words() { return many_ ? many_.get() : &few_; }
-
-  std::uint32_t count_;
-  std::uint64_t few_ = 0;
-  std::unique_ptr<std::uint64_t[]> many_;
-};
-
 struct Entry : Message {
-  Position where;          // of the message's own record
+  bool by_reference = false;
+  bool doomed = false;       // removed on disk, gone as soon as all shipments are given back
+  std::uint32_t length = 0;  // of the message's own record
+  Position where;            // of that
   Position last;           // of the newest record about it in the state log, or the promise; segment 0: none
   std::uint64_t base = 0;  // the state segment of its newest summary; 0: none yet
-  std::uint32_t length = 0;  // of its own record
-  bool by_reference = false;
-  bool hold_asked = false;  // held as soon as it is given back; while waiting: never set
-  bool doomed = false;      // removed on disk, gone as soon as it is given back
-  bool counted = false;     // the attempt that is under way was counted already, by its doubt
   RecipientStates states;
-  std::size_t heap_slot = 0;  // 1 + index in the heap of times; 0: not in it
+
+  Shipment& shipment_of(std::uint32_t recipient);
+  // Those of the shipment who are still to be sent.
+  std::vector<std::uint32_t> recipients_of(const Shipment& shipment) const;
 };
+
+inline Entry& entry_of(const Shipment& shipment) {
+  return static_cast<Entry&>(*shipment.message);  // the index makes no other
+}
 
 // A pair of readings, taken together.
 struct Clock {
@@ -95,31 +81,66 @@ class Index {
   // A summary of the entry has become durable in this state segment.
   void set_base(Entry& entry, std::uint64_t segment);
   Entry* find(MessageId id);
+  Shipment* find(ShipmentId id);
   void erase(Entry& entry);
   // Its record was written again, elsewhere.
   void move(Entry& entry, Position where, std::uint32_t length);
 
-  // The message is gone on disk, though whoever has it may still look at it.
+  // The message is gone on disk, though whoever has a shipment may still look at it. Nothing more of it is
+  // handed out.
   void doom(Entry& entry);
 
-  // What an attempt did, in the entry: recipients, attempts (unless it was counted), doubt. False: every
-  // recipient is delivered, the entry is to be erased. Otherwise it is waiting, held, or failed and due for
+  // --- what happens to messages; in index_events.cpp ---
+
+  // What an attempt did: recipients, attempts (unless it was counted), doubt. Who is left pending waits as a
+  // shipment, who is left doubtful as another, and whoever else was in a ready one is due at once. False:
+  // every recipient is delivered, the entry is to be erased. When nobody is left it is failed, and due for
   // removal after `keep_failed`.
-  bool apply(Entry& entry, const Outcome& outcome, bool counted, Duration keep_failed, Clock clock);
+  bool apply(Entry& entry, const Outcome& outcome, bool counted, Duration keep_failed, Clock clock,
+             std::uint8_t route_step = 0);
+  // After this outcome the recipients of the shipment would be in more than one.
+  bool parts(const Shipment& shipment, const Outcome& outcome) const;
+  // There may be more shipments of the message. (A start takes more than that, as it knows of fewer that went
+  // together.)
+  static bool may_part(const Message& message);
+  // The outcome, told of all of the shipment, so that it parts nobody: if one of them is in doubt, all are.
+  Outcome of_all(const Shipment& shipment, Outcome outcome) const;
+  // These recipients, who are still to be sent, become a shipment of their own; one that has nobody else
+  // stays what it is. Another is as the one that the first of them was in, and is to be given its time. Where
+  // the message has as many as it can, others stay with them.
+  Shipment& part(Entry& entry, const std::vector<std::uint32_t>& recipients);
+  // Of these recipients, or of all where there are none, those still to be sent.
+  static std::vector<std::uint32_t> unsent_of(const Entry& entry,
+                                              const std::vector<std::uint32_t>& recipients);
   // An attempt that may end without a word has begun: it counts, and these recipients are doubtful from here.
-  void apply(Entry& entry, const Doubt& doubt);
-  // Nobody has taken it: doubtful recipients are pending again, and it is due at once.
-  void not_taken(Entry& entry, Clock clock);
-  // The message waits and is due at once; the failed recipients of a failed one are pending again.
+  void mark_in_doubt(Shipment& shipment, std::string_view upstream,
+                     std::span<const std::uint32_t> recipients);
+  // The same as a start knows it: they are a shipment, which nobody has now. It is to be given its time.
+  Shipment& apply(Entry& entry, const Doubt& doubt);
+  // An attempt that was marked has ended without a word.
+  void leave_in_doubt(Shipment& shipment);
+  // Nobody has taken it: its recipients are pending again, and it is due at once.
+  void not_taken(Shipment& shipment, Clock clock);
+  // All of the message but what is ready waits and is due at once; the failed recipients of a failed one are
+  // pending again.
   void retry(Entry& entry, Clock clock);
+  // Something of it would still be sent.
+  static bool may_be_held(const Entry& entry);
+  // All of it but what is ready: that is held once it is given back.
+  void hold(Entry& entry);
+  // What cannot be sent, whatever its state; a start finds it.
+  void hold_all(Entry& entry);
+  void hold(Shipment& shipment);
 
-  void set_waiting(Entry& entry, SteadyTime due);
+  void set_waiting(Shipment& shipment, SteadyTime due);
   void set_failed(Entry& entry, SteadyTime until);
+  // The same, unless it was held, or was to be.
+  void set_waiting_or_held(Shipment& shipment, SteadyTime due);
   // Ready or held: no time matters.
-  void set_timeless(Entry& entry, MessageState state);
+  void set_timeless(Shipment& shipment, MessageState state);
 
-  // The waiting or failed entry with the earliest time; null when there is none.
-  Entry* next() const { return heap_.empty() ? nullptr : heap_.front(); }
+  // The waiting or failed shipment with the earliest time; null when there is none.
+  Shipment* next() const { return heap_.empty() ? nullptr : heap_.front(); }
 
   std::vector<Entry*> by_id();
   // A step of a walk, of about a millisecond; `visit` may not add or erase. False: it is over.
@@ -154,7 +175,7 @@ class Index {
   // Octets that the state log needs, at least, for what may happen to the living messages: their summaries,
   // twice, and a doubt and an outcome without its texts for each.
   std::uint64_t state_need() const { return state_need_; }
-  static std::uint64_t state_need(std::size_t sender, std::size_t recipients);
+  static std::uint64_t state_need(std::size_t sender, std::size_t recipients, std::size_t shipments = 1);
 
  private:
   struct TextHash : std::hash<std::string_view> {
@@ -167,13 +188,27 @@ class Index {
   void link(Entry& entry);
   void unlink(Entry& entry);
   void count_base(Entry& entry, bool there);
-  void set_doubt(Entry& entry, std::string_view upstream, std::uint8_t doubts);
-  void recount(Entry& entry);
-  void set_state(Entry& entry, MessageState state);
-  void set_time(Entry& entry, SteadyTime due);
-  void clear_time(Entry& entry);
+  static std::uint64_t need_of(const Entry& entry);
+  void count_need(const Entry& entry, std::uint64_t before);
+  void set(Shipment& shipment, const SummaryShipment& from, WallTime when, Clock clock);
+
+  struct Named;
+  Named take_states(Entry& entry, const Outcome& outcome);
+  void set_doubt(Shipment& shipment, std::string_view upstream, std::uint8_t doubts);
+  void move(Entry& entry, const std::vector<std::uint32_t>& recipients, Shipment& to);
+  Shipment* add_shipment(Entry& entry, const Shipment& as);
+  void drop_empty(Entry& entry);
+  void bring_together(ShipmentId id);
+  void end_attempt(Shipment& shipment, SteadyTime due);
+  Shipment* part_pending(Shipment& shipment);
+  void let_go(Shipment& shipment);
+
+  void set_state(Shipment& shipment, MessageState state);
+  void update_state(Entry& entry);
+  void set_time(Shipment& shipment, SteadyTime due);
+  void clear_time(Shipment& shipment);
   void sift(std::size_t slot);
-  void place(std::size_t index, Entry* entry);
+  void place(std::size_t index, Shipment* shipment);
 
   struct EarlierDoubt {
     std::string upstream;
@@ -181,10 +216,10 @@ class Index {
   };
 
   std::unordered_map<std::uint64_t, Entry> entries_;
-  std::unordered_map<std::uint64_t, EarlierDoubt> earlier_doubts_;  // while an attempt elsewhere is open
+  std::unordered_map<std::uint64_t, EarlierDoubt> earlier_doubts_;  // of shipments that are tried again
   std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>>
-      texts_;                 // senders and upstreams, with use counts
-  std::vector<Entry*> heap_;  // binary, earliest first, equal times by id
+      texts_;                    // senders and upstreams, with use counts
+  std::vector<Shipment*> heap_;  // binary, earliest first, equal times by id
   std::map<std::uint64_t, SegmentUse> segments_;
   std::uint64_t living_ = 0;
   std::uint64_t state_need_ = 0;

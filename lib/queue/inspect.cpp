@@ -128,11 +128,11 @@ void Inspection::for_each(const std::function<void(const InspectedMessage&)>& vi
     const auto segment = state_->messages.find(entry->where.segment);
     const auto record = bytes && segment ? parse_record(*bytes, segment->header.generation) : std::nullopt;
     std::optional<StoredMessage> stored = record ? decode_message(*record) : std::nullopt;
-    if (!stored || record->id != entry->id) {
+    if (!stored || record->id != entry->id()) {
       inspected.problem = "its record is damaged or missing";
     } else {
       inspected.content = stored->by_reference
-                              ? read_large(state_->disk, *stored, entry->id, inspected.problem)
+                              ? read_large(state_->disk, *stored, entry->id(), inspected.problem)
                               : std::string(stored->body);
       inspected.envelope = std::move(stored->envelope);
     }

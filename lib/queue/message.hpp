@@ -19,11 +19,33 @@ namespace relayd::queue {
 // Names a message for its whole life, in logs, in Received fields and in the 250. Microseconds of the wall
 // clock at its beginning, made strictly increasing, so ids sort by age. As text: 11 characters of [0-9a-v].
 struct MessageId {
+  static constexpr unsigned bits = 55;
+
   std::uint64_t value = 0;
   auto operator<=>(const MessageId&) const = default;
 };
 std::string to_string(MessageId id);
 Result<MessageId> parse_message_id(std::string_view text);
+
+// Names a shipment: its message, and its number among those that the message has at a time. It sorts as its
+// message does. A number is given again once its shipment has gone, and none is known to the disk.
+struct ShipmentId {
+  static constexpr unsigned number_bits = 64 - MessageId::bits;
+  static constexpr std::uint16_t most = 1 << number_bits;
+
+  std::uint64_t value = 0;
+  constexpr ShipmentId() = default;
+  constexpr ShipmentId(MessageId message, std::uint16_t number)
+      : value(message.value << number_bits | number) {}
+  static constexpr ShipmentId of(std::uint64_t value) {
+    ShipmentId id;
+    id.value = value;
+    return id;
+  }
+  constexpr MessageId message() const { return {value >> number_bits}; }
+  constexpr std::uint16_t number() const { return static_cast<std::uint16_t>(value % most); }
+  auto operator<=>(const ShipmentId&) const = default;
+};
 
 using mail::Envelope;
 using mail::Recipient;
@@ -38,7 +60,7 @@ enum class MessageState : std::uint8_t {
   failed,   // no recipient pending, at least one failed; kept for the operator until keep_failed has passed
 };
 
-// What one attempt did to a message; becomes one record.
+// What one attempt did to a shipment; becomes one record. It may tell of a part of the recipients.
 struct Outcome {
   WallTime when;
   std::string upstream;

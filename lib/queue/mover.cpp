@@ -79,7 +79,8 @@ async::Task<std::vector<Mover::Move>> Mover::living_in(std::uint64_t sequence) {
   bool more = true;
   while (more) {
     more = store_.index.go_on(walk, [&found, sequence](const Entry& entry) {
-      if (entry.where.segment == sequence) found.push_back({entry.id, entry.where, entry.length, {}, {}});
+      if (entry.where.segment == sequence)
+        found.push_back({entry.id(), entry.where, entry.length, {}, {}, {}});
     });
     if (more) co_await async::sleep_until(store_.loop, store_.loop.now());
   }
@@ -142,15 +143,11 @@ void Mover::open_target(std::uint64_t least) {
 
 void Mover::report(const Move& move) {
   Entry& entry = *store_.index.find(move.id);
-  if (!entry.doomed && !entry.hold_asked && entry.state != MessageState::failed &&
-      entry.state != MessageState::held) {
+  if (!entry.doomed && Index::may_be_held(entry)) {
     Submission fact;
     fact.bytes = encode_event(RecordType::hold, move.id, entry.last, store_.loop.wall_now());
     store_.record(entry, std::move(fact));
-    if (entry.state == MessageState::ready)
-      entry.hold_asked = true;
-    else
-      store_.index.set_timeless(entry, MessageState::held);
+    store_.index.hold(entry);
   }
   const std::string name = to_string(move.id) + "-message";
   store_.alarm.say(fmt::format("{} is held: its record is damaged; what is left of it is quarantine/{}",

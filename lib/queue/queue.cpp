@@ -44,7 +44,7 @@ Recovery Queue::begin() {
   return implementation_->begin();
 }
 
-void Queue::on_due(std::function<void(Message&)> callback) {
+void Queue::on_due(std::function<void(Shipment&)> callback) {
   implementation_->on_due = std::move(callback);
   implementation_->arm();
 }
@@ -81,60 +81,69 @@ async::Task<MessageId> Queue::commit(Draft draft, Envelope envelope, bool held) 
 
 // --- send ---
 
-async::Task<Content> Queue::read(Message& message) {
-  Content content = co_await implementation_->read(message.id, true);
+async::Task<Content> Queue::read(Shipment& shipment) {
+  Content content = co_await implementation_->read(shipment.id.message(), shipment.id);
   co_return content;
 }
 
 async::Task<Content> Queue::look(Message& message) {
-  Content content = co_await implementation_->read(message.id, false);
+  Content content = co_await implementation_->read(message.id(), std::nullopt);
   co_return content;
 }
 
-async::Task<void> Queue::mark_in_doubt(Message& message, std::string_view upstream,
+async::Task<void> Queue::mark_in_doubt(Shipment& shipment, std::string_view upstream,
                                        std::span<const std::uint32_t> recipients, WallTime next_attempt) {
   Implementation& q = *implementation_;
-  Entry& entry = entry_of(message);
+  const ShipmentId id = shipment.id;
   if (q.upkeep().is_short_of_room()) co_await q.upkeep().wait_for_room();
+  Shipment* const marked = q.store.index.find(id);
+  if (!marked) co_return;
+  Entry& entry = entry_of(*marked);
+  std::vector<std::uint32_t> all;
+  if (recipients.size() < marked->unsent && !q.may_part(entry)) {
+    marked->whole = true;
+    recipients = all = entry.recipients_of(*marked);
+  }
   const WallTime now = q.loop.wall_now();
   Doubt doubt{std::string(upstream), {}, next_attempt};
-  if (recipients.size() < entry.pending) doubt.recipients.assign(recipients.begin(), recipients.end());
+  if (entry.parting || recipients.size() < marked->unsent)
+    doubt.recipients.assign(recipients.begin(), recipients.end());
   async::Slot<Position> durable;
   Submission fact;
-  fact.bytes = encode_doubt(entry.id, entry.last, now, doubt);
+  fact.bytes = encode_doubt(entry.id(), entry.last, now, doubt);
   fact.waiter = &durable;
-  q.store.index.apply(entry, doubt);
-  entry.due = due_time(now, next_attempt, q.clock());
+  q.store.index.mark_in_doubt(*marked, upstream, recipients);
+  marked->due = due_time(now, next_attempt, q.clock());
   q.store.record(entry, std::move(fact));
   co_await durable;
 }
 
-void Queue::settle(Message& message, const Outcome& outcome) {
+void Queue::settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step) {
   Implementation& q = *implementation_;
-  Entry& entry = entry_of(message);
-  if (entry.doomed) return q.erase_doomed(entry);
-  const bool counted = entry.counted;
-  const bool living = q.store.index.apply(entry, outcome, counted, q.options.keep_failed, q.clock());
-  std::string record = encode_outcome(entry.id, entry.last, outcome, counted, !living);
+  if (q.is_doomed(shipment)) return;
+  Index& index = q.store.index;
+  Entry& entry = entry_of(shipment);
+  const bool is_of_all = shipment.whole || (outcome.recipients.empty() && entry.parting) ||
+                         (index.parts(shipment, outcome) && !q.may_part(entry));
+  if (is_of_all) outcome = index.of_all(shipment, std::move(outcome));
+  const bool counted = shipment.counted;
+  const bool living = index.apply(entry, outcome, counted, q.options.keep_failed, q.clock(), route_step);
+  std::string record = encode_outcome(entry.id(), entry.last, outcome, counted, !living);
   // With little room the texts of replies are left out.
   if (q.upkeep().is_brief() || record.size() > q.store.ground.largest_fact())
-    record = encode_outcome(entry.id, entry.last, without_texts(outcome), counted, !living);
+    record = encode_outcome(entry.id(), entry.last, without_texts(std::move(outcome)), counted, !living);
   if (!living) return q.erase(entry, std::move(record));
-  entry.hold_asked = false;
   q.record(entry, std::move(record));
   q.arm();
 }
 
-void Queue::release(Message& message, SteadyTime when) {
-  Implementation& q = *implementation_;
-  Entry& entry = entry_of(message);
-  q.give_back(entry, when);
+void Queue::release(Shipment& shipment, SteadyTime when) {
+  implementation_->give_back(shipment, when);
 }
 
-bool Queue::take(Message& message) {
-  Entry& entry = entry_of(message);
-  if (entry.doomed || entry.state != MessageState::waiting) return false;
-  implementation_->make_ready(entry);
+bool Queue::take(Shipment& shipment) {
+  if (shipment.state != MessageState::waiting) return false;
+  implementation_->make_ready(shipment);
   return true;
 }
 
@@ -148,13 +157,15 @@ void Queue::hold(Message& message) {
   implementation_->hold(entry_of(message));
 }
 
+void Queue::hold(Shipment& shipment) {
+  implementation_->hold(shipment);
+}
+
 void Queue::retry(Message& message) {
   Implementation& q = *implementation_;
   Entry& entry = entry_of(message);
   if (entry.doomed) return;
   q.record_event(RecordType::retry, entry);
-  entry.hold_asked = false;
-  if (entry.state == MessageState::ready) return;
   q.store.index.retry(entry, q.clock());
   q.arm();
 }
@@ -162,11 +173,14 @@ void Queue::retry(Message& message) {
 void Queue::not_taken(Message& message) {
   Implementation& q = *implementation_;
   Entry& entry = entry_of(message);
-  if (entry.doomed || !entry.in_doubt) return;
-  // Whoever has it now will say what became of this attempt.
-  if (entry.state == MessageState::ready) return;
-  q.record_event(RecordType::not_taken, entry);
-  q.store.index.not_taken(entry, q.clock());
+  if (entry.doomed) return;
+  entry.for_each_shipment([&](Shipment& shipment) {
+    // Whoever has it now will say what became of this attempt.
+    if (!shipment.in_doubt() || shipment.state == MessageState::ready) return;
+    q.record_event(RecordType::not_taken, entry,
+                   entry.parting ? entry.recipients_of(shipment) : std::vector<std::uint32_t>());
+    q.store.index.not_taken(shipment, q.clock());
+  });
   q.arm();
 }
 
@@ -185,7 +199,7 @@ void Queue::remove(Message& message) {
 async::Task<std::vector<HistoryEvent>> Queue::history(Message& message) {
   constexpr unsigned most_rounds = 4;
   Implementation& q = *implementation_;
-  const MessageId id = message.id;
+  const MessageId id = message.id();
   std::vector<HistoryEvent> events;
   for (unsigned round = 0; round < most_rounds; ++round) {
     const Entry* entry = q.store.index.find(id);
@@ -207,6 +221,10 @@ Message* Queue::find(MessageId id) {
   return implementation_->store.index.find(id);
 }
 
+Shipment* Queue::find(ShipmentId id) {
+  return implementation_->store.index.find(id);
+}
+
 async::Task<Message*> Queue::oldest() {
   Implementation& q = *implementation_;
   std::optional<MessageId> oldest;
@@ -214,7 +232,7 @@ async::Task<Message*> Queue::oldest() {
   bool more = true;
   while (more) {
     more = q.store.index.go_on(walk, [&oldest](const Entry& entry) {
-      if (entry.state != MessageState::failed && (!oldest || entry.id < *oldest)) oldest = entry.id;
+      if (entry.state != MessageState::failed && (!oldest || entry.id() < *oldest)) oldest = entry.id();
     });
     if (more) co_await async::sleep_until(q.loop, q.loop.now());
   }
@@ -223,7 +241,7 @@ async::Task<Message*> Queue::oldest() {
 
 void Queue::for_each(const std::function<void(Message&)>& visit) {
   std::vector<MessageId> ids;
-  for (const Entry* entry : implementation_->store.index.by_id()) ids.push_back(entry->id);
+  for (const Entry* entry : implementation_->store.index.by_id()) ids.push_back(entry->id());
   for (const MessageId id : ids)
     if (Entry* entry = implementation_->store.index.find(id)) visit(*entry);
 }
@@ -231,7 +249,7 @@ void Queue::for_each(const std::function<void(Message&)>& visit) {
 std::vector<MessageId> Queue::ids() const {
   std::vector<MessageId> ids;
   ids.reserve(implementation_->store.index.size());
-  implementation_->store.index.for_each([&ids](const Entry& entry) { ids.push_back(entry.id); });
+  implementation_->store.index.for_each([&ids](const Entry& entry) { ids.push_back(entry.id()); });
   return ids;
 }
 
@@ -253,6 +271,7 @@ async::Task<void> Queue::flush() {
 Content::Content(Content&& other) noexcept
     : envelope(std::move(other.envelope)),
       states(std::move(other.states)),
+      recipients(std::move(other.recipients)),
       body(std::move(other.body)),
       file(std::exchange(other.file, -1)),
       size(other.size) {}
@@ -262,6 +281,7 @@ Content& Content::operator=(Content&& other) noexcept {
   if (file >= 0) ::close(file);
   envelope = std::move(other.envelope);
   states = std::move(other.states);
+  recipients = std::move(other.recipients);
   body = std::move(other.body);
   file = std::exchange(other.file, -1);
   size = other.size;

@@ -6,9 +6,11 @@
 // argument for every crash are in FORMAT.md.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -67,27 +69,63 @@ struct Progress {
   std::size_t messages = 0;
 };
 
-// The index entry of a living message. Its address is stable until the message is removed. Changed by the
-// queue alone, except `lane`, which belongs to whoever holds the message while it is ready.
-struct Message {
-  MessageId id;
-  MessageState state = MessageState::waiting;
-  bool in_doubt = false;     // of a recipient at least
-  std::uint8_t doubts = 0;   // how often in a row `doubted` may have taken it and nothing was heard
+struct Message;
+
+// Recipients of one message who go together: they share attempts, doubt and the next time, and are handed out
+// at once. A message begins with one; it gets more when an attempt has parted its recipients. Either all who
+// are still to be sent are in doubt, or none is, but while it is ready. Its address is stable until it has
+// gone: nobody is left of it, or it went together with another while it waited. Changed by the queue alone,
+// except what is the relay's.
+struct Shipment {
+  ShipmentId id;
+  Message* message = nullptr;
+  SteadyTime due;            // while waiting
   std::string_view doubted;  // the upstream that may have it, while in doubt; owned by the index
-  std::uint16_t attempts = 0;
-  std::uint32_t pending = 0;   // recipients still to be sent, doubtful ones included
-  std::uint32_t doubtful = 0;  // of these
-  std::uint64_t size = 0;      // octets of header and body, as stored
-  WallTime accepted;
-  WallTime lives_from;  // its lifetime counts from here: `accepted`, or later by retry() or renew()
-  SteadyTime due;       // while waiting
-  std::string_view routing_sender;  // owned by the index
-  std::uint8_t route_step = 0;      // the relay's: which upstream of the route is next; not on disk
+  std::uint32_t unsent = 0;  // recipients
   // The relay's: the line it stands in; 0: none. While it waits there it is due, and `due` is when it is
   // handed out again all the same.
   std::uint32_t line = 0;
+  std::uint32_t heap_slot = 0;  // the index's: 1 + its place in the heap of times; 0: not in it
+  std::uint16_t attempts = 0;
+  MessageState state = MessageState::waiting;
+  std::uint8_t doubts = 0;  // how often in a row `doubted` may have taken it and nothing was heard; 0: none
+  std::uint8_t route_step = 0;  // the relay's: which upstream of the route is next; not on disk
+  // The queue's own, of the attempt that is under way:
+  bool counted = false;  // its doubt has counted it
+  bool whole = false;    // on disk it is of all recipients of the shipment, as there is no room to part them
+  bool hold_asked = false;  // held as soon as it is given back; while waiting: never set
+
+  bool in_doubt() const { return doubts > 0; }
+};
+
+// The recipients of a message that has several shipments.
+struct Parting {
+  std::map<std::uint16_t, Shipment> others;  // by number, from 1
+  std::vector<std::uint16_t> of;             // each recipient's shipment, by number
+};
+
+// The index entry of a living message. Its address is stable until the message is removed. Changed by the
+// queue alone.
+struct Message {
+  Shipment first;  // number 0; nobody may be left in it while there are others
+  std::unique_ptr<Parting> parting;
+  std::uint64_t size = 0;  // octets of header and body, as stored
+  WallTime accepted;
+  WallTime lives_from;  // its lifetime counts from here: `accepted`, or later by retry() or renew()
+  std::string_view routing_sender;  // owned by the index
+  // Ready, if a shipment is; waiting, if one is; held, if all are; failed, if nobody is left to be sent.
+  MessageState state = MessageState::waiting;
   // The queue keeps its own positions behind these.
+
+  MessageId id() const { return first.id.message(); }
+  // Those with somebody left, or the first of a failed message.
+  template <class Visit>
+  void for_each_shipment(Visit visit);
+  template <class Visit>
+  void for_each_shipment(Visit visit) const;
+  std::uint32_t unsent() const;
+  std::uint16_t attempts() const;  // of the shipment that had most
+  bool in_doubt() const;           // of a recipient at least
 };
 
 struct Totals {
@@ -127,15 +165,48 @@ class Draft {
 // A message read back for sending.
 struct Content {
   Envelope envelope;
-  std::vector<RecipientState> states;
-  std::string body;  // header and body when stored inline
-  int file = -1;     // else a file to be read from 0 to `size`; owned, closed with the Content
+  std::vector<RecipientState> states;     // of all recipients, for look()
+  std::vector<std::uint32_t> recipients;  // of the shipment, still to be sent, for read()
+  std::string body;                       // header and body when stored inline
+  int file = -1;  // else a file to be read from 0 to `size`; owned, closed with the Content
   std::uint64_t size = 0;
   Content() = default;
   Content(Content&&) noexcept;
   Content& operator=(Content&&) noexcept;
   ~Content();
 };
+
+template <class Visit>
+void Message::for_each_shipment(Visit visit) {
+  if (first.unsent > 0 || !parting) visit(first);
+  if (parting)
+    for (auto& [number, shipment] : parting->others) visit(shipment);
+}
+
+template <class Visit>
+void Message::for_each_shipment(Visit visit) const {
+  if (first.unsent > 0 || !parting) visit(first);
+  if (parting)
+    for (const auto& [number, shipment] : parting->others) visit(shipment);
+}
+
+inline std::uint32_t Message::unsent() const {
+  std::uint32_t count = 0;
+  for_each_shipment([&count](const Shipment& shipment) { count += shipment.unsent; });
+  return count;
+}
+
+inline std::uint16_t Message::attempts() const {
+  std::uint16_t most = 0;
+  for_each_shipment([&most](const Shipment& shipment) { most = std::max(most, shipment.attempts); });
+  return most;
+}
+
+inline bool Message::in_doubt() const {
+  bool found = false;
+  for_each_shipment([&found](const Shipment& shipment) { found |= shipment.in_doubt(); });
+  return found;
+}
 
 class Queue {
  public:
@@ -152,9 +223,9 @@ class Queue {
   void load(const std::function<void(const Progress&)>& progress);
   Recovery begin();
 
-  // Called for every message whose time has come, earliest due first; it is then `ready`. Set before open()'s
-  // messages can be due (nothing is called before the loop runs).
-  void on_due(std::function<void(Message&)> callback);
+  // Called for every shipment whose time has come, earliest due first; it is then `ready`. Set before
+  // open()'s messages can be due (nothing is called before the loop runs).
+  void on_due(std::function<void(Shipment&)> callback);
 
   // Called with a line for the log when the disk fails, mail is refused or something in the queue is damaged;
   // while that lasts, not for each message.
@@ -167,34 +238,41 @@ class Queue {
   async::Task<MessageId> commit(Draft draft, Envelope envelope, bool held = false);
 
   // --- send ---
-  // Throws QueueError{failed} when the disk cannot give the bytes (the message then waits for ten seconds;
-  // the third time it is held), or they are missing or damaged (it is then held, and what is left of it set
-  // aside).
-  async::Task<Content> read(Message& message);
-  // The same for somebody who has not got the message: whatever comes of it, its state stays.
+  // Throws QueueError{failed} when the disk cannot give the bytes (the shipment then waits for ten seconds;
+  // the third time the message is held), or they are missing or damaged (the message is then held, and what
+  // is left of it set aside).
+  async::Task<Content> read(Shipment& shipment);
+  // The same for somebody who has not got a shipment: whatever comes of it, nothing changes.
   async::Task<Content> look(Message& message);
-  // Durable before it returns: from here a crash leaves these recipients doubtful, counts as an attempt, and
-  // the message is due at `next_attempt`. Call before the final dot leaves. While the disk fails, or room is
-  // short, it waits.
-  async::Task<void> mark_in_doubt(Message& message, std::string_view upstream,
+  // Durable before it returns: from here a crash leaves these recipients doubtful, counts as their attempt,
+  // and they are due at `next_attempt`. Call once an attempt, before the final dot leaves. While the disk
+  // fails, or room is short, it waits.
+  async::Task<void> mark_in_doubt(Shipment& shipment, std::string_view upstream,
                                   std::span<const std::uint32_t> recipients, WallTime next_attempt);
-  // Records an outcome; the message waits or is held again, becomes failed, or is removed. Its effect in
-  // memory is at once; it is written with the next batch and retried until it is durable.
-  void settle(Message& message, const Outcome& outcome);
-  // Gives a ready message back without an attempt: due again at `when`. Not recorded.
-  void release(Message& message, SteadyTime when);
-  // Hands out a message that waits before its time, though not while new work has to wait (may_begin). False:
-  // it does not wait.
-  bool take(Message& message);
+  // Records the outcome of a shipment that is ready. Those whom it leaves pending wait, or are held, as one
+  // shipment, those whom it leaves doubtful as another; those of whom it says nothing had no attempt and are
+  // due at once. It is of all of the shipment where it names nobody, and where there is no room to part them:
+  // then all who are left share the doubt and the next time. What is left has this step of its route next.
+  // When nobody is left the message becomes failed, or is removed. Its effect in memory is at once, and
+  // `shipment` may have gone; it is written with the next batch and retried until it is durable.
+  void settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step = 0);
+  // Gives a ready shipment back without an attempt: due again at `when`. Not recorded.
+  void release(Shipment& shipment, SteadyTime when);
+  // Hands out a shipment that waits before its time, though not while new work has to wait (may_begin).
+  // False: it does not wait.
+  bool take(Shipment& shipment);
   // False while what was begun waits for the disk, or room in the state log is short.
   bool may_begin() const;
 
   // --- operator ---
-  // A message that is ready is held, or removed, when it is given back. A failed one cannot be held.
+  // Of all shipments of a message. One that is ready is held, or removed, when it is given back. A failed
+  // message cannot be held.
   void hold(Message& message);
+  // Of this one alone.
+  void hold(Shipment& shipment);
   // Due now. A failed message gets its failed recipients back as pending, and its lifetime anew.
   void retry(Message& message);
-  // The operator knows that the upstream in doubt has not taken it: due now, wherever its route leads.
+  // The operator knows that the upstreams in doubt have not taken it: due now, wherever its route leads.
   void not_taken(Message& message);
   void remove(Message& message);
   // Its lifetime counts from now.
@@ -204,6 +282,7 @@ class Queue {
   async::Task<std::vector<HistoryEvent>> history(Message& message);
 
   Message* find(MessageId id);
+  Shipment* find(ShipmentId id);  // null also when nobody is left in it
   // Of those still to be sent, held ones included; null: none, or it has just gone. Looks at every message, a
   // few at a time: mail goes on meanwhile.
   async::Task<Message*> oldest();

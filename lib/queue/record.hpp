@@ -141,35 +141,46 @@ bool is_final(const Record& record);  // outcome or removed: the message is gone
 // in_doubt: what an upstream may have taken from here on.
 struct Doubt {
   std::string upstream;
-  std::vector<std::uint32_t> recipients;  // empty: all that were pending
+  std::vector<std::uint32_t> recipients;  // empty: all that were still to be sent
   WallTime next_attempt;                  // if nothing more is heard
 };
 
 struct StoredEvent {
   Position previous;
   WallTime when;
-  Doubt doubt;  // of in_doubt
+  std::vector<std::uint32_t> recipients;  // of hold and not_taken; empty: all of the message
+  Doubt doubt;                            // of in_doubt
 };
-std::string encode_event(RecordType type, MessageId id, Position previous, WallTime when);
+std::string encode_event(RecordType type, MessageId id, Position previous, WallTime when,
+                         const std::vector<std::uint32_t>& recipients = {});
 std::string encode_doubt(MessageId id, Position previous, WallTime when, const Doubt& doubt);
 std::optional<StoredEvent> decode_event(const Record& record);
 
-// All that is known of a living message, so that the records before may go.
-struct Summary {
-  Position where;                              // of its message record
-  std::uint32_t length = 0;                    // of that
+// Of a summary, what recipients have in common who go together.
+struct SummaryShipment {
   MessageState state = MessageState::waiting;  // waiting, held or failed
-  bool by_reference = false;
   std::uint8_t doubts = 0;
   std::uint16_t attempts = 0;
+  WallTime next;  // waiting: the next attempt; failed: its removal
+  std::string doubted;
+};
+struct SummaryOther : SummaryShipment {
+  std::vector<std::uint32_t> recipients;
+};
+
+// All that is known of a living message, so that the records before may go. The shipment that it begins with
+// has all recipients still to be sent who are in no other.
+struct Summary : SummaryShipment {
+  Position where;            // of its message record
+  std::uint32_t length = 0;  // of that
+  bool by_reference = false;
   std::uint64_t size = 0;
   WallTime accepted;
   WallTime lives_from;
   WallTime when;  // of this record
-  WallTime next;  // waiting: the next attempt; failed: its removal
   std::string routing_sender;
-  std::string doubted;
   std::vector<RecipientState> states;
+  std::vector<SummaryOther> others;
   std::optional<Outcome> merged;  // the newest reply of each recipient, if there was an attempt
 };
 std::string encode_summary(MessageId id, const Summary& summary);

@@ -310,13 +310,15 @@ void Replay::apply_event(Entry& entry, RecordType type, const StoredEvent& event
   const Clock then{clock_.now, event.when};
   switch (type) {
     case RecordType::in_doubt:
-      index.apply(entry, event.doubt);
-      entry.counted = false;
-      if (entry.state == MessageState::waiting)
-        index.set_waiting(entry, due_time(event.when, event.doubt.next_attempt, clock_));
+      if (entry.unsent() > 0)
+        index.set_waiting_or_held(index.apply(entry, event.doubt),
+                                  due_time(event.when, event.doubt.next_attempt, clock_));
       break;
     case RecordType::hold:
-      index.set_timeless(entry, MessageState::held);
+      if (const auto recipients = Index::unsent_of(entry, event.recipients); event.recipients.empty())
+        index.hold(entry);
+      else if (!recipients.empty())
+        index.hold(index.part(entry, recipients));
       break;
     case RecordType::retry:
       index.retry(entry, then);
@@ -324,7 +326,7 @@ void Replay::apply_event(Entry& entry, RecordType type, const StoredEvent& event
     case RecordType::not_taken:
       // A power cut may lose the record of an attempt and keep what the operator said after it: that was
       // about other recipients then.
-      if (!incomplete_.contains(entry.id.value)) index.not_taken(entry, then);
+      if (!incomplete_.contains(entry.id().value)) apply_not_taken(entry, event, then);
       break;
     case RecordType::renewed:
       entry.lives_from = event.when;
@@ -332,6 +334,14 @@ void Replay::apply_event(Entry& entry, RecordType type, const StoredEvent& event
     default:
       break;
   }
+}
+
+// Of all who are in doubt, or of those whom it names.
+void Replay::apply_not_taken(Entry& entry, const StoredEvent& event, Clock then) {
+  std::vector<std::uint32_t> recipients = Index::unsent_of(entry, event.recipients);
+  std::erase_if(recipients,
+                [&](std::uint32_t each) { return entry.states.get(each) != RecipientState::doubtful; });
+  if (!recipients.empty()) parts_.index.not_taken(parts_.index.part(entry, recipients), then);
 }
 
 // Their numbers are never given out again, be their files there or not; and what they said of segments before
@@ -385,7 +395,7 @@ void Replay::bring_back(const SegmentRow& row) {
     const std::optional<StoredMessage> message = decode_message(record);
     if (!message) return;
     Entry& entry = parts_.index.add(record.id, *message, message->envelope, where, record.length, clock_);
-    parts_.index.set_timeless(entry, MessageState::held);
+    parts_.index.hold(entry);
     note(fmt::format("{} is held: what was known of it is damaged, and it may have been sent",
                      to_string(record.id)));
   });

@@ -118,6 +118,7 @@ class Replay {
   void apply_state(const Record& record, Position where);
   void apply_fact(const Record& record, Position where);
   void apply_event(Entry& entry, RecordType type, const StoredEvent& event);
+  void apply_not_taken(Entry& entry, const StoredEvent& event, Clock then);
   void apply_checkpoint(const Record& record, Position where);
   void apply_retired(const std::vector<RetiredRow>& rows);
   void add_message(const Record& record, Position where);

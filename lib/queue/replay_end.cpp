@@ -30,11 +30,11 @@ void Replay::settle_entries() {
     if (!parts_.messages.find(sequence)) parts_.messages.add(messages_start.current);
   }
   parts_.index.for_each([this](Entry& entry) {
-    if (entry.in_doubt) in_doubt.push_back(entry.id);
+    if (entry.in_doubt()) in_doubt.push_back(entry.id());
     if (parts_.messages.find(entry.where.segment)) return;
-    parts_.index.set_timeless(entry, MessageState::held);
+    parts_.index.hold_all(entry);
     note(fmt::format("{} is held: segment {} of the message log, where it stands, is missing",
-                     to_string(entry.id), entry.where.segment));
+                     to_string(entry.id()), entry.where.segment));
   });
 }
 
@@ -74,9 +74,9 @@ void Replay::settle_large() {
   std::unordered_set<std::string> bodies;
   for (std::string& name : parts_.disk.list("large")) bodies.insert(std::move(name));
   parts_.index.for_each([&](Entry& entry) {
-    if (!entry.by_reference || bodies.erase(to_string(entry.id)) == 1) return;
-    parts_.index.set_timeless(entry, MessageState::held);
-    note(fmt::format("large/{}: missing; the message is held", to_string(entry.id)));
+    if (!entry.by_reference || bodies.erase(to_string(entry.id())) == 1) return;
+    parts_.index.hold_all(entry);
+    note(fmt::format("large/{}: missing; the message is held", to_string(entry.id())));
   });
   for (const std::string& name : bodies) {
     // Where something was damaged it may have been what named the body.

@@ -59,7 +59,7 @@ void Replay::apply_legacy(const Record& record, Position where) {
     Outcome& merged = message->progress->merged;
     if (message->progress->in_doubt) make_doubtful(merged);
     living = index.apply(entry, merged, false, keep_failed_, clock_);
-    entry.attempts = message->progress->attempts;
+    entry.first.attempts = message->progress->attempts;
     if (living) inherited[record.id.value] = std::move(merged);
   } else if (Entry* const entry = index.find(record.id)) {
     if (std::optional<StoredOutcome> stored = living ? decode_outcome(record) : std::nullopt) {

@@ -30,7 +30,7 @@ struct Store {
   Clock clock() const { return {loop.now(), loop.wall_now()}; }
   // Submits what happened to a message, or a summary of it.
   void record(Entry& entry, Submission fact) {
-    fact.id = entry.id;
+    fact.id = entry.id();
     if (!fact.is_summary) fact.previous = entry.last;
     entry.last = facts->submit(std::move(fact));
   }

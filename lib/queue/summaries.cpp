@@ -56,16 +56,16 @@ async::Task<void> Summaries::write(std::vector<MessageId> ids, bool brief, std::
 
 void Summaries::submit(Entry& entry, std::optional<Outcome> replies, bool brief, std::uint64_t releases) {
   Summary summary = summary_of(entry, store_.clock());
-  if (const auto inherited = inherited_.find(entry.id.value); inherited != inherited_.end()) {
+  if (const auto inherited = inherited_.find(entry.id().value); inherited != inherited_.end()) {
     if (!replies) replies = std::move(inherited->second);
     inherited_.erase(inherited);
   }
   if (!brief) summary.merged = std::move(replies);
   Submission submission;
-  submission.bytes = encode_summary(entry.id, summary);
+  submission.bytes = encode_summary(entry.id(), summary);
   if (submission.bytes.size() > store_.ground.largest_fact()) {
     summary.merged.reset();
-    submission.bytes = encode_summary(entry.id, summary);
+    submission.bytes = encode_summary(entry.id(), summary);
   }
   ++written_;
   octets_ += submission.bytes.size();

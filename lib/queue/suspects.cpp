@@ -57,9 +57,9 @@ std::vector<MessageId> Suspects::hold(Index& index) const {
   std::vector<MessageId> held;
   if (!all_ && ids_.empty()) return held;
   for (Entry* const entry : index.by_id()) {
-    if (entry->state != MessageState::waiting || !is_suspect(entry->id)) continue;
-    index.set_timeless(*entry, MessageState::held);
-    held.push_back(entry->id);
+    if (entry->state != MessageState::waiting || !is_suspect(entry->id())) continue;
+    index.hold(*entry);
+    held.push_back(entry->id());
   }
   return held;
 }

@@ -403,7 +403,7 @@ async::Task<void> Upkeep::summarise(std::uint64_t before,
     std::vector<MessageId> ids;
     while (more) {
       more = store_.index.go_on(walk, [&](const Entry& entry) {
-        if (wanted(entry)) ids.push_back(entry.id);
+        if (wanted(entry)) ids.push_back(entry.id());
       });
       if (ids.size() >= summaries_at_once || (!more && !ids.empty())) {
         found = true;

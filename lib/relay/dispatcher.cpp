@@ -9,8 +9,8 @@
 namespace relayd {
 
 using async::Task;
-using queue::Message;
-using queue::MessageId;
+using queue::Shipment;
+using queue::ShipmentId;
 
 namespace {
 
@@ -37,8 +37,7 @@ Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& d
       site_book_(loop, workers, disk, log),
       health_(loop, log),
       lanes_(loop, workers, log, dialer, quotas_, site_book_, *this),
-      lines_(loop, queue, lanes_,
-             [this](const Message& message, const LaneEntry& lane) { return share_of(message, lane); }),
+      lines_(loop, queue, lanes_),
       lifetime_(loop, queue, setup_),
       settlement_(loop, log, queue, setup_, lifetime_, lanes_, health_, quotas_, publisher_) {
   health_.use(setup_.config);
@@ -60,14 +59,16 @@ void Dispatcher::use(const Setup& setup) {
 
 // --- from the queue to a lane ---
 
-void Dispatcher::dispatch(Message& message) {
-  if (stopping_) return queue_.release(message, loop_.now() + health_.backoff(1));
-  if (lifetime_.is_over(message)) return expire(message);
+void Dispatcher::dispatch(Shipment& shipment) {
+  queue::Message& message = *shipment.message;
+  if (stopping_) return queue_.release(shipment, loop_.now() + health_.backoff(1));
+  if (lifetime_.is_over(message)) return expire(shipment);
   const route::Route route = setup_.router->route(message.routing_sender);
-  if (!route.reject.empty()) return give_up_.take(message, tell::Ending::rejected, std::string(route.reject));
-  if (route.choices.empty()) return defer_unroutable(message);
+  if (!route.reject.empty())
+    return give_up_.take(shipment, tell::Ending::rejected, std::string(route.reject));
+  if (route.choices.empty()) return defer_unroutable(shipment);
   watch_clock();
-  lines_.put(message, choices_for(message, route.choices), lifetime_.end_of(message));
+  lines_.put(shipment, choices_for(shipment, route.choices), lifetime_.end_of(message));
 }
 
 // When the clock is set, all that waits in a line is looked at again.
@@ -75,22 +76,17 @@ void Dispatcher::watch_clock() {
   if (lifetime_.clock_was_set()) lines_.renew();
 }
 
-std::uint32_t Dispatcher::share_of(const Message& message, const LaneEntry& lane) const {
-  const route::Route route = setup_.router->route(message.routing_sender);
-  return message.pending - (takes_doubtful(message, lane.upstream, route.choices) ? 0 : message.doubtful);
-}
-
-void Dispatcher::defer_unroutable(Message& message) {
+void Dispatcher::defer_unroutable(Shipment& shipment) {
   queue::Outcome outcome;
   outcome.when = loop_.wall_now();
   outcome.next_attempt = outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(
-                                            health_.backoff(message.attempts + 1U));
-  tell::unroutable(log_, queue::to_string(message.id), message.routing_sender);
-  queue_.settle(message, outcome);
+                                            health_.backoff(shipment.attempts + 1U));
+  tell::unroutable(log_, queue::to_string(shipment.id.message()), shipment.message->routing_sender);
+  queue_.settle(shipment, std::move(outcome));
 }
 
-void Dispatcher::expire(Message& message) {
-  give_up_.take(message, tell::Ending::expired,
+void Dispatcher::expire(Shipment& shipment) {
+  give_up_.take(shipment, tell::Ending::expired,
                 fmt::format("not delivered within {} s", setup_.config->queue.lifetime.count()));
 }
 
@@ -125,36 +121,31 @@ void Dispatcher::knocked(send::Lane& lane, const send::Report& report,
 
 Task<std::unique_ptr<send::Delivery>> Dispatcher::load(send::Lane& lane, send::Ticket ticket) {
   std::unique_ptr<send::Delivery> delivery;
-  Message* message = queue_.find({ticket.message});
-  if (!message || message->state != queue::MessageState::ready) co_return delivery;
-  if (lifetime_.is_over(*message)) {  // in the line of a slow lane
-    expire(*message);
+  const ShipmentId id = ShipmentId::of(ticket.message);
+  Shipment* shipment = queue_.find(id);
+  if (!shipment || shipment->state != queue::MessageState::ready) co_return delivery;
+  if (lifetime_.is_over(*shipment->message)) {  // in the line of a slow lane
+    expire(*shipment);
     co_return delivery;
   }
   try {
-    queue::Content content = co_await queue_.read(*message);
-    message = queue_.find({ticket.message});
-    delivery = make_delivery(entry_of(lane), *message, std::move(content), ticket.recipients);
+    queue::Content content = co_await queue_.read(*shipment);
+    shipment = queue_.find(id);
+    delivery = make_delivery(entry_of(lane), *shipment, std::move(content), ticket.recipients);
   } catch (const queue::QueueError& error) {
-    tell::unreadable(log_, queue::to_string(MessageId{ticket.message}), error.what());
+    tell::unreadable(log_, queue::to_string(id.message()), error.what());
   }
   co_return delivery;
 }
 
-std::unique_ptr<send::Delivery> Dispatcher::make_delivery(const LaneEntry& lane, Message& message,
+std::unique_ptr<send::Delivery> Dispatcher::make_delivery(const LaneEntry& lane, Shipment& shipment,
                                                           queue::Content content, std::uint32_t recipients) {
-  const auto next_attempt = [this, &message, attempts = message.attempts + 1U] {
+  const auto next_attempt = [this, &message = *shipment.message, attempts = shipment.attempts + 1U] {
     const Duration wait = lifetime_.at_most(message, health_.backoff(attempts));
     return loop_.wall_now() + std::chrono::duration_cast<WallTime::duration>(wait);
   };
-  const route::Route route = setup_.router->route(message.routing_sender);
-  auto delivery = std::make_unique<QueueDelivery>(
-      queue_, workers_, message, std::move(content),
-      QueueDelivery::Terms{lane.upstream, takes_doubtful(message, lane.upstream, route.choices), recipients,
-                           next_attempt});
-  if (!delivery->recipients().empty()) return delivery;
-  give_back(message.id.value);  // the route is another than when it was taken
-  return nullptr;
+  return std::make_unique<QueueDelivery>(queue_, workers_, shipment, std::move(content),
+                                         QueueDelivery::Terms{lane.upstream, recipients, next_attempt});
 }
 
 // A 421 may only mean that the connection was idle for too long, or that it has had its share.
@@ -168,8 +159,9 @@ bool Dispatcher::concerns_lane(send::Lane& lane, const send::Report& report) {
 
 // It looks for another way at once.
 void Dispatcher::give_back(std::uint64_t id) {
-  if (Message* message = queue_.find({id}); message && message->state == queue::MessageState::ready)
-    queue_.release(*message, loop_.now());
+  if (Shipment* shipment = queue_.find(ShipmentId::of(id));
+      shipment && shipment->state == queue::MessageState::ready)
+    queue_.release(*shipment, loop_.now());
 }
 
 Task<void> Dispatcher::note_site(send::Lane& lane) {
@@ -178,14 +170,15 @@ Task<void> Dispatcher::note_site(send::Lane& lane) {
 
 void Dispatcher::turned_down(send::Lane& lane, std::uint64_t id) {
   const LaneEntry& entry = entry_of(lane);
-  tell::pipelining_reduced(log_, {entry.upstream, entry.username}, queue::to_string(MessageId{id}));
+  tell::pipelining_reduced(log_, {entry.upstream, entry.username},
+                           queue::to_string(ShipmentId::of(id).message()));
   site_book_.note_at_once(entry_of(lane).site);
 }
 
 void Dispatcher::settle(send::Lane& lane, std::uint64_t id, const send::Delivery& delivery,
                         const send::Report& report) {
   const auto& own = static_cast<const QueueDelivery&>(delivery);  // load() makes no other
-  settlement_.settle(entry_of(lane), MessageId{id}, own, report);
+  settlement_.settle(entry_of(lane), ShipmentId::of(id), own, report);
   site_book_.note(entry_of(lane).site);
 }
 

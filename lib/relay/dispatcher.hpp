@@ -42,7 +42,7 @@ class Dispatcher final : public send::Desk {
   void subscribe(tell::Subscriber subscriber) { publisher_.subscribe(std::move(subscriber)); }
 
   // Where the queue's on_due leads.
-  void dispatch(queue::Message& message);
+  void dispatch(queue::Shipment& shipment);
 
   // See lane_commands.hpp.
   void clear_way(const queue::Message& message) { relayd::clear_way(lanes_, message); }
@@ -74,11 +74,10 @@ class Dispatcher final : public send::Desk {
   void turned_down(send::Lane& lane, std::uint64_t message) override;
 
  private:
-  std::uint32_t share_of(const queue::Message& message, const LaneEntry& lane) const;
-  std::unique_ptr<send::Delivery> make_delivery(const LaneEntry& lane, queue::Message& message,
+  std::unique_ptr<send::Delivery> make_delivery(const LaneEntry& lane, queue::Shipment& shipment,
                                                 queue::Content content, std::uint32_t recipients);
-  void expire(queue::Message& message);
-  void defer_unroutable(queue::Message& message);
+  void expire(queue::Shipment& shipment);
+  void defer_unroutable(queue::Shipment& shipment);
   void watch_clock();
 
   async::Loop& loop_;

@@ -1,4 +1,4 @@
-// GiveUp: fails what is still to be sent of a message, a few messages at a time.
+// GiveUp: fails who is still to be sent of a shipment, a few shipments at a time.
 //
 // Owned by the dispatcher. A lower lifetime, a rule that now rejects, or a clock that was put right can end a
 // million messages at the same moment. Whom a message is for is on its disk and must be read; so a few are
@@ -22,14 +22,14 @@ class GiveUp {
   GiveUp(async::Loop& loop, telemetry::Log& log, queue::Queue& queue, const tell::Publisher& publisher)
       : loop_(loop), log_(log), queue_(queue), publisher_(publisher) {}
 
-  // Takes a message that is ready.
-  void take(queue::Message& message, tell::Ending why, const std::string& reason);
+  // Takes a shipment that is ready.
+  void take(queue::Shipment& shipment, tell::Ending why, const std::string& reason);
 
   std::size_t under_way() const { return scope_.count(); }
   async::Task<void> drained() { return scope_.drained(); }
 
  private:
-  async::Task<void> fail_all(queue::MessageId id, tell::Ending why, std::string reason);
+  async::Task<void> fail_all(queue::ShipmentId id, tell::Ending why, std::string reason);
 
   async::Loop& loop_;
   telemetry::Log& log_;

@@ -5,8 +5,9 @@
 
 namespace relayd {
 
-using queue::Message;
 using queue::MessageState;
+using queue::Shipment;
+using queue::ShipmentId;
 using send::Ticket;
 
 namespace {
@@ -51,14 +52,14 @@ RouteLine& Lines::line_of(std::span<const route::Choice> choices) {
   return *known;
 }
 
-void Lines::put(Message& message, std::span<const route::Choice> choices, SteadyTime until) {
+void Lines::put(Shipment& shipment, std::span<const route::Choice> choices, SteadyTime until) {
   RouteLine& line = line_of(choices);
-  const bool stands_there = message.line == line.number;
-  message.line = line.number;
-  const queue::MessageId id = message.id;
-  queue_.release(message, until);
+  const bool stands_there = shipment.line == line.number;
+  shipment.line = line.number;
+  const ShipmentId id = shipment.id;
+  queue_.release(shipment, until);
   if (!queue_.find(id)) return;  // it was deleted meanwhile
-  if (!stands_there) line.line.push(message.routing_sender, id.value);
+  if (!stands_there) line.line.push(shipment.message->routing_sender, id.value);
   if (!line.way) assign(line);
   if (line.way) return line.way->pump();
   for (LaneEntry* const lane : line.lanes) lane->await_opening();
@@ -81,8 +82,7 @@ std::optional<Ticket> Lines::next(LaneEntry& lane, std::uint64_t most) {
     if (!queue_.may_begin()) break;
     RouteLine& line = *lane.lines.front();
     lane.lines.splice(lane.lines.end(), lane.lines, line.place);
-    const std::optional<Ticket> ticket =
-        line.line.pop(most, [&](std::uint64_t message) { return ask(line, lane, message); });
+    const std::optional<Ticket> ticket = line.line.pop(most, [&](std::uint64_t id) { return ask(line, id); });
     if (line.line.empty()) assign(line);
     if (!ticket && !line.line.empty()) break;  // many had gone
     if (!ticket) continue;
@@ -91,20 +91,19 @@ std::optional<Ticket> Lines::next(LaneEntry& lane, std::uint64_t most) {
       if (std::exchange(other->passed_over, true)) continue;
       other->await_opening();
     }
-    queue_.take(*queue_.find({ticket->message}));
+    queue_.take(*queue_.find(ShipmentId::of(ticket->message)));
     return ticket;
   }
   if (!lane.lines.empty()) put_off(lane);
   return std::nullopt;
 }
 
-std::uint32_t Lines::ask(const RouteLine& line, const LaneEntry& lane, std::uint64_t id) {
+// For how many recipients it is.
+std::uint32_t Lines::ask(const RouteLine& line, std::uint64_t id) {
   if (!stands_in(line, id)) return 0;
-  Message* const message = queue_.find({id});
-  message->line = 0;
-  const std::uint32_t share = share_(*message, lane);
-  if (share == 0 && queue_.take(*message)) queue_.release(*message, loop_.now());
-  return share;
+  Shipment* const shipment = queue_.find(ShipmentId::of(id));
+  shipment->line = 0;
+  return shipment->unsent;
 }
 
 // Until the disk has caught up, or other work had its turn.
@@ -131,10 +130,10 @@ bool Lines::misses(const LaneEntry& lane) {
 
 // It waits, and here. Who does not has left the line.
 bool Lines::stands_in(const RouteLine& line, std::uint64_t id) {
-  Message* const message = queue_.find({id});
-  if (!message || message->line != line.number) return false;
-  if (message->state == MessageState::waiting) return true;
-  message->line = 0;
+  Shipment* const shipment = queue_.find(ShipmentId::of(id));
+  if (!shipment || shipment->line != line.number) return false;
+  if (shipment->state == MessageState::waiting) return true;
+  shipment->line = 0;
   return false;
 }
 
@@ -154,7 +153,7 @@ std::size_t Lines::waiting(const LaneEntry& lane) const {
 void Lines::renew() {
   by_choices_.clear();
   for (auto& [lanes, line] : lines_)
-    for (const std::uint64_t message : line->line.take_all()) old_.emplace_back(line->number, message);
+    for (const std::uint64_t id : line->line.take_all()) old_.emplace_back(line->number, id);
   lanes_.for_each([](LaneEntry& lane) {
     lane.lines.clear();
     lane.routes.clear();
@@ -168,11 +167,11 @@ void Lines::empty_old() {
   for (std::size_t i = 0; i < moved_at_once && !old_.empty(); ++i) {
     const auto [number, id] = old_.front();
     old_.pop_front();
-    Message* const message = queue_.find({id});
-    if (!message || message->line != number) continue;
-    message->line = 0;
-    message->route_step = 0;
-    if (queue_.take(*message)) queue_.release(*message, loop_.now());
+    Shipment* const shipment = queue_.find(ShipmentId::of(id));
+    if (!shipment || shipment->line != number) continue;
+    shipment->line = 0;
+    shipment->route_step = 0;
+    if (queue_.take(*shipment)) queue_.release(*shipment, loop_.now());
   }
   if (!old_.empty()) renewal_.at(loop_.now(), [this] { empty_old(); });
 }

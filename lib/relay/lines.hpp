@@ -1,15 +1,14 @@
 // Lines: what is due and waits for a lane, one line for each route in use.
 //
-// Owned by the dispatcher. A route is the lanes that a rule names, in their order. A message stands in the
+// Owned by the dispatcher. A route is the lanes that a rule names, in their order. A shipment stands in the
 // line of its route until a lane takes it: the first that is open, past those alone whose trouble is a reason
 // to pass them over. So nothing waits for a lane's sake while another could take it, and mail flows back by
-// itself. A line holds ids, and is only a hint: in the queue the message waits, may be held, deleted, given
+// itself. A line holds ids, and is only a hint: in the queue the shipment waits, may be held, deleted, given
 // up, or found to belong elsewhere.
 #pragma once
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -28,7 +27,7 @@ namespace relayd {
 
 // A line, and the lanes that may take from it.
 struct RouteLine {
-  std::uint32_t number = 0;       // Message::line; never used twice
+  std::uint32_t number = 0;       // Shipment::line; never used twice
   std::vector<LaneEntry*> lanes;  // in the order of the route
   send::Line line;
   LaneEntry* way = nullptr;               // who takes from it now; null: nobody, or it is empty
@@ -37,17 +36,14 @@ struct RouteLine {
 
 class Lines {
  public:
-  // How many of its recipients a lane is to send a message to now.
-  using Share = std::function<std::uint32_t(const queue::Message&, const LaneEntry&)>;
+  Lines(async::Loop& loop, queue::Queue& queue, Lanes& lanes)
+      : loop_(loop), queue_(queue), lanes_(lanes), later_(loop), renewal_(loop) {}
 
-  Lines(async::Loop& loop, queue::Queue& queue, Lanes& lanes, Share share)
-      : loop_(loop), queue_(queue), lanes_(lanes), share_(std::move(share)), later_(loop), renewal_(loop) {}
-
-  // A ready message waits in the line of these choices of the present router. It is handed out again at
+  // A ready shipment waits in the line of these choices of the present router. It is handed out again at
   // `until`, if nobody has taken it by then.
-  void put(queue::Message& message, std::span<const route::Choice> choices, SteadyTime until);
+  void put(queue::Shipment& shipment, std::span<const route::Choice> choices, SteadyTime until);
 
-  // The router has changed, or the clock was set. All lines end; their messages are due and routed anew from
+  // The router has changed, or the clock was set. All lines end; their shipments are due and routed anew from
   // the first upstream, a thousand at a time.
   void renew();
 
@@ -58,13 +54,13 @@ class Lines {
   void changed(LaneEntry& lane);
   bool misses(const LaneEntry& lane);
 
-  // Messages that wait for it, or for it first.
+  // Shipments that wait for it, or for it first.
   std::size_t waiting(const LaneEntry& lane) const;
 
  private:
   RouteLine& line_of(std::span<const route::Choice> choices);
-  std::uint32_t ask(const RouteLine& line, const LaneEntry& lane, std::uint64_t message);
-  bool stands_in(const RouteLine& line, std::uint64_t message);
+  std::uint32_t ask(const RouteLine& line, std::uint64_t id);
+  bool stands_in(const RouteLine& line, std::uint64_t id);
   bool assign(RouteLine& line);
   void put_off(LaneEntry& lane);
   void empty_old();
@@ -72,10 +68,9 @@ class Lines {
   async::Loop& loop_;
   queue::Queue& queue_;
   Lanes& lanes_;
-  const Share share_;
   std::map<std::pair<const route::Choice*, std::size_t>, RouteLine*> by_choices_;
   std::map<std::vector<LaneEntry*>, std::unique_ptr<RouteLine>> lines_;
-  std::deque<std::pair<std::uint32_t, std::uint64_t>> old_;  // number of a line that has ended, message
+  std::deque<std::pair<std::uint32_t, std::uint64_t>> old_;  // number of a line that has ended, shipment
   std::uint32_t last_number_ = 0;
   std::set<LaneEntry*> put_off_;  // lanes that look again in a moment
   async::Timer later_;

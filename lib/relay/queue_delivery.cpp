@@ -10,30 +10,22 @@
 namespace relayd {
 
 using async::Task;
-using queue::RecipientState;
 
 namespace {
 constexpr std::uint64_t piece_size = 256 * 1024;
 }
 
-QueueDelivery::QueueDelivery(queue::Queue& queue, async::Workers& workers, const queue::Message& message,
+QueueDelivery::QueueDelivery(queue::Queue& queue, async::Workers& workers, const queue::Shipment& shipment,
                              queue::Content content, Terms terms)
     : queue_(queue),
       workers_(workers),
-      id_(message.id),
+      id_(shipment.id),
       terms_(std::move(terms)),
-      attempt_(message.attempts + 1U),
-      doubted_here_(message.doubted == terms_.upstream),
-      text_(queue::to_string(message.id)),
+      attempt_(shipment.attempts + 1U),
+      doubted_here_(shipment.in_doubt() && shipment.doubted == terms_.upstream),
+      text_(queue::to_string(id_.message())),
       content_(std::move(content)) {
-  for (std::uint32_t i = 0; i < content_.states.size(); ++i) {
-    const bool doubtful = content_.states[i] == RecipientState::doubtful;
-    const bool wanted = content_.states[i] == RecipientState::pending || (doubtful && terms_.with_doubtful);
-    if (wanted && recipients_.size() < terms_.limit)
-      recipients_.push_back(i);
-    else
-      leaves_doubtful_ |= doubtful;
-  }
+  if (content_.recipients.size() > terms_.limit) content_.recipients.resize(terms_.limit);
 }
 
 Task<std::string_view> QueueDelivery::next() {
@@ -62,8 +54,8 @@ std::string_view QueueDelivery::read_file() {
 }
 
 Task<void> QueueDelivery::before_final_dot(std::span<const std::uint32_t> recipients) {
-  queue::Message* const message = queue_.find(id_);
-  if (message) co_await queue_.mark_in_doubt(*message, terms_.upstream, recipients, terms_.next_attempt());
+  queue::Shipment* const shipment = queue_.find(id_);
+  if (shipment) co_await queue_.mark_in_doubt(*shipment, terms_.upstream, recipients, terms_.next_attempt());
 }
 
 }  // namespace relayd

@@ -69,7 +69,7 @@ void Relay::take_hold() {
 
 Task<void> Relay::open(OnOpened on_opened) {
   queue_.on_trouble([this](const std::string& line) { log_.error("queue_trouble", {{"reason", line}}); });
-  queue_.on_due([this](queue::Message& message) { dispatcher_.dispatch(message); });
+  queue_.on_due([this](queue::Shipment& shipment) { dispatcher_.dispatch(shipment); });
   std::string failure;
   try {
     const bool whole = co_await loading_.run();
@@ -146,10 +146,13 @@ std::string Relay::provider_id_of(const std::string& upstream,
 
 std::vector<std::string> Relay::upstreams_of(const queue::Message& message) const {
   const route::Route route = setup_.router->route(message.routing_sender);
+  std::size_t first = route.choices.size();
+  message.for_each_shipment([&first](const queue::Shipment& shipment) {
+    first = std::min<std::size_t>(first, shipment.route_step);
+  });
+  if (first == route.choices.size()) first = 0;
   std::vector<std::string> names;
-  for (std::size_t i = message.route_step < route.choices.size() ? message.route_step : 0;
-       i < route.choices.size(); ++i)
-    names.push_back(route.choices[i].upstream->name);
+  for (const route::Choice& choice : route.choices.subspan(first)) names.push_back(choice.upstream->name);
   return names;
 }
 

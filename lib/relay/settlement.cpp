@@ -11,8 +11,8 @@
 
 namespace relayd {
 
-using queue::Message;
 using queue::RecipientState;
+using queue::Shipment;
 
 namespace {
 
@@ -34,27 +34,28 @@ tell::Fate fate_of(const settle::RecipientDecision& recipient) {
 
 // One that is over, and what its report is judged by.
 struct Settlement::Attempt {
-  Message& message;
+  Shipment& shipment;
   LaneEntry& lane;
   const QueueDelivery& delivery;
   const send::Report& report;
   route::Route route;  // by the present configuration
 };
 
-void Settlement::settle(LaneEntry& lane, queue::MessageId id, const QueueDelivery& delivery,
+void Settlement::settle(LaneEntry& lane, queue::ShipmentId id, const QueueDelivery& delivery,
                         const send::Report& report) {
-  Message* message = queue_.find(id);
-  if (!message) return;
-  const Attempt attempt{*message, lane, delivery, report, setup_.router->route(message->routing_sender)};
-  const WallTime accepted = message->accepted;
+  Shipment* const shipment = queue_.find(id);
+  if (!shipment) return;
+  const queue::Message& message = *shipment->message;
+  const Attempt attempt{*shipment, lane, delivery, report, setup_.router->route(message.routing_sender)};
+  const WallTime accepted = message.accepted;
   settle::Decision decision = decide(attempt);
   record(attempt, decision);
-  // The message may be gone from here on.
+  // The shipment may be gone from here on, and its message, too.
   for (std::size_t i = 0; i < report.recipients.size(); ++i)
     tell(attempt, report.recipients[i], decision.recipients[i], loop_.wall_now() - accepted);
   treat(attempt, decision);
-  if (Message* const left = queue_.find(id); decision.in_doubt && left && left->pending > 0)
-    hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *left, delivery.leaves_doubtful());
+  if (queue::Message* const left = queue_.find(id.message()); decision.in_doubt && left)
+    hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *left);
 }
 
 settle::Decision Settlement::decide(const Attempt& attempt) const {
@@ -67,9 +68,7 @@ settle::Decision Settlement::decide(const Attempt& attempt) const {
       report.recipients, [](const send::RecipientEvent& entry) { return settle::is_unfit(entry.event); });
   return settle::decide(report.recipients, {.provider = lane.provider,
                                             .retry_next_on = lane.retry_next_on,
-                                            .before = delivery.states(),
                                             .doubted_here = delivery.doubted_here(),
-                                            .leaves_doubtful = delivery.leaves_doubtful(),
                                             .has_next = step && *step + 1 < choices.size(),
                                             .has_next_port = health_.has_next_port(lane, report),
                                             .another_may_take = unfit && another_may_take(attempt),
@@ -87,7 +86,6 @@ bool Settlement::another_may_take(const Attempt& attempt) const {
 
 // In the queue.
 void Settlement::record(const Attempt& attempt, settle::Decision& decision) {
-  Message& message = attempt.message;
   const LaneEntry& lane = attempt.lane;
   queue::Outcome outcome;
   outcome.when = loop_.wall_now();
@@ -97,13 +95,12 @@ void Settlement::record(const Attempt& attempt, settle::Decision& decision) {
   outcome.recipients.reserve(decision.recipients.size());
   for (settle::RecipientDecision& recipient : decision.recipients)
     outcome.recipients.push_back(std::move(recipient.outcome));
-  const Duration wait = lifetime_.at_most(message, decision.wait);
+  const Duration wait = lifetime_.at_most(*attempt.shipment.message, decision.wait);
   outcome.next_attempt = outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(wait);
-  const queue::MessageId id = message.id;
-  queue_.settle(message, outcome);
-  Message* const left = queue_.find(id);
-  if (!left || left->pending == 0 || decision.comeback != settle::Comeback::next_upstream) return;
-  left->route_step = static_cast<std::uint8_t>(*step_of(lane, attempt.route.choices) + 1);
+  std::uint8_t step = 0;
+  if (decision.comeback == settle::Comeback::next_upstream)
+    step = static_cast<std::uint8_t>(*step_of(lane, attempt.route.choices) + 1);
+  queue_.settle(attempt.shipment, std::move(outcome), step);
 }
 
 void Settlement::tell(const Attempt& attempt, const send::RecipientEvent& entry,

@@ -33,8 +33,8 @@ class Settlement {
         quotas_(quotas),
         publisher_(publisher) {}
 
-  // The attempt is over. Does nothing where the message is gone.
-  void settle(LaneEntry& lane, queue::MessageId id, const QueueDelivery& delivery,
+  // The attempt is over. Does nothing where the shipment is gone.
+  void settle(LaneEntry& lane, queue::ShipmentId id, const QueueDelivery& delivery,
               const send::Report& report);
 
  private:

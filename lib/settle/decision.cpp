@@ -45,12 +45,11 @@ void decide(const smtp::RecipientEvent& entry, const Attempt& attempt, Decision&
     decision.too_many_is_no_cap = true;
   }
   // Whatever is said now, an earlier attempt may have reached it.
-  const bool was_doubtful =
-      attempt.doubted_here && attempt.before[entry.recipient] == RecipientState::doubtful;
-  const bool moves = moves_on(verdict, attempt.retry_next_on) && attempt.has_next && !was_doubtful;
+  const bool moves = moves_on(verdict, attempt.retry_next_on) && attempt.has_next && !attempt.doubted_here;
   // A message that came here because the upstreams that could take it are in trouble waits for them.
-  if (verdict.unfit && !moves && !was_doubtful && attempt.another_may_take) verdict.action = Action::retry;
-  const RecipientState state = state_after(verdict, was_doubtful, moves);
+  if (verdict.unfit && !moves && !attempt.doubted_here && attempt.another_may_take)
+    verdict.action = Action::retry;
+  const RecipientState state = state_after(verdict, attempt.doubted_here, moves);
   const bool suppressed = verdict.reply_class == ReplyClass::suppressed;
   decision.recipients.push_back(
       {{entry.recipient, state, static_cast<std::uint16_t>(smtp::code_of(event)),
@@ -89,14 +88,14 @@ bool waits(const RecipientDecision& recipient) {
   return state == RecipientState::pending || state == RecipientState::doubtful;
 }
 
-Comeback comeback(const Decision& decision, const Sum& sum, bool leaves_doubtful) {
+Comeback comeback(const Decision& decision, const Sum& sum) {
   const bool stopped = decision.lane == LaneAction::stops;
   const bool next_port = decision.lane == LaneAction::next_port;
   // Past a lane in trouble it finds its way by itself, and back.
   if (sum.moves_on) return stopped || next_port ? Comeback::now : Comeback::next_upstream;
   // Less is offered the next time, or a connection that has carried nothing yet.
   const bool got_smaller = decision.cap && sum.full == decision.recipients.size();
-  const bool nobody_waits = !leaves_doubtful && std::ranges::none_of(decision.recipients, waits);
+  const bool nobody_waits = std::ranges::none_of(decision.recipients, waits);
   if (next_port || nobody_waits || got_smaller || (sum.full > 0 && sum.delivered) ||
       (stopped && !decision.in_doubt))
     return Comeback::now;
@@ -112,7 +111,7 @@ Decision decide(std::span<const smtp::RecipientEvent> events, const Attempt& att
   for (const smtp::RecipientEvent& entry : events) decide(entry, attempt, decision, sum);
   if (sum.full > 0) decision.cap = find_cap(events, attempt.provider, attempt.carried);
   decision.lane = lane_action(decision, sum, attempt.has_next_port);
-  decision.comeback = comeback(decision, sum, attempt.leaves_doubtful);
+  decision.comeback = comeback(decision, sum);
   if (decision.comeback == Comeback::usual) decision.wait = attempt.backoff;
   if (decision.comeback == Comeback::told) decision.wait = sum.told;
   return decision;

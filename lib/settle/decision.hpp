@@ -20,16 +20,14 @@ namespace relayd::settle {
 
 // What the attempt was, beside the events that it met.
 struct Attempt {
-  std::string_view provider = {};                     // the preset's name; empty: none
-  smtp::ReplyClasses retry_next_on;                   // the classes that may move on
-  std::span<const mail::RecipientState> before = {};  // of all recipients of the message
-  bool doubted_here = false;      // it is this upstream that may have taken it, for those who are doubtful
-  bool leaves_doubtful = false;   // some are in doubt elsewhere; the attempt left them out
-  bool has_next = false;          // the route has another upstream behind this one
-  bool has_next_port = false;     // another port of this upstream is left to try
-  bool another_may_take = false;  // another upstream of the route may take such a message; see is_unfit()
-  smtp::Carried carried = {};     // by the connection, before it
-  Duration backoff{};             // the usual delay after this attempt
+  std::string_view provider = {};    // the preset's name; empty: none
+  smtp::ReplyClasses retry_next_on;  // the classes that may move on
+  bool doubted_here = false;         // this upstream may have taken it already, for all of its recipients
+  bool has_next = false;             // the route has another upstream behind this one
+  bool has_next_port = false;        // another port of this upstream is left to try
+  bool another_may_take = false;     // another upstream of the route may take such a message; see is_unfit()
+  smtp::Carried carried = {};        // by the connection, before it
+  Duration backoff{};                // the usual delay after this attempt
 };
 
 struct RecipientDecision {

@@ -48,8 +48,7 @@ struct Doubt {
   std::string_view from;
   std::string_view upstream;
   std::uint32_t attempts = 0;
-  unsigned times = 1;      // in a row that this upstream may have taken it
-  bool elsewhere = false;  // another upstream may have taken it, too
+  unsigned times = 1;  // in a row that this upstream may have taken it
 };
 void held(Log& log, const Doubt& doubt);
 

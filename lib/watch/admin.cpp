@@ -55,6 +55,35 @@ json describe_event(const queue::HistoryEvent& event, const mail::Envelope& enve
   return object;
 }
 
+// It is, or a shipment of it.
+bool is_in_state(const Message& message, std::string_view state) {
+  bool found = queue::to_string(message.state) == state;
+  message.for_each_shipment(
+      [&](const queue::Shipment& shipment) { found |= queue::to_string(shipment.state) == state; });
+  return found;
+}
+
+bool waits_in_doubt(const Message& message) {
+  bool found = false;
+  message.for_each_shipment([&found](const queue::Shipment& shipment) {
+    found |= shipment.in_doubt() && shipment.state != MessageState::ready;
+  });
+  return found;
+}
+
+json describe_shipment(const queue::Shipment& shipment, SteadyTime now) {
+  json object = {{"state", queue::to_string(shipment.state)},
+                 {"pending", shipment.unsent},
+                 {"attempts", shipment.attempts}};
+  if (shipment.in_doubt())
+    object.update({{"in_doubt", true}, {"doubted", shipment.doubted}, {"doubts", shipment.doubts}});
+  if (shipment.state != MessageState::waiting) return object;
+  const auto wait = std::chrono::duration_cast<std::chrono::seconds>(shipment.due - now);
+  object["due_in"] = shipment.line != 0 ? 0 : std::max<std::int64_t>(0, wait.count());
+  if (shipment.line != 0) object["in_line"] = true;
+  return object;
+}
+
 // The header block of what lies at the front of a message.
 std::string_view header_of(std::string_view text) {
   const std::size_t end = text.find("\r\n\r\n");
@@ -149,7 +178,7 @@ Task<void> Admin::tell_health(async::Stream& stream, const char* health) {
 Task<void> Admin::tell_status(async::Stream& stream) {
   const Message* oldest = co_await queue_.oldest();
   Status status = hooks_.status();
-  if (oldest) status.oldest = {oldest->id, oldest->accepted};
+  if (oldest) status.oldest = {oldest->id(), oldest->accepted};
   const std::string line = co_await workers_.run([&status] { return to_line(std::move(status)); });
   co_await write(stream, line);
 }
@@ -207,7 +236,7 @@ Task<void> Admin::tell(async::Stream& stream, const Request& request, std::strin
 Task<bool> Admin::wanted(const Request& request, MessageId id) {
   Message* message = queue_.find(id);
   if (!message || !fits(request.sender, message->routing_sender)) co_return false;
-  if (!request.state.empty() && queue::to_string(message->state) != request.state) co_return false;
+  if (!request.state.empty() && !is_in_state(*message, request.state)) co_return false;
   if (!request.concerns(message->state == MessageState::failed)) co_return false;
   if (!request.upstream.empty()) {
     const std::vector<std::string> upstreams = hooks_.upstreams_of(*message);
@@ -227,15 +256,15 @@ Task<bool> Admin::wanted(const Request& request, MessageId id) {
 
 std::string Admin::act(const Request& request, Message& message) {
   if (request.command == "list") return describe(message);
-  const std::string id = queue::to_string(message.id);
+  const std::string id = queue::to_string(message.id());
   const char* refusal = nullptr;
-  if (request.not_taken && (!message.in_doubt || message.state == MessageState::ready)) {
-    refusal = message.in_doubt ? "it is being sent" : "it is not in doubt";
+  if (request.not_taken && !waits_in_doubt(message)) {
+    refusal = message.in_doubt() ? "it is being sent" : "it is not in doubt";
   } else if (request.not_taken) {
     hooks_.clear_way(message);
     queue_.not_taken(message);
   } else if (request.command == "retry" ||
-             (request.command == "release" && message.state == MessageState::held)) {
+             (request.command == "release" && is_in_state(message, to_string(MessageState::held)))) {
     hooks_.clear_way(message);
     queue_.retry(message);
   } else if (request.command == "delete") {
@@ -250,22 +279,26 @@ std::string Admin::act(const Request& request, Message& message) {
 }
 
 std::string Admin::describe(const Message& message) const {
-  json object = {{"id", queue::to_string(message.id)},
-                 {"state", queue::to_string(message.state)},
+  json object = {{"id", queue::to_string(message.id())},
                  {"from", message.routing_sender},
-                 {"pending", message.pending},
                  {"size", message.size},
-                 {"attempts", message.attempts},
                  {"accepted", time_text(message.accepted)}};
-  if (message.in_doubt)
-    object.update({{"in_doubt", true},
-                   {"doubtful", message.doubtful},
-                   {"doubted", message.doubted},
-                   {"doubts", message.doubts}});
-  if (message.state != MessageState::waiting) return line_of(object);
-  const auto wait = std::chrono::duration_cast<std::chrono::seconds>(message.due - loop_.now());
-  object["due_in"] = message.line != 0 ? 0 : std::max<std::int64_t>(0, wait.count());
-  if (message.line != 0) object["in_line"] = true;
+  json shipments = json::array();
+  message.for_each_shipment([&](const queue::Shipment& shipment) {
+    shipments.push_back(describe_shipment(shipment, loop_.now()));
+  });
+  if (shipments.size() == 1) {
+    object.update(shipments.front());
+    return line_of(object);
+  }
+  object.update({{"state", queue::to_string(message.state)},
+                 {"pending", message.unsent()},
+                 {"attempts", message.attempts()}});
+  if (message.in_doubt()) object["in_doubt"] = true;
+  for (const json& shipment : shipments)
+    if (shipment.contains("due_in") && (!object.contains("due_in") || shipment["due_in"] < object["due_in"]))
+      object["due_in"] = shipment["due_in"];
+  object["shipments"] = std::move(shipments);
   return line_of(object);
 }
 

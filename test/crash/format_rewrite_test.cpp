@@ -29,7 +29,7 @@ class FormatRewrite : public FormatRow {
     places_.clear();
     kept_ = commit("kept\r\n", {"a@example.org", "b@example.org"});
     settle(kept_, {delivered, pending});
-    doubt(kept_);
+    doubt(kept_, "mailgun", {1});
     worn_ = commit("worn\r\n");
     settle_down();
   }
@@ -41,9 +41,9 @@ class FormatRewrite : public FormatRow {
     const MessageId id = commit(std::string(6'000, 'x'));
     Outcome outcome;
     outcome.recipients = {{0, delivered, 250, "ok"}};
-    queue->settle(message(id), outcome);
+    queue->settle(shipment(id), outcome);
     outcome.recipients = {{0, pending, 450, std::string(500, 'x')}};
-    for (int i = 0; i < 8; ++i) queue->settle(message(worn_), outcome);
+    for (int i = 0; i < 8; ++i) queue->settle(shipment(worn_), outcome);
     for (int i = 0; i < 3 && queue; ++i) {
       async::Task<void> durable = queue->flush();
       durable.start();
@@ -87,8 +87,8 @@ class FormatRewrite : public FormatRow {
     }
     restart(seed);
     ASSERT_TRUE(queue->find(kept_));
-    EXPECT_EQ(message(kept_).doubted, "mailgun");
-    const Content content = read(kept_);
+    EXPECT_EQ(shipment(kept_).doubted, "mailgun");
+    const Content content = look(kept_);
     EXPECT_EQ(content.body, "kept\r\n");
     EXPECT_EQ(content.states, (std::vector{delivered, RecipientState::doubtful}));
     EXPECT_GE(recovery.messages, 2U + stays_);

@@ -267,7 +267,7 @@ TEST_F(FormatRow, Row10ABodyWhoseMessageEndedIsRemoved) {
   arm(3);  // the outcome, its sync; then the file
   Outcome outcome;
   outcome.recipients = {{0, delivered, 250, "ok"}};
-  queue->settle(message(id), outcome);
+  queue->settle(shipment(id), outcome);
   loop.run();
   stop(0);
   EXPECT_EQ(files("large/").size(), 1U);
@@ -281,8 +281,8 @@ TEST_F(FormatRow, Row11DoubtIsThereWhenTheOutcomeNeverCame) {
   doubt(id);
   arm(1);
   restart(0);
-  EXPECT_TRUE(message(id).in_doubt);
-  EXPECT_EQ(message(id).doubted, "mailgun");
+  EXPECT_TRUE(shipment(id).in_doubt());
+  EXPECT_EQ(shipment(id).doubted, "mailgun");
   EXPECT_EQ(recovery.in_doubt.size(), 1U);
 }
 
@@ -294,10 +294,10 @@ TEST_F(FormatRow, Row12AReplyThatWasNotRecordedLeavesDoubt) {
     arm(call);
     Outcome outcome;
     outcome.recipients = {{0, delivered, 250, "ok"}};
-    queue->settle(message(id), outcome);
+    queue->settle(shipment(id), outcome);
     loop.run();
     restart(0);
-    EXPECT_TRUE(message(id).in_doubt);
+    EXPECT_TRUE(shipment(id).in_doubt());
   }
 }
 

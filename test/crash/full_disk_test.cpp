@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "queue/index.hpp"
@@ -47,8 +49,9 @@ class FullDiskTest : public QueueFixture {
   // The upstream answers with a long reply that it should come again.
   async::Task<void> try_once(MessageId id) {
     const std::vector<std::uint32_t> recipients = {0};
-    co_await queue->mark_in_doubt(message(id), "office", recipients, loop.wall_now() + std::chrono::hours(1));
-    queue->settle(message(id), later());
+    co_await queue->mark_in_doubt(shipment(id), "office", recipients,
+                                  loop.wall_now() + std::chrono::hours(1));
+    queue->settle(shipment(id), later());
   }
 
   Outcome later() {
@@ -82,7 +85,7 @@ TEST_F(FullDiskTest, AQueueThatIsFullComesToRestAndLosesNothing) {
     // Each is tried three times, in doubt and without an answer.
     for (int attempt = 0; attempt < 3; ++attempt) {
       for (const MessageId id : taken) doubt(id, "office");
-      for (const MessageId id : taken) queue->settle(message(id), later());
+      for (const MessageId id : taken) queue->settle(shipment(id), later());
       flush();
     }
     demand_rest();
@@ -94,7 +97,7 @@ TEST_F(FullDiskTest, AQueueThatIsFullComesToRestAndLosesNothing) {
     EXPECT_EQ(recovery.messages, taken.size());
     demand_rest();
     for (const MessageId id : taken) {
-      EXPECT_EQ(message(id).attempts, 3U);
+      EXPECT_EQ(shipment(id).attempts, 3U);
       queue->remove(message(id));
     }
     flush();
@@ -122,7 +125,7 @@ TEST_F(FullDiskTest, ABurstOfAttemptsWaitsForRoomAndIsRecorded) {
   }
   reopen();
   EXPECT_EQ(recovery.messages, taken.size());
-  for (const MessageId id : taken) EXPECT_EQ(message(id).attempts, 20);
+  for (const MessageId id : taken) EXPECT_EQ(shipment(id).attempts, 20);
 }
 
 // The same by the queue's own clock: whatever is due is handed out, hour after hour, on a disk that a
@@ -152,7 +155,7 @@ class DueOnAFullDiskTest : public FullDiskTest {
 
   void demand_that_all_is_due_each_hour(std::size_t messages) {
     std::size_t handed = 0;
-    queue->on_due([&](Message& due) {
+    queue->on_due([&](Shipment& due) {
       ++handed;
       queue->settle(due, in_an_hour());
     });
@@ -179,6 +182,46 @@ TEST_F(DueOnAFullDiskTest, EverythingIsHandedOutEachTimeItIsDue) {
   demand_that_all_is_due_each_hour(taken.size());
 }
 
+// Each attempt would part them, and each shipment needs room of its own.
+TEST_F(DueOnAFullDiskTest, NobodyIsPartedWhereThereIsNoRoom) {
+  const std::vector<std::string> six(6, "b@example.org");
+  drive(10);
+  memory.take_space({memory.free_space().count - (8 << 20)});
+  std::vector<MessageId> taken;
+  EXPECT_THROW(for (;;) taken.push_back(commit("x", six)), QueueError);
+  ASSERT_GT(taken.size(), 1'000U);
+  std::set<std::pair<MessageId, std::uint32_t>> tried;
+  std::size_t parted = 0;
+  queue->on_due([&](Shipment& due) {
+    const std::vector<std::uint32_t> recipients = static_cast<Entry&>(*due.message).recipients_of(due);
+    Outcome outcome = in_an_hour();
+    outcome.recipients.clear();
+    for (const std::uint32_t each : recipients) {
+      if (outcome.recipients.size() * 2 > recipients.size()) break;
+      const RecipientState state = each % 3 == 0 ? RecipientState::doubtful : RecipientState::pending;
+      outcome.recipients.push_back({each, state, 450, "later"});
+    }
+    const MessageId id = due.message->id();
+    queue->settle(due, outcome);
+    message(id).for_each_shipment([&](const Shipment& shipment) {
+      const std::vector<std::uint32_t> tried_now = static_cast<Entry&>(message(id)).recipients_of(shipment);
+      for (const std::uint32_t each : tried_now)
+        if (shipment.attempts > 0) tried.emplace(id, each);
+    });
+    parted += message(id).parting != nullptr;
+  });
+  for (int hour = 0; hour < 5; ++hour) {
+    for (int i = 0; i < 100 && tried.size() < taken.size() * six.size(); ++i) drive(20);
+    EXPECT_EQ(tried.size(), taken.size() * six.size()) << "hour " << hour;
+    tried.clear();
+    loop.advance(std::chrono::hours(1));
+  }
+  EXPECT_GT(parted, 0U);
+  reopen();
+  EXPECT_EQ(recovery.messages, taken.size());
+  for (const MessageId id : taken) EXPECT_EQ(message(id).unsent(), six.size());
+}
+
 // However long it runs, and however often it was full: once all has gone, mail is taken again.
 TEST_F(DueOnAFullDiskTest, MailIsTakenAgainOnceAllHasGone) {
   drive(10);
@@ -187,7 +230,7 @@ TEST_F(DueOnAFullDiskTest, MailIsTakenAgainOnceAllHasGone) {
     const std::vector<MessageId> taken = fill(500);
     EXPECT_GT(taken.size(), 50U) << "round " << round;  // how many depends on what could go meanwhile
     for (int attempt = 0; attempt < 3; ++attempt) {
-      for (const MessageId id : taken) queue->settle(message(id), later());
+      for (const MessageId id : taken) queue->settle(shipment(id), later());
       flush();
     }
     for (const MessageId id : taken) queue->remove(message(id));
@@ -220,7 +263,7 @@ TEST_F(DueOnAFullDiskTest, LongRepliesOfSeveralRecipientsComeToRest) {
   std::vector<MessageId> taken;
   for (int i = 0; i < 3'000; ++i) taken.push_back(commit("x", five));
   for (std::size_t i = 0; i < taken.size(); ++i) {
-    queue->settle(message(taken[i]), outcome);
+    queue->settle(shipment(taken[i]), outcome);
     if (i % 50 == 0) flush();
   }
   demand_rest();
@@ -234,10 +277,10 @@ TEST_F(DueOnAFullDiskTest, AnOutcomeThatIsLargerThanAFileIsRecorded) {
   Outcome outcome = later();
   for (std::uint32_t i = 1; i < crowd.size(); ++i)
     outcome.recipients.push_back({i, RecipientState::pending, 450, std::string(500, 'z')});
-  queue->settle(message(id), outcome);
+  queue->settle(shipment(id), outcome);
   flush();
   reopen();
-  EXPECT_EQ(message(id).attempts, 1U);
+  EXPECT_EQ(shipment(id).attempts, 1U);
 }
 
 // The disk fills up before the timer that gives spare files back: there is one for the room that is wanted,

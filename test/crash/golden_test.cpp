@@ -61,16 +61,16 @@ class GoldenTest : public QueueFixture {
   void demand_all() {
     EXPECT_THAT(recovery.set_aside, IsEmpty());
     std::vector<MessageId> ids;
-    queue->for_each([&](Message& message) { ids.push_back(message.id); });
+    queue->for_each([&](Message& message) { ids.push_back(message.id()); });
     ASSERT_EQ(ids.size(), 6U);
     for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(subject(ids[i]), static_cast<int>(i) + 1);
     EXPECT_EQ(message(ids[0]).state, MessageState::waiting);
-    EXPECT_EQ(message(ids[1]).attempts, 1);
-    EXPECT_THAT(read(ids[1]).states, ElementsAre(delivered, pending));
+    EXPECT_EQ(shipment(ids[1]).attempts, 1);
+    EXPECT_THAT(look(ids[1]).states, ElementsAre(delivered, pending));
     EXPECT_EQ(message(ids[2]).state, MessageState::held);
     EXPECT_EQ(message(ids[3]).state, MessageState::failed);
-    EXPECT_TRUE(message(ids[4]).in_doubt);
-    EXPECT_EQ(message(ids[4]).doubted, "office");
+    EXPECT_TRUE(shipment(ids[4]).in_doubt());
+    EXPECT_EQ(shipment(ids[4]).doubted, "office");
     const Content large = read(ids[5]);
     EXPECT_EQ(large.size, 70'014U);
     EXPECT_EQ(large.envelope.sender, "a@example.org");

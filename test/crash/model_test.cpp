@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <random>
@@ -16,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "queue/index.hpp"
 #include "queue/queue.hpp"
 #include "shared/async/workers.hpp"
 #include "support/forgetting_disk.hpp"
@@ -39,36 +41,63 @@ constexpr auto delivered = RecipientState::delivered;
 constexpr auto failed = RecipientState::failed;
 constexpr auto doubtful = RecipientState::doubtful;
 
-// What a start must find of a message.
-struct Snapshot {
-  bool there = true;
-  MessageState state = MessageState::waiting;
-  std::vector<RecipientState> states;
+// What a start must find of a recipient; for whom nothing is left to do, the state alone.
+struct Fate {
+  RecipientState state = pending;
+  bool held = false;
   int attempts = 0;
   int doubts = 0;
+  bool operator==(const Fate&) const = default;
+  bool waits() const { return state == pending || state == doubtful; }
+};
+
+// And of a message.
+struct Snapshot {
+  bool there = true;
+  std::vector<Fate> fates;
+  int attempts_at_end = 0;  // of a failed message
   bool operator==(const Snapshot&) const = default;
+
+  bool has_ended() const { return std::ranges::none_of(fates, &Fate::waits); }
+  bool has(RecipientState state) const {
+    return std::ranges::find(fates, state, &Fate::state) != fates.end();
+  }
+  int most(int Fate::*what) const {
+    int most = attempts_at_end;
+    for (const Fate& fate : fates) most = std::max(most, fate.*what);
+    return most;
+  }
+};
+
+// What somebody has of a message, and whether he has announced a doubt.
+struct Ready {
+  std::vector<std::uint32_t> recipients;
+  bool open = false;
+  int attempts = 0;  // before that
+  int doubts = 0;
 };
 
 // A message as the model knows it: what it is now, and what it was since the last time that all was durable.
 struct Modelled {
   std::string body;
   Snapshot now;
-  bool ready = false;         // somebody has it
-  bool attempt_open = false;  // a doubt was announced, its outcome is to come
-  bool has_gap = false;       // a power cut may have lost a part of its history
+  std::map<ShipmentId, Ready> ready;
+  bool has_gap = false;  // a power cut may have lost a part of its history
   std::vector<Snapshot> since;
 
-  bool has(RecipientState state) const {
-    return std::find(now.states.begin(), now.states.end(), state) != now.states.end();
+  bool is_ready(std::uint32_t recipient) const {
+    return std::ranges::any_of(ready, [recipient](const auto& each) {
+      return std::ranges::find(each.second.recipients, recipient) != each.second.recipients.end();
+    });
   }
 };
 
 std::ostream& operator<<(std::ostream& out, const Snapshot& snapshot) {
   if (!snapshot.there) return out << "gone";
-  out << to_string(snapshot.state) << " attempts " << snapshot.attempts << " doubts " << snapshot.doubts
-      << ":";
-  for (const RecipientState state : snapshot.states) out << " " << to_string(state);
-  return out;
+  for (const Fate& fate : snapshot.fates)
+    out << to_string(fate.state) << (fate.held ? " held" : "") << " attempts " << fate.attempts << " doubts "
+        << fate.doubts << ", ";
+  return out << "at the end " << snapshot.attempts_at_end;
 }
 
 class Play {
@@ -95,10 +124,10 @@ class Play {
     options.inline_limit = 6_KiB;
     options.reserve = 0_B;
     queue_ = std::make_unique<Queue>(loop_, workers_, disk_, options);
-    queue_->on_due([this](Message& message) {
-      Modelled& modelled = model_.at(message.id);
-      modelled.ready = true;
-      modelled.attempt_open = false;
+    queue_->on_due([this](Shipment& shipment) {
+      Ready& ready = model_.at(shipment.id.message()).ready[shipment.id];
+      ready = {};
+      ready.recipients = recipients_of(shipment);
     });
     try {
       recovery_ = queue_->open();
@@ -144,7 +173,7 @@ class Play {
   }
 
   void start_and_compare() {
-    for (auto& [id, message] : model_) message.ready = message.attempt_open = false;
+    for (auto& [id, message] : model_) message.ready.clear();
     if (!queue_) start();
     ASSERT_TRUE(queue_);
     EXPECT_THAT(recovery_.set_aside, testing::IsEmpty());
@@ -170,16 +199,18 @@ class Play {
   static bool is_mixture(const Snapshot& actual, const std::vector<Snapshot>& since) {
     const auto any = [&since](const auto& fits) { return std::any_of(since.begin(), since.end(), fits); };
     if (!any([&](const Snapshot& was) { return was.there == actual.there; })) return false;
-    const auto is_doubtful = [](RecipientState state) { return state == doubtful; };
-    const bool had_doubt =
-        any([&](const Snapshot& was) { return std::ranges::any_of(was.states, is_doubtful); });
-    for (std::size_t i = 0; i < actual.states.size(); ++i)
-      if (!(had_doubt && is_doubtful(actual.states[i])) &&
-          !any([&](const Snapshot& was) { return was.there && was.states[i] == actual.states[i]; }))
+    const bool had_doubt = any([&](const Snapshot& was) { return was.has(doubtful); });
+    for (std::size_t i = 0; i < actual.fates.size(); ++i)
+      if (!(had_doubt && actual.fates[i].state == doubtful) &&
+          !any([&](const Snapshot& was) { return was.there && was.fates[i].state == actual.fates[i].state; }))
         return false;
     const auto lost = static_cast<int>(since.size());
-    return any([&](const Snapshot& was) { return was.attempts + lost >= actual.attempts; }) &&
-           any([&](const Snapshot& was) { return was.doubts + lost >= actual.doubts; });
+    return any([&](const Snapshot& was) {
+             return was.most(&Fate::attempts) + lost >= actual.most(&Fate::attempts);
+           }) &&
+           any([&](const Snapshot& was) {
+             return was.most(&Fate::doubts) + lost >= actual.most(&Fate::doubts);
+           });
   }
 
   static Snapshot gone() {
@@ -188,12 +219,26 @@ class Play {
     return snapshot;
   }
 
+  static std::vector<std::uint32_t> recipients_of(const Shipment& shipment) {
+    const Entry& entry = entry_of(shipment);
+    return entry.recipients_of(shipment);
+  }
+
   Snapshot look(Message& message, const Modelled& modelled) {
-    const Content content = test::run_task(queue_->read(message), &loop_);
+    const Content content = test::run_task(queue_->look(message), &loop_);
     EXPECT_EQ(content.body, modelled.body);
     if (!modelled.has_gap) expect_replies(message, content);
-    const MessageState state = message.state == MessageState::ready ? MessageState::waiting : message.state;
-    return {true, state, content.states, message.attempts, message.doubts};
+    Snapshot found;
+    for (const RecipientState state : content.states) found.fates.push_back({state});
+    if (message.state == MessageState::failed) found.attempts_at_end = message.attempts();
+    message.for_each_shipment([&found](Shipment& shipment) {
+      for (const std::uint32_t each : recipients_of(shipment)) {
+        Fate& fate = found.fates[each];
+        fate = {fate.state, shipment.state == MessageState::held, shipment.attempts, shipment.doubts};
+        EXPECT_EQ(fate.state == doubtful, shipment.in_doubt()) << "a doubt is of a whole shipment";
+      }
+    });
+    return found;
   }
 
   // Whoever has an end has the reply that was it, as far back as the history has no gap.
@@ -204,7 +249,7 @@ class Play {
         if (outcome.code != 0) told.insert(outcome.recipient);
     for (std::uint32_t i = 0; i < content.states.size(); ++i)
       if (content.states[i] == delivered || content.states[i] == failed)
-        EXPECT_TRUE(told.contains(i)) << to_string(message.id) << " recipient " << i;
+        EXPECT_TRUE(told.contains(i)) << to_string(message.id()) << " recipient " << i;
   }
 
   // --- operations ---
@@ -224,9 +269,15 @@ class Play {
     if (what == 8) return loop_.advance(std::chrono::minutes(pick(90)));
     if (what == 9) return void(loop_.run());
     Modelled* const message = any();
-    if (!message || (!message->now.there && !message->ready)) return;
+    if (!message || (!message->now.there && message->ready.empty())) return;
     Message& entry = *queue_->find(current_);
-    if (message->ready && (what < 20 || !message->now.there)) return act_as_relay(entry, *message, what);
+    if (!message->ready.empty() && (what < 20 || !message->now.there)) {
+      auto has = message->ready.begin();
+      std::advance(has, pick(static_cast<int>(message->ready.size())));
+      Shipment* const shipment = queue_->find(has->first);
+      ASSERT_TRUE(shipment) << to_string(current_) << " shipment " << has->first.number();
+      return act_as_relay(*shipment, *message, has->second, what);
+    }
     act_as_operator(entry, *message, what);
   }
 
@@ -255,8 +306,7 @@ class Play {
     Modelled& message = model_[id];
     message.body = fmt::format("{} ", to_string(id)) + std::string(size, static_cast<char>('a' + pick(26)));
     const bool held = pick(10) == 0;
-    message.now = {true, held ? MessageState::held : MessageState::waiting,
-                   std::vector<RecipientState>(envelope.recipients.size(), pending), 0, 0};
+    message.now.fates.assign(envelope.recipients.size(), {pending, held});
     message.since = {gone()};
     async::Task<MessageId> task = commit(std::move(draft), message.body, std::move(envelope), held);
     task.start();
@@ -290,68 +340,75 @@ class Play {
     for (auto& [id, message] : model_) message.since.clear();
   }
 
-  void act_as_relay(Message& entry, Modelled& message, int what) {
-    if (what < 12) return give_back(entry, message);
-    if (what < 14 && !message.attempt_open && message.has(pending)) return announce_doubt(entry, message);
+  void act_as_relay(Shipment& shipment, Modelled& message, Ready& ready, int what) {
+    if (what < 12) return give_back(shipment, message);
     Outcome outcome;
     outcome.when = loop_.wall_now();
     outcome.next_attempt = outcome.when + std::chrono::minutes(pick(60));
     outcome.upstream = "office";
+    if (!message.now.there) {  // it was deleted meanwhile
+      message.ready.erase(shipment.id);
+      return queue_->settle(shipment, outcome);
+    }
+    if (what < 14 && !ready.open) return announce_doubt(shipment, message, ready);
     Snapshot after = message.now;
     const bool is_part = pick(4) == 0;
-    bool somebody_waits = false;
-    for (std::uint32_t i = 0; i < after.states.size(); ++i) {
-      RecipientState& state = after.states[i];
-      if (state != pending && state != doubtful) continue;
-      if (is_part && state == pending && !outcome.recipients.empty()) continue;
-      const int fate = pick(8);
-      state = fate < 4 ? delivered : fate < 5 ? failed : fate < 7 ? pending : doubtful;
-      somebody_waits |= state == pending || state == doubtful;
+    for (const std::uint32_t i : ready.recipients) {
+      if (is_part && after.fates[i].state == pending && !outcome.recipients.empty()) continue;
+      const int what_became = pick(8);
+      const RecipientState state = what_became < 4   ? delivered
+                                   : what_became < 5 ? failed
+                                   : what_became < 7 ? pending
+                                                     : doubtful;
       outcome.recipients.push_back({i, state, 250, "2.0.0 what was said"});
     }
-    queue_->settle(entry, outcome);
-    settled(message, after, outcome.recipients.empty() || somebody_waits);
+    settled(message, after, shipment, ready, outcome);
   }
 
-  // `somebody_waits`: somebody whom the attempt was for still waits.
-  void settled(Modelled& message, Snapshot after, bool somebody_waits) {
-    message.ready = false;
-    if (!message.now.there) return;  // it was deleted meanwhile
-    const auto count = [&after](RecipientState state) {
-      return std::count(after.states.begin(), after.states.end(), state);
-    };
-    const bool is_slice = !somebody_waits && count(pending) + count(doubtful) > 0;
-    if (const bool counted = std::exchange(message.attempt_open, false); counted == is_slice)
-      after.attempts += is_slice ? -1 : 1;
-    if (count(doubtful) == 0)
-      after.doubts = 0;
-    else if (after.doubts == 0)
-      after.doubts = 1;
-    if (count(pending) + count(doubtful) == 0) {
-      after.there = count(failed) > 0;
-      after.state = MessageState::failed;
+  // Whom the outcome names has had an attempt; who is left in doubt shares what doubt there was.
+  void settled(Modelled& message, Snapshot after, Shipment& shipment, const Ready& ready,
+               const Outcome& outcome) {
+    const Fate first = message.now.fates[ready.recipients.front()];
+    const int attempts = (ready.open ? ready.attempts : first.attempts) + 1;
+    const int doubts = ready.open ? ready.doubts + 1 : std::max(1, first.doubts);
+    for (const RecipientOutcome& each : outcome.recipients) {
+      Fate& fate = after.fates[each.recipient];
+      fate.state = each.state;
+      fate.attempts = attempts;
+      fate.doubts = each.state == doubtful ? doubts : 0;
+      if (!fate.waits()) fate = {each.state};
     }
+    if (after.has_ended()) {
+      after.there = after.has(failed);
+      after.attempts_at_end = attempts;
+    }
+    const ShipmentId id = shipment.id;
+    queue_->settle(shipment, outcome);
+    message.ready.erase(id);
     change(message, after.there ? after : gone());
   }
 
-  void give_back(Message& entry, Modelled& message) {
-    queue_->release(entry, loop_.now() + std::chrono::minutes(pick(5)));
-    message.ready = false;
+  void give_back(Shipment& shipment, Modelled& message) {
+    message.ready.erase(shipment.id);
+    queue_->release(shipment, loop_.now() + std::chrono::minutes(pick(5)));
   }
 
-  void announce_doubt(Message& entry, Modelled& message) {
+  void announce_doubt(Shipment& shipment, Modelled& message, Ready& ready) {
     Snapshot after = message.now;
     std::vector<std::uint32_t> offered;
-    for (std::uint32_t i = 0; i < after.states.size(); ++i)
-      if (after.states[i] == doubtful || (after.states[i] == pending && (offered.empty() || pick(2) == 0)))
-        offered.push_back(i);
-    for (const std::uint32_t i : offered) after.states[i] = doubtful;
-    ++after.attempts;
-    ++after.doubts;
-    if (message.now.there) change(message, after);
-    message.attempt_open = true;
-    const MessageId id = entry.id;
-    if (wait(queue_->mark_in_doubt(entry, "office", offered, loop_.wall_now() + 10min)) &&
+    for (const std::uint32_t i : ready.recipients)
+      if (after.fates[i].state == doubtful || offered.empty() || pick(2) == 0) offered.push_back(i);
+    const Fate first = after.fates[offered.front()];
+    ready.open = true;
+    ready.attempts = first.attempts;
+    ready.doubts = first.doubts;
+    for (const std::uint32_t i : offered) {
+      Fate& fate = after.fates[i];
+      fate = {doubtful, fate.held, first.attempts + 1, first.doubts + 1};
+    }
+    change(message, after);
+    const MessageId id = shipment.id.message();
+    if (wait(queue_->mark_in_doubt(shipment, "office", offered, loop_.wall_now() + 10min)) &&
         model_.at(id).now.there)
       model_.at(id).since.clear();
   }
@@ -361,13 +418,11 @@ class Play {
     switch (what % 5) {
       case 0:
         queue_->hold(entry);
-        if (after.state != MessageState::failed) after.state = MessageState::held;
+        for (Fate& fate : after.fates) fate.held = fate.waits();
         break;
       case 1:
         queue_->retry(entry);
-        if (after.state == MessageState::failed)
-          std::replace(after.states.begin(), after.states.end(), failed, pending);
-        after.state = MessageState::waiting;
+        retry(after);
         break;
       case 2:
         queue_->remove(entry);
@@ -375,16 +430,24 @@ class Play {
         break;
       case 3:
         queue_->not_taken(entry);
-        if (message.ready || !message.has(doubtful)) return;
-        std::replace(after.states.begin(), after.states.end(), doubtful, pending);
-        after.doubts = 0;
-        if (after.state == MessageState::held) after.state = MessageState::waiting;
+        for (std::uint32_t i = 0; i < after.fates.size(); ++i)
+          if (Fate& fate = after.fates[i]; fate.state == doubtful && !message.is_ready(i))
+            fate = {pending, false, fate.attempts, 0};
         break;
       default:
         queue_->renew(entry);
         return;
     }
     change(message, after);
+  }
+
+  static void retry(Snapshot& message) {
+    const bool again = message.has_ended();
+    for (Fate& fate : message.fates) {
+      fate.held = false;
+      if (again && fate.state == failed) fate = {pending, false, message.attempts_at_end, 0};
+    }
+    if (again) message.attempts_at_end = 0;
   }
 
   std::mt19937 random_;

@@ -95,7 +95,7 @@ class Life {
     ASSERT_TRUE(start());
     EXPECT_THAT(recovery_.set_aside, testing::IsEmpty());
     std::set<MessageId> found;
-    queue_->for_each([&](Message& message) { found.insert(message.id); });
+    queue_->for_each([&](Message& message) { found.insert(message.id()); });
     for (const auto& [id, told] : told_) {
       const bool there = found.erase(id) == 1;
       const bool refused = told.refused && !power_cut;
@@ -200,12 +200,12 @@ class Life {
   void settle(std::size_t number, const std::vector<RecipientState>& states) {
     Message* const message = message_of(number);
     if (!message) return;
-    Told& told = told_[message->id];
+    Told& told = told_[message->id()];
     Outcome outcome;
     outcome.when = loop_.wall_now();
     outcome.next_attempt = outcome.when + std::chrono::minutes(1);
     for (std::uint32_t i = 0; i < states.size(); ++i) outcome.recipients.push_back({i, states[i], 250, "ok"});
-    queue_->settle(*message, outcome);
+    queue_->settle(message->first, outcome);
     told.settled = states == std::vector{RecipientState::delivered};
     if (!wait(queue_->flush())) return;
     told.gone = told.settled;
@@ -220,7 +220,7 @@ class Life {
     outcome.when = loop_.wall_now();
     outcome.next_attempt = outcome.when + std::chrono::minutes(1);
     outcome.recipients = {{1, RecipientState::pending, 450, std::string(500, 'x')}};
-    for (int i = 0; i < times; ++i) queue_->settle(*message, outcome);
+    for (int i = 0; i < times; ++i) queue_->settle(message->first, outcome);
     wait(queue_->flush());
   }
 
@@ -228,12 +228,12 @@ class Life {
   void remove_while_out(std::size_t number) {
     Message* const message = message_of(number);
     if (!message) return;
-    queue_->on_due([](Message&) {});
+    queue_->on_due([](Shipment&) {});
     loop_.run();
     queue_->on_due({});
-    told_[message->id].settled = true;
+    told_[message->id()].settled = true;
     queue_->remove(*message);
-    told_[message->id].gone = wait(queue_->flush());
+    told_[message->id()].gone = wait(queue_->flush());
   }
 
   void mark_in_doubt(std::size_t number) {
@@ -241,7 +241,7 @@ class Life {
     static constexpr std::uint32_t first[] = {0};
     if (!message) return;
     const WallTime next = loop_.wall_now() + std::chrono::minutes(1);
-    if (wait(queue_->mark_in_doubt(*message, "mailgun", first, next))) doubtful_ = message->id;
+    if (wait(queue_->mark_in_doubt(message->first, "mailgun", first, next))) doubtful_ = message->id();
   }
 
   // A few rounds, so that the queue does what it has to do for itself, too.
@@ -252,10 +252,10 @@ class Life {
 
   void check_content(MessageId id, const Told& told) {
     Message* const message = queue_->find(id);
-    const Content content = run_task(queue_->read(*message), &loop_);
+    const Content content = run_task(queue_->look(*message), &loop_);
     EXPECT_EQ(content.body, told.body);
     EXPECT_TRUE(!told.half || content.states.front() == RecipientState::delivered);
-    EXPECT_TRUE(message->in_doubt || told.settled || id != doubtful_);
+    EXPECT_TRUE(message->in_doubt() || told.settled || id != doubtful_);
   }
 
   ForgettingDisk& disk_;

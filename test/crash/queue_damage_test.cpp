@@ -145,7 +145,7 @@ class DamageTest : public QueueFixture {
       outcome.when = loop.wall_now();
       outcome.next_attempt = outcome.when + std::chrono::hours(1);
       outcome.recipients = {{1, pending, 450, std::string(500, 'x')}};
-      for (int j = 0; j < 12; ++j) queue->settle(message(kept), outcome);
+      for (int j = 0; j < 12; ++j) queue->settle(shipment(kept), outcome);
       flush();
     }
     fill();
@@ -162,12 +162,12 @@ class DamageTest : public QueueFixture {
     replay.run();
     Start found{{}, replay.set_aside};
     index.for_each([&](const Entry& entry) {
-      Known& known = found.messages[entry.id];
-      known = {"", entry.state, entry.in_doubt, entry.attempts, entry.states.unpacked()};
+      Known& known = found.messages[entry.id()];
+      known = {"", entry.state, entry.in_doubt(), entry.attempts(), entry.states.unpacked()};
       const auto bytes = read_record(messages, entry.where, entry.length);
       if (!bytes) return;
       const auto record = parse_record(*bytes, messages.find(entry.where.segment)->header.generation);
-      EXPECT_EQ(record->id, entry.id);
+      EXPECT_EQ(record->id, entry.id());
       known.body = decode_message(*record)->body;
     });
     return found;
@@ -289,7 +289,7 @@ TEST_F(DamageTest, AQueueThatWasDamagedGoesOnAndIsReadTheSameAgain) {
     EXPECT_THAT(recovery.set_aside, Not(IsEmpty()));
     std::vector<MessageId> held;
     queue->for_each([&](Message& message) {
-      if (message.state == MessageState::held) held.push_back(message.id);
+      if (message.state == MessageState::held) held.push_back(message.id());
     });
     const MessageId more = take("and it works\r\n");
     reopen();

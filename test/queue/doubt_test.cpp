@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "queue/index.hpp"
 #include "queue/queue.hpp"
 #include "queue/queue_fixture.hpp"
 
@@ -19,9 +20,14 @@ class QueueDoubtTest : public test::QueueFixture {
  protected:
   // Lets the queue hand out what is due.
   void take_due() {
-    queue->on_due([](Message&) {});
+    queue->on_due([](Shipment&) {});
     loop.run();
+    queue->on_due({});
   }
+  Shipment& shipment_of(MessageId id, std::uint32_t recipient) {
+    return static_cast<Entry&>(message(id)).shipment_of(recipient);
+  }
+  int attempts_of(MessageId id, std::uint32_t recipient) { return shipment_of(id, recipient).attempts; }
 };
 
 TEST_F(QueueDoubtTest, DoubtSurvivesARestartAndEndsWithTheNextOutcome) {
@@ -30,12 +36,12 @@ TEST_F(QueueDoubtTest, DoubtSurvivesARestartAndEndsWithTheNextOutcome) {
   reopen();
   EXPECT_EQ(recovery.in_doubt.size(), 1U);
   EXPECT_EQ(queue->totals().in_doubt, 1U);
-  EXPECT_TRUE(message(id).in_doubt);
-  EXPECT_EQ(message(id).doubted, "mailgun");
-  EXPECT_THAT(read(id).states, ElementsAre(doubtful));
+  EXPECT_TRUE(shipment(id).in_doubt());
+  EXPECT_EQ(shipment(id).doubted, "mailgun");
+  EXPECT_THAT(look(id).states, ElementsAre(doubtful));
   settle(id, {pending});
-  EXPECT_FALSE(message(id).in_doubt);
-  EXPECT_EQ(message(id).doubts, 0);
+  EXPECT_FALSE(shipment(id).in_doubt());
+  EXPECT_EQ(shipment(id).doubts, 0);
   reopen();
   EXPECT_THAT(recovery.in_doubt, testing::IsEmpty());
 }
@@ -46,31 +52,63 @@ TEST_F(QueueDoubtTest, DoubtCountsAsAnAttemptAndWaitsForItsTime) {
     take_due();
     doubt(id);
     reopen();
-    EXPECT_EQ(message(id).attempts, crash);
-    EXPECT_EQ(message(id).doubts, crash);
-    EXPECT_EQ(message(id).due, loop.now() + 1h);
+    EXPECT_EQ(shipment(id).attempts, crash);
+    EXPECT_EQ(shipment(id).doubts, crash);
+    EXPECT_EQ(shipment(id).due, loop.now() + 1h);
     loop.advance(1h);
   }
   doubt(id, "another");
-  EXPECT_EQ(message(id).doubts, 1);
+  EXPECT_EQ(shipment(id).doubts, 1);
   // With its outcome it is one attempt.
   settle(id, {pending});
-  EXPECT_EQ(message(id).attempts, 4);
+  EXPECT_EQ(shipment(id).attempts, 4);
 }
 
 TEST_F(QueueDoubtTest, DoubtCoversTheRecipientsThatWereOffered) {
   const MessageId id = commit("1\r\n", {"a@example.org", "b@example.org", "c@example.org"});
+  take_due();
   doubt(id, "office", {0, 2});
   for (int life = 0; life < 2; ++life) {
-    EXPECT_THAT(read(id).states, ElementsAre(doubtful, pending, doubtful));
-    EXPECT_EQ(message(id).pending, 3U);
+    EXPECT_THAT(look(id).states, ElementsAre(doubtful, pending, doubtful));
+    EXPECT_EQ(message(id).unsent(), 3U);
     reopen();
   }
-  settle(id, {delivered, pending, doubtful});
-  reopen();
-  EXPECT_THAT(read(id).states, ElementsAre(delivered, pending, doubtful));
-  EXPECT_EQ(message(id).doubted, "office");
-  EXPECT_EQ(message(id).doubts, 1);
+  EXPECT_EQ(attempts_of(id, 0), 1);
+  EXPECT_EQ(attempts_of(id, 1), 0);
+}
+
+TEST_F(QueueDoubtTest, AHoldOfThoseInDoubtLeavesTheOthers) {
+  const MessageId id = commit("1\r\n", {"a@example.org", "b@example.org"});
+  take_due();
+  doubt(id, "office", {0});
+  settle(id, {doubtful, pending});
+  queue->hold(shipment_of(id, 0));
+  flush();
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_EQ(shipment_of(id, 0).state, MessageState::held);
+    EXPECT_EQ(shipment_of(id, 1).state, MessageState::waiting);
+    EXPECT_EQ(shipment_of(id, 1).due, loop.now() + 1h);
+    reopen();
+  }
+}
+
+// What the operator says of one that waits is not about another that is on its way.
+TEST_F(QueueDoubtTest, AnOperatorEndsTheDoubtOfThoseThatWait) {
+  const MessageId id = commit("1\r\n", {"a@example.org", "b@example.org"});
+  take_due();
+  doubt(id, "office", {0});
+  settle(id, {doubtful, pending});
+  Shipment& other = shipment_of(id, 1);
+  ASSERT_TRUE(queue->take(other));
+  const std::uint32_t second[] = {1};
+  run_task(queue->mark_in_doubt(other, "backup", second, loop.wall_now() + 1h), &loop);
+  queue->not_taken(message(id));
+  flush();
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_THAT(look(id).states, ElementsAre(pending, doubtful));
+    EXPECT_EQ(shipment_of(id, 1).doubted, "backup");
+    reopen();
+  }
 }
 
 TEST_F(QueueDoubtTest, AnOperatorEndsADoubt) {
@@ -81,11 +119,11 @@ TEST_F(QueueDoubtTest, AnOperatorEndsADoubt) {
   queue->not_taken(message(id));
   flush();
   for (int life = 0; life < 2; ++life) {
-    EXPECT_FALSE(message(id).in_doubt);
-    EXPECT_EQ(message(id).doubts, 0);
+    EXPECT_FALSE(shipment(id).in_doubt());
+    EXPECT_EQ(shipment(id).doubts, 0);
     EXPECT_EQ(message(id).state, MessageState::waiting);
-    EXPECT_EQ(message(id).due, loop.now());
-    EXPECT_THAT(read(id).states, ElementsAre(pending, pending));
+    EXPECT_EQ(shipment(id).due, loop.now());
+    EXPECT_THAT(look(id).states, ElementsAre(pending, pending));
     reopen();
   }
 }
@@ -98,10 +136,10 @@ TEST_F(QueueDoubtTest, AnAttemptWithoutAFinalReplyLeavesItsDoubt) {
   outcome.recipients.push_back({0, doubtful, 0, "the connection broke"});
   outcome.next_attempt = loop.wall_now() + 1h;
   loop.advance(1s);
-  queue->settle(message(id), outcome);
+  queue->settle(shipment(id), outcome);
   for (int life = 0; life < 2; ++life) {
-    EXPECT_TRUE(message(id).in_doubt);
-    EXPECT_EQ(message(id).doubted, "sendgrid");
+    EXPECT_TRUE(shipment(id).in_doubt());
+    EXPECT_EQ(shipment(id).doubted, "sendgrid");
     reopen();
   }
 }

@@ -16,7 +16,7 @@ class IndexTest : public testing::Test {
     for (std::uint64_t id = first; id <= last; ++id) add(id);
   }
   void walk_on(Walk& walk) {
-    while (index.go_on(walk, [this](const Entry& entry) { met.insert(entry.id.value); })) continue;
+    while (index.go_on(walk, [this](const Entry& entry) { met.insert(entry.id().value); })) continue;
   }
 
   Index index;
@@ -39,7 +39,7 @@ TEST_F(IndexTest, AWalkMeetsThoseWhoWereThereWhenTheIndexGrowsMeanwhile) {
     met.clear();
     fill(first, first + 6'000);
     Walk walk;
-    ASSERT_TRUE(index.go_on(walk, [this](const Entry& entry) { met.insert(entry.id.value); }));
+    ASSERT_TRUE(index.go_on(walk, [this](const Entry& entry) { met.insert(entry.id().value); }));
     fill(first + 6'001, first + 22'000);
     walk_on(walk);
     for (std::uint64_t id = first; id <= first + 6'000; ++id) ASSERT_TRUE(met.contains(id));
@@ -48,16 +48,16 @@ TEST_F(IndexTest, AWalkMeetsThoseWhoWereThereWhenTheIndexGrowsMeanwhile) {
 
 TEST_F(IndexTest, ASegmentCountsItsMessagesThatHaveASummary) {
   fill(1, 3);
-  index.set_base(*index.find({1}), 1);
-  index.set_base(*index.find({2}), 1);
+  index.set_base(*index.find(MessageId{1}), 1);
+  index.set_base(*index.find(MessageId{2}), 1);
   const SegmentUse& use = index.segments().at(1);
   EXPECT_EQ(use.count, 3U);
   EXPECT_EQ(use.based, 2U);
   EXPECT_EQ(use.based_ids, 1U ^ 2U);
-  index.doom(*index.find({1}));
+  index.doom(*index.find(MessageId{1}));
   EXPECT_EQ(use.based, 1U);
-  index.erase(*index.find({1}));
-  index.erase(*index.find({2}));
+  index.erase(*index.find(MessageId{1}));
+  index.erase(*index.find(MessageId{2}));
   EXPECT_EQ(use.count, 1U);
   EXPECT_EQ(use.based, 0U);
   EXPECT_EQ(use.based_ids, 0U);
@@ -71,15 +71,15 @@ TEST_F(IndexTest, ASliceThatIsOverIsNoAttempt) {
   Outcome outcome;
   outcome.recipients = {{0, RecipientState::delivered, 250, "2.0.0 ok"}};
   index.apply(entry, outcome, false, {}, start);
-  EXPECT_EQ(entry.attempts, 0);
+  EXPECT_EQ(entry.attempts(), 0);
   index.apply(entry, Doubt{"office", {1}, {}});
-  EXPECT_EQ(entry.attempts, 1);
+  EXPECT_EQ(entry.attempts(), 1);
   outcome.recipients = {{1, RecipientState::failed, 550, "5.1.1 nobody"}};
   index.apply(entry, outcome, true, {}, start);
-  EXPECT_EQ(entry.attempts, 0);
+  EXPECT_EQ(entry.attempts(), 0);
   outcome.recipients = {{2, RecipientState::pending, 450, "4.2.0 later"}};
   index.apply(entry, outcome, false, {}, start);
-  EXPECT_EQ(entry.attempts, 1);
+  EXPECT_EQ(entry.attempts(), 1);
 }
 
 TEST_F(IndexTest, ASummaryBringsBackWhatTheEntryWas) {
@@ -88,18 +88,18 @@ TEST_F(IndexTest, ASummaryBringsBackWhatTheEntryWas) {
   Entry& entry = add(7);
   const Clock now{SteadyTime(std::chrono::hours(2)), WallTime(std::chrono::hours(500'000))};
   index.apply(entry, Doubt{"office", {1, 39}, {}});
-  index.set_waiting(entry, now.now + std::chrono::minutes(5));
+  index.set_waiting(entry.shipment_of(1), now.now + std::chrono::minutes(5));
   const Summary summary = summary_of(entry, now);
   Index other;
-  const Entry& back = other.add({7}, summary, {3, 8192}, now);
+  Entry& back = other.add({7}, summary, {3, 8192}, now);
   EXPECT_EQ(back.routing_sender, "a@example.org");
-  EXPECT_EQ(back.doubted, "office");
-  EXPECT_EQ(back.doubts, 1);
-  EXPECT_EQ(back.attempts, 1);
-  EXPECT_EQ(back.pending, 40U);
+  EXPECT_EQ(back.shipment_of(39).doubted, "office");
+  EXPECT_EQ(back.shipment_of(39).doubts, 1);
+  EXPECT_EQ(back.attempts(), 1);
+  EXPECT_EQ(back.unsent(), 40U);
   EXPECT_EQ(back.states.get(39), RecipientState::doubtful);
   EXPECT_EQ(back.states.get(38), RecipientState::pending);
-  EXPECT_EQ(back.due, entry.due);
+  EXPECT_EQ(back.shipment_of(1).due, entry.shipment_of(1).due);
   EXPECT_EQ(back.base, 3U);
   EXPECT_EQ(other.state_need(), index.state_need());
 }

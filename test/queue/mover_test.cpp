@@ -42,12 +42,12 @@ class MoverTest : public QueueOnForgettingDisk {
   void end(MessageId id) {
     Outcome outcome;
     outcome.recipients = {{0, delivered, 250, "2.0.0 ok"}};
-    queue->settle(message(id), outcome);
+    queue->settle(shipment(id), outcome);
   }
   void defer(MessageId id) {
     Outcome outcome;
     outcome.recipients = {{0, pending, 450, std::string(100, 'z')}};
-    queue->settle(message(id), outcome);
+    queue->settle(shipment(id), outcome);
   }
 
   std::vector<MessageId> scattered;
@@ -62,9 +62,9 @@ TEST_F(MoverTest, AMessageKeepsAllOfItsStateWhenItMoves) {
   for (int round = 0; round < 3; ++round) churn();
   EXPECT_NE(static_cast<Entry&>(message(id)).where.segment, before);
   reopen();
-  EXPECT_EQ(message(id).attempts, 2);
-  EXPECT_TRUE(message(id).in_doubt);
-  EXPECT_EQ(message(id).due, loop.now() + std::chrono::hours(1));
+  EXPECT_EQ(shipment(id).attempts, 2);
+  EXPECT_TRUE(shipment(id).in_doubt());
+  EXPECT_EQ(shipment(id).due, loop.now() + std::chrono::hours(1));
   EXPECT_EQ(read(id).body, "kept\r\n");
   const std::vector<HistoryEvent> events = run_task(queue->history(message(id)), &loop);
   ASSERT_FALSE(events.empty());
@@ -93,7 +93,7 @@ TEST_F(MoverTest, ALargeBodyStaysWhereItIs) {
 
 // What is deleted while somebody has it was seen to live again, once its segment had gone.
 TEST_F(MoverTest, AMessageThatIsDeletedWhileItIsOutStaysGone) {
-  queue->on_due([](Message&) {});
+  queue->on_due([](Shipment&) {});
   const MessageId id = commit("deleted\r\n");
   loop.run();
   ASSERT_EQ(message(id).state, MessageState::ready);

@@ -90,7 +90,7 @@ TEST_F(QueueFaultTest, ADiskThatFailsForAWhileRefusesAtOnceAndRecoversByItself) 
   EXPECT_EQ(refusal(), QueueError::Kind::full);
   Outcome outcome;
   outcome.recipients = {{0, delivered, 250, "2.0.0 ok"}};
-  queue->settle(message(first), outcome);
+  queue->settle(shipment(first), outcome);
   EXPECT_EQ(queue->find(first), nullptr);
   memory.heal();
   flush();
@@ -161,7 +161,7 @@ TEST_F(QueueFaultTest, WhatIsPendingIsWrittenBeforeTheQueueGoes) {
   const MessageId id = commit("1\r\n");
   Outcome outcome;
   outcome.recipients = {{0, delivered, 250, "2.0.0 ok"}};
-  queue->settle(message(id), outcome);
+  queue->settle(shipment(id), outcome);
   reopen();
   EXPECT_EQ(recovery.messages, 0U);
 }
@@ -174,7 +174,7 @@ TEST_F(QueueFaultTest, AMessageThatIsNotCachedIsReadByAWorker) {
 
 TEST_F(QueueFaultTest, AMessageThatCannotBeReadNowWaitsAndIsReadLater) {
   std::vector<MessageId> due;
-  queue->on_due([&](Message& message) { due.push_back(message.id); });
+  queue->on_due([&](Shipment& message) { due.push_back(message.id.message()); });
   for (const std::size_t size : {10U, 100'000U}) {
     const MessageId id = commit(std::string(size, 'x'));
     loop.run();
@@ -208,7 +208,7 @@ TEST_F(QueueFaultTest, AMessageThatCannotBeReadForGoodIsHeldAndSetAside) {
   const MessageId id = commit("1\r\n");
   memory.set_cached(false);
   memory.fail_reads(file_of(id), segment_start + 70, segment_start + 71);
-  queue->on_due([](Message&) {});
+  queue->on_due([](Shipment&) {});
   for (int i = 0; i < 2; ++i) {
     loop.advance(std::chrono::seconds(10));
     EXPECT_THROW(read(id), QueueError);

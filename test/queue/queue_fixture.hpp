@@ -64,13 +64,18 @@ class QueueFixture : public testing::Test {
     co_return id;
   }
 
-  queue::Content read(queue::MessageId id) { return run_task(queue->read(message(id)), &loop); }
+  queue::Content read(queue::MessageId id) { return run_task(queue->read(shipment(id)), &loop); }
+
+  queue::Content look(queue::MessageId id) { return run_task(queue->look(message(id)), &loop); }
 
   queue::Message& message(queue::MessageId id) {
     queue::Message* const found = queue->find(id);
     if (!found) throw std::runtime_error("the queue has no such message");
     return *found;
   }
+
+  // The one with which the message began.
+  queue::Shipment& shipment(queue::MessageId id) { return message(id).first; }
 
   // Settles with one state for each recipient, in order; the next attempt is in an hour.
   void settle(queue::MessageId id, const std::vector<queue::RecipientState>& states) {
@@ -82,7 +87,7 @@ class QueueFixture : public testing::Test {
     outcome.host = "mx.example.net:587";
     for (std::uint32_t i = 0; i < states.size(); ++i)
       outcome.recipients.push_back({i, states[i], 450, "4.2.0 later"});
-    queue->settle(message(id), outcome);
+    queue->settle(shipment(id), outcome);
     flush();
   }
 
@@ -90,8 +95,9 @@ class QueueFixture : public testing::Test {
   // an hour.
   void doubt(queue::MessageId id, std::string_view upstream = "mailgun",
              const std::vector<std::uint32_t>& recipients = {0}) {
-    run_task(queue->mark_in_doubt(message(id), upstream, recipients, loop.wall_now() + std::chrono::hours(1)),
-             &loop);
+    run_task(
+        queue->mark_in_doubt(shipment(id), upstream, recipients, loop.wall_now() + std::chrono::hours(1)),
+        &loop);
   }
 
   void flush() { run_task(queue->flush(), &loop); }

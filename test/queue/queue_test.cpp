@@ -32,7 +32,7 @@ class QueueTest : public QueueFixture {
  protected:
   // Lets the queue hand out what is due and notes it.
   void take_due() {
-    queue->on_due([this](Message& message) { due.push_back(message.id); });
+    queue->on_due([this](Shipment& message) { due.push_back(message.id.message()); });
     loop.run();
   }
 
@@ -60,7 +60,7 @@ TEST_F(QueueTest, AMessageIsThereAfterItsCommitAndAfterARestart) {
   EXPECT_EQ(recovery.messages, 1U);
   EXPECT_THAT(recovery.set_aside, IsEmpty());
   EXPECT_EQ(message(id).state, MessageState::waiting);
-  EXPECT_EQ(message(id).pending, 2U);
+  EXPECT_EQ(shipment(id).unsent, 2U);
   EXPECT_EQ(message(id).size, 20U);
   EXPECT_EQ(message(id).routing_sender, "a@example.org");
   const Content content = read(id);
@@ -68,7 +68,7 @@ TEST_F(QueueTest, AMessageIsThereAfterItsCommitAndAfterARestart) {
   EXPECT_EQ(content.envelope.sender, "a@example.org");
   ASSERT_EQ(content.envelope.recipients.size(), 2U);
   EXPECT_EQ(content.envelope.recipients[1].address, "c@example.org");
-  EXPECT_THAT(content.states, ElementsAre(pending, pending));
+  EXPECT_THAT(content.recipients, ElementsAre(0, 1));
 }
 
 TEST_F(QueueTest, ADraftThatIsDroppedLeavesNothing) {
@@ -90,11 +90,11 @@ TEST_F(QueueTest, EachRecipientKeepsItsOwnState) {
   const MessageId id = commit("x\r\n", {"a@example.org", "b@example.org", "c@example.org"});
   settle(id, {delivered, failed, pending});
   for (int restart = 0; restart < 2; ++restart) {
-    EXPECT_EQ(message(id).pending, 1U);
-    EXPECT_EQ(message(id).attempts, 1);
+    EXPECT_EQ(shipment(id).unsent, 1U);
+    EXPECT_EQ(shipment(id).attempts, 1);
     EXPECT_EQ(message(id).state, MessageState::waiting);
-    EXPECT_EQ(message(id).due, loop.now() + 1h);
-    EXPECT_THAT(read(id).states, ElementsAre(delivered, failed, pending));
+    EXPECT_EQ(shipment(id).due, loop.now() + 1h);
+    EXPECT_THAT(look(id).states, ElementsAre(delivered, failed, pending));
     reopen();
   }
 }
@@ -105,8 +105,8 @@ TEST_F(QueueTest, StatesOfAThousandRecipientsSurvive) {
   const MessageId id = commit("x\r\n", std::vector<std::string>(1000, "a@example.org"));
   settle(id, states);
   reopen();
-  EXPECT_EQ(message(id).pending, 333U);
-  EXPECT_EQ(read(id).states, states);
+  EXPECT_EQ(shipment(id).unsent, 333U);
+  EXPECT_EQ(look(id).states, states);
 }
 
 TEST_F(QueueTest, DueMessagesAreHandedOutOldestFirstAndOnlyOnce) {
@@ -133,10 +133,10 @@ TEST_F(QueueTest, ADeferredMessageComesBackInItsTime) {
 TEST_F(QueueTest, AReleasedMessageComesBackWithoutAnAttempt) {
   const MessageId id = commit("1\r\n");
   take_due();
-  queue->release(message(id), loop.now() + 5s);
+  queue->release(shipment(id), loop.now() + 5s);
   loop.advance(5s);
   EXPECT_THAT(due, ElementsAre(id, id));
-  EXPECT_EQ(message(id).attempts, 0);
+  EXPECT_EQ(shipment(id).attempts, 0);
 }
 
 TEST_F(QueueTest, NothingIsToDoForTheLoopWhileNothingIsDue) {
@@ -152,7 +152,7 @@ TEST_F(QueueTest, AClockThatWasSetBackDelaysNoMessageBeyondItsDelay) {
   settle(id, {pending});
   loop.set_wall(loop.wall_now() - std::chrono::days(30));
   reopen();
-  EXPECT_EQ(message(id).due, loop.now() + 1h);
+  EXPECT_EQ(shipment(id).due, loop.now() + 1h);
 }
 
 TEST_F(QueueTest, AClockThatWasSetForwardMakesItDueAtOnce) {
@@ -160,7 +160,7 @@ TEST_F(QueueTest, AClockThatWasSetForwardMakesItDueAtOnce) {
   settle(id, {pending});
   loop.set_wall(loop.wall_now() + std::chrono::days(30));
   reopen();
-  EXPECT_EQ(message(id).due, loop.now());
+  EXPECT_EQ(shipment(id).due, loop.now());
 }
 
 TEST_F(QueueTest, IdsGrowEvenWhenTheClockWasSetBack) {
@@ -212,8 +212,8 @@ TEST_F(QueueTest, AFailedMessageCanBeTriedAgain) {
   flush();
   for (int restart = 0; restart < 2; ++restart) {
     EXPECT_EQ(message(id).state, MessageState::waiting);
-    EXPECT_EQ(message(id).pending, 1U);
-    EXPECT_EQ(message(id).due, loop.now());
+    EXPECT_EQ(shipment(id).unsent, 1U);
+    EXPECT_EQ(shipment(id).due, loop.now());
     reopen();
   }
 }
@@ -223,10 +223,10 @@ TEST_F(QueueTest, RetryLeavesTheFailedRecipientsOfAWaitingMessageAlone) {
   settle(id, {failed, pending});
   queue->retry(message(id));
   flush();
-  EXPECT_EQ(message(id).due, loop.now());
-  EXPECT_THAT(read(id).states, ElementsAre(failed, pending));
+  EXPECT_EQ(shipment(id).due, loop.now());
+  EXPECT_THAT(look(id).states, ElementsAre(failed, pending));
   reopen();
-  EXPECT_THAT(read(id).states, ElementsAre(failed, pending));
+  EXPECT_THAT(look(id).states, ElementsAre(failed, pending));
 }
 
 TEST_F(QueueTest, AHeldMessageWaitsForTheOperator) {
@@ -251,7 +251,7 @@ TEST_F(QueueTest, AReadyMessageIsHeldWhenItIsGivenBack) {
   queue->hold(message(second));
   EXPECT_EQ(message(first).state, MessageState::ready);
   settle(first, {pending});
-  queue->release(message(second), loop.now());
+  queue->release(shipment(second), loop.now());
   EXPECT_EQ(queue->totals().held, 2U);
   reopen();
   EXPECT_EQ(queue->totals().held, 2U);
@@ -284,7 +284,7 @@ TEST_F(QueueTest, MessagesAreVisitedByIdAndMayBeRemovedMeanwhile) {
   for (int i = 0; i < 5; ++i) commit("1\r\n");
   std::vector<MessageId> seen;
   queue->for_each([&](Message& message) {
-    seen.push_back(message.id);
+    seen.push_back(message.id());
     queue->remove(message);
   });
   EXPECT_EQ(seen.size(), 5U);
@@ -378,7 +378,7 @@ TEST_F(QueueTest, AHistoryIsWholeHoweverFastThingsHappen) {
   for (std::uint32_t i = 0; i < 2; ++i) {
     Outcome slice;
     slice.recipients = {{i, i == 0 ? RecipientState::delivered : RecipientState::pending, 250, "2.0.0 ok"}};
-    queue->settle(message(id), slice);
+    queue->settle(shipment(id), slice);
     queue->hold(message(id));
     queue->retry(message(id));
   }
@@ -427,9 +427,9 @@ TEST_F(QueueTest, AFewOldMessagesDoNotHoldTheSpaceOfManyDeliveredOnes) {
   ASSERT_EQ(recovery.messages, kept.size());
   for (std::size_t i = 0; i < kept.size(); ++i)
     EXPECT_THAT(read(kept[i]).body, testing::StartsWith(std::to_string(i * 100) + " "));
-  EXPECT_THAT(read(kept[0]).states, ElementsAre(delivered, pending));
-  EXPECT_EQ(message(kept[0]).attempts, 1);
-  EXPECT_EQ(message(kept[0]).due, loop.now() + 1h);
+  EXPECT_THAT(look(kept[0]).states, ElementsAre(delivered, pending));
+  EXPECT_EQ(shipment(kept[0]).attempts, 1);
+  EXPECT_EQ(shipment(kept[0]).due, loop.now() + 1h);
   EXPECT_EQ(message(kept[1]).state, MessageState::held);
   EXPECT_EQ(message(kept[2]).state, MessageState::failed);
 }

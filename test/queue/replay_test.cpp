@@ -243,8 +243,8 @@ TEST_F(ReplayTest, ADamagedOctetOfAFactIsPutRight) {
     reopen();
     EXPECT_THAT(recovery.set_aside, ElementsAre(HasSubstr("one octet")));
     EXPECT_EQ(message(id).state, MessageState::waiting);
-    EXPECT_EQ(message(id).pending, 1U);
-    EXPECT_EQ(message(id).attempts, 1);
+    EXPECT_EQ(shipment(id).unsent, 1U);
+    EXPECT_EQ(shipment(id).attempts, 1);
     crash();
     memory.damage(log, segment_start + octet);  // and back
   }
@@ -331,7 +331,7 @@ TEST_F(ReplayTest, NotTakenIsAboutWhatTheOperatorSawAndNothingElse) {
   crash();
   for (const std::size_t octet : {1, 40, 60}) memory.damage(log, attempt + octet);
   reopen();
-  EXPECT_THAT(read(id).states, ElementsAre(RecipientState::doubtful, RecipientState::doubtful));
+  EXPECT_THAT(look(id).states, ElementsAre(RecipientState::doubtful, RecipientState::doubtful));
 }
 
 // What was recorded about it is damaged in its id; the operator looks at it and says that it may go.

@@ -58,7 +58,7 @@ TEST_F(UpkeepTest, TheRoomThatManyNeededIsGivenBackWhenFewAreLeft) {
     Outcome outcome;
     outcome.recipients = {{0, RecipientState::pending, 450, std::string(200, 'z')}};
     outcome.next_attempt = loop.wall_now() + 24h;
-    queue->settle(message(id), outcome);
+    queue->settle(shipment(id), outcome);
   }
   settle_down();
   pass(10s);
@@ -89,7 +89,7 @@ TEST_F(UpkeepTest, LargeSummariesAfterManySmallOnesComeToRest) {
     for (std::uint32_t each = 0; each < recipients.size(); ++each)
       outcome.recipients.push_back({each, RecipientState::pending, 450, std::string(400, 'z')});
     outcome.next_attempt = loop.wall_now() + 24h;
-    queue->settle(message(id), outcome);
+    queue->settle(shipment(id), outcome);
     flush();
   }
   const std::uint64_t before = header_of(newest("state"))->sequence;

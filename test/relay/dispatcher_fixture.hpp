@@ -66,7 +66,7 @@ class DispatcherFixture : public QueueFixture {
              [this](const tell::GivenUp& message) {
                given_up.push_back(fmt::format("{} {} {}", message.id, message.to.size(), message.reason));
              }});
-    queue->on_due([this](queue::Message& message) { dispatcher->dispatch(message); });
+    queue->on_due([this](queue::Shipment& message) { dispatcher->dispatch(message); });
   }
 
   // Tells the lanes what a test wants them to know.

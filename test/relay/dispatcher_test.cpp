@@ -51,8 +51,8 @@ TEST_F(DispatcherTest, ATemporaryRefusalWaitsForItsTime) {
   const MessageId id = commit(text);
   run_until_attempts(1);
   EXPECT_EQ(message(id).state, MessageState::waiting);
-  EXPECT_EQ(message(id).attempts, 1U);
-  EXPECT_EQ(message(id).due - loop.now(), 60s);
+  EXPECT_EQ(shipment(id).attempts, 1U);
+  EXPECT_EQ(shipment(id).due - loop.now(), 60s);
 }
 
 TEST_F(DispatcherTest, DelaysGrow) {
@@ -64,10 +64,10 @@ TEST_F(DispatcherTest, DelaysGrow) {
   for (std::size_t i = 1; i <= 8; ++i) {
     if (i > 1) {
       expect(1, later);
-      loop.advance(message(id).due - loop.now());
+      loop.advance(shipment(id).due - loop.now());
     }
     run_until_attempts(i);
-    delays.push_back(message(id).due - loop.now());
+    delays.push_back(shipment(id).due - loop.now());
     loop.advance(30s);  // the connection's idle time
   }
   EXPECT_THAT(delays, ElementsAre(60s, 120s, 240s, 480s, 960s, 1920s, 3600s, 3600s));
@@ -80,9 +80,9 @@ TEST_F(DispatcherTest, EachRecipientHasItsOwnFate) {
          greeting() + envelope(all) + "S: 250 Ok\n S: 450 4.2.1 Later\n S: 550 5.1.1 Unknown\n" + content());
   const MessageId id = commit(text, all);
   run_until_attempts(3);
-  EXPECT_THAT(read(id).states,
+  EXPECT_THAT(look(id).states,
               ElementsAre(RecipientState::delivered, RecipientState::pending, RecipientState::failed));
-  EXPECT_EQ(message(id).due - loop.now(), 60s);
+  EXPECT_EQ(shipment(id).due - loop.now(), 60s);
   // Next time it is for the one that is left.
   expect(1, greeting() + envelope({"c@example.org"}) + "S: 250 Ok\n" + content());
   advance(60s);
@@ -150,7 +150,7 @@ TEST_F(DispatcherTest, ATemporaryRefusalNeverMovesOn) {
   expect(1, greeting() + envelope() + "S: 250 Ok\n" + content("S: 451 4.3.0 Later"));
   const MessageId id = commit(text);
   run_until_attempts(1);
-  EXPECT_EQ(message(id).due - loop.now(), 60s);
+  EXPECT_EQ(shipment(id).due - loop.now(), 60s);
   EXPECT_THAT(dialer.ports, ElementsAre(1));
 }
 
@@ -162,7 +162,7 @@ TEST_F(DispatcherTest, WhatMayHaveBeenTakenIsTriedWhereItWas) {
   const MessageId id = commit(text);
   run_until_attempts(1);
   EXPECT_THAT(attempts, ElementsAre("office b@example.org the server closed the connection"));
-  EXPECT_EQ(message(id).due - loop.now(), 60s);
+  EXPECT_EQ(shipment(id).due - loop.now(), 60s);
   expect(1, greeting() + taken());
   advance(60s);
   run_until_attempts(2);
@@ -235,7 +235,7 @@ TEST_F(DispatcherTest, WhatBrokeBeforeTheDotIsNotInDoubt) {
   const MessageId id = commit(text);
   run_until_attempts(1);
   EXPECT_EQ(message(id).state, MessageState::waiting);
-  EXPECT_FALSE(message(id).in_doubt);
+  EXPECT_FALSE(shipment(id).in_doubt());
 }
 
 // --- lanes ---
@@ -284,7 +284,7 @@ TEST_F(DispatcherTest, PortsThatAllFailPauseTheUpstream) {
   const MessageId id = commit(text);
   run_until_attempts(2);
   EXPECT_THAT(dialer.ports, ElementsAre(1, 3));
-  EXPECT_EQ(message(id).attempts, 2U);
+  EXPECT_EQ(shipment(id).attempts, 2U);
   advance(5s);
   advance(1ms);
   EXPECT_THAT(dialer.ports, ElementsAre(1, 3, 1, 3));
@@ -325,8 +325,8 @@ TEST_F(DispatcherTest, AnUpstreamThatHasNoRoomForAnybodyIsLeftAlone) {
   expect(1, greeting() + envelope() + "S: 452 4.5.3 Too many\n S: 554 Nobody\n");
   const MessageId id = commit(text);
   run_until_attempts(1);
-  EXPECT_EQ(message(id).due - loop.now(), 60s);
-  EXPECT_EQ(message(id).attempts, 1U);
+  EXPECT_EQ(shipment(id).due - loop.now(), 60s);
+  EXPECT_EQ(shipment(id).attempts, 1U);
   EXPECT_EQ(complaints(), "");
 }
 
@@ -336,14 +336,14 @@ TEST_F(DispatcherTest, TwoThatFailTogetherTakeOneStepOfTheLadder) {
   start();
   expect(3, greeting() + taken());
   expect(3, greeting() + taken());
-  queue->on_due([](queue::Message&) {});  // until both are there
+  queue->on_due([](queue::Shipment&) {});  // until both are there
   const MessageId first = commit(text);
   const MessageId second = commit(text);
   settle_down();
-  dispatcher->dispatch(message(first));
+  dispatcher->dispatch(shipment(first));
   change_lanes([](LaneEntry& lane) { lane.site.opening = send::Opening({}, {}); });  // another one is cheap
-  dispatcher->dispatch(message(second));
-  queue->on_due([this](queue::Message& due) { dispatcher->dispatch(due); });
+  dispatcher->dispatch(shipment(second));
+  queue->on_due([this](queue::Shipment& due) { dispatcher->dispatch(due); });
   const SteadyTime start_of_attempts = loop.now();
   run_until_attempts(4);
   EXPECT_EQ(loop.now(), start_of_attempts);
@@ -382,7 +382,7 @@ TEST_F(DispatcherTest, AMessageIsGivenUpAfterItsLifetime) {
   EXPECT_EQ(message(id).state, MessageState::failed);
   EXPECT_LE(loop.wall_now() - message(id).accepted, 11min);
   EXPECT_GE(loop.wall_now() - message(id).accepted, 10min);
-  EXPECT_THAT(read(id).states, ElementsAre(RecipientState::failed));
+  EXPECT_THAT(look(id).states, ElementsAre(RecipientState::failed));
   const std::size_t before = dials();
   advance(24h);
   EXPECT_EQ(dials(), before);
@@ -402,10 +402,10 @@ TEST_F(DispatcherTest, WithoutARuleAMessageWaits) {
   add_rule("@example.com", {"office"});
   start();
   const MessageId id = commit(text);
-  loop.run_until([&] { return message(id).attempts == 1; });
+  loop.run_until([&] { return shipment(id).attempts == 1; });
   settle_down();
   EXPECT_EQ(message(id).state, MessageState::waiting);
-  EXPECT_EQ(message(id).due - loop.now(), 60s);
+  EXPECT_EQ(shipment(id).due - loop.now(), 60s);
   EXPECT_THAT(dialer.ports, IsEmpty());
 }
 
@@ -415,7 +415,7 @@ TEST_F(DispatcherTest, AStopGivesBackWhatWasNotTried) {
   const MessageId id = commit(text);
   settle_down();
   EXPECT_EQ(message(id).state, MessageState::waiting);
-  EXPECT_EQ(message(id).attempts, 0U);
+  EXPECT_EQ(shipment(id).attempts, 0U);
   EXPECT_THAT(dialer.ports, IsEmpty());
 }
 

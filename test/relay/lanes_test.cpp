@@ -91,7 +91,7 @@ TEST_F(LanesTest, WhatOnlyAnUpstreamInTroubleCanTakeWaitsForIt) {
   EXPECT_EQ(message(id).state, MessageState::waiting);
   expect(1, everything);  // a knock
   expect(1, everything + taken_as_it_is());
-  loop.advance(message(id).due - loop.now());
+  loop.advance(shipment(id).due - loop.now());
   run_until_attempts(3);
   EXPECT_EQ(attempts.back(), "backup b@example.org 250 Ok");
 }

@@ -177,22 +177,22 @@ class LinesModelTest : public test::DispatcherFixture {
         break;
       }
       case 7:
-        if (queue::Message* m = any()) note(fmt::format("hold {}", bodies[m->id.value])), queue->hold(*m);
+        if (queue::Message* m = any()) note(fmt::format("hold {}", bodies[m->id().value])), queue->hold(*m);
         break;
       case 8:
         if (queue::Message* m = any(); m && m->state == MessageState::held)
-          note(fmt::format("release {}", bodies[m->id.value])), queue->retry(*m);
+          note(fmt::format("release {}", bodies[m->id().value])), queue->retry(*m);
         break;
       case 9:
         if (queue::Message* m = any(); m && world.pick(3) == 0) {
-          note(fmt::format("delete {}", bodies[m->id.value]));
-          deleted.insert(m->id.value);
+          note(fmt::format("delete {}", bodies[m->id().value]));
+          deleted.insert(m->id().value);
           queue->remove(*m);
         }
         break;
       case 10:
         if (queue::Message* m = any(); m && m->state == MessageState::waiting) {
-          note(fmt::format("retry {}", bodies[m->id.value]));
+          note(fmt::format("retry {}", bodies[m->id().value]));
           queue->retry(*m);
           dispatcher->clear_way(*m);
         }
@@ -239,10 +239,13 @@ class LinesModelTest : public test::DispatcherFixture {
   std::string left() {
     std::string all;
     queue->for_each([&](queue::Message& m) {
-      all += fmt::format(
-          "  {} of {} state {} line {} step {} pending {} doubtful {} at {} attempts {} due in {} s\n",
-          bodies[m.id.value], m.routing_sender, static_cast<int>(m.state), m.line, m.route_step, m.pending,
-          m.doubtful, m.doubted, m.attempts, std::chrono::duration<double>(m.due - loop.now()).count());
+      m.for_each_shipment([&](queue::Shipment& s) {
+        all += fmt::format(
+            "  {} {} of {} state {} line {} step {} unsent {} in doubt {} at {} attempts {} due in {} s\n",
+            bodies[m.id().value], s.id.number(), m.routing_sender, static_cast<int>(s.state), s.line,
+            s.route_step, s.unsent, s.in_doubt(), s.doubted, s.attempts,
+            std::chrono::duration<double>(s.due - loop.now()).count());
+      });
     });
     dispatcher->lanes().for_each([&](const LaneEntry& lane) {
       all += fmt::format(
@@ -270,10 +273,10 @@ class LinesModelTest : public test::DispatcherFixture {
 
   void release_all() {
     queue->for_each([&](queue::Message& m) {
-      if (m.in_doubt && m.state != MessageState::ready)
-        queue->not_taken(m);
-      else if (m.state == MessageState::held || m.state == MessageState::failed)
-        queue->retry(m);
+      bool held = m.state == MessageState::failed;
+      m.for_each_shipment([&held](queue::Shipment& s) { held |= s.state == MessageState::held; });
+      if (m.in_doubt()) queue->not_taken(m);
+      if (held) queue->retry(m);
     });
   }
 
@@ -305,7 +308,7 @@ class LinesModelTest : public test::DispatcherFixture {
     queue->for_each([&](queue::Message& m) { waits |= expected(m, one_only, well); });
     EXPECT_FALSE(waits) << "seed " << seed << ": left\n" << left();
     for (const auto& [id, body] : bodies) {
-      if (deleted.contains(id) || queue->find({id})) continue;
+      if (deleted.contains(id) || queue->find(queue::MessageId{id})) continue;
       for (const std::string& recipient : to[id])
         EXPECT_EQ(world.taken[body + " " + recipient], 1)
             << "seed " << seed << ": " << body << " " << recipient;
@@ -313,9 +316,12 @@ class LinesModelTest : public test::DispatcherFixture {
     for (const auto& [what, times] : world.taken) EXPECT_LE(times, 1) << "seed " << seed << ": " << what;
   }
   bool expected(const queue::Message& m, bool one_only, const std::string& well) {
-    if (deleted.contains(m.id.value)) return false;
+    if (deleted.contains(m.id().value)) return false;
     if (!one_only) return true;
-    if (m.in_doubt && m.doubted != well) return false;
+    bool doubted_elsewhere = false;
+    m.for_each_shipment(
+        [&](const queue::Shipment& s) { doubted_elsewhere |= s.in_doubt() && s.doubted != well; });
+    if (doubted_elsewhere) return false;
     const char s = m.routing_sender[0];
     return s == 'a' || s == 'b' || (s == 'c' && well == "office") || (s == 'd' && well == "backup");
   }

@@ -30,11 +30,11 @@ TEST_F(LinesTest, ALaneInTroublePausesAndKnocks) {
   start_office();
   const MessageId first = commit(text);
   run_until_attempts(1);
-  EXPECT_EQ(message(first).attempts, 1U);
+  EXPECT_EQ(shipment(first).attempts, 1U);
   // Others wait for the lane, without an attempt of their own.
   const MessageId second = commit(text);
   settle_down();
-  EXPECT_EQ(message(second).attempts, 0U);
+  EXPECT_EQ(shipment(second).attempts, 0U);
   EXPECT_EQ(dials(), 1U);
   // It is tried without any of them; the pause that follows is longer, a minute at most.
   std::vector<Duration> pauses;
@@ -44,8 +44,8 @@ TEST_F(LinesTest, ALaneInTroublePausesAndKnocks) {
     pauses.push_back(loop.now() - before);
   }
   EXPECT_THAT(pauses, ElementsAre(5s, 10s, 20s, 40s, 60s, 60s, 60s));
-  EXPECT_EQ(message(first).attempts, 1U);
-  EXPECT_EQ(message(second).attempts, 0U);
+  EXPECT_EQ(shipment(first).attempts, 1U);
+  EXPECT_EQ(shipment(second).attempts, 0U);
   // It works again: they follow at once, on the connection that was let in.
   expect(1, greeting() + taken() + taken());
   advance(60s);

@@ -75,7 +75,7 @@ TEST_F(LinesTroubleTest, WhatMovedOnFlowsBackWhereTheNextUpstreamIsUsedUp) {
   pass(1h);
   EXPECT_TRUE(gone(third));
   EXPECT_TRUE(gone(second)) << "state " << static_cast<int>(message(second).state) << " route_step "
-                            << int{message(second).route_step} << ", line " << message(second).line;
+                            << int{shipment(second).route_step} << ", line " << shipment(second).line;
 }
 
 // Both are away; backup, which has one connection, was left first. Office is back in seconds, backup never.
@@ -100,7 +100,7 @@ TEST_F(LinesTroubleTest, WhatMovedOnFlowsBackWhereTheNextUpstreamIsDown) {
   EXPECT_EQ(left, 0U) << "of " << ids.size() << " beside a healthy office; dials: " << dials();
   for (const MessageId id : ids)
     if (!gone(id)) {
-      EXPECT_EQ(int{message(id).route_step}, 0);
+      EXPECT_EQ(int{shipment(id).route_step}, 0);
       queue->retry(message(id));  // does not help, either
       dispatcher->clear_way(message(id));
     }
@@ -148,13 +148,13 @@ TEST_F(LinesTroubleTest, OthersThanTheDoubtfulDoNotWaitForALaneThatCloses) {
   expect(1, greeting() + envelope({"b@example.org"}) + "S: 250 Ok\n" + content("CLOSE"));
   const MessageId id = commit(text, {"b@example.org", "c@example.org"});
   run_until_attempts(1);
-  ASSERT_EQ(message(id).doubtful, 1U);
-  ASSERT_EQ(message(id).pending, 2U);
+  ASSERT_TRUE(message(id).in_doubt());
+  ASSERT_EQ(message(id).unsent(), 2U);
   for (int i = 0; i < 3; ++i) expect(2, greeting() + envelope({"c@example.org"}) + "S: 250 Ok\n" + content());
   pass(70s);  // its time has come, and office's pace lets nothing go
   dispatcher->steer("office", "", true);
   pass(12h);
-  EXPECT_EQ(message(id).pending, 1U) << "attempts " << attempts.size();
+  EXPECT_EQ(message(id).unsent(), 1U) << "attempts " << attempts.size();
 }
 
 // Three ports, none of which answers, are one trouble: the pauses grow as they do with one.

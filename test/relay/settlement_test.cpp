@@ -40,17 +40,18 @@ class SettlementTest : public test::LanesWorld {
   }
   // An attempt at the office, with an event for each recipient.
   void settle(MessageId id, const std::vector<Event>& events) {
-    queue->take(message(id));
-    const QueueDelivery delivery(*queue, workers, message(id), read(id),
-                                 {"office", true, 100, [this] { return loop.wall_now(); }});
+    const queue::ShipmentId shipment_id = shipment(id).id;
+    queue->take(shipment(id));
+    const QueueDelivery delivery(*queue, workers, shipment(id), read(id),
+                                 {"office", 100, [this] { return loop.wall_now(); }});
     send::Report report;
     report.host = "office.example.net:1";
     for (const std::uint32_t recipient : delivery.recipients())
       report.recipients.push_back({recipient, events.at(report.recipients.size())});
-    settlement->settle(lane(), id, delivery, report);
+    settlement->settle(lane(), shipment_id, delivery, report);
     flush();
   }
-  Duration waits(MessageId id) { return message(id).due - loop.now(); }
+  Duration waits(MessageId id) { return shipment(id).due - loop.now(); }
 
   std::vector<std::string> told;  // "fate recipient upstream id"
   std::optional<Lifetime> lifetime;
@@ -70,7 +71,7 @@ TEST_F(SettlementTest, EachRecipientHasItsOwnOutcome) {
   const MessageId id = commit("text\r\n", {"b@example.org", "c@example.org", "d@example.org"});
   settle(id, {reply(Stage::rcpt, "550 5.1.1 No"), reply(Stage::rcpt, "450 4.2.0 Later"),
               reply(Stage::final_dot, "250 Ok")});
-  EXPECT_THAT(read(id).states,
+  EXPECT_THAT(look(id).states,
               ElementsAre(RecipientState::failed, RecipientState::pending, RecipientState::delivered));
   EXPECT_EQ(waits(id), 60s);
   EXPECT_EQ(told.size(), 3U);
@@ -81,7 +82,7 @@ TEST_F(SettlementTest, WhatMovesOnIsDueAtTheNextUpstream) {
   open();
   const MessageId id = commit("text\r\n");
   settle(id, {reply(Stage::mail, "553 5.7.1 Not ours")});
-  EXPECT_EQ(message(id).route_step, 1);
+  EXPECT_EQ(shipment(id).route_step, 1);
   EXPECT_EQ(waits(id), 0s);
 }
 
@@ -95,9 +96,9 @@ TEST_F(SettlementTest, ALaneThatStopsIsPausedAndTheMessageIsNot) {
 TEST_F(SettlementTest, DoubtIsHeldWhereTheConfigurationWantsThat) {
   config->queue.in_doubt = config::Queue::InDoubt::hold;
   const MessageId id = commit("text\r\n");
-  queue->take(message(id));
+  queue->take(shipment(id));
   doubt(id, "office");
-  queue->release(message(id), loop.now());
+  queue->release(shipment(id), loop.now());
   settle(id, {Event(Stage::final_dot, smtp::Trouble::broken, "closed")});
   EXPECT_EQ(message(id).state, queue::MessageState::held);
 }
@@ -111,26 +112,28 @@ TEST_F(SettlementTest, NoWaitOutlastsTheLifetime) {
 
 TEST_F(SettlementTest, OfAMessageThatIsGoneNothingIsSaid) {
   const MessageId id = commit("text\r\n");
-  queue->take(message(id));
-  const QueueDelivery delivery(*queue, workers, message(id), read(id),
-                               {"office", true, 100, [this] { return loop.wall_now(); }});
+  const queue::ShipmentId shipment_id = shipment(id).id;
+  queue->take(shipment(id));
+  const QueueDelivery delivery(*queue, workers, shipment(id), read(id),
+                               {"office", 100, [this] { return loop.wall_now(); }});
   QueueFixture::settle(id, {RecipientState::delivered});
   send::Report report;
   report.recipients.push_back({0, reply(Stage::final_dot, "250 Ok")});
-  settlement->settle(lane(), id, delivery, report);
+  settlement->settle(lane(), shipment_id, delivery, report);
   EXPECT_TRUE(told.empty());
 }
 
 TEST_F(SettlementTest, WhatAServerSaysAsItLeavesIsLearnt) {
   const MessageId id = commit("text\r\n");
-  queue->take(message(id));
-  const QueueDelivery delivery(*queue, workers, message(id), read(id),
-                               {"office", true, 100, [this] { return loop.wall_now(); }});
+  const queue::ShipmentId shipment_id = shipment(id).id;
+  queue->take(shipment(id));
+  const QueueDelivery delivery(*queue, workers, shipment(id), read(id),
+                               {"office", 100, [this] { return loop.wall_now(); }});
   send::Report report;
   report.carried = {24, 30};
   report.recipients.push_back({0, reply(Stage::final_dot, "250 Ok")});
   report.farewell = reply(Stage::mail, "421 Too many messages in this session");
-  settlement->settle(lane(), id, delivery, report);
+  settlement->settle(lane(), shipment_id, delivery, report);
   EXPECT_EQ(lane().site.learnt.at_most(smtp::Cap::messages_per_connection, 100, loop.now()), 25U);
 }
 

@@ -19,7 +19,7 @@ class SitesTest : public test::SendingFixture {
   void remove_all_of(const std::string& sender) {
     std::vector<queue::MessageId> ids;
     queue->for_each([&](const queue::Message& message) {
-      if (message.routing_sender == sender) ids.push_back(message.id);
+      if (message.routing_sender == sender) ids.push_back(message.id());
     });
     for (const queue::MessageId id : ids) queue->remove(*queue->find(id));
   }
@@ -76,7 +76,7 @@ TEST_F(SitesTest, AnUpstreamThatFallsSilentPutsFewMessagesInDoubt) {
   hand_in_for_each(20, 20);
   for (int minute = 0; minute < 60; ++minute) advance(1min);
   std::size_t doubtful = 0;
-  queue->for_each([&](const queue::Message& message) { doubtful += message.doubtful; });
+  queue->for_each([&](const queue::Message& message) { doubtful += message.in_doubt(); });
   EXPECT_LE(doubtful, 16U);
 }
 

@@ -26,7 +26,7 @@ class ToldTest : public test::DispatcherFixture {
   void becomes(const std::string& provider) {
     change_lanes([&](LaneEntry& lane) { lane.provider = provider; });
   }
-  Duration waits(MessageId id) { return message(id).due - loop.now(); }
+  Duration waits(MessageId id) { return shipment(id).due - loop.now(); }
 };
 
 TEST_F(ToldTest, AMessageIsTriedAgainWhenItIsTold) {
@@ -60,7 +60,7 @@ TEST_F(ToldTest, ALanePausesForAsLongAsItIsTold) {
   run_until_attempts(1);
   const MessageId second = commit(text);
   settle_down();
-  EXPECT_EQ(message(second).attempts, 0U);
+  EXPECT_EQ(shipment(second).attempts, 0U);
   advance(91s);
   EXPECT_EQ(dials(), 1U);
   advance(1s);

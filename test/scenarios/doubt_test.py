@@ -88,16 +88,37 @@ def test_what_was_found_in_doubt_at_the_start_is_held_where_the_operator_wants_t
 def test_the_doubt_is_about_those_whom_the_server_took(to_upstream):
     relay, upstream = to_upstream(queue=LATER)
     two = "two@rcpt.example"
-    upstream.answer("rcpt", "450 4.2.1 Later", about=two, times=1)
+    upstream.answer("rcpt", "450 4.2.1 Later", about=two)
     upstream.answer("dot", HANG, times=1)
     id = send(relay, [ONE, two])
     kill_behind_the_dot(relay, upstream, 1)
     relay.start("--grace", "1")
+    relay.wait_event("deferred", id=id, to=two)  # nothing is known of its attempt: it is made at once
     (shown,) = queue(relay, "show", id)
     assert [(each["to"], each["state"]) for each in shown["recipients"]] == [(ONE, "doubtful"), (two, "pending")]
     assert "1 in doubt at fake" in command("queue", "list", "-c", relay.file).stdout
     text = command("queue", "show", id, "-c", relay.file).stdout
     assert f"{ONE}: doubtful" in text and "fake may already have taken it" in text
+
+
+def test_others_go_on_while_those_in_doubt_are_held(to_upstream):
+    relay, upstream = to_upstream(queue={**SOON, "in_doubt": "hold"})
+    two = "two@rcpt.example"
+    upstream.answer("rcpt", "450 4.2.1 Later", about=two, times=3)
+    upstream.answer("dot", CUT, times=1)
+    id = send(relay, [ONE, two])
+    relay.wait_event("held", id=id)
+    relay.kill()
+    relay.start("--grace", "1")  # what was parted stays so
+    (row,) = queue(relay, "list", "--state", "held")
+    assert row["id"] == id and row["pending"] == 2
+    assert [each["doubted"] for each in row["shipments"] if each["state"] == "held"] == ["fake"]
+    assert relay.wait_event("delivered", id=id)["to"] == two
+    (row,) = queue(relay, "list")
+    assert (row["state"], row["pending"], row["doubted"]) == ("held", 1, "fake")
+    queue(relay, "retry", "--not-taken", id)
+    relay.wait_event("delivered", id=id, to=ONE)
+    assert queue(relay, "list") == []
 
 
 def test_the_answer_of_the_operator_needs_ids_and_a_doubt(to_upstream):

@@ -129,13 +129,10 @@ TEST(TellLog, WhatIsHeldInDoubtNamesTheCommands) {
   const std::string last =
       " and no reply came. Where it has not: `relayd queue retry --not-taken 1j0m0u4e32g`; where it has: "
       "`relayd queue delete 1j0m0u4e32g`\"";
-  Doubt doubt{"1j0m0u4e32g", "ann@example.com", "office", 3, 1, false};
+  Doubt doubt{"1j0m0u4e32g", "ann@example.com", "office", 3, 1};
   EXPECT_EQ(said([&](Log& log) { held(log, doubt); }), first + " may have taken it" + last);
   doubt.times = 3;
   EXPECT_EQ(said([&](Log& log) { held(log, doubt); }), first + " may have taken it, 3 times" + last);
-  doubt.elsewhere = true;
-  EXPECT_EQ(said([&](Log& log) { held(log, doubt); }),
-            first + ", and another upstream, may have taken it, 3 times" + last);
 }
 
 TEST(TellLog, WhatCannotBeReadIsTroubleOfTheQueue) {

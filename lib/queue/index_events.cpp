@@ -1,0 +1,368 @@
+// What happens to messages, in the index: attempts, doubt, and what the operator asks for. A message's
+// recipients part here into shipments, and shipments that have become alike go together again.
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+#include "queue/index.hpp"
+
+namespace relayd::queue {
+namespace {
+
+constexpr std::size_t most_others = 255;  // shipments of a message beside its first
+// Shipments that were tried as often, and wait for times no further apart than this, go together.
+constexpr auto alike_within = std::chrono::minutes(1);
+
+bool are_alike(const Shipment& a, const Shipment& b) {
+  if (a.state != MessageState::waiting || b.state != MessageState::waiting) return false;
+  if (a.line != 0 || b.line != 0 || a.route_step != b.route_step) return false;
+  if (a.attempts != b.attempts || a.doubts != b.doubts || a.doubted != b.doubted) return false;
+  return a.due - b.due <= alike_within && b.due - a.due <= alike_within;
+}
+
+}  // namespace
+
+// --- shipments ---
+
+bool Index::may_part(const Message& message) {
+  return !message.parting || message.parting->others.size() + 1 < most_others;
+}
+
+Shipment& Index::part(Entry& entry, const std::vector<std::uint32_t>& recipients) {
+  Shipment& in = entry.shipment_of(recipients.front());
+  const bool is_all = in.unsent == recipients.size() &&
+                      (!entry.parting || std::ranges::all_of(recipients, [&](std::uint32_t each) {
+                        return &entry.shipment_of(each) == &in;
+                      }));
+  if (is_all) return in;
+  Shipment* const own = add_shipment(entry, in);
+  Shipment& to = own ? *own : in;
+  move(entry, recipients, to);
+  drop_empty(entry);
+  return to;
+}
+
+// Null: the message has as many as it can.
+Shipment* Index::add_shipment(Entry& entry, const Shipment& as) {
+  if (!entry.parting) {
+    entry.parting = std::make_unique<Parting>();
+    entry.parting->of.resize(entry.states.size());
+  }
+  auto& others = entry.parting->others;
+  if (others.size() + 1 == ShipmentId::most) return nullptr;
+  std::uint16_t number = 1;
+  for (auto at = others.begin(); at != others.end() && at->first == number; ++at) ++number;
+  const std::uint64_t before = need_of(entry);
+  Shipment& shipment = others[number];
+  shipment.id = {entry.id(), number};
+  shipment.message = &entry;
+  shipment.due = as.due;
+  shipment.attempts = as.attempts;
+  shipment.hold_asked = as.hold_asked || as.state == MessageState::held;
+  set_doubt(shipment, as.doubted, as.doubts);
+  count_need(entry, before);
+  return &shipment;
+}
+
+void Index::move(Entry& entry, const std::vector<std::uint32_t>& recipients, Shipment& to) {
+  for (const std::uint32_t each : recipients) {
+    Shipment& from = entry.shipment_of(each);
+    if (&from == &to || !entry.states.is_unsent(each)) continue;
+    to.attempts = std::max(to.attempts, from.attempts);
+    --from.unsent;
+    ++to.unsent;
+    entry.parting->of[each] = to.id.number();
+  }
+}
+
+void Index::drop_empty(Entry& entry) {
+  if (entry.first.unsent == 0) let_go(entry.first);
+  if (!entry.parting) return;
+  const std::uint64_t before = need_of(entry);
+  auto& others = entry.parting->others;
+  for (auto at = others.begin(); at != others.end();) {
+    const bool is_empty = at->second.unsent == 0;
+    if (is_empty) let_go(at->second);
+    at = is_empty ? others.erase(at) : std::next(at);
+  }
+  count_need(entry, before);
+  if (others.empty()) entry.parting.reset();
+  update_state(entry);
+}
+
+// The shipment may be gone afterwards.
+void Index::bring_together(ShipmentId id) {
+  Shipment* const shipment = find(id);
+  if (!shipment) return;
+  Entry& entry = entry_of(*shipment);
+  if (!entry.parting) return;
+  Shipment* with = nullptr;
+  entry.for_each_shipment([&](Shipment& other) {
+    if (&other != shipment && are_alike(other, *shipment)) with = &other;
+  });
+  if (!with) return;
+  const SteadyTime due = std::max(with->due, shipment->due);
+  move(entry, entry.recipients_of(*shipment), *with);
+  set_waiting(*with, due);
+  drop_empty(entry);
+}
+
+// Held, if that was asked.
+void Index::set_waiting_or_held(Shipment& shipment, SteadyTime due) {
+  if (std::exchange(shipment.hold_asked, false) || shipment.state == MessageState::held)
+    set_timeless(shipment, MessageState::held);
+  else
+    set_waiting(shipment, due);
+}
+
+// --- an attempt ---
+
+// Those of whom an outcome tells, by what it left them in.
+struct Index::Named {
+  std::vector<std::uint32_t> pending;
+  std::vector<std::uint32_t> doubtful;
+  std::uint16_t attempts = 0;  // before, or with the one that is counted already
+  std::string doubted;         // the doubt about the doubtful
+  std::uint8_t doubts = 0;
+  SteadyTime due{};           // and it was given this time, should nothing be heard
+  Shipment* tried = nullptr;  // that was ready
+};
+
+Index::Named Index::take_states(Entry& entry, const Outcome& outcome) {
+  Named named;
+  const auto take = [&](std::uint32_t recipient, RecipientState state) {
+    const bool was_unsent = entry.states.is_unsent(recipient);
+    // What made it pending again after its end may be lost.
+    if (!was_unsent && entry.parting) entry.parting->of[recipient] = 0;
+    Shipment& in = entry.shipment_of(recipient);
+    entry.states.set(recipient, state);
+    if (was_unsent || is_unsent(state)) named.attempts = std::max(named.attempts, in.attempts);
+    if (was_unsent && in.state == MessageState::ready) named.tried = &in;
+    in.unsent = in.unsent - was_unsent + is_unsent(state);
+    if (state == RecipientState::pending) named.pending.push_back(recipient);
+    if (state != RecipientState::doubtful) return;
+    named.doubtful.push_back(recipient);
+    if (in.counted || in.state == MessageState::waiting) named.due = std::max(named.due, in.due);
+    if (in.doubts <= named.doubts) return;
+    named.doubted = in.doubted;
+    named.doubts = in.doubts;
+  };
+  for (const RecipientOutcome& each : outcome.recipients)
+    if (each.recipient < entry.states.size()) take(each.recipient, each.state);
+  for (std::uint32_t i = 0; outcome.recipients.empty() && i < entry.states.size(); ++i)
+    if (entry.states.is_unsent(i)) take(i, entry.states.get(i));
+  return named;
+}
+
+bool Index::apply(Entry& entry, const Outcome& outcome, bool counted, Duration keep_failed, Clock clock,
+                  std::uint8_t route_step) {
+  const Named named = take_states(entry, outcome);
+  const auto attempts = static_cast<std::uint16_t>(named.attempts + (counted ? 0 : 1));
+  const SteadyTime due = due_time(outcome.when, outcome.next_attempt, clock);
+  const auto wait = [&](const std::vector<std::uint32_t>& recipients, std::string_view doubted,
+                        std::uint8_t doubts, SteadyTime until) {
+    Shipment& shipment = part(entry, recipients);
+    // Others are with them where there was no other shipment to be had.
+    const bool has_others = shipment.unsent > recipients.size();
+    for (const std::uint32_t each : has_others ? entry.recipients_of(shipment) : std::vector<std::uint32_t>())
+      entry.states.set(each, doubts > 0 ? RecipientState::doubtful : RecipientState::pending);
+    set_doubt(shipment, doubted, doubts);
+    shipment.attempts = attempts;
+    shipment.route_step = route_step;
+    shipment.counted = shipment.whole = false;
+    earlier_doubts_.erase(shipment.id.value);
+    set_waiting_or_held(shipment, until);
+    return shipment.id;
+  };
+  ShipmentId pending, doubtful;
+  const bool has_rest = named.tried && named.tried->unsent > named.pending.size() + named.doubtful.size();
+  const ShipmentId tried = named.tried ? named.tried->id : ShipmentId();
+  if (!named.pending.empty()) pending = wait(named.pending, {}, 0, due);
+  if (!named.doubtful.empty())
+    doubtful = named.doubts > 0 ? wait(named.doubtful, named.doubted, named.doubts, std::max(due, named.due))
+                                : wait(named.doubtful, outcome.upstream, 1, due);
+  if (has_rest && tried != pending && tried != doubtful) end_attempt(*find(tried), clock.now);
+  drop_empty(entry);
+  bring_together(pending);
+  bring_together(doubtful);
+  if (entry.unsent() > 0) return true;
+  if (entry.states.count(RecipientState::failed) == 0) return false;
+  entry.first.attempts = attempts;
+  entry.first.counted = entry.first.whole = entry.first.hold_asked = false;
+  const auto kept = std::chrono::duration_cast<WallTime::duration>(keep_failed);
+  set_failed(entry, due_time(outcome.when, outcome.when + kept, clock));
+  return true;
+}
+
+// Nothing has come of it for those who are left in the shipment: it was for others.
+void Index::end_attempt(Shipment& shipment, SteadyTime due) {
+  if (std::exchange(shipment.counted, false)) {
+    --shipment.attempts;
+    const auto earlier = earlier_doubts_.find(shipment.id.value);
+    const EarlierDoubt before = earlier == earlier_doubts_.end() ? EarlierDoubt{} : earlier->second;
+    set_doubt(shipment, before.upstream, before.doubts);
+    earlier_doubts_.erase(shipment.id.value);
+  }
+  shipment.whole = false;
+  shipment.route_step = 0;
+  set_waiting_or_held(shipment, due);
+}
+
+bool Index::parts(const Shipment& shipment, const Outcome& outcome) const {
+  const Entry& entry = entry_of(shipment);
+  std::uint32_t named = 0;
+  bool pending = false, doubtful = false;
+  for (const RecipientOutcome& each : outcome.recipients) {
+    named += each.recipient < entry.states.size() && entry.states.is_unsent(each.recipient);
+    pending |= each.state == RecipientState::pending;
+    doubtful |= each.state == RecipientState::doubtful;
+  }
+  const bool rest = named < shipment.unsent;
+  return (pending && doubtful) || (rest && (pending || doubtful));
+}
+
+Outcome Index::of_all(const Shipment& shipment, Outcome outcome) const {
+  std::vector<std::uint32_t> rest = entry_of(shipment).recipients_of(shipment);
+  std::vector<bool> is_named(entry_of(shipment).states.size());
+  for (const RecipientOutcome& each : outcome.recipients)
+    if (each.recipient < is_named.size()) is_named[each.recipient] = true;
+  const bool was_in_doubt =
+      shipment.counted ? earlier_doubts_.contains(shipment.id.value) : shipment.in_doubt();
+  for (const std::uint32_t each : rest)
+    if (!is_named[each])
+      outcome.recipients.push_back(
+          {each, was_in_doubt ? RecipientState::doubtful : RecipientState::pending, 0, {}});
+  const bool in_doubt = std::ranges::any_of(outcome.recipients, [](const RecipientOutcome& each) {
+    return each.state == RecipientState::doubtful;
+  });
+  for (RecipientOutcome& each : outcome.recipients)
+    if (in_doubt && each.state == RecipientState::pending) each.state = RecipientState::doubtful;
+  return outcome;
+}
+
+// --- doubt ---
+
+void Index::mark_in_doubt(Shipment& shipment, std::string_view upstream,
+                          std::span<const std::uint32_t> recipients) {
+  Entry& entry = entry_of(shipment);
+  for (const std::uint32_t each : recipients)
+    if (each < entry.states.size() && entry.states.is_unsent(each))
+      entry.states.set(each, RecipientState::doubtful);
+  const bool counted = std::exchange(shipment.counted, true);
+  if (!counted) ++shipment.attempts;
+  if (!counted && shipment.in_doubt())
+    earlier_doubts_[shipment.id.value] = {std::string(shipment.doubted), shipment.doubts};
+  const bool again = shipment.doubted == upstream && shipment.in_doubt();
+  const int doubts = !again ? 1 : counted ? shipment.doubts : std::min(shipment.doubts + 1, 255);
+  set_doubt(shipment, upstream, static_cast<std::uint8_t>(doubts));
+}
+
+Shipment& Index::apply(Entry& entry, const Doubt& doubt) {
+  std::vector<std::uint32_t> recipients = unsent_of(entry, doubt.recipients);
+  if (recipients.empty()) return entry.first;
+  Shipment& shipment = part(entry, recipients);
+  mark_in_doubt(shipment, doubt.upstream, entry.recipients_of(shipment));
+  shipment.counted = false;
+  earlier_doubts_.erase(shipment.id.value);
+  return shipment;
+}
+
+void Index::leave_in_doubt(Shipment& shipment) {
+  if (!shipment.counted) return;
+  if (Shipment* const rest = part_pending(shipment)) {
+    --rest->attempts;
+    set_waiting_or_held(*rest, shipment.due);
+  }
+  shipment.counted = shipment.whole = false;
+  earlier_doubts_.erase(shipment.id.value);
+}
+
+// Those who are not in doubt leave a shipment that is, for one of their own: null where there are none, or no
+// other is to be had and they share the doubt.
+Shipment* Index::part_pending(Shipment& shipment) {
+  Entry& entry = entry_of(shipment);
+  std::vector<std::uint32_t> pending = entry.recipients_of(shipment);
+  std::erase_if(pending,
+                [&](std::uint32_t each) { return entry.states.get(each) != RecipientState::pending; });
+  if (pending.size() == shipment.unsent) set_doubt(shipment, {}, 0);
+  if (pending.empty() && shipment.doubts == 0) set_doubt(shipment, shipment.doubted, 1);
+  if (pending.empty() || pending.size() == shipment.unsent) return nullptr;
+  Shipment& rest = part(entry, pending);
+  if (&rest != &shipment) {
+    set_doubt(rest, {}, 0);
+    return &rest;
+  }
+  for (const std::uint32_t each : pending) entry.states.set(each, RecipientState::doubtful);
+  return nullptr;
+}
+
+void Index::not_taken(Shipment& shipment, Clock clock) {
+  Entry& entry = entry_of(shipment);
+  for (const std::uint32_t each : entry.recipients_of(shipment))
+    entry.states.set(each, RecipientState::pending);
+  set_doubt(shipment, {}, 0);
+  if (shipment.state != MessageState::failed) set_waiting(shipment, clock.now);
+}
+
+void Index::set_doubt(Shipment& shipment, std::string_view upstream, std::uint8_t doubts) {
+  const std::string_view before = shipment.doubted;
+  shipment.doubted = intern(upstream);
+  shipment.doubts = doubts;
+  forget(before);
+}
+
+std::vector<std::uint32_t> Index::unsent_of(const Entry& entry,
+                                            const std::vector<std::uint32_t>& recipients) {
+  std::vector<std::uint32_t> unsent;
+  for (const std::uint32_t each : recipients)
+    if (each < entry.states.size() && entry.states.is_unsent(each)) unsent.push_back(each);
+  for (std::uint32_t i = 0; recipients.empty() && i < entry.states.size(); ++i)
+    if (entry.states.is_unsent(i)) unsent.push_back(i);
+  return unsent;
+}
+
+// --- the operator ---
+
+void Index::retry(Entry& entry, Clock clock) {
+  if (entry.state == MessageState::failed) {
+    for (std::uint32_t i = 0; i < entry.states.size(); ++i) {
+      if (entry.states.get(i) != RecipientState::failed) continue;
+      entry.states.set(i, RecipientState::pending);
+      ++entry.first.unsent;
+    }
+    entry.lives_from = clock.wall;
+  }
+  entry.for_each_shipment([&](Shipment& shipment) {
+    shipment.hold_asked = false;
+    if (shipment.state == MessageState::ready) return;
+    shipment.route_step = 0;
+    set_waiting(shipment, clock.now);
+  });
+}
+
+bool Index::may_be_held(const Entry& entry) {
+  bool may = false;
+  entry.for_each_shipment([&may](const Shipment& shipment) {
+    may |= shipment.state == MessageState::waiting ||
+           (shipment.state == MessageState::ready && !shipment.hold_asked);
+  });
+  return may;
+}
+
+void Index::hold(Entry& entry) {
+  entry.for_each_shipment([this](Shipment& shipment) { hold(shipment); });
+}
+
+void Index::hold_all(Entry& entry) {
+  entry.for_each_shipment([this](Shipment& shipment) { set_timeless(shipment, MessageState::held); });
+}
+
+void Index::hold(Shipment& shipment) {
+  if (shipment.state == MessageState::ready)
+    shipment.hold_asked = true;
+  else if (shipment.state != MessageState::failed)
+    set_timeless(shipment, MessageState::held);
+}
+
+}  // namespace relayd::queue
