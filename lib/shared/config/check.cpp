@@ -15,6 +15,9 @@ namespace {
 
 using Names = std::vector<std::string_view>;
 
+// What becomes of them at one attempt has to fit into one record of the queue's state log.
+constexpr std::uint32_t most_recipients = 20'000;
+
 // Whether a key must hold is asked of the node, not of the value: a value that could not be read has had its
 // complaint already.
 void require(Reader& reader, const Node& node, std::initializer_list<std::string_view> keys) {
@@ -132,6 +135,9 @@ void check_accounts(Reader& reader, const Node& root, const Config& config) {
 void check_numbers(Reader& reader, const Node& root, const Config& config) {
   const Node& size = below(root, {"limits", "message_size"});
   if (config.limits.message_size == 0_B) reader.error(size.place, "would refuse every message");
+  if (config.limits.recipients > most_recipients)
+    reader.error(below(root, {"limits", "recipients"}).place,
+                 fmt::format("a message can have at most {} recipients", most_recipients));
 
   const Retry& retry = config.queue.retry;
   const Node& node = below(root, {"queue", "retry"});
