@@ -51,7 +51,7 @@ void print_message(const json& message) {
   fmt::print("message    {}  {}\n", text(message, "id"), text(message, "state"));
   for (const json& shipment : shipments_of(message))
     if (shipment.contains("in_doubt"))
-      fmt::print("in doubt   {} may already have taken it for {} who are `doubtful`\n",
+      fmt::print("in doubt   {} may already have taken it; doubtful recipients: {}\n",
                  text(shipment, "doubted"), text(shipment, "pending"));
   fmt::print("accepted   {} from {}{}\n", text(message, "accepted"), text(message, "client"),
              text(message, "account").empty() ? "" : " as " + text(message, "account"));
@@ -64,8 +64,8 @@ void print_message(const json& message) {
   else if (message.contains("due_in"))
     fmt::print("due in     {} s\n", text(message, "due_in"));
   for (const json& shipment : message.value("shipments", json::array()))
-    fmt::print("shipment   {} to go, {}, {} attempts, due {}\n", text(shipment, "pending"),
-               text(shipment, "state"), text(shipment, "attempts"), due_text(shipment));
+    fmt::print("shipment   {}, recipients to go: {}, attempts: {}, due: {}\n", text(shipment, "state"),
+               text(shipment, "pending"), text(shipment, "attempts"), due_text(shipment));
   fmt::print("recipients\n");
   print_recipients(message.value("recipients", json::array()), "  ");
   if (message.contains("history")) fmt::print("history\n");

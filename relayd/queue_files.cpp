@@ -64,7 +64,7 @@ std::string describe(const queue::InspectedMessage& inspected) {
                  {"size", message.size}};
   if (!inspected.problem.empty()) object["problem"] = inspected.problem;
   message.for_each_shipment([&object](const queue::Shipment& shipment) {
-    if (shipment.in_doubt()) object["doubted"] = shipment.doubted;
+    if (shipment.in_doubt()) object["doubted"].push_back(shipment.doubted);
   });
   for (std::size_t i = 0; i < inspected.states.size(); ++i) {
     json recipient = {{"state", queue::to_string(inspected.states[i])}};

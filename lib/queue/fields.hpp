@@ -14,7 +14,7 @@
 
 namespace relayd::queue {
 
-// Of a record header; each of its types has its own.
+// Bits of the flags in a record header; their meaning depends on the type.
 constexpr std::uint8_t flag_by_reference = 1, flag_in_doubt = 2, flag_held = 4, flag_final = 8,
                        flag_counted = 16;
 

@@ -215,13 +215,13 @@ void Queue::Implementation::remove(Entry& entry) {
 }
 
 void Queue::Implementation::give_back(Shipment& shipment, SteadyTime when) {
-  if (is_doomed(shipment)) return;
+  if (take_back_doomed(shipment)) return;
   store.index.leave_in_doubt(shipment);
   store.index.set_waiting_or_held(shipment, when);
   arm();
 }
 
-bool Queue::Implementation::is_doomed(Shipment& shipment) {
+bool Queue::Implementation::take_back_doomed(Shipment& shipment) {
   Entry& entry = entry_of(shipment);
   if (!entry.doomed) return false;
   store.index.set_timeless(shipment, MessageState::held);

@@ -49,8 +49,9 @@ class Queue::Implementation {
   void remove(Entry& entry);
   // A ready shipment is due again then, unless it was held or removed meanwhile.
   void give_back(Shipment& shipment, SteadyTime when);
-  // True: its message was removed, and this was left for whoever had it. It is gone.
-  bool is_doomed(Shipment& shipment);
+  // True: the message was removed while the shipment was ready. The shipment is taken back, and with the last
+  // one the message is erased.
+  bool take_back_doomed(Shipment& shipment);
   void hold(Entry& entry);
   void hold(Shipment& shipment);
   bool may_part(const Entry& entry) const;

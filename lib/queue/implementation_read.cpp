@@ -137,7 +137,7 @@ async::Task<void> Queue::Implementation::give_up(ShipmentId ours, std::shared_pt
   unreadable_.erase(id.value);
   const std::string text = fmt::format("{} is held: {}", to_string(id), reason);
   Shipment* const shipment = store.index.find(ours);
-  if (shipment && !is_doomed(*shipment)) {
+  if (shipment && !take_back_doomed(*shipment)) {
     hold(entry_of(*shipment));
     give_back(*shipment, loop.now());
   }

@@ -7,8 +7,8 @@
 namespace relayd::queue {
 
 Shipment& Entry::shipment_of(std::uint32_t recipient) {
-  if (!parting || parting->of[recipient] == 0) return first;
-  const auto found = parting->others.find(parting->of[recipient]);
+  if (!parting || parting->number_of[recipient] == 0) return first;
+  const auto found = parting->others.find(parting->number_of[recipient]);
   return found == parting->others.end() ? first : found->second;
 }
 
@@ -16,7 +16,8 @@ std::vector<std::uint32_t> Entry::recipients_of(const Shipment& shipment) const 
   std::vector<std::uint32_t> recipients;
   recipients.reserve(shipment.unsent);
   for (std::uint32_t i = 0; i < states.size(); ++i)
-    if (states.is_unsent(i) && (!parting || parting->of[i] == shipment.id.number())) recipients.push_back(i);
+    if (states.is_unsent(i) && (!parting || parting->number_of[i] == shipment.id.number()))
+      recipients.push_back(i);
   return recipients;
 }
 
@@ -76,27 +77,23 @@ Entry& Index::add(MessageId id, const Summary& summary, Position place, Clock cl
     set_failed(entry, due_time(summary.when, summary.next, clock));
     return entry;
   }
-  // Before the first is looked at it has lost the others.
-  std::vector<Shipment*> parted;
   for (const SummaryOther& other : summary.others) {
-    const auto recipients = unsent_of(entry, other.recipients);
-    parted.push_back(other.recipients.empty() || recipients.empty() ? nullptr : &part(entry, recipients));
+    const std::vector<std::uint32_t> recipients = unsent_of(entry, other.recipients);
+    if (!other.recipients.empty() && !recipients.empty())
+      set(part(entry, recipients), other, summary.when, clock);
   }
-  for (std::size_t i = 0; i < parted.size(); ++i)
-    if (parted[i]) set(*parted[i], summary.others[i], summary.when, clock);
-  if (entry.first.unsent > 0) set(entry.first, summary, summary.when, clock);
+  if (entry.first.unsent > 0) set(entry.first, summary, summary.when, clock);  // those in no other
   return entry;
 }
 
-// What an earlier revision knew of all recipients together is parted here.
+// Revision 0 knew one doubt for all recipients: those who are not in doubt are parted here.
 void Index::set(Shipment& shipment, const SummaryShipment& from, WallTime when, Clock clock) {
   shipment.attempts = from.attempts;
+  shipment.hold_asked = from.state == MessageState::held;
   set_doubt(shipment, from.doubted, from.doubts);
-  if (Shipment* const rest = part_pending(shipment)) set_waiting(*rest, due_time(when, from.next, clock));
-  if (from.state == MessageState::held)
-    set_timeless(shipment, MessageState::held);
-  else
-    set_waiting(shipment, due_time(when, from.next, clock));
+  const SteadyTime due = due_time(when, from.next, clock);
+  if (Shipment* const rest = part_pending(shipment)) set_waiting_or_held(*rest, due);
+  set_waiting_or_held(shipment, due);
 }
 
 void Index::set_base(Entry& entry, std::uint64_t segment) {
@@ -272,7 +269,7 @@ Summary summary_of(const Entry& entry, Clock clock) {
     else
       summary.others.push_back({known, entry.recipients_of(shipment)});
     if (!is_parted_by_doubt(entry, shipment)) return;
-    // A slice is under way; the others have had no attempt, and no doubt.
+    // This attempt was announced for some of them only. The others have not had it, and are not in doubt.
     SummaryOther rest{{known.state, 0, static_cast<std::uint16_t>(known.attempts - 1), clock.wall, {}},
                       entry.recipients_of(shipment)};
     std::erase_if(rest.recipients,

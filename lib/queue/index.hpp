@@ -36,8 +36,11 @@ struct Entry : Message {
   std::vector<std::uint32_t> recipients_of(const Shipment& shipment) const;
 };
 
+inline Entry& entry_of(Message& message) {
+  return static_cast<Entry&>(message);  // the index makes no other
+}
 inline Entry& entry_of(const Shipment& shipment) {
-  return static_cast<Entry&>(*shipment.message);  // the index makes no other
+  return entry_of(*shipment.message);
 }
 
 // A pair of readings, taken together.
@@ -100,14 +103,14 @@ class Index {
              std::uint8_t route_step = 0);
   // After this outcome the recipients of the shipment would be in more than one.
   bool parts(const Shipment& shipment, const Outcome& outcome) const;
-  // There may be more shipments of the message. (A start takes more than that, as it knows of fewer that went
-  // together.)
+  // The message may get more shipments by an outcome. A start does not ask: it must take what is on disk.
   static bool may_part(const Message& message);
   // The outcome, told of all of the shipment, so that it parts nobody: if one of them is in doubt, all are.
   Outcome of_all(const Shipment& shipment, Outcome outcome) const;
-  // These recipients, who are still to be sent, become a shipment of their own; one that has nobody else
-  // stays what it is. Another is as the one that the first of them was in, and is to be given its time. Where
-  // the message has as many as it can, others stay with them.
+  // Moves these recipients, who are still to be sent, into a shipment of their own, and returns it. Where
+  // they are all of a shipment, that is returned as it is. A new one copies attempts, doubt and hold from the
+  // first recipient's; the caller sets its time. At the limit of shipments they stay in that one, with
+  // others.
   Shipment& part(Entry& entry, const std::vector<std::uint32_t>& recipients);
   // Of these recipients, or of all where there are none, those still to be sent.
   static std::vector<std::uint32_t> unsent_of(const Entry& entry,
@@ -115,8 +118,8 @@ class Index {
   // An attempt that may end without a word has begun: it counts, and these recipients are doubtful from here.
   void mark_in_doubt(Shipment& shipment, std::string_view upstream,
                      std::span<const std::uint32_t> recipients);
-  // The same as a start knows it: they are a shipment, which nobody has now. It is to be given its time.
-  Shipment& apply(Entry& entry, const Doubt& doubt);
+  // The same as a start knows it: its recipients are a shipment, which nobody has now, and which is due then.
+  void apply(Entry& entry, const Doubt& doubt, SteadyTime due);
   // An attempt that was marked has ended without a word.
   void leave_in_doubt(Shipment& shipment);
   // Nobody has taken it: its recipients are pending again, and it is due at once.
@@ -128,14 +131,12 @@ class Index {
   static bool may_be_held(const Entry& entry);
   // All of it but what is ready: that is held once it is given back.
   void hold(Entry& entry);
-  // What cannot be sent, whatever its state; a start finds it.
-  void hold_all(Entry& entry);
   void hold(Shipment& shipment);
 
   void set_waiting(Shipment& shipment, SteadyTime due);
-  void set_failed(Entry& entry, SteadyTime until);
-  // The same, unless it was held, or was to be.
+  // Waits until `due`; held instead where it is held, or where that was asked while it was ready.
   void set_waiting_or_held(Shipment& shipment, SteadyTime due);
+  void set_failed(Entry& entry, SteadyTime until);
   // Ready or held: no time matters.
   void set_timeless(Shipment& shipment, MessageState state);
 
@@ -210,13 +211,14 @@ class Index {
   void sift(std::size_t slot);
   void place(std::size_t index, Shipment* shipment);
 
+  // The doubt that a shipment was in before the attempt that is under way.
   struct EarlierDoubt {
     std::string upstream;
     std::uint8_t doubts = 0;
   };
 
   std::unordered_map<std::uint64_t, Entry> entries_;
-  std::unordered_map<std::uint64_t, EarlierDoubt> earlier_doubts_;  // of shipments that are tried again
+  std::unordered_map<std::uint64_t, EarlierDoubt> earlier_doubts_;  // by shipment
   std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>>
       texts_;                    // senders and upstreams, with use counts
   std::vector<Shipment*> heap_;  // binary, earliest first, equal times by id

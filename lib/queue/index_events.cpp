@@ -10,8 +10,8 @@
 namespace relayd::queue {
 namespace {
 
-constexpr std::size_t most_others = 255;  // shipments of a message beside its first
-// Shipments that were tried as often, and wait for times no further apart than this, go together.
+constexpr std::size_t most_shipments = 256;  // of a message; a start may need more: ShipmentId::numbers
+// The next times of shipments that are alike differ by this at most; see are_alike().
 constexpr auto alike_within = std::chrono::minutes(1);
 
 bool are_alike(const Shipment& a, const Shipment& b) {
@@ -25,8 +25,9 @@ bool are_alike(const Shipment& a, const Shipment& b) {
 
 // --- shipments ---
 
+// An outcome adds two at most: those left pending and those left doubtful.
 bool Index::may_part(const Message& message) {
-  return !message.parting || message.parting->others.size() + 1 < most_others;
+  return !message.parting || 1 + message.parting->others.size() + 2 <= most_shipments;
 }
 
 Shipment& Index::part(Entry& entry, const std::vector<std::uint32_t>& recipients) {
@@ -47,10 +48,10 @@ Shipment& Index::part(Entry& entry, const std::vector<std::uint32_t>& recipients
 Shipment* Index::add_shipment(Entry& entry, const Shipment& as) {
   if (!entry.parting) {
     entry.parting = std::make_unique<Parting>();
-    entry.parting->of.resize(entry.states.size());
+    entry.parting->number_of.resize(entry.states.size());
   }
   auto& others = entry.parting->others;
-  if (others.size() + 1 == ShipmentId::most) return nullptr;
+  if (others.size() + 1 == ShipmentId::numbers) return nullptr;
   std::uint16_t number = 1;
   for (auto at = others.begin(); at != others.end() && at->first == number; ++at) ++number;
   const std::uint64_t before = need_of(entry);
@@ -72,7 +73,7 @@ void Index::move(Entry& entry, const std::vector<std::uint32_t>& recipients, Shi
     to.attempts = std::max(to.attempts, from.attempts);
     --from.unsent;
     ++to.unsent;
-    entry.parting->of[each] = to.id.number();
+    entry.parting->number_of[each] = to.id.number();
   }
 }
 
@@ -108,7 +109,6 @@ void Index::bring_together(ShipmentId id) {
   drop_empty(entry);
 }
 
-// Held, if that was asked.
 void Index::set_waiting_or_held(Shipment& shipment, SteadyTime due) {
   if (std::exchange(shipment.hold_asked, false) || shipment.state == MessageState::held)
     set_timeless(shipment, MessageState::held);
@@ -118,23 +118,23 @@ void Index::set_waiting_or_held(Shipment& shipment, SteadyTime due) {
 
 // --- an attempt ---
 
-// Those of whom an outcome tells, by what it left them in.
+// Whom an outcome names, by the state that it leaves them in, and what their shipments knew before.
 struct Index::Named {
   std::vector<std::uint32_t> pending;
   std::vector<std::uint32_t> doubtful;
-  std::uint16_t attempts = 0;  // before, or with the one that is counted already
-  std::string doubted;         // the doubt about the doubtful
+  std::uint16_t attempts = 0;  // the most of any; with this one, if a doubt has counted it
+  std::string doubted;         // the doubt that the doubtful were in; `doubts` 0: it begins now
   std::uint8_t doubts = 0;
-  SteadyTime due{};           // and it was given this time, should nothing be heard
-  Shipment* tried = nullptr;  // that was ready
+  SteadyTime due{};           // the time that this doubt was given
+  Shipment* tried = nullptr;  // the ready one; null: none
 };
 
 Index::Named Index::take_states(Entry& entry, const Outcome& outcome) {
   Named named;
   const auto take = [&](std::uint32_t recipient, RecipientState state) {
     const bool was_unsent = entry.states.is_unsent(recipient);
-    // What made it pending again after its end may be lost.
-    if (!was_unsent && entry.parting) entry.parting->of[recipient] = 0;
+    // The retry that made it pending again may be lost: its shipment is then unknown.
+    if (!was_unsent && entry.parting) entry.parting->number_of[recipient] = 0;
     Shipment& in = entry.shipment_of(recipient);
     entry.states.set(recipient, state);
     if (was_unsent || is_unsent(state)) named.attempts = std::max(named.attempts, in.attempts);
@@ -195,7 +195,7 @@ bool Index::apply(Entry& entry, const Outcome& outcome, bool counted, Duration k
   return true;
 }
 
-// Nothing has come of it for those who are left in the shipment: it was for others.
+// The attempt was for other recipients than those left in the shipment: what it changed is undone.
 void Index::end_attempt(Shipment& shipment, SteadyTime due) {
   if (std::exchange(shipment.counted, false)) {
     --shipment.attempts;
@@ -223,13 +223,13 @@ bool Index::parts(const Shipment& shipment, const Outcome& outcome) const {
 }
 
 Outcome Index::of_all(const Shipment& shipment, Outcome outcome) const {
-  std::vector<std::uint32_t> rest = entry_of(shipment).recipients_of(shipment);
+  const std::vector<std::uint32_t> all = entry_of(shipment).recipients_of(shipment);
   std::vector<bool> is_named(entry_of(shipment).states.size());
   for (const RecipientOutcome& each : outcome.recipients)
     if (each.recipient < is_named.size()) is_named[each.recipient] = true;
   const bool was_in_doubt =
       shipment.counted ? earlier_doubts_.contains(shipment.id.value) : shipment.in_doubt();
-  for (const std::uint32_t each : rest)
+  for (const std::uint32_t each : all)
     if (!is_named[each])
       outcome.recipients.push_back(
           {each, was_in_doubt ? RecipientState::doubtful : RecipientState::pending, 0, {}});
@@ -258,14 +258,14 @@ void Index::mark_in_doubt(Shipment& shipment, std::string_view upstream,
   set_doubt(shipment, upstream, static_cast<std::uint8_t>(doubts));
 }
 
-Shipment& Index::apply(Entry& entry, const Doubt& doubt) {
-  std::vector<std::uint32_t> recipients = unsent_of(entry, doubt.recipients);
-  if (recipients.empty()) return entry.first;
+void Index::apply(Entry& entry, const Doubt& doubt, SteadyTime due) {
+  const std::vector<std::uint32_t> recipients = unsent_of(entry, doubt.recipients);
+  if (recipients.empty()) return;
   Shipment& shipment = part(entry, recipients);
   mark_in_doubt(shipment, doubt.upstream, entry.recipients_of(shipment));
   shipment.counted = false;
   earlier_doubts_.erase(shipment.id.value);
-  return shipment;
+  set_waiting_or_held(shipment, due);
 }
 
 void Index::leave_in_doubt(Shipment& shipment) {
@@ -279,7 +279,8 @@ void Index::leave_in_doubt(Shipment& shipment) {
 }
 
 // Those who are not in doubt leave a shipment that is, for one of their own: null where there are none, or no
-// other is to be had and they share the doubt.
+// other is to be had and they share the doubt. A doubt that is nobody's ends; one that is everybody's counts
+// once at least.
 Shipment* Index::part_pending(Shipment& shipment) {
   Entry& entry = entry_of(shipment);
   std::vector<std::uint32_t> pending = entry.recipients_of(shipment);
@@ -352,10 +353,6 @@ bool Index::may_be_held(const Entry& entry) {
 
 void Index::hold(Entry& entry) {
   entry.for_each_shipment([this](Shipment& shipment) { hold(shipment); });
-}
-
-void Index::hold_all(Entry& entry) {
-  entry.for_each_shipment([this](Shipment& shipment) { set_timeless(shipment, MessageState::held); });
 }
 
 void Index::hold(Shipment& shipment) {

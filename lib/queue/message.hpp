@@ -1,4 +1,4 @@
-// What the queue keeps of a message besides its envelope: its id, and the state of each recipient.
+// What the queue says of a message besides its envelope: ids, states, outcomes, history.
 //
 // Stands between accept (which fills an Envelope) and send (which reads it back). Plain values; no I/O.
 #pragma once
@@ -31,7 +31,7 @@ Result<MessageId> parse_message_id(std::string_view text);
 // message does. A number is given again once its shipment has gone, and none is known to the disk.
 struct ShipmentId {
   static constexpr unsigned number_bits = 64 - MessageId::bits;
-  static constexpr std::uint16_t most = 1 << number_bits;
+  static constexpr std::uint16_t numbers = 1 << number_bits;
 
   std::uint64_t value = 0;
   constexpr ShipmentId() = default;
@@ -43,11 +43,12 @@ struct ShipmentId {
     return id;
   }
   constexpr MessageId message() const { return {value >> number_bits}; }
-  constexpr std::uint16_t number() const { return static_cast<std::uint16_t>(value % most); }
+  constexpr std::uint16_t number() const { return static_cast<std::uint16_t>(value % numbers); }
   auto operator<=>(const ShipmentId&) const = default;
 };
 
 using mail::Envelope;
+using mail::is_unsent;
 using mail::Recipient;
 using mail::RecipientOutcome;
 using mail::RecipientState;
@@ -60,7 +61,7 @@ enum class MessageState : std::uint8_t {
   failed,   // no recipient pending, at least one failed; kept for the operator until keep_failed has passed
 };
 
-// What one attempt did to a shipment; becomes one record. It may tell of a part of the recipients.
+// What one attempt did to a shipment; becomes one record. It may name some of the recipients only; none: all.
 struct Outcome {
   WallTime when;
   std::string upstream;

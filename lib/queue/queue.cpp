@@ -20,10 +20,6 @@ Outcome without_texts(Outcome outcome) {
   return outcome;
 }
 
-Entry& entry_of(Message& message) {
-  return static_cast<Entry&>(message);  // the index makes no other
-}
-
 }  // namespace
 
 Queue::Queue(async::Loop& loop, async::Workers& workers, disk::Disk& disk, Options options)
@@ -120,7 +116,7 @@ async::Task<void> Queue::mark_in_doubt(Shipment& shipment, std::string_view upst
 
 void Queue::settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step) {
   Implementation& q = *implementation_;
-  if (q.is_doomed(shipment)) return;
+  if (q.take_back_doomed(shipment)) return;
   Index& index = q.store.index;
   Entry& entry = entry_of(shipment);
   const bool is_of_all = shipment.whole || (outcome.recipients.empty() && entry.parting) ||

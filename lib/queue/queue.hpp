@@ -71,17 +71,17 @@ struct Progress {
 
 struct Message;
 
-// Recipients of one message who go together: they share attempts, doubt and the next time, and are handed out
-// at once. A message begins with one; it gets more when an attempt has parted its recipients. Either all who
-// are still to be sent are in doubt, or none is, but while it is ready. Its address is stable until it has
-// gone: nobody is left of it, or it went together with another while it waited. Changed by the queue alone,
-// except what is the relay's.
+// Recipients of one message who are handed out together and share attempts, doubt and the next time. A
+// message begins with one shipment; an attempt that ends differently for some of its recipients parts it. All
+// of its unsent recipients are in doubt, or none is; only while it is ready may an attempt have put some in
+// doubt. Its address is stable until its last recipient has left it: for an end, or for another shipment
+// while it waits. Changed by the queue alone, except `line` and `route_step`, which are the relay's.
 struct Shipment {
   ShipmentId id;
   Message* message = nullptr;
   SteadyTime due;            // while waiting
   std::string_view doubted;  // the upstream that may have it, while in doubt; owned by the index
-  std::uint32_t unsent = 0;  // recipients
+  std::uint32_t unsent = 0;  // how many recipients are still to be sent
   // The relay's: the line it stands in; 0: none. While it waits there it is due, and `due` is when it is
   // handed out again all the same.
   std::uint32_t line = 0;
@@ -91,17 +91,17 @@ struct Shipment {
   std::uint8_t doubts = 0;  // how often in a row `doubted` may have taken it and nothing was heard; 0: none
   std::uint8_t route_step = 0;  // the relay's: which upstream of the route is next; not on disk
   // The queue's own, of the attempt that is under way:
-  bool counted = false;  // its doubt has counted it
-  bool whole = false;    // on disk it is of all recipients of the shipment, as there is no room to part them
+  bool counted = false;     // mark_in_doubt() has counted it
+  bool whole = false;       // its doubt on disk names all recipients, as there was no room to part them
   bool hold_asked = false;  // held as soon as it is given back; while waiting: never set
 
   bool in_doubt() const { return doubts > 0; }
 };
 
-// The recipients of a message that has several shipments.
+// Where the recipients of a message are that has, or had, several shipments.
 struct Parting {
   std::map<std::uint16_t, Shipment> others;  // by number, from 1
-  std::vector<std::uint16_t> of;             // each recipient's shipment, by number
+  std::vector<std::uint16_t> number_of;      // each recipient's shipment
 };
 
 // The index entry of a living message. Its address is stable until the message is removed. Changed by the
@@ -249,17 +249,18 @@ class Queue {
   // fails, or room is short, it waits.
   async::Task<void> mark_in_doubt(Shipment& shipment, std::string_view upstream,
                                   std::span<const std::uint32_t> recipients, WallTime next_attempt);
-  // Records the outcome of a shipment that is ready. Those whom it leaves pending wait, or are held, as one
-  // shipment, those whom it leaves doubtful as another; those of whom it says nothing had no attempt and are
-  // due at once. It is of all of the shipment where it names nobody, and where there is no room to part them:
-  // then all who are left share the doubt and the next time. What is left has this step of its route next.
-  // When nobody is left the message becomes failed, or is removed. Its effect in memory is at once, and
-  // `shipment` may have gone; it is written with the next batch and retried until it is durable.
+  // Records the outcome of a ready shipment. Recipients left pending become one shipment, recipients left
+  // doubtful another; both wait or are held, and go on at `route_step`. Recipients that the outcome does not
+  // name had no attempt: they are due at once, from the first upstream. An outcome without recipients leaves
+  // each as it is, and is an attempt of all. Where there is no room to part them, all who are left share the
+  // doubt and the next time. When nobody is left, the message is failed or removed. `shipment` may be gone
+  // afterwards. Memory changes at once; the record is written with the next batch, and retried until it is
+  // durable.
   void settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step = 0);
   // Gives a ready shipment back without an attempt: due again at `when`. Not recorded.
   void release(Shipment& shipment, SteadyTime when);
-  // Hands out a shipment that waits before its time, though not while new work has to wait (may_begin).
-  // False: it does not wait.
+  // Makes a waiting shipment ready before its time; on_due is not called. Whoever begins an attempt asks
+  // may_begin() first. False: it does not wait.
   bool take(Shipment& shipment);
   // False while what was begun waits for the disk, or room in the state log is short.
   bool may_begin() const;

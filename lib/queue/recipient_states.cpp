@@ -23,7 +23,7 @@ std::uint32_t RecipientStates::count(RecipientState state) const {
 }
 
 bool RecipientStates::is_unsent(std::uint32_t recipient) const {
-  return queue::is_unsent(get(recipient));
+  return mail::is_unsent(get(recipient));
 }
 
 std::vector<RecipientState> RecipientStates::unpacked() const {

@@ -33,8 +33,4 @@ class RecipientStates {
   std::unique_ptr<std::uint64_t[]> many_;
 };
 
-constexpr bool is_unsent(RecipientState state) {
-  return state == RecipientState::pending || state == RecipientState::doubtful;
-}
-
 }  // namespace relayd::queue

@@ -156,7 +156,7 @@ std::string encode_event(RecordType type, MessageId id, Position previous, WallT
 std::string encode_doubt(MessageId id, Position previous, WallTime when, const Doubt& doubt);
 std::optional<StoredEvent> decode_event(const Record& record);
 
-// Of a summary, what recipients have in common who go together.
+// What a summary knows of a shipment.
 struct SummaryShipment {
   MessageState state = MessageState::waiting;  // waiting, held or failed
   std::uint8_t doubts = 0;

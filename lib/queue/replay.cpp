@@ -310,9 +310,7 @@ void Replay::apply_event(Entry& entry, RecordType type, const StoredEvent& event
   const Clock then{clock_.now, event.when};
   switch (type) {
     case RecordType::in_doubt:
-      if (entry.unsent() > 0)
-        index.set_waiting_or_held(index.apply(entry, event.doubt),
-                                  due_time(event.when, event.doubt.next_attempt, clock_));
+      index.apply(entry, event.doubt, due_time(event.when, event.doubt.next_attempt, clock_));
       break;
     case RecordType::hold:
       if (const auto recipients = Index::unsent_of(entry, event.recipients); event.recipients.empty())

@@ -32,7 +32,7 @@ void Replay::settle_entries() {
   parts_.index.for_each([this](Entry& entry) {
     if (entry.in_doubt()) in_doubt.push_back(entry.id());
     if (parts_.messages.find(entry.where.segment)) return;
-    parts_.index.hold_all(entry);
+    parts_.index.hold(entry);
     note(fmt::format("{} is held: segment {} of the message log, where it stands, is missing",
                      to_string(entry.id()), entry.where.segment));
   });
@@ -75,7 +75,7 @@ void Replay::settle_large() {
   for (std::string& name : parts_.disk.list("large")) bodies.insert(std::move(name));
   parts_.index.for_each([&](Entry& entry) {
     if (!entry.by_reference || bodies.erase(to_string(entry.id())) == 1) return;
-    parts_.index.hold_all(entry);
+    parts_.index.hold(entry);
     note(fmt::format("large/{}: missing; the message is held", to_string(entry.id())));
   });
   for (const std::string& name : bodies) {

@@ -1,7 +1,7 @@
 // Doubt: what the relay does with a shipment that an upstream may already have taken.
 //
 // Beside the dispatcher, which asks who may have it; the settlement, which asks after a reply was lost; and
-// the relay, which asks at its start. A message tried without end could reach its recipients each time, so
+// the relay, which asks at its start. A shipment tried without end could reach its recipients each time, so
 // after three doubts in a row it is held, and the operator, who can look at the upstream, decides.
 #pragma once
 

@@ -76,7 +76,7 @@ bool Lines::assign(RouteLine& line) {
   return true;
 }
 
-// Lines take turns, message by message.
+// Lines take turns, shipment by shipment.
 std::optional<Ticket> Lines::next(LaneEntry& lane, std::uint64_t most) {
   while (!lane.lines.empty()) {
     if (!queue_.may_begin()) break;

@@ -38,7 +38,8 @@ struct LaneLimits {
 
 class Lane;
 
-// What a lane asks of the relay. Messages go by the value of their id.
+// What a lane asks of the relay. Messages go by an id of the desk's: two shipments of one message are two
+// messages to a lane.
 class Desk {
  public:
   virtual ~Desk() = default;

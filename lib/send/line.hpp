@@ -23,7 +23,7 @@
 namespace relayd::send {
 
 struct Ticket {
-  std::uint64_t message = 0;
+  std::uint64_t message = 0;     // the desk's id of it
   std::uint32_t recipients = 1;  // to be sent this time
   bool operator==(const Ticket&) const = default;
 };

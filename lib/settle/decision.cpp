@@ -84,8 +84,7 @@ LaneAction lane_action(const Decision& decision, const Sum& sum, bool has_next_p
 }
 
 bool waits(const RecipientDecision& recipient) {
-  const RecipientState state = recipient.outcome.state;
-  return state == RecipientState::pending || state == RecipientState::doubtful;
+  return mail::is_unsent(recipient.outcome.state);
 }
 
 Comeback comeback(const Decision& decision, const Sum& sum) {

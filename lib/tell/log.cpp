@@ -102,14 +102,15 @@ void unroutable(Log& log, std::string_view id, std::string_view from) {
 
 void held(Log& log, const Doubt& doubt) {
   const std::string times = doubt.times > 1 ? fmt::format(", {} times", doubt.times) : "";
-  log.warning("held", {{"id", doubt.id},
-                       {"from", doubt.from},
-                       {"upstream", doubt.upstream},
-                       {"attempts", doubt.attempts},
-                       {"reason", fmt::format("{} may have taken it{} and no reply came. Where it has not: "
-                                              "`relayd queue retry --not-taken {}`; where it has: `relayd "
-                                              "queue delete {}`",
-                                              doubt.upstream, times, doubt.id, doubt.id)}});
+  log.warning("held",
+              {{"id", doubt.id},
+               {"from", doubt.from},
+               {"upstream", doubt.upstream},
+               {"attempts", doubt.attempts},
+               {"reason", fmt::format("{} may have taken it{} and no reply came. Where it has not: "
+                                      "`relayd queue retry --not-taken {}`; where it has: `relayd "
+                                      "queue delete {}`, which ends it for all recipients that are left",
+                                      doubt.upstream, times, doubt.id, doubt.id)}});
 }
 
 void given_up(Log& log, const GivenUp& given_up) {

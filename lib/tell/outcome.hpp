@@ -1,5 +1,5 @@
 // Outcome, GivenUp: what has become of a message, as all who hear of it are told: what one attempt did to one
-// recipient, or that all who were left were given up without one.
+// recipient, or that all who were left in a shipment were given up without one.
 //
 // Last stage of the path. The relay makes it after the queue has recorded it, and hands it to the Publisher.
 // Its texts belong to the relay: keep a copy of what is needed longer than the call.

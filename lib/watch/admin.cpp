@@ -55,7 +55,7 @@ json describe_event(const queue::HistoryEvent& event, const mail::Envelope& enve
   return object;
 }
 
-// It is, or a shipment of it.
+// The message is in this state, or one of its shipments is.
 bool is_in_state(const Message& message, std::string_view state) {
   bool found = queue::to_string(message.state) == state;
   message.for_each_shipment(
@@ -295,9 +295,12 @@ std::string Admin::describe(const Message& message) const {
                  {"pending", message.unsent()},
                  {"attempts", message.attempts()}});
   if (message.in_doubt()) object["in_doubt"] = true;
-  for (const json& shipment : shipments)
-    if (shipment.contains("due_in") && (!object.contains("due_in") || shipment["due_in"] < object["due_in"]))
+  for (const json& shipment : shipments) {
+    if (!shipment.contains("due_in")) continue;
+    if (shipment.contains("in_line")) object["in_line"] = true;
+    if (!object.contains("due_in") || shipment["due_in"] < object["due_in"])
       object["due_in"] = shipment["due_in"];
+  }
   object["shipments"] = std::move(shipments);
   return line_of(object);
 }

@@ -52,8 +52,8 @@ class FormatRewrite : public FormatRow {
     }
   }
 
-  const Entry& kept() { return static_cast<Entry&>(message(kept_)); }
-  std::uint64_t place(MessageId id) { return static_cast<Entry&>(message(id)).where.segment; }
+  const Entry& kept() { return entry_of(message(kept_)); }
+  std::uint64_t place(MessageId id) { return entry_of(message(id)).where.segment; }
   bool has_moved() {
     return std::any_of(places_.begin(), places_.end(),
                        [this](const auto& known) { return place(known.first) != known.second; });

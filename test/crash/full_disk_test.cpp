@@ -193,7 +193,7 @@ TEST_F(DueOnAFullDiskTest, NobodyIsPartedWhereThereIsNoRoom) {
   std::set<std::pair<MessageId, std::uint32_t>> tried;
   std::size_t parted = 0;
   queue->on_due([&](Shipment& due) {
-    const std::vector<std::uint32_t> recipients = static_cast<Entry&>(*due.message).recipients_of(due);
+    const std::vector<std::uint32_t> recipients = entry_of(*due.message).recipients_of(due);
     Outcome outcome = in_an_hour();
     outcome.recipients.clear();
     for (const std::uint32_t each : recipients) {
@@ -204,7 +204,7 @@ TEST_F(DueOnAFullDiskTest, NobodyIsPartedWhereThereIsNoRoom) {
     const MessageId id = due.message->id();
     queue->settle(due, outcome);
     message(id).for_each_shipment([&](const Shipment& shipment) {
-      const std::vector<std::uint32_t> tried_now = static_cast<Entry&>(message(id)).recipients_of(shipment);
+      const std::vector<std::uint32_t> tried_now = entry_of(message(id)).recipients_of(shipment);
       for (const std::uint32_t each : tried_now)
         if (shipment.attempts > 0) tried.emplace(id, each);
     });
@@ -300,7 +300,7 @@ TEST_F(DueOnAFullDiskTest, RoomThatComesBackIsTakenWithoutAnyMail) {
 // Copies of what is damaged go to quarantine/, where there is room.
 TEST_F(DueOnAFullDiskTest, DamageDoesNotKeepItFromStarting) {
   const MessageId damaged = commit("MARKER"), other = commit("other");
-  const Position where = static_cast<Entry&>(message(damaged)).where;
+  const Position where = entry_of(message(damaged)).where;
   std::string path;
   for (const auto& [name, size] : memory.sizes()) {
     if (!name.starts_with("journal/")) continue;

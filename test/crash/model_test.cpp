@@ -69,7 +69,7 @@ struct Snapshot {
   }
 };
 
-// What somebody has of a message, and whether he has announced a doubt.
+// A shipment that the relay has, and what was known of it before its doubt.
 struct Ready {
   std::vector<std::uint32_t> recipients;
   bool open = false;
@@ -220,8 +220,7 @@ class Play {
   }
 
   static std::vector<std::uint32_t> recipients_of(const Shipment& shipment) {
-    const Entry& entry = entry_of(shipment);
-    return entry.recipients_of(shipment);
+    return entry_of(shipment).recipients_of(shipment);
   }
 
   Snapshot look(Message& message, const Modelled& modelled) {

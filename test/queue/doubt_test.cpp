@@ -25,7 +25,7 @@ class QueueDoubtTest : public test::QueueFixture {
     queue->on_due({});
   }
   Shipment& shipment_of(MessageId id, std::uint32_t recipient) {
-    return static_cast<Entry&>(message(id)).shipment_of(recipient);
+    return entry_of(message(id)).shipment_of(recipient);
   }
   int attempts_of(MessageId id, std::uint32_t recipient) { return shipment_of(id, recipient).attempts; }
 };

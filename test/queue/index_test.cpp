@@ -72,7 +72,7 @@ TEST_F(IndexTest, ASliceThatIsOverIsNoAttempt) {
   outcome.recipients = {{0, RecipientState::delivered, 250, "2.0.0 ok"}};
   index.apply(entry, outcome, false, {}, start);
   EXPECT_EQ(entry.attempts(), 0);
-  index.apply(entry, Doubt{"office", {1}, {}});
+  index.apply(entry, Doubt{"office", {1}, {}}, {});
   EXPECT_EQ(entry.attempts(), 1);
   outcome.recipients = {{1, RecipientState::failed, 550, "5.1.1 nobody"}};
   index.apply(entry, outcome, true, {}, start);
@@ -87,7 +87,7 @@ TEST_F(IndexTest, ASummaryBringsBackWhatTheEntryWas) {
   envelope.recipients.resize(40);
   Entry& entry = add(7);
   const Clock now{SteadyTime(std::chrono::hours(2)), WallTime(std::chrono::hours(500'000))};
-  index.apply(entry, Doubt{"office", {1, 39}, {}});
+  index.apply(entry, Doubt{"office", {1, 39}, {}}, {});
   index.set_waiting(entry.shipment_of(1), now.now + std::chrono::minutes(5));
   const Summary summary = summary_of(entry, now);
   Index other;

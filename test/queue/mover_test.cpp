@@ -60,7 +60,7 @@ TEST_F(MoverTest, AMessageKeepsAllOfItsStateWhenItMoves) {
   settle(id, {pending});
   doubt(id);
   for (int round = 0; round < 3; ++round) churn();
-  EXPECT_NE(static_cast<Entry&>(message(id)).where.segment, before);
+  EXPECT_NE(entry_of(message(id)).where.segment, before);
   reopen();
   EXPECT_EQ(shipment(id).attempts, 2);
   EXPECT_TRUE(shipment(id).in_doubt());

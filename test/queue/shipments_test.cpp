@@ -26,7 +26,7 @@ class ShipmentsTest : public testing::Test {
     return index.add({1}, {}, envelope, {1, 0}, 100, now);
   }
 
-  // "recipients: state, attempts, doubts at whom, due in seconds", a line each, in the order of the first.
+  // "recipients: state, attempts, doubts at whom, due in seconds", a line each, sorted.
   static std::vector<std::string> shipments(const Entry& entry) {
     std::vector<std::string> lines;
     entry.for_each_shipment([&](const Shipment& shipment) {
@@ -91,7 +91,7 @@ TEST_F(ShipmentsTest, DoubtKeepsItsTime) {
   EXPECT_THAT(shipments(entry), ElementsAre("0 waiting 1 1xoffice 90s", "1 waiting 1 0s"));
 }
 
-TEST_F(ShipmentsTest, ASliceLeavesTheDoubtOfTheOthersAsItWas) {
+TEST_F(ShipmentsTest, AnAttemptForSomeLeavesTheDoubtOfTheOthers) {
   Entry& entry = add(2);
   take(entry.first);
   index.mark_in_doubt(entry.first, "office", std::vector<std::uint32_t>{0, 1});
@@ -135,7 +135,7 @@ TEST_F(ShipmentsTest, TheMessageEndsWithTheLastOfThem) {
   EXPECT_FALSE(settle(entry, {now_is(0, delivered)}, 60));
 }
 
-TEST_F(ShipmentsTest, TheMessageIsWhatMostNeedsToBeKnownOfItsShipments) {
+TEST_F(ShipmentsTest, AMessageIsReadyIfAShipmentIsElseWaitingElseHeld) {
   Entry& entry = add(3);
   take(entry.first);
   EXPECT_TRUE(settle(entry, {now_is(0, pending)}, 60));
@@ -165,7 +165,7 @@ TEST_F(ShipmentsTest, AnAttemptForAllOfThemPartsNobody) {
   EXPECT_EQ(outcome.recipients[2].state, doubtful);
 }
 
-TEST_F(ShipmentsTest, ManyTimesOfTheirOwnAreAsManyShipmentsAsThereMayBe) {
+TEST_F(ShipmentsTest, AMessageHasNoMoreShipmentsThanThereAreNumbers) {
   Entry& entry = add(2000);
   for (std::uint32_t i = 0; i < 2000; ++i)
     EXPECT_TRUE(settle(entry, {now_is(i, pending)}, 100 * static_cast<int>(i)));
@@ -219,8 +219,7 @@ TEST_F(ShipmentsTest, AMessageThatIsInDoubtInPartComesBackParted) {
 // A start applies the same records; some of its shipments go together that did not, as nobody has them.
 TEST_F(ShipmentsTest, ADoubtIsAboutItsRecipientsAtAStart) {
   Entry& entry = add(3);
-  Shipment& marked = index.apply(entry, Doubt{"office", {1}, {}});
-  index.set_waiting_or_held(marked, now.now + 60s);
+  index.apply(entry, Doubt{"office", {1}, {}}, now.now + 60s);
   EXPECT_THAT(shipments(entry), ElementsAre("0 2 waiting 0 0s", "1 waiting 1 1xoffice 60s"));
   EXPECT_TRUE(settle(entry, {now_is(0, pending), now_is(1, doubtful)}, 70, true));
   EXPECT_THAT(shipments(entry), ElementsAre("0 waiting 1 70s", "1 waiting 1 1xoffice 70s", "2 waiting 0 0s"));

@@ -42,11 +42,11 @@ TEST_F(UpkeepTest, AMessageThatWaitsIsSummarisedOnceWhileItsLogHasRoom) {
   const MessageId id = take(1, 100).front();
   take(400, 1'000);  // some checkpoints: one for each four files
   settle_down();
-  const Position summary = static_cast<Entry&>(message(id)).last;
+  const Position summary = entry_of(message(id)).last;
   ASSERT_NE(summary.segment, 0U);
   take(1'000, 1'000);
   settle_down();
-  EXPECT_EQ(static_cast<Entry&>(message(id)).last, summary);
+  EXPECT_EQ(entry_of(message(id)).last, summary);
 }
 
 TEST_F(UpkeepTest, TheRoomThatManyNeededIsGivenBackWhenFewAreLeft) {

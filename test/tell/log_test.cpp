@@ -128,7 +128,7 @@ TEST(TellLog, WhatIsHeldInDoubtNamesTheCommands) {
       "warning held id=1j0m0u4e32g from=ann@example.com upstream=office attempts=3 reason=\"office";
   const std::string last =
       " and no reply came. Where it has not: `relayd queue retry --not-taken 1j0m0u4e32g`; where it has: "
-      "`relayd queue delete 1j0m0u4e32g`\"";
+      "`relayd queue delete 1j0m0u4e32g`, which ends it for all recipients that are left\"";
   Doubt doubt{"1j0m0u4e32g", "ann@example.com", "office", 3, 1};
   EXPECT_EQ(said([&](Log& log) { held(log, doubt); }), first + " may have taken it" + last);
   doubt.times = 3;

@@ -22,6 +22,10 @@ inline std::string_view to_string(RecipientState state) {
   return names[static_cast<std::size_t>(state)];
 }
 
+constexpr bool is_unsent(RecipientState state) {
+  return state == RecipientState::pending || state == RecipientState::doubtful;
+}
+
 struct RecipientOutcome {
   std::uint32_t recipient = 0;                     // index in Envelope::recipients
   RecipientState state = RecipientState::pending;  // pending: deferred
