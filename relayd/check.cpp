@@ -47,7 +47,7 @@ void inspect_queue(const fs::path& queue) {
 
 int check(const Options& options) {
   const SetupResult result = make_setup(config_file(options));
-  print(result);
+  print(result.errors, result.warnings);
   if (!result.setup) return EX_CONFIG;
   const config::Config& config = *result.setup->config;
   list_quarantine(config.queue.directory);

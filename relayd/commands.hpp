@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,9 +22,10 @@ inline constexpr std::size_t longest_line = 16 * 1024;
 inline constexpr const char* default_config = "/etc/relayd/relayd.yaml";
 
 struct Options {
-  std::string config;  // -c; empty: the default file, or the environment where there is none
-  std::string sender;  // explain
-  bool once = false;   // demo
+  std::string config;       // -c; empty: the default file, or the environment where there is none
+  bool own_config = false;  // sendmail: what -C names must be the caller's, or root's
+  std::string sender;       // explain
+  bool once = false;        // demo
   std::chrono::milliseconds grace{20'000};  // run: what is under way gets so long after SIGTERM
   watch::Request queue;                     // queue, lane
   bool json = false;                        // queue, status: the daemon's lines as they are
@@ -48,8 +50,18 @@ int version();
 // environment).
 std::optional<std::filesystem::path> config_file(const Options& options);
 
+// The configuration for a command that uses no secret: it reads none, runs nothing, and works where they
+// cannot be read. `run` and `check` alone make a Setup.
+config::Loaded load_config(const Options& options);
+// The same; null when there is none that can be used, and why stands on standard error.
+std::shared_ptr<const config::Config> usable_config(const Options& options);
+
 // Prints every diagnostic as FILE:LINE:COL: text on standard error.
-void print(const SetupResult& result);
+void print(const std::vector<config::Diagnostic>& errors,
+           const std::vector<config::Diagnostic>& warnings = {});
+
+// Has a set-user-ID program, or one like it, forget the RELAYD_* variables: they are its caller's.
+void forget_variables_of_a_caller();
 
 telemetry::Log make_log(const config::Log& settings);
 

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -28,13 +29,34 @@ void print_escaped(const config::Diagnostic& diagnostic) {
 
 }  // namespace
 
-void print(const SetupResult& result) {
-  for (const config::Diagnostic& warning : result.warnings) {
+void print(const std::vector<config::Diagnostic>& errors, const std::vector<config::Diagnostic>& warnings) {
+  for (const config::Diagnostic& warning : warnings) {
     config::Diagnostic marked = warning;
     marked.text = "warning: " + marked.text;
     print_escaped(marked);
   }
-  for (const config::Diagnostic& error : result.errors) print_escaped(error);
+  for (const config::Diagnostic& error : errors) print_escaped(error);
+}
+
+config::Loaded load_config(const Options& options) {
+  config::Demands demands{.secrets = false};
+  if (options.own_config && !options.config.empty()) demands.owner = ::getuid();
+  const std::optional<std::filesystem::path> file = config_file(options);
+  const config::Environment environment = config::process_environment();
+  return file ? config::load_file(*file, environment, demands)
+              : config::load_environment(environment, demands);
+}
+
+std::shared_ptr<const config::Config> usable_config(const Options& options) {
+  config::Loaded loaded = load_config(options);
+  if (!loaded.config) print(loaded.errors, loaded.warnings);
+  return std::move(loaded.config);
+}
+
+void forget_variables_of_a_caller() {
+  if (::getauxval(AT_SECURE) == 0) return;
+  for (const auto& [name, value] : config::process_environment())
+    if (name.starts_with("RELAYD_")) ::unsetenv(name.c_str());
 }
 
 telemetry::Log make_log(const config::Log& settings) {

@@ -159,7 +159,7 @@ class Demo {
   std::unique_ptr<Relay> start(const std::string& name, const std::string& yaml) {
     folder_.write(name + ".yaml", yaml);
     SetupResult result = make_setup(std::optional<std::filesystem::path>(folder_.at(name + ".yaml")));
-    print(result);
+    print(result.errors, result.warnings);
     if (!result.setup) throw std::runtime_error("the demo's configuration is refused");
     auto relay = std::make_unique<Relay>(loop_, log_, std::move(*result.setup));
     relay->start([this](const std::string& failure) { opened(failure); });

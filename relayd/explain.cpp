@@ -10,13 +10,13 @@
 namespace relayd::command {
 
 int explain(const Options& options) {
-  const SetupResult result = make_setup(config_file(options));
-  if (!result.setup) {
-    print(result);
-    return EX_CONFIG;
-  }
-  const route::Router& router = *result.setup->router;
-  const std::string sender = mail::qualified(options.sender, result.setup->config->origin);
+  const std::shared_ptr<const config::Config> config = usable_config(options);
+  if (!config) return EX_CONFIG;
+  const route::Router::Built built = route::Router::build(config);
+  print(built.errors);
+  if (!built.router) return EX_CONFIG;
+  const route::Router& router = *built.router;
+  const std::string sender = mail::qualified(options.sender, config->origin);
   fmt::print("{}", route::explain(router, sender));
   return router.route(sender).choices.empty() ? EX_NOUSER : EX_OK;
 }

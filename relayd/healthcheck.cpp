@@ -54,12 +54,9 @@ bool is_greeted(LocalConnection& connection) {
 }  // namespace
 
 int healthcheck(const Options& options) {
-  const SetupResult result = make_setup(config_file(options));
-  if (!result.setup) {
-    print(result);
-    return dead;
-  }
-  const std::vector<config::Listener>& listeners = result.setup->config->listeners;
+  const std::shared_ptr<const config::Config> config = usable_config(options);
+  if (!config) return dead;
+  const std::vector<config::Listener>& listeners = config->listeners;
   const auto known = std::ranges::find(listeners, "", &config::Listener::inherited);
   if (known == listeners.end())
     return failed(listeners.front().address, "its address is known to the service manager alone");
@@ -71,7 +68,7 @@ int healthcheck(const Options& options) {
     if (!is_greeted(*connection)) return failed(listener.address, "the greeting is not 220");
     connection->send("QUIT\r\n");
   }
-  if (!is_starting(result.setup->config->admin_socket())) return well;
+  if (!is_starting(config->admin_socket())) return well;
   fmt::print(stderr, "{}: starting, the queue is being read\n", listener.address);
   return starting;
 }

@@ -46,12 +46,9 @@ int list(const Options& options) {
 
 int lane(const Options& options) {
   if (options.queue.command == "list") return list(options);
-  const SetupResult result = make_setup(config_file(options));
-  if (!result.setup) {
-    print(result);
-    return EX_CONFIG;
-  }
-  const std::string path = result.setup->config->admin_socket();
+  const std::shared_ptr<const config::Config> config = usable_config(options);
+  if (!config) return EX_CONFIG;
+  const std::string path = config->admin_socket();
   Window window(path);
   if (!window.connected()) return no_answer(path);
   if (!window.send(watch::to_line(options.queue))) return EX_UNAVAILABLE;

@@ -73,13 +73,12 @@ void print_message(const json& message) {
 
 }  // namespace
 
-int mailq(const std::string& config) {
-  Options options;
-  options.config = config;
-  const std::optional<std::filesystem::path> file = config_file(options);
-  const config::Environment environment = config::process_environment();
-  const config::Loaded loaded =
-      file ? config::load_file(*file, environment) : config::load_environment(environment);
+int mailq(const Options& options) {
+  const config::Loaded loaded = load_config(options);
+  if (!loaded.config && !options.config.empty()) {
+    print(loaded.errors);
+    return EX_CONFIG;
+  }
   const std::string path = (loaded.config ? *loaded.config : config::Config()).admin_socket();
   if (const Window window(path); !window.connected()) return no_answer(path);
 

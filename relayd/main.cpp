@@ -130,6 +130,7 @@ void add_mail_programs(CLI::App& app, int argc, char** argv, int& status) {
 
 int main(int argc, char** argv) {
   namespace command = relayd::command;
+  command::forget_variables_of_a_caller();
   const std::string program = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "";
   if (command::is_mail_program(program)) return command::mail_program(program, words(1, argc, argv));
 

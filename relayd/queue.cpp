@@ -99,12 +99,9 @@ bool print_line(const Options& options, const json& object) {
 }  // namespace
 
 int queue(const Options& options) {
-  const SetupResult result = make_setup(config_file(options));
-  if (!result.setup) {
-    print(result);
-    return EX_CONFIG;
-  }
-  const std::string path = result.setup->config->admin_socket();
+  const std::shared_ptr<const config::Config> config = usable_config(options);
+  if (!config) return EX_CONFIG;
+  const std::string path = config->admin_socket();
   Window window(path);
   if (!window.connected()) return no_answer(path);
   if (options.queue.command == "list" && !options.json)

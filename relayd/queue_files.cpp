@@ -21,9 +21,8 @@ using nlohmann::json;
 // What the operator named, else that of the configuration; empty: there is none, and it was said.
 std::string directory_of(const Options& options) {
   if (!options.directory.empty()) return options.directory;
-  const SetupResult result = make_setup(config_file(options));
-  print(result);
-  return result.setup ? result.setup->config->queue.directory : std::string();
+  const std::shared_ptr<const config::Config> config = usable_config(options);
+  return config ? config->queue.directory : std::string();
 }
 
 // Calls `work` with the queue, and tells what keeps it from being read.

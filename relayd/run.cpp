@@ -105,7 +105,7 @@ void raise_descriptor_limit() {
 
 int run(const Options& options) {
   SetupResult result = make_setup(config_file(options));
-  print(result);
+  print(result.errors, result.warnings);
   if (!result.setup) return EX_CONFIG;
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);

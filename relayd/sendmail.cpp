@@ -220,20 +220,23 @@ int speak_smtp(const SendmailPlace& place) {
 int run(const SendmailArguments& arguments) {
   using Mode = SendmailArguments::Mode;
   if (arguments.mode == Mode::initialise) return EX_OK;
-  if (arguments.mode == Mode::list_queue) return mailq(arguments.config);
   Options options;
   options.config = arguments.config;
+  options.own_config = true;
+  if (arguments.mode == Mode::list_queue) return mailq(options);
   if (arguments.mode == Mode::run_queue) {
     options.queue.command = "retry";
     options.queue.all = true;
     return queue(options);
   }
-  const std::optional<SendmailPlace> place = find_place(arguments.config);
+  if (arguments.mode == Mode::explain) {
+    options.sender = read_sender(arguments, find_caller());
+    return explain(options);
+  }
+  const std::optional<SendmailPlace> place = find_place(options);
   if (!place) return EX_CONFIG;
   if (arguments.mode == Mode::smtp) return speak_smtp(*place);
-  if (arguments.mode == Mode::send) return send(arguments, *place);
-  options.sender = read_sender(arguments, find_caller());
-  return explain(options);
+  return send(arguments, *place);
 }
 
 int sendmail(std::span<const std::string_view> words) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "commands.hpp"
+
 namespace relayd::command {
 
 // Whether a program of this name, argv[0], is one of the three.
@@ -14,7 +16,7 @@ bool is_mail_program(std::string_view name);
 // Runs it as the program of that name. `words` are those behind the name.
 int mail_program(std::string_view name, std::span<const std::string_view> words);
 
-// What waits in the queue of the daemon, as Postfix shows it. `config`: -C; empty: the usual file.
-int mailq(const std::string& config);
+// What waits in the queue of the daemon, as Postfix shows it.
+int mailq(const Options& options);
 
 }  // namespace relayd::command

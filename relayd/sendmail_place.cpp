@@ -5,8 +5,6 @@
 
 #include <algorithm>
 
-#include "commands.hpp"
-
 namespace relayd::command {
 
 namespace {
@@ -44,21 +42,12 @@ std::string system_hostname() {
   return *name ? name : "localhost";
 }
 
-config::Loaded load(const std::string& named) {
-  Options options;
-  options.config = named;
-  const std::optional<std::filesystem::path> file = config_file(options);
-  const config::Environment environment = config::process_environment();
-  return file ? config::load_file(*file, environment) : config::load_environment(environment);
-}
-
 }  // namespace
 
-std::optional<SendmailPlace> find_place(const std::string& file) {
-  const config::Loaded loaded = load(file);
-  if (!loaded.config && !file.empty()) {
-    for (const config::Diagnostic& error : loaded.errors)
-      fmt::print(stderr, "{}\n", config::to_string(error));
+std::optional<SendmailPlace> find_place(const Options& options) {
+  const config::Loaded loaded = load_config(options);
+  if (!loaded.config && !options.config.empty()) {
+    print(loaded.errors);
     return std::nullopt;
   }
   SendmailPlace place;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "commands.hpp"
 #include "local_connection.hpp"
 #include "shared/config/config.hpp"
 
@@ -16,10 +17,10 @@ struct SendmailPlace {
   std::string drop;  // the drop folder
 };
 
-// From the file (empty: the usual one): unix sockets first, then what listens on loopback without demanding
+// From the configuration: unix sockets first, then what listens on loopback without demanding
 // TLS or a login. Without a configuration that can be read the default places. Nothing when the file was
 // named and cannot be used; why stands on standard error then.
-std::optional<SendmailPlace> find_place(const std::string& file);
+std::optional<SendmailPlace> find_place(const Options& options);
 
 // A connection to the first that answers.
 std::optional<LocalConnection> connect_to(const SendmailPlace& place);

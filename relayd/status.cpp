@@ -157,13 +157,12 @@ void print_status(const json& status) {
 }  // namespace
 
 std::optional<std::string> ask_status(const Options& options, int& exit_code) {
-  const SetupResult result = make_setup(config_file(options));
-  if (!result.setup) {
-    print(result);
+  const std::shared_ptr<const config::Config> config = usable_config(options);
+  if (!config) {
     exit_code = EX_CONFIG;
     return std::nullopt;
   }
-  const std::string path = result.setup->config->admin_socket();
+  const std::string path = config->admin_socket();
   Window window(path);
   if (!window.connected()) {
     exit_code = no_answer(path);

@@ -5,6 +5,8 @@
 // that a preset may fill in are optional here. Durations and sizes carry their unit in the type.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -248,13 +250,22 @@ struct Loaded {
   std::vector<Diagnostic> warnings;
 };
 
+// What a load demands of the file, and of what it points to.
+struct Demands {
+  // Secrets, keys and certificates are there and may be read. Without, where they would come from is taken as
+  // it is written: the commands that use none work without them.
+  bool secrets = true;
+  std::optional<uid_t> owner = {};  // the file is this user's, or root's
+};
+
 // Reads and checks a file as a whole: every error is found in one pass, in the file's order. Reads no secret;
 // asks the system's resolver for the host's full name when `hostname` is not given.
-Loaded load_file(const std::filesystem::path& path, const Environment& environment);
+Loaded load_file(const std::filesystem::path& path, const Environment& environment,
+                 const Demands& demands = {});
 // The same for text in memory; `name` stands for the file in messages.
 Loaded load_text(std::string_view text, const std::string& name, const Environment& environment);
 // One upstream from RELAYD_* variables alone, when there is no file.
-Loaded load_environment(const Environment& environment);
+Loaded load_environment(const Environment& environment, const Demands& demands = {});
 
 // Every key path the reader knows ("queue.retry.first", "upstreams.*.host"), with whether it is only
 // reserved. One row a key; the test holds config.example.yaml against it.

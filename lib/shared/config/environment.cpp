@@ -128,9 +128,9 @@ void warn_of_misspelt(Reader& reader, const Environment& environment) {
 
 }  // namespace
 
-Loaded load_environment(const Environment& environment) {
+Loaded load_environment(const Environment& environment, const Demands& demands) {
   static const std::string file = "environment";
-  Reader reader(file, environment);
+  Reader reader(file, environment, demands.secrets);
   Node root = collection(Node::Kind::map, {});
   const auto is_set = [&](std::string_view name) { return !value_of(environment, name).empty(); };
 

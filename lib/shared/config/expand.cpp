@@ -57,15 +57,14 @@ Result<Expanded> expand_text(std::string_view text, const Environment& environme
 
 }  // namespace
 
-void expand(Node& node, const Environment& environment, const std::string& file,
-            std::vector<Diagnostic>& errors) {
-  for (Node& item : node.items) expand(item, environment, file, errors);
-  for (Entry& entry : node.entries) expand(entry.value, environment, file, errors);
+void expand(Node& node, const Environment& environment) {
+  for (Node& item : node.items) expand(item, environment);
+  for (Entry& entry : node.entries) expand(entry.value, environment);
   if (node.text.find('$') == std::string::npos) return;
 
   Result<Expanded> result = expand_text(node.text, environment);
   if (!result) {
-    errors.push_back({file, node.place.where, result.error()});
+    node.complaint = result.error();
     node.kind = Node::Kind::refused;
     return;
   }

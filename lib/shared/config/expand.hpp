@@ -4,16 +4,12 @@
 // the variable is unset or empty. Private to this room.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "shared/config/node.hpp"
 
 namespace relayd::config {
 
-// Replaces in every scalar value below `node`; what is wrong is appended to `errors` and
-// its node becomes `refused`.
-void expand(Node& node, const Environment& environment, const std::string& file,
-            std::vector<Diagnostic>& errors);
+// Replaces in every scalar value below `node`; one where that cannot be done stays as it is written and
+// becomes `refused`.
+void expand(Node& node, const Environment& environment);
 
 }  // namespace relayd::config

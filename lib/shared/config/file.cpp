@@ -38,6 +38,7 @@ Result<FileText> read_file(const std::string& path, std::size_t limit) {
   if (failure == EFBIG) return Error{fmt::format("{} has more than {} octets", path, limit)};
   if (failure != 0) return Error{fmt::format("cannot read {}: {}", path, std::strerror(failure))};
   result.mode = status.st_mode & 07777;
+  result.owner = status.st_uid;
   return result;
 }
 

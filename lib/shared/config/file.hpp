@@ -13,6 +13,7 @@ namespace relayd::config {
 struct FileText {
   std::string text;
   mode_t mode = 0;  // permission bits
+  uid_t owner = 0;
 };
 
 // Fails with the system's reason, or when there is more than `limit` octets.

@@ -51,6 +51,7 @@ Key<T> path(std::string_view name, M T::*field) {
 template <class T>
 Key<T> file(std::string_view name, std::string T::*field) {
   return {name, [field](Reader& reader, const Node& node, T& out) {
+            const Reader::Outside outside(reader);
             std::optional<std::string> path = reader.path(node);
             if (!path) return;
             reader.require_readable(node, *path);

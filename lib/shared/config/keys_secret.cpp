@@ -1,6 +1,4 @@
 // The keys of a secret, wherever one stands, and how it is read.
-#include <fmt/format.h>
-
 #include "shared/config/keys.hpp"
 
 namespace relayd::config {
@@ -17,8 +15,7 @@ const Keys<SecretSource>& keys_of(const SecretSource*) {
        [](Reader& reader, const Node& node, SecretSource& out) {
          out.kind = Kind::environment;
          read(reader, node, out.name);
-         if (!out.name.empty() && !reader.is_set(out.name))
-           reader.error(node.place, fmt::format("the variable {} is not set", out.name));
+         if (!out.name.empty()) reader.require_variable(node, out.name);
        }},
       {"command",
        [](Reader& reader, const Node& node, SecretSource& out) {
@@ -32,6 +29,7 @@ const Keys<SecretSource>& keys_of(const SecretSource*) {
 
 // A secret is a plain text, or a map with one way to get it.
 void read(Reader& reader, const Node& node, SecretSource& out) {
+  const Reader::Outside outside(reader);
   out.where = node.place.where;
   if (node.kind == Node::Kind::map) {
     read_keys(reader, node, keys_of(&out), out);

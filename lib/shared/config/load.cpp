@@ -85,14 +85,14 @@ void put_in_order(std::vector<Diagnostic>& diagnostics) {
 }
 
 Loaded load(std::string_view text, const std::string& name, const Environment& environment,
-            std::optional<mode_t> mode) {
-  Reader reader(name, environment, mode);
+            std::optional<mode_t> mode, bool secrets) {
+  Reader reader(name, environment, secrets, mode);
   std::optional<Node> root = parse_yaml(text, name, reader.errors);
   if (!root) {
     put_in_order(reader.errors);
     return {nullptr, std::move(reader.errors), {}};
   }
-  expand(*root, environment, name, reader.errors);
+  expand(*root, environment);
   return load_tree(std::move(reader), *root, name);
 }
 
@@ -112,13 +112,18 @@ Loaded load_tree(Reader reader, const Node& root, const std::string& file) {
 }
 
 Loaded load_text(std::string_view text, const std::string& name, const Environment& environment) {
-  return load(text, name, environment, {});
+  return load(text, name, environment, {}, true);
 }
 
-Loaded load_file(const std::filesystem::path& path, const Environment& environment) {
+Loaded load_file(const std::filesystem::path& path, const Environment& environment, const Demands& demands) {
+  const auto refuse = [&path](std::string text) {
+    return Loaded{nullptr, {{path.string(), {}, std::move(text)}}, {}};
+  };
   const Result<FileText> file = read_file(path.string(), max_file_size);
-  if (!file) return {nullptr, {{path.string(), {}, file.error()}}, {}};
-  return load(file->text, path.string(), environment, file->mode);
+  if (!file) return refuse(file.error());
+  if (demands.owner && file->owner != *demands.owner && file->owner != 0)
+    return refuse(fmt::format("it belongs to uid {}: it must be yours or root's", file->owner));
+  return load(file->text, path.string(), environment, file->mode, demands.secrets);
 }
 
 }  // namespace relayd::config

@@ -22,10 +22,11 @@ struct Place {
 struct Entry;
 
 struct Node {
-  enum class Kind { null, scalar, list, map, refused };  // refused: its error is already told
+  enum class Kind { null, scalar, list, map, refused };  // refused: a scalar with a complaint
   Kind kind = Kind::null;
   Place place;
   std::string text;               // of a scalar, after ${NAME} was replaced
+  std::string complaint;          // why ${NAME} could not be replaced; told by whoever wants the text
   bool from_environment = false;  // the whole text is a variable's value: nothing of it stands in the file
   std::vector<Node> items;        // of a list
   std::vector<Entry> entries;     // of a map, in the file's order

@@ -57,17 +57,20 @@ void read_limits(Reader& reader, const Node& node, std::vector<Limit>& out) {
 bool expect(Reader& reader, const Node& node, Node::Kind kind) {
   if (node.kind == kind || node.kind == Node::Kind::null) return true;
   // Not the text itself: "password:secret" without its space arrives here.
-  if (node.kind != Node::Kind::refused)
+  if (node.kind == Node::Kind::refused)
+    reader.error(node.place, node.complaint);
+  else
     reader.error(node.place, fmt::format("expected {}, found {}", what(kind), what(node.kind)));
   return false;
 }
 
 }  // namespace
 
-Reader::Reader(std::string file, const Environment& environment, std::optional<mode_t> mode)
+Reader::Reader(std::string file, const Environment& environment, bool secrets, std::optional<mode_t> mode)
     : file_(std::move(file)),
       folder_(std::filesystem::path(file_).parent_path()),
       environment_(environment),
+      secrets_(secrets),
       mode_(mode) {}
 
 void Reader::error(const Place& place, std::string text) {
@@ -83,8 +86,10 @@ Diagnostic Reader::diagnostic(const Place& place, std::string text) const {
 }
 
 std::optional<std::string> Reader::text(const Node& node, std::string_view expected) {
-  if (node.kind == Node::Kind::refused) return {};
-  if (node.kind != Node::Kind::scalar) {
+  if (node.kind == Node::Kind::refused) {
+    if (!secrets_ && outside_ > 0) return node.text;
+    error(node.place, node.complaint);
+  } else if (node.kind != Node::Kind::scalar) {
     error(node.place, fmt::format("expected {}, found {}", expected, what(node.kind)));
   } else if (node.text.empty()) {
     error(node.place, fmt::format("expected {}, found an empty text", expected));
@@ -98,18 +103,23 @@ std::optional<std::string> Reader::text(const Node& node, std::string_view expec
 
 std::optional<std::string> Reader::path(const Node& node) {
   std::optional<std::string> written = text(node, "a path");
-  if (!written) return {};
+  if (!written || node.kind == Node::Kind::refused) return written;
   return (folder_ / *written).lexically_normal().string();
 }
 
 void Reader::require_readable(const Node& node, const std::string& path) {
-  if (::access(path.c_str(), R_OK) != 0)
+  if (secrets_ && ::access(path.c_str(), R_OK) != 0)
     error(node.place, fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+}
+
+void Reader::require_variable(const Node& node, const std::string& name) {
+  if (secrets_ && !environment_.contains(name))
+    error(node.place, fmt::format("the variable {} is not set", name));
 }
 
 void Reader::literal_secret(const Node& node) {
   constexpr mode_t others = 077;
-  if (node.from_environment || !mode_ || (*mode_ & others) == 0) return;
+  if (!secrets_ || node.from_environment || !mode_ || (*mode_ & others) == 0) return;
   error(node.place,
         fmt::format("a secret in clear, in a file that others may read (mode {:04o}): chmod 600 {}, or "
                     "move the secret out with {{file: PATH}} or {{env: NAME}}",

@@ -27,9 +27,9 @@ namespace relayd::config {
 
 class Reader {
  public:
-  // `file` is the name in messages, and its folder is where relative paths start. `mode` are the file's
-  // permission bits; nothing when there is no file.
-  Reader(std::string file, const Environment& environment, std::optional<mode_t> mode = {});
+  // `file` is the name in messages, and its folder is where relative paths start. `secrets`: as in Demands.
+  // `mode` are the file's permission bits; nothing when there is no file.
+  Reader(std::string file, const Environment& environment, bool secrets, std::optional<mode_t> mode = {});
 
   void error(const Place& place, std::string text);
   void warn(const Place& place, std::string text);
@@ -41,9 +41,23 @@ class Reader {
   std::optional<std::string> path(const Node& node);
   // Complains when a file cannot be read by this process.
   void require_readable(const Node& node, const std::string& path);
+  // Complains when a variable is not set.
+  void require_variable(const Node& node, const std::string& name);
   // Complains about a clear-text secret in a file that others may read.
   void literal_secret(const Node& node);
-  bool is_set(const std::string& variable) const { return environment_.contains(variable); }
+
+  // While one lives, what is read names something outside of the configuration: without `secrets` a variable
+  // need not be set there, and the text is what is written.
+  class Outside {
+   public:
+    explicit Outside(Reader& reader) : depth_(reader.outside_) { ++depth_; }
+    Outside(const Outside&) = delete;
+    Outside& operator=(const Outside&) = delete;
+    ~Outside() { --depth_; }
+
+   private:
+    int& depth_;
+  };
 
   // The keys passed on the way down, for messages: "upstreams.office.oauth2".
   void enter(std::string_view key) { way_.push_back(key); }
@@ -59,6 +73,8 @@ class Reader {
   std::string file_;
   std::filesystem::path folder_;
   const Environment& environment_;
+  bool secrets_;
+  int outside_ = 0;
   std::optional<mode_t> mode_;
   std::vector<std::string_view> way_;
 };
