@@ -18,6 +18,7 @@
 #include "sendmail_arguments.hpp"
 #include "sendmail_message.hpp"
 #include "sendmail_place.hpp"
+#include "sendmail_turns.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/mail/mailboxes.hpp"
 #include "shared/smtp/xtext.hpp"
@@ -197,23 +198,34 @@ int speak_smtp(const SendmailPlace& place) {
     write_out("421 4.3.2 relayd does not answer, try again later\r\n");
     throw Failure{EX_TEMPFAIL, "no daemon answers on " + to_string(place)};
   }
-  pollfd ends[] = {{STDIN_FILENO, POLLIN, 0}, {connection->descriptor(), POLLIN, 0}};
+  SendmailTurns turns;
+  bool ended = false;
   std::string buffer(64 * 1024, '\0');
   for (;;) {
+    if (const std::string said = turns.take(); !said.empty()) {
+      if (!connection->send(said)) return EX_TEMPFAIL;
+      continue;
+    }
+    if (turns.refused() != 0)
+      throw Failure{turns.refused() < 500 ? EX_TEMPFAIL : EX_DATAERR,
+                    "DATA was refused, and what stands behind it was not sent"};
+    if (ended && turns.in_content())
+      throw Failure{EX_DATAERR, "standard input ended before the message did, and it was not taken"};
+    if (ended && !turns.waiting()) ::shutdown(connection->descriptor(), SHUT_WR);
+    pollfd ends[] = {{ended || turns.full() ? -1 : STDIN_FILENO, POLLIN, 0},
+                     {connection->descriptor(), POLLIN, 0}};
     if (::poll(ends, std::size(ends), -1) < 0 && errno != EINTR) return EX_OSERR;
     if (ends[1].revents != 0) {
       const std::size_t count = connection->receive(buffer);
       if (count == 0) return EX_OK;
-      if (!write_out(std::string_view(buffer).substr(0, count))) return EX_IOERR;
+      const std::string_view heard = std::string_view(buffer).substr(0, count);
+      if (!write_out(heard)) return EX_IOERR;
+      turns.hear(heard);
     }
     if (ends[0].revents == 0) continue;
     const ssize_t count = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-    if (count > 0 && !connection->send(std::string_view(buffer).substr(0, static_cast<std::size_t>(count))))
-      return EX_TEMPFAIL;
-    if (count <= 0) {
-      ::shutdown(connection->descriptor(), SHUT_WR);
-      ends[0].fd = -1;
-    }
+    if (count > 0) turns.feed(std::string_view(buffer).substr(0, static_cast<std::size_t>(count)));
+    ended = count <= 0;
   }
 }
 

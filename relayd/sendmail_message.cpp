@@ -22,7 +22,8 @@ void SendmailInput::end_line(std::string& out) {
   state_ = State::line_start;
 }
 
-void SendmailInput::feed(std::string_view bytes, std::string& out) {
+std::size_t SendmailInput::feed(std::string_view bytes, std::string& out) {
+  const std::size_t whole = bytes.size();
   while (!bytes.empty() && state_ != State::ended) {
     const char c = bytes.front();
     if (c == '\n') {
@@ -44,6 +45,7 @@ void SendmailInput::feed(std::string_view bytes, std::string& out) {
     }
     bytes.remove_prefix(1);
   }
+  return whole - bytes.size();
 }
 
 void SendmailInput::finish(std::string& out) {

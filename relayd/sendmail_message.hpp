@@ -20,8 +20,9 @@ class SendmailInput {
   // `dot_ends`: a line with a lone dot ends the message, as on a terminal.
   explicit SendmailInput(bool dot_ends) : dot_ends_(dot_ends) {}
 
-  // Appends to `out` what the next octets make of the message; nothing once it has ended.
-  void feed(std::string_view bytes, std::string& out);
+  // Appends to `out` what the next octets make of the message, and returns how many it took: all of them, or
+  // those up to its end.
+  std::size_t feed(std::string_view bytes, std::string& out);
   // Standard input has ended.
   void finish(std::string& out);
   // The line with the dot was there.
