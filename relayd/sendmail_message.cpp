@@ -13,13 +13,21 @@ namespace relayd::command {
 // --- lines ---
 
 void SendmailInput::end_line(std::string& out) {
-  after_cr_ = false;
+  returns_ = 0;
   if (state_ == State::dot) {
     state_ = State::ended;
     return;
   }
   out += "\r\n";
   state_ = State::line_start;
+}
+
+// Something else than a line's end is next.
+void SendmailInput::begin_text(std::string& out) {
+  if (state_ == State::dot) out += '.';
+  out.append(returns_, '\r');
+  returns_ = 0;
+  state_ = State::text;
 }
 
 std::size_t SendmailInput::feed(std::string_view bytes, std::string& out) {
@@ -29,15 +37,11 @@ std::size_t SendmailInput::feed(std::string_view bytes, std::string& out) {
     if (c == '\n') {
       end_line(out);
     } else if (c == '\r') {
-      after_cr_ = true;
-    } else if (after_cr_) {
-      end_line(out);
-      continue;
-    } else if (c == '.' && state_ == State::line_start && dot_ends_) {
+      ++returns_;
+    } else if (c == '.' && state_ == State::line_start && returns_ == 0 && dot_ends_) {
       state_ = State::dot;
     } else {
-      if (state_ == State::dot) out += '.';
-      state_ = State::text;
+      begin_text(out);
       const std::size_t length = std::min(bytes.find_first_of("\r\n"), bytes.size());
       out += bytes.substr(0, length);
       bytes.remove_prefix(length);
@@ -49,7 +53,7 @@ std::size_t SendmailInput::feed(std::string_view bytes, std::string& out) {
 }
 
 void SendmailInput::finish(std::string& out) {
-  if (after_cr_ || state_ == State::dot || state_ == State::text) end_line(out);
+  if (returns_ > 0 || state_ == State::dot || state_ == State::text) end_line(out);
   state_ = State::ended;
 }
 
@@ -60,6 +64,14 @@ namespace {
 using mail::Field;
 
 constexpr std::size_t longest_encoded_word = 75;  // RFC 2047 2
+
+// The block with a space for each CR that ends no line; no octet more or less.
+std::string without_bare_returns(std::string_view block) {
+  std::string result(block);
+  for (std::size_t at = result.find('\r'); at != std::string::npos; at = result.find('\r', at + 1))
+    if (at + 1 == result.size() || result[at + 1] != '\n') result[at] = ' ';
+  return result;
+}
 
 std::string unfolded(std::string_view body) {
   std::string result(body);
@@ -121,7 +133,8 @@ std::string quoted(std::string_view name) {
 
 Result<SendmailHeader> complete_header(std::string_view block, const mail::HeaderFacts& facts,
                                        std::string_view from, bool take_recipients) {
-  block = block.substr(0, facts.octets);
+  const std::string clean = without_bare_returns(block.substr(0, facts.octets));
+  block = clean;
   if (facts.separated) block.remove_suffix(2);
   std::vector<Field> fields;
   while (!block.empty()) fields.push_back(mail::take_field(block));

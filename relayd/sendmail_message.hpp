@@ -13,8 +13,8 @@
 
 namespace relayd::command {
 
-// Lines as programs end them, with LF, CR LF or CR CR LF, become lines of CR LF; so does a CR alone. The last
-// one gets its end if it has none.
+// Lines as programs end them, with LF, CR LF or CR CR LF, become lines of CR LF. A CR alone ends none and
+// stays as it is. The last line gets its end if it has none.
 class SendmailInput {
  public:
   // `dot_ends`: a line with a lone dot ends the message, as on a terminal.
@@ -31,10 +31,11 @@ class SendmailInput {
  private:
   enum class State { line_start, dot, text, ended };
   void end_line(std::string& out);
+  void begin_text(std::string& out);
 
   bool dot_ends_;
   State state_ = State::line_start;
-  bool after_cr_ = false;  // the line has ended if a LF, or anything else than a CR, is next
+  std::size_t returns_ = 0;  // CRs that belong to the line's end if a LF is next
 };
 
 struct SendmailHeader {
@@ -42,10 +43,11 @@ struct SendmailHeader {
   std::vector<std::string> recipients;  // of To, Cc and Bcc, or of the Resent- fields where there are any
 };
 
-// Reads the header block at the beginning of a canonical message; `facts` are the scanner's about it. A line
-// that mailbox files put in front ("From ann Fri…") is dropped. `from` becomes a From field where there is
-// none. With `take_recipients` addresses are collected (RFC 5322 3.6.3, 3.6.6) and Bcc goes; one that cannot
-// be read is an error, for nobody would hear of a recipient left out.
+// Reads the header block at the beginning of a message; `facts` are the scanner's about it. A CR alone
+// becomes a space, so that nobody sees two fields in one. A line that mailbox files put in front ("From ann
+// Fri…") is dropped. `from` becomes a From field where there is none. With `take_recipients` addresses are
+// collected (RFC 5322 3.6.3, 3.6.6) and Bcc goes; one that cannot be read is an error, for nobody would hear
+// of a recipient left out.
 Result<SendmailHeader> complete_header(std::string_view block, const mail::HeaderFacts& facts,
                                        std::string_view from, bool take_recipients);
 

@@ -31,7 +31,7 @@ void SendmailTurns::on_reply(std::string_view code) {
   greeted_ = true;
   turn_ = code == "354" ? Turn::content : to_starttls ? Turn::tls : Turn::command;
   if (turn_ == Turn::content) {
-    crlf_content_ = {};
+    crlf_content_ = smtp::DataDecoder();
     lf_content_ = SendmailInput(true);
   } else if (said_data_ && !pending_.empty()) {
     turn_ = Turn::none;

@@ -53,7 +53,7 @@ class SendmailTurns {
   bool said_data_ = false;
   bool line_feeds_ = false;  // the last command ended with a LF alone
   int refused_ = 0;
-  smtp::DataDecoder crlf_content_;
+  smtp::DataDecoder crlf_content_{};
   SendmailInput lf_content_{true};
 };
 

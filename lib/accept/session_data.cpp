@@ -72,7 +72,7 @@ Task<Session::After> Session::data() {
 Task<bool> Session::receive(Incoming* incoming, std::optional<Reply>& refusal) {
   const SteadyTime began = around_.loop.now();
   const std::uint64_t limit = around_.intake.size_limit().count;
-  smtp::DataDecoder decoder;
+  smtp::DataDecoder decoder(smtp::DataDecoder::Content::message);
   std::string decoded;
   std::uint64_t size = 0;
   while (!decoder.done()) {

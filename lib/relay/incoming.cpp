@@ -81,7 +81,8 @@ bool DraftIncoming::write_head() {
   return full;
 }
 
-// What was held back: the header, its addresses with their domain, and the beginning of the body.
+// What was held back: the header, its addresses with their domain, and the beginning of the body. Between the
+// two there is an empty line, whatever the header ended with: some readers look for it and some do not.
 bool DraftIncoming::append_completed() {
   const std::string_view head = head_;
   const std::string domain = "@" + terms_.origin;
@@ -91,6 +92,12 @@ bool DraftIncoming::append_completed() {
     draft_.append(head.substr(written, place - written));
     draft_.append(domain);
     written = place;
+  }
+  const mail::HeaderFacts& header = scanner_.facts();
+  if (scanner_.done() && !header.separated && header.octets > 0) {
+    draft_.append(head.substr(written, header.octets - written));
+    draft_.append("\r\n");
+    written = header.octets;
   }
   return draft_.append(head.substr(written));
 }

@@ -39,8 +39,9 @@ void data(std::string_view input) {
   const std::size_t cut = cut_of(input);
   std::size_t taken = 0;
   std::size_t taken_whole = 0;
-  smtp::DataDecoder decoder;
-  smtp::DataDecoder whole;
+  constexpr auto message = smtp::DataDecoder::Content::message;
+  smtp::DataDecoder decoder(message);
+  smtp::DataDecoder whole(message);
   const std::string content = decoded(input, cut, decoder, taken);
   demand(content == decoded(input, input.size(), whole, taken_whole),
          "the cut does not matter to the content");
@@ -58,7 +59,7 @@ void data(std::string_view input) {
   demand(receiver.done() && taken == wire.size() && receiver.bare_newlines() == 0, "one message on the wire");
 
   if (!decoder.done()) return;
-  smtp::DataDecoder next_hop;
+  smtp::DataDecoder next_hop(message);
   demand(decoded(encoded(content, content.size()), 0, next_hop, taken) == content, "a hop changes nothing");
 }
 

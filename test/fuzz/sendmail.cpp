@@ -38,22 +38,22 @@ void message(std::string_view input) {
   const std::string text = canonical(input, cut_of(input));
   demand(text == canonical(input, 0), "the cut does not matter to the lines");
   demand(text.empty() || text.ends_with("\r\n"), "the last line has its end");
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = 0; i < text.size(); ++i)
     demand(text[i] != '\n' || (i > 0 && text[i - 1] == '\r'), "no LF without its CR");
-    demand(text[i] != '\r' || text.compare(i, 2, "\r\n") == 0, "no CR without its LF");
-  }
   mail::HeaderScanner scanner;
   scanner.feed(text);
   const Result<command::SendmailHeader> header =
       command::complete_header(text, scanner.facts(), "ann@host.example", true);
   if (!header) return;
-  demand(header->fields.ends_with("\r\n"), "a header ends with an empty line");
+  const std::string& fields = header->fields;
+  demand(fields.ends_with("\r\n"), "a header ends with an empty line");
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    demand(fields[i] != '\r' || fields.compare(i, 2, "\r\n") == 0, "no CR without its LF in a header");
   for (const std::string& recipient : header->recipients)
     demand(mail::check_address(recipient, true) == mail::AddressFault::none, "a recipient is an address");
   mail::HeaderScanner again;
-  again.feed(header->fields);
-  demand(again.done() && again.facts().octets == header->fields.size(),
-         "a header ends where the body begins");
+  again.feed(fields);
+  demand(again.done() && again.facts().octets == fields.size(), "a header ends where the body begins");
   demand(again.facts().has_from, "a header has a From field");
 }
 

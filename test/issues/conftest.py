@@ -5,4 +5,4 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from scenarios.conftest import authority, certificate, relay, to_upstream, upstream  # noqa: E402, F401
+from scenarios.conftest import authority, certificate, post_office, relay, to_upstream, upstream  # noqa: E402, F401

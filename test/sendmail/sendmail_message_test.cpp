@@ -32,10 +32,17 @@ SendmailHeader header(const std::string& message, bool take_recipients,
 }
 
 TEST(SendmailInput, EveryLineEndsWithCrLf) {
-  EXPECT_EQ(canonical("a\nb\r\nc\r\r\nd\re"), "a\r\nb\r\nc\r\nd\r\ne\r\n");
+  EXPECT_EQ(canonical("a\nb\r\nc\r\r\nd"), "a\r\nb\r\nc\r\nd\r\n");
   EXPECT_EQ(canonical("\n\n"), "\r\n\r\n");
   EXPECT_EQ(canonical("a\r"), "a\r\n");
   EXPECT_EQ(canonical(""), "");
+}
+
+TEST(SendmailInput, AReturnAloneEndsNoLine) {
+  EXPECT_EQ(canonical("a\rb\r\rc\n\rd\n"), "a\rb\r\rc\r\n\rd\r\n");
+  EXPECT_EQ(canonical("a\r.\rb\n", true), "a\r.\rb\r\n");
+  EXPECT_EQ(canonical("a\n.\rb\n", true), "a\r\n.\rb\r\n");
+  EXPECT_EQ(canonical("a\n\r.\nb\n", true), "a\r\n\r.\r\nb\r\n");
 }
 
 TEST(SendmailInput, ADotAloneEndsTheMessageUnlessItIsIgnored) {
@@ -48,9 +55,16 @@ TEST(SendmailInput, ADotAloneEndsTheMessageUnlessItIsIgnored) {
 }
 
 TEST(SendmailInput, TheCutDoesNotMatter) {
-  const std::string text = "a\r\r\n.b\n\r\n..\r\nlast\r\n.\r\nnot this";
+  const std::string text = "a\r\r\n.b\n\rc\r\n.\rd\r\n..\r\nlast\r\n.\r\nnot this";
   for (std::size_t piece = 1; piece < text.size(); ++piece)
     EXPECT_EQ(canonical(text, true, piece), canonical(text, true)) << piece;
+}
+
+TEST(SendmailHeader, AReturnAloneIsASpace) {
+  const SendmailHeader read =
+      header("From: a@b.example\r\nTo: x@c.example\r\nX: a\rBcc: eve@d.example\r\n\r\n", true);
+  EXPECT_THAT(read.recipients, ElementsAre("x@c.example"));
+  EXPECT_THAT(read.fields, HasSubstr("X: a Bcc: eve@d.example\r\n"));
 }
 
 TEST(SendmailHeader, RecipientsAreThoseOfToCcAndBcc) {

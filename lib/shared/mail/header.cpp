@@ -32,7 +32,32 @@ std::string_view field_name(std::string_view line) {
   return valid ? name : std::string_view();
 }
 
+// What mailbox files put above a message is not part of it, yet gets sent along (RFC 4155).
+bool is_mailbox_separator(std::string_view line) {
+  return line.starts_with("From ") && field_name(line).empty();
+}
+
 }  // namespace
+
+void HeaderLines::text(std::string_view piece) {
+  const bool known = !line_.empty() && (is_space(line_.front()) || line_.ends_with(':'));
+  if (known || piece.empty()) return;
+  const std::size_t end = std::min(piece.find(':'), piece.size() - 1) + 1;
+  line_ += piece.substr(0, std::min(end, max_line - std::min(max_line, line_.size())));
+}
+
+bool HeaderLines::in_field() const {
+  if (line_.empty()) return false;
+  return (field_above_ && is_space(line_.front())) || !field_name(line_).empty();
+}
+
+void HeaderLines::end_line() {
+  const bool separator = first_ && is_mailbox_separator(line_);
+  over_ = !separator && !in_field();
+  field_above_ = field_above_ || !separator;
+  first_ = false;
+  line_.clear();
+}
 
 void HeaderScanner::feed(std::string_view bytes) {
   while (!done_ && !bytes.empty()) {
@@ -52,8 +77,7 @@ void HeaderScanner::feed(std::string_view bytes) {
 }
 
 void HeaderScanner::read_line(std::string_view line) {
-  // What mailbox files put above a message is not part of it, yet gets sent along (RFC 4155).
-  const bool mailbox_separator = facts_.octets == 0 && line.starts_with("From ") && field_name(line).empty();
+  const bool mailbox_separator = facts_.octets == 0 && is_mailbox_separator(line);
   if (line.empty()) {
     facts_.octets += line_octets_;
     return finish(true);
@@ -106,6 +130,7 @@ void HeaderScanner::end_field() {
 
 void HeaderScanner::finish(bool separated) {
   end_field();
+  if (!separated && facts_.fields == 0) facts_.octets = 0;  // what stood above no field is body
   facts_.separated = separated;
   done_ = true;
 }

@@ -25,6 +25,25 @@ struct HeaderFacts {
   std::size_t from_mailboxes = 0;  // in all From fields; one that cannot be read counts
 };
 
+// Whether the line that is being read belongs to the header, in the words of HeaderScanner; for who must know
+// in the middle of a line.
+class HeaderLines {
+ public:
+  void text(std::string_view piece);  // more of the line, without its end
+  void end_line();
+
+  bool line_empty() const { return line_.empty(); }  // so far
+  bool field_above() const { return field_above_; }  // which a line that begins with a space continues
+  bool in_field() const;                             // the colon was there, or it continues one
+  bool over() const { return over_; }                // the header has ended; no more calls then
+
+ private:
+  std::string line_;  // up to its first colon, or that it begins with a space
+  bool first_ = true;
+  bool field_above_ = false;
+  bool over_ = false;
+};
+
 class HeaderScanner {
  public:
   // `mark`: a word to look for in Received fields; empty: none.

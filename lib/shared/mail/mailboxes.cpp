@@ -81,7 +81,12 @@ class Reader {
       if (!word_.empty() && !finished_) add_mailbox(at_);
       begin_member();
     } else if (c == ':') {
-      begin_member();  // what was there is a group's name
+      // What was there is a group's name. An '@' in it is a mailbox that something has run into.
+      if (word_.find('@') != std::string::npos && !word_.starts_with('"')) {
+        word_.clear();
+        add_mailbox(at_);
+      }
+      begin_member();
     } else if (c == '<') {
       word_.clear();  // a display name
       bracketed_ = true;

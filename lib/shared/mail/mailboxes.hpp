@@ -23,7 +23,7 @@ struct Mailbox {
 // The mailboxes of `"X, Y" (c) <a@b>, friends: d@e;` and the like, in order; a group's are among them, its
 // name is not. The text may be folded. Space and comments may stand around an address and its '@', not
 // elsewhere in it. What has no address, or one that check_address() refuses, is a mailbox with an empty one;
-// so is a lone encoded word, which is a name (RFC 2047 5).
+// so is a lone encoded word, which is a name (RFC 2047 5), and what stands for a group's name with an '@'.
 std::vector<Mailbox> mailboxes(std::string_view field_body);
 
 // Their addresses alone, for who must not leave one out: a mailbox that cannot be read is an error, which

@@ -77,9 +77,11 @@ std::size_t DataDecoder::read_text(std::string_view bytes, std::string& out) {
     }
     state_ = State::text;
     const Newline newline = newlines.next(at);
+    if (in_header_ && newlines.begin != at) add_text(bytes.substr(at, newlines.begin - at), out);
     if (newline == Newline::none) break;
     at = newlines.end;
     if (newline == Newline::canonical) {
+      end_line();
       state_ = State::line_start;
       continue;
     }
@@ -87,6 +89,8 @@ std::size_t DataDecoder::read_text(std::string_view bytes, std::string& out) {
     copied = at;
     if (newline == Newline::cut)
       state_ = State::cr;
+    else if (bytes[newlines.begin] == '\r')
+      bare_return(out);
     else
       bare_newline(out);
   }
@@ -98,23 +102,51 @@ std::size_t DataDecoder::read_text(std::string_view bytes, std::string& out) {
 bool DataDecoder::read_mark(char c, std::string& out) {
   switch (state_) {
     case State::cr:
-      if (c != '\n') return bare_newline(out), false;
+      if (c != '\n') return bare_return(out), false;
       out += "\r\n";
+      end_line();
       state_ = State::line_start;
       return true;
     case State::dot:  // RFC 5321 4.5.2: more follows on the line, so the dot was stuffing
       state_ = c == '\r' ? State::dot_cr : State::text;
       return c == '\r';
     default:  // dot_cr
-      if (c != '\n') return bare_newline(out), false;
+      if (c != '\n') return bare_return(out), false;
       state_ = State::done;
       return true;
   }
 }
 
+// Something of a line of the header is next; all before it is in `out`, but for the CRs.
+void DataDecoder::add_text(std::string_view text, std::string& out) {
+  out.append(returns_, ' ');
+  lines_.text(returns_ > 0 ? " " : text);
+  returns_ = 0;
+}
+
+void DataDecoder::end_line() {
+  if (!in_header_) return;
+  lines_.end_line();
+  in_header_ = !lines_.over();
+  returns_ = 0;
+}
+
 void DataDecoder::bare_newline(std::string& out) {
   out += "\r\n";
   ++bare_newlines_;
+  end_line();
+  state_ = State::text;
+}
+
+void DataDecoder::bare_return(std::string& out) {
+  const bool begins = lines_.line_empty();
+  const bool in_field = in_header_ && (begins ? lines_.field_above() : lines_.in_field());
+  if (!in_field) return bare_newline(out);
+  ++bare_newlines_;
+  if (begins)
+    ++returns_;
+  else
+    out += ' ';
   state_ = State::text;
 }
 

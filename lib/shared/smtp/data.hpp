@@ -11,13 +11,20 @@
 #include <string>
 #include <string_view>
 
+#include "shared/mail/header.hpp"
+
 namespace relayd::smtp {
 
 // Server side: from the wire. Only CR LF . CR LF ends a message; a bare CR or LF is content, becomes CR LF
-// and is counted, and the line after it is not un-stuffed, for to a conforming peer no line begins there. A
-// message that begins with . CR LF is empty.
+// and is counted, and the line after it is not un-stuffed, for to a conforming peer no line begins there. In
+// a field of the header a bare CR becomes a space instead: it is a line's end for so few that a field behind
+// it would be forged. In front of the header's empty line it goes. A message that begins with . CR LF is
+// empty.
 class DataDecoder {
  public:
+  enum class Content { message, body };
+  explicit DataDecoder(Content content = Content::body) : in_header_(content == Content::message) {}
+
   // Reads on, appends content to `out` and returns how many octets it took: all of them, or those up to the
   // end of the message.
   std::size_t feed(std::string_view bytes, std::string& out);
@@ -37,9 +44,15 @@ class DataDecoder {
   };
   bool read_mark(char c, std::string& out);
   std::size_t read_text(std::string_view bytes, std::string& out);
+  void add_text(std::string_view text, std::string& out);
+  void end_line();
   void bare_newline(std::string& out);
+  void bare_return(std::string& out);
 
   State state_ = State::line_start;
+  bool in_header_;
+  mail::HeaderLines lines_;  // kept in the header only, as is:
+  std::size_t returns_ = 0;  // bare CRs at the beginning of the line, of which nothing is written yet
   std::uint64_t bare_newlines_ = 0;
   std::uint64_t nul_octets_ = 0;
 };

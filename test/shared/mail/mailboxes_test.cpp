@@ -95,6 +95,11 @@ TEST(MailboxList, EmptyMembersCountForNothing) {
   EXPECT_THAT(mailbox_list("").value(), IsEmpty());
 }
 
+TEST(MailboxList, AGroupWhoseNameHoldsAnAddressIsAnError) {
+  EXPECT_THAT(mailbox_list("a@b.example Bcc: c@d.example").error(), testing::HasSubstr("'a@b.example Bcc'"));
+  EXPECT_TRUE(mailbox_list("\"a@b\": c@d.example;"));
+}
+
 TEST(MailboxList, WhatIsNoAddressIsAnErrorThatQuotesIt) {
   for (const char* wrong : {"a b c", "<a@b.example", "<>", "-C/x", "a@b.example, <c@@d>", "\"open"})
     EXPECT_FALSE(mailbox_list(wrong)) << wrong;

@@ -15,8 +15,8 @@ struct Decoded {
   bool operator==(const Decoded&) const = default;
 };
 
-Decoded decode(std::string_view wire, std::size_t split) {
-  DataDecoder decoder;
+Decoded decode(std::string_view wire, std::size_t split, DataDecoder::Content content) {
+  DataDecoder decoder(content);
   Decoded result;
   result.taken = decoder.feed(wire.substr(0, split), result.content);
   result.taken += decoder.feed(wire.substr(std::min(split, wire.size())), result.content);
@@ -26,10 +26,10 @@ Decoded decode(std::string_view wire, std::size_t split) {
 }
 
 // The same at every split point.
-Decoded decode(std::string_view wire) {
-  const Decoded whole = decode(wire, wire.size());
+Decoded decode(std::string_view wire, DataDecoder::Content content = DataDecoder::Content::body) {
+  const Decoded whole = decode(wire, wire.size(), content);
   for (std::size_t split = 0; split < wire.size(); ++split) {
-    const Decoded parts = decode(wire, split);
+    const Decoded parts = decode(wire, split, content);
     EXPECT_EQ(parts.content, whole.content) << split;
     EXPECT_TRUE(parts == whole) << split;
   }
@@ -72,6 +72,25 @@ TEST(DataDecoder, NormalisesBareNewlines) {
   EXPECT_EQ(decode("a\r\n.\rb\r\n.\r\n").content, "a\r\n\r\nb\r\n");
   EXPECT_EQ(decode("a\r\r\n.\r\n").content, "a\r\n\r\n");
   EXPECT_EQ(decode("\n\r\n.\r\n").content, "\r\n\r\n");
+}
+
+TEST(DataDecoder, ABareReturnOfAHeaderMakesNoLine) {
+  const auto message = [](std::string_view wire) { return decode(wire, DataDecoder::Content::message); };
+  EXPECT_EQ(message("X: a\rB: c\r\n\r\nd\re\r\n.\r\n").content, "X: a B: c\r\n\r\nd\r\ne\r\n");
+  EXPECT_EQ(message("X: a\rB: c\r\n\r\nd\re\r\n.\r\n").bare, 2u);
+  EXPECT_EQ(message("X: a\nB: c\n\nd\re\r\n.\r\n").content, "X: a\r\nB: c\r\n\r\nd\r\ne\r\n");
+  EXPECT_EQ(message("X: a\r\r\n\rB: c\r\n .\rd\r\n.\r\n").content, "X: a \r\n B: c\r\n . d\r\n");
+  EXPECT_EQ(message("X: a\r\n\r\r\r\nb\rc\r\n.\r\n").content, "X: a\r\n\r\nb\r\nc\r\n");
+}
+
+TEST(DataDecoder, ABareReturnWhereNoFieldIsMakesALine) {
+  const auto message = [](std::string_view wire) {
+    return decode(wire, DataDecoder::Content::message).content;
+  };
+  EXPECT_EQ(message("x\r.\rB: c\r\n.\r\n"), "x\r\n.\r\nB: c\r\n");
+  EXPECT_EQ(message("\rB: c\rd\r\n.\r\n"), "\r\nB: c\r\nd\r\n");
+  EXPECT_EQ(message("X: a\r\nno field\rB: c\rd\r\n.\r\n"), "X: a\r\nno field\r\nB: c\r\nd\r\n");
+  EXPECT_EQ(message("From a 8:00\r\nX: a\rB: c\r\n.\r\n"), "From a 8:00\r\nX: a B: c\r\n");
 }
 
 TEST(DataDecoder, RemovesOneLeadingDot) {
