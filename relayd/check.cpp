@@ -7,7 +7,6 @@
 #include "commands.hpp"
 #include "queue/inspect.hpp"
 #include "shared/disk/posix_disk.hpp"
-#include "shared/smtp/reply.hpp"
 
 namespace relayd::command {
 namespace {
@@ -15,8 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void warn(const fs::path& where, const std::string& text) {
-  fmt::print(stderr, "{}: warning: {}\n", smtp::escape(where.string(), longest_line),
-             smtp::escape(text, longest_line));
+  fmt::print(stderr, "{}: warning: {}\n", shown(where.string()), shown(text));
 }
 
 void list_quarantine(const fs::path& queue) {
@@ -52,8 +50,8 @@ int check(const Options& options) {
   const config::Config& config = *result.setup->config;
   list_quarantine(config.queue.directory);
   inspect_queue(config.queue.directory);
-  fmt::print("{}: ok, {} upstreams, {} sender rules\n", smtp::escape(config.file, longest_line),
-             config.upstreams.size(), config.senders.size());
+  fmt::print("{}: ok, {} upstreams, {} sender rules\n", shown(config.file), config.upstreams.size(),
+             config.senders.size());
   return EX_OK;
 }
 

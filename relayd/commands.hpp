@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "relay/setup.hpp"
@@ -15,9 +16,6 @@
 #include "watch/admin_request.hpp"
 
 namespace relayd::command {
-
-// Of what is escaped for a terminal.
-inline constexpr std::size_t longest_line = 16 * 1024;
 
 inline constexpr const char* default_config = "/etc/relayd/relayd.yaml";
 
@@ -55,6 +53,12 @@ std::optional<std::filesystem::path> config_file(const Options& options);
 config::Loaded load_config(const Options& options);
 // The same; null when there is none that can be used, and why stands on standard error.
 std::shared_ptr<const config::Config> usable_config(const Options& options);
+
+// Text of others as a terminal may have it: what could move it, or turn the direction of what is read,
+// becomes \xHH. Everything that a command prints goes through one of these, on a terminal or not.
+std::string shown(std::string_view text);        // one line; what is very long is cut
+std::string shown_lines(std::string_view text);  // line ends and tabs stay
+std::string shown_json(std::string_view text);   // the same value, with \uHHHH within its strings
 
 // Prints every diagnostic as FILE:LINE:COL: text on standard error.
 void print(const std::vector<config::Diagnostic>& errors,

@@ -17,7 +17,7 @@ int explain(const Options& options) {
   if (!built.router) return EX_CONFIG;
   const route::Router& router = *built.router;
   const std::string sender = mail::qualified(options.sender, config->origin);
-  fmt::print("{}", route::explain(router, sender));
+  fmt::print("{}", shown_lines(route::explain(router, sender)));
   return router.route(sender).choices.empty() ? EX_NOUSER : EX_OK;
 }
 

@@ -17,7 +17,7 @@ constexpr std::chrono::seconds patience{5};
 constexpr std::size_t longest_answer = 4096;
 
 int failed(const std::string& address, const char* why) {
-  fmt::print(stderr, "{}: {}\n", address, why);
+  fmt::print(stderr, "{}: {}\n", shown(address), why);
   return dead;
 }
 
@@ -69,7 +69,7 @@ int healthcheck(const Options& options) {
     connection->send("QUIT\r\n");
   }
   if (!is_starting(config->admin_socket())) return well;
-  fmt::print(stderr, "{}: starting, the queue is being read\n", listener.address);
+  fmt::print(stderr, "{}: starting, the queue is being read\n", shown(listener.address));
   return starting;
 }
 

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "commands.hpp"
-#include "shared/smtp/reply.hpp"
 #include "status.hpp"
 #include "window.hpp"
 
@@ -28,17 +27,17 @@ int list(const Options& options) {
   const watch::Request& wanted = options.queue;
   bool found = false;
   for (const json& lane : answer.value("lanes", json::array())) {
-    if (!wanted.upstream.empty() && text(lane, "upstream") != wanted.upstream) continue;
-    if (!wanted.account.empty() && text(lane, "account") != wanted.account) continue;
+    if (!wanted.upstream.empty() && lane.value("upstream", "") != wanted.upstream) continue;
+    if (!wanted.account.empty() && lane.value("account", "") != wanted.account) continue;
     found = true;
     if (options.json)
-      fmt::print("{}\n", lane.dump());
+      fmt::print("{}\n", shown_json(lane.dump()));
     else
       print_lane(lane, text(answer, "time"));
   }
   if (found || wanted.upstream.empty()) return EX_OK;
-  fmt::print(stderr, "no lane of an upstream '{}'{} yet\n", smtp::escape(wanted.upstream),
-             wanted.account.empty() ? "" : fmt::format(" as '{}'", smtp::escape(wanted.account)));
+  fmt::print(stderr, "no lane of an upstream '{}'{} yet\n", shown(wanted.upstream),
+             wanted.account.empty() ? "" : fmt::format(" as '{}'", shown(wanted.account)));
   return 1;
 }
 
@@ -57,11 +56,10 @@ int lane(const Options& options) {
   while (window.line(line)) {
     const json object = json::parse(line, nullptr, false);
     if (object.is_discarded()) break;
-    if (options.json) fmt::print("{}\n", line);
+    if (options.json) fmt::print("{}\n", shown_json(line));
     if (object.contains("end")) return refused ? 1 : EX_OK;
     refused |= object.contains("error");
-    if (object.contains("error") && !options.json)
-      fmt::print(stderr, "{}\n", smtp::escape(text(object, "error")));
+    if (object.contains("error") && !options.json) fmt::print(stderr, "{}\n", text(object, "error"));
     if (object.contains("error") && !object.contains("upstream")) return 1;  // the whole request is refused
     if (object.contains("error")) continue;
     if (!options.json)

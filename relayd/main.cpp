@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <exception>
+#include <sstream>
 
 #include "commands.hpp"
 #include "sendmail.hpp"
@@ -198,9 +199,13 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? EX_OK : EX_USAGE;
+    std::ostringstream out, complaint;  // which quotes the command line
+    const int code = app.exit(error, out, complaint);
+    fmt::print("{}", out.str());
+    fmt::print(stderr, "{}", command::shown_lines(complaint.str()));
+    return code == 0 ? EX_OK : EX_USAGE;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "relayd: {}\n", error.what());
+    fmt::print(stderr, "relayd: {}\n", command::shown(error.what()));
     return EX_SOFTWARE;
   }
   return status;

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "commands.hpp"
-#include "shared/smtp/reply.hpp"
 #include "window.hpp"
 
 namespace relayd::command {
@@ -58,7 +57,7 @@ void print_message(const json& message) {
   fmt::print("sender     <{}>\n", text(message, "sender"));
   fmt::print("size       {} octets\n", text(message, "size"));
   fmt::print("attempts   {}\n", text(message, "attempts"));
-  fmt::print("upstreams  {}\n", message.value("upstreams", json::array()).dump());
+  fmt::print("upstreams  {}\n", shown(message.value("upstreams", json::array()).dump()));
   if (message.contains("in_line"))
     fmt::print("due        now: in line for a lane that is open\n");
   else if (message.contains("due_in"))
@@ -79,8 +78,8 @@ void print_message(const json& message) {
 // One line of the answer. False: it was an error.
 bool print_line(const Options& options, const json& object) {
   if (object.contains("error")) {
-    fmt::print(stderr, "{}{}{}\n", smtp::escape(text(object, "id")), object.contains("id") ? ": " : "",
-               smtp::escape(text(object, "error")));
+    fmt::print(stderr, "{}{}{}\n", text(object, "id"), object.contains("id") ? ": " : "",
+               text(object, "error"));
     return false;
   }
   if (object.contains("end")) {
@@ -89,7 +88,7 @@ bool print_line(const Options& options, const json& object) {
     print_row(object);
   } else if (options.queue.command == "show") {
     print_message(object);
-    if (!options.queue.body) fmt::print("header\n{}\n", text(object, "header"));
+    if (!options.queue.body) fmt::print("header\n{}\n", shown_lines(object.value("header", "")));
   } else {
     fmt::print("{}: {}\n", text(object, "id"), text(object, "done"));
   }
@@ -113,9 +112,9 @@ int queue(const Options& options) {
   while (window.line(line)) {
     const json object = json::parse(line, nullptr, false);
     if (object.is_discarded()) break;
-    if (options.json) fmt::print("{}\n", line);
+    if (options.json) fmt::print("{}\n", shown_json(line));
     refused |= options.json ? object.contains("error") : !print_line(options, object);
-    if (object.contains("octets") && !window.copy(object["octets"].get<std::uint64_t>())) break;
+    if (object.contains("octets") && !window.copy(object["octets"].get<std::uint64_t>(), options.json)) break;
     if (object.contains("end") || !object.contains("id")) return refused ? 1 : EX_OK;
   }
   fmt::print(stderr, "relayd went away in the middle of its answer\n");

@@ -9,7 +9,6 @@
 #include "commands.hpp"
 #include "queue/inspect.hpp"
 #include "shared/disk/posix_disk.hpp"
-#include "shared/smtp/reply.hpp"
 #include "watch/answer.hpp"
 
 namespace relayd::command {
@@ -32,7 +31,7 @@ int with_queue(const Options& options, Work work) {
   if (directory.empty()) return EX_CONFIG;
   std::error_code absent;
   if (!fs::is_directory(fs::path(directory) / "journal", absent)) {
-    fmt::print(stderr, "{}: there is no queue: it has no folder 'journal'\n", smtp::escape(directory));
+    fmt::print(stderr, "{}: there is no queue: it has no folder 'journal'\n", shown(directory));
     return EX_NOINPUT;
   }
   try {
@@ -41,11 +40,11 @@ int with_queue(const Options& options, Work work) {
     return work(directory, inspection);
   } catch (const queue::QueueError& error) {
     fmt::print(
-        stderr, "{}: {}{}\n", smtp::escape(directory), error.what(),
+        stderr, "{}: {}{}\n", shown(directory), shown(error.what()),
         error.kind() == queue::QueueError::Kind::locked ? ": stop relayd first, or look at a copy" : "");
     return error.kind() == queue::QueueError::Kind::locked ? EX_TEMPFAIL : EX_DATAERR;
   } catch (const std::system_error& error) {
-    fmt::print(stderr, "{}: {}\n", smtp::escape(directory), error.what());
+    fmt::print(stderr, "{}: {}\n", shown(directory), shown(error.what()));
     return EX_IOERR;
   }
 }
@@ -94,7 +93,7 @@ bool make_folder(const fs::path& folder) {
     fs::permissions(folder, fs::perms::owner_all);
     return true;
   }
-  fmt::print(stderr, "{}: {}\n", smtp::escape(folder.string()),
+  fmt::print(stderr, "{}: {}\n", shown(folder.string()),
              failure ? failure.message() : "it is there already; name a folder that is not");
   return false;
 }
@@ -105,16 +104,16 @@ int queue_check(const Options& options) {
   return with_queue(options, [](const std::string& directory, queue::Inspection& inspection) {
     const queue::Recovery& found = inspection.found();
     std::size_t problems = found.set_aside.size();
-    for (const std::string& line : found.set_aside) fmt::print("{}\n", smtp::escape(line));
+    for (const std::string& line : found.set_aside) fmt::print("{}\n", shown(line));
     std::size_t octets = 0;
     inspection.for_each([&](const queue::InspectedMessage& inspected) {
       octets += inspected.content.size();
       if (inspected.problem.empty()) return;
       ++problems;
-      fmt::print("{}: {}\n", queue::to_string(inspected.message.id()), smtp::escape(inspected.problem));
+      fmt::print("{}: {}\n", queue::to_string(inspected.message.id()), shown(inspected.problem));
     });
-    fmt::print("{}: {} messages, {} octets, {} in doubt; {}\n", smtp::escape(directory), found.messages,
-               octets, found.in_doubt.size(), problems == 0 ? "sound" : fmt::format("{} problems", problems));
+    fmt::print("{}: {} messages, {} octets, {} in doubt; {}\n", shown(directory), found.messages, octets,
+               found.in_doubt.size(), problems == 0 ? "sound" : fmt::format("{} problems", problems));
     return problems == 0 ? EX_OK : 1;
   });
 }
@@ -124,8 +123,7 @@ int queue_export(const Options& options) {
     const fs::path folder = options.to;
     if (!make_folder(folder)) return EX_CANTCREAT;
     std::size_t count = 0, problems = inspection.found().set_aside.size();
-    for (const std::string& line : inspection.found().set_aside)
-      fmt::print(stderr, "{}\n", smtp::escape(line));
+    for (const std::string& line : inspection.found().set_aside) fmt::print(stderr, "{}\n", shown(line));
     inspection.for_each([&](const queue::InspectedMessage& inspected) {
       const std::string name = queue::to_string(inspected.message.id());
       write(folder / (name + ".eml"), inspected.content);
@@ -133,7 +131,7 @@ int queue_export(const Options& options) {
       ++count;
       if (inspected.problem.empty()) return;
       ++problems;
-      fmt::print(stderr, "{}: {}\n", name, smtp::escape(inspected.problem));
+      fmt::print(stderr, "{}: {}\n", name, shown(inspected.problem));
     });
     std::error_code absent;
     const fs::path quarantine = fs::path(directory) / "quarantine";
@@ -142,8 +140,8 @@ int queue_export(const Options& options) {
       if (kept++ == 0) fs::create_directory(folder / "quarantine");
       fs::copy_file(file.path(), folder / "quarantine" / file.path().filename());
     }
-    fmt::print("{}: {} messages, and {} files from quarantine as they are\n", smtp::escape(folder.string()),
-               count, kept);
+    fmt::print("{}: {} messages, and {} files from quarantine as they are\n", shown(folder.string()), count,
+               kept);
     return problems == 0 ? EX_OK : 1;
   });
 }

@@ -165,7 +165,7 @@ int send(const SendmailArguments& arguments, const SendmailPlace& place) {
   const Submission submission = read_submission(arguments);
   const SubmissionOutcome outcome = hand_over(place, submission);
   const auto say = [&](const std::string& text) {
-    if (arguments.verbose) fmt::print(stderr, "sendmail: {}\n", text);
+    if (arguments.verbose) fmt::print(stderr, "sendmail: {}\n", shown(text));
     return EX_OK;
   };
   if (outcome.kind == SubmissionOutcome::Kind::queued) return say("the daemon has queued it");
@@ -255,16 +255,16 @@ int sendmail(std::span<const std::string_view> words) {
   std::signal(SIGPIPE, SIG_IGN);
   const Result<SendmailArguments> arguments = parse_sendmail_arguments(words);
   if (!arguments) {
-    fmt::print(stderr, "sendmail: {}\n{}", arguments.error(), usage);
+    fmt::print(stderr, "sendmail: {}\n{}", shown(arguments.error()), usage);
     return EX_USAGE;
   }
   try {
     return run(*arguments);
   } catch (const Failure& failure) {
-    fmt::print(stderr, "sendmail: {}\n", failure.text);
+    fmt::print(stderr, "sendmail: {}\n", shown(failure.text));
     return failure.status;
   } catch (const std::system_error& error) {
-    fmt::print(stderr, "sendmail: {}; try again later\n", error.what());
+    fmt::print(stderr, "sendmail: {}; try again later\n", shown(error.what()));
     return EX_TEMPFAIL;
   }
 }

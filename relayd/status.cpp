@@ -151,7 +151,7 @@ void print_status(const json& status) {
   print_queue(status);
   for (const json& lane : status.at("lanes")) print_lane(lane, now);
   for (const json& upstream : status.at("unused_upstreams"))
-    fmt::print("{}: not used yet\n", upstream.get<std::string>());
+    fmt::print("{}: not used yet\n", shown(upstream.get<std::string>()));
 }
 
 }  // namespace
@@ -190,7 +190,7 @@ int status(const Options& options) {
   const std::optional<std::string> line = ask_status(options, exit_code);
   if (!line) return exit_code;
   if (options.json)
-    fmt::print("{}\n", *line);
+    fmt::print("{}\n", shown_json(*line));
   else
     print_status(json::parse(*line));
   return EX_OK;

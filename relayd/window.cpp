@@ -11,6 +11,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "commands.hpp"
+
 namespace relayd::command {
 
 using nlohmann::json;
@@ -44,13 +46,25 @@ bool Window::line(std::string& out) {
   return true;
 }
 
-bool Window::copy(std::uint64_t octets) {
+namespace {
+
+constexpr std::size_t longest_held = 1 << 20;
+
+}  // namespace
+
+bool Window::copy(std::uint64_t octets, bool as_it_is) {
+  std::string held;  // of a line that has not ended
   while (octets > 0) {
     if (begin_ == received_.size() && !more()) return false;
     const std::size_t count = std::min<std::uint64_t>(octets, received_.size() - begin_);
-    std::fwrite(received_.data() + begin_, 1, count, stdout);
+    held.append(received_, begin_, count);
     begin_ += count;
     octets -= count;
+    const bool all = octets == 0 || as_it_is || held.size() > longest_held;
+    const std::size_t whole = all ? held.size() : held.rfind('\n') + 1;  // none: 0
+    const std::string_view out = std::string_view(held).substr(0, whole);
+    fmt::print("{}", as_it_is ? std::string(out) : shown_lines(out));
+    held.erase(0, whole);
   }
   return true;
 }
@@ -68,7 +82,7 @@ bool Window::more() {
 int no_answer(const std::string& path) {
   const int error = errno;
   const bool forbidden = error == EACCES || error == EPERM;
-  fmt::print(stderr, "relayd does not answer on {}: {}. {}\n", path, std::strerror(error),
+  fmt::print(stderr, "relayd does not answer on {}: {}. {}\n", shown(path), std::strerror(error),
              forbidden ? "Ask as its user, or as root"
                        : "Start it with `relayd run`, or name the configuration it runs with: -c FILE");
   return EX_UNAVAILABLE;
@@ -77,7 +91,7 @@ int no_answer(const std::string& path) {
 std::string text(const json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return "";
-  return found->is_string() ? found->get<std::string>() : found->dump();
+  return shown(found->is_string() ? found->get<std::string>() : found->dump());
 }
 
 }  // namespace relayd::command

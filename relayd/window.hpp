@@ -24,8 +24,8 @@ class Window {
   bool send(std::string_view bytes);
   // The next line without its '\n'; false: the daemon has gone.
   bool line(std::string& out);
-  // Copies what follows to standard output, as it is.
-  bool copy(std::uint64_t octets);
+  // Copies what follows to standard output: as it is, or as it may be shown.
+  bool copy(std::uint64_t octets, bool as_it_is);
 
  private:
   bool more();
@@ -39,7 +39,7 @@ class Window {
 // Says on standard error that no daemon answers there, by errno, and what to do. The exit status for it.
 int no_answer(const std::string& path);
 
-// The value of a key as text; empty when it is not there.
+// The value of a key as it may be shown; empty when it is not there.
 std::string text(const nlohmann::json& object, const char* key);
 
 }  // namespace relayd::command

@@ -5,6 +5,7 @@
 
 #include "accept/rules.hpp"
 #include "accept/session.hpp"
+#include "shared/config/value.hpp"
 
 namespace relayd::accept {
 
@@ -101,6 +102,7 @@ Task<Session::After> Session::authenticate(smtp::Auth command) {
     co_return after;
   }
   facts_.account = server.username().empty() ? "unknown" : server.username();
+  if (any_will_do) facts_.account.insert(0, config::unverified_account);
   answer(235, {2, 7, 0}, "Authentication successful");
   co_return After::go_on;
 }

@@ -126,6 +126,10 @@ void check_accounts(Reader& reader, const Node& root, const Config& config) {
                    "an account has one of password and scram_sha_256, not both");
     if (account.may_send_as_header && account.may_send_as.empty())
       reader.error(node.place_of("may_send_as_header"), "there is no 'may_send_as' to hold the header to");
+    if (account.name.starts_with(unverified_account))
+      reader.error(node.place_of("name"),
+                   fmt::format("a name that begins with '{}' is that of a login which nobody has checked",
+                               unverified_account));
     if (!account.name.empty()) names.add(reader, *node.find("name"), account.name, "account");
   });
 }

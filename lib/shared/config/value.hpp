@@ -13,6 +13,10 @@
 
 namespace relayd::config {
 
+// What stands before the name that a client gave itself where any name will do, so that it is none of
+// `accounts`.
+inline constexpr std::string_view unverified_account = "unverified:";
+
 // "250ms", "90s", "5m", "4h", "5d": more than nothing, at most ten years.
 Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 

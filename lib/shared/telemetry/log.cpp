@@ -84,6 +84,36 @@ std::string masked(std::string_view address) {
   return fmt::format("{}***{}", address.substr(0, 1), address.substr(at));
 }
 
+bool in_local_part(char c) {
+  return ascii::is_letter(c) || ascii::is_digit(c) || static_cast<unsigned char>(c) >= 0x80 ||
+         std::string_view("!#$%&'*+-/=?^_`{|}~.").find(c) != std::string_view::npos;
+}
+
+// Where the local part begins that ends with `text`; at its end when there is none.
+std::size_t local_part(std::string_view text) {
+  std::size_t begin = text.size();
+  if (text.ends_with('"')) {
+    const std::size_t quote = text.substr(0, begin - 1).rfind('"');
+    return quote == std::string_view::npos ? begin : quote;
+  }
+  while (begin > 0 && in_local_part(text[begin - 1])) --begin;
+  return begin;
+}
+
+// The same for each address in a text.
+std::string masked_within(std::string_view text) {
+  std::string result;
+  for (;;) {
+    const std::size_t at = text.find('@');
+    if (at == std::string_view::npos) return result.append(text);
+    const std::size_t begin = local_part(text.substr(0, at));
+    result.append(text, 0, begin);
+    if (begin < at) result.append(text, begin, 1).append("***");
+    result += '@';
+    text.remove_prefix(at + 1);
+  }
+}
+
 bool plain_word(std::string_view text) {
   for (const char c : text)
     if (c <= ' ' || c >= '\x7f' || c == '"' || c == '\\' || c == '=') return false;
@@ -113,14 +143,20 @@ void Log::arrange(Duration after) {
   if (arrange_ && !std::exchange(arranged_, true)) arrange_(after);
 }
 
+std::string Log::as_configured(std::string_view key, std::string_view text) const {
+  if (addresses_ == Addresses::full) return std::string(text);
+  if (key == "from" || key == "to") return masked(text);
+  if (key == "response" || key == "reason") return masked_within(text);
+  return std::string(text);
+}
+
 void Log::append_text(Level level, std::string_view event, std::initializer_list<Field> fields) {
   append_time(pending_);
   fmt::format_to(std::back_inserter(pending_), " {} {}", name(level), event);
   for (const Field& field : fields) {
     if (const auto* text = std::get_if<std::string_view>(&field.value)) {
       if (text->empty()) continue;
-      const bool hide = addresses_ == Addresses::masked && (field.key == "from" || field.key == "to");
-      const std::string shown = hide ? masked(*text) : std::string(*text);
+      const std::string shown = as_configured(field.key, *text);
       fmt::format_to(std::back_inserter(pending_), " {}=", field.key);
       if (plain_word(shown)) {
         pending_ += shown;
@@ -145,9 +181,8 @@ void Log::append_json(Level level, std::string_view event, std::initializer_list
   for (const Field& field : fields) {
     if (const auto* text = std::get_if<std::string_view>(&field.value)) {
       if (text->empty()) continue;
-      const bool hide = addresses_ == Addresses::masked && (field.key == "from" || field.key == "to");
       fmt::format_to(std::back_inserter(pending_), R"(,"{}":")", field.key);
-      append_escaped(pending_, hide ? masked(*text) : std::string(*text));
+      append_escaped(pending_, as_configured(field.key, *text));
       pending_ += '"';
     } else if (const auto* number = std::get_if<std::int64_t>(&field.value)) {
       fmt::format_to(std::back_inserter(pending_), R"(,"{}":{})", field.key, *number);

@@ -45,7 +45,8 @@ class Log {
   void on_pending(std::function<void(Duration after)> arrange) { arrange_ = std::move(arrange); }
   ~Log() { flush(std::chrono::seconds(1)); }
 
-  // Fields named from and to are addresses and obey `addresses`.
+  // Fields named from and to are addresses and obey `addresses`; so do the addresses within those named
+  // response and reason, which quote what others said.
   void write(Level level, std::string_view event, std::initializer_list<Field> fields);
   void debug(std::string_view event, std::initializer_list<Field> fields) {
     write(Level::debug, event, fields);
@@ -66,6 +67,7 @@ class Log {
 
  private:
   void arrange(Duration after);
+  std::string as_configured(std::string_view key, std::string_view text) const;
   void append_text(Level level, std::string_view event, std::initializer_list<Field> fields);
   void append_json(Level level, std::string_view event, std::initializer_list<Field> fields);
 

@@ -60,6 +60,18 @@ TEST(Log, NothingAPeerSaysBreaksALineOrMovesATerminal) {
   }
 }
 
+TEST(Log, AddressesWithinReplyAndReasonAreMaskedToo) {
+  const auto shown = [](std::string_view key, const char* text) {
+    const std::string whole = line(Log::Format::text, Log::Addresses::masked, {{key, text}});
+    return whole.substr(whole.find(key));
+  };
+  EXPECT_EQ(shown("response", "5.1.1 <ann@x.example>: bob@y.example, @ and c@"),
+            "response=\"5.1.1 <a***@x.example>: b***@y.example, @ and c***@\"\n");
+  EXPECT_EQ(shown("reason", "\"a b\"@x.example"), "reason=\"\\\"***@x.example\"\n");
+  EXPECT_EQ(shown("reason", "ann@x.example"), "reason=a***@x.example\n");
+  EXPECT_EQ(shown("account", "ann@x.example"), "account=ann@x.example\n");
+}
+
 TEST(Log, MaskedAddressesKeepTheDomain) {
   EXPECT_EQ(line(Log::Format::text, Log::Addresses::masked, {{"from", "ann@example.com"}, {"id", "a@b"}}),
             " info delivered from=a***@example.com id=a@b\n");
