@@ -1,13 +1,17 @@
 #include "send/sandbox.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "shared/async/stream.hpp"
+#include "shared/disk/posix_disk.hpp"
 
 namespace relayd::send {
 
@@ -36,12 +40,18 @@ std::string free_place(const std::filesystem::path& directory, std::string_view 
 }
 
 // Blocks. A reader of the directory sees whole files only: the message first under a temporary name, its
-// envelope last.
-void append(const std::filesystem::path& path, std::string_view bytes, bool first) {
-  std::ofstream file(path, first ? std::ios::binary | std::ios::trunc : std::ios::binary | std::ios::app);
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  file.flush();
-  if (!file) throw std::system_error(errno, std::generic_category(), path.string());
+// envelope last. They are mail: nobody else may read them, and what lies there already is not written to.
+void append(const std::string& path, std::string_view bytes, bool first) {
+  if (first) std::filesystem::remove(path);  // of a process that was killed here
+  const int how = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | (first ? O_CREAT | O_EXCL : O_APPEND);
+  const disk::Descriptor file(::open(path.c_str(), how, S_IRUSR | S_IWUSR));
+  bool good = file.number() >= 0;
+  while (good && !bytes.empty()) {
+    const ssize_t count = ::write(file.number(), bytes.data(), bytes.size());
+    if (count > 0) bytes.remove_prefix(static_cast<std::size_t>(count));
+    good = count > 0 || errno == EINTR;
+  }
+  if (!good) throw std::system_error(errno, std::generic_category(), path);
 }
 
 }  // namespace

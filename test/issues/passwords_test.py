@@ -37,6 +37,7 @@ def account(relay, upstream):
 def test_where_one_source_cannot_be_read_the_other_is_used(account, tmp_path, gone):
     files = {key: tmp_path / key for key in KEYS}
     for file in files.values():
+        file.touch(mode=0o600)
         file.write_text(RIGHT + "\n")
     relay, _ = account({**{key: {"file": str(file)} for key, file in files.items()}, "limits": ONE_EACH})
     files[gone].unlink()
@@ -60,6 +61,7 @@ def test_where_one_source_cannot_be_read_the_other_is_used(account, tmp_path, go
 def test_where_no_source_can_be_read_both_are_named(account, tmp_path):
     files = {key: tmp_path / key for key in KEYS}
     for file in files.values():
+        file.touch(mode=0o600)
         file.write_text(RIGHT + "\n")
     relay, _ = account({key: {"file": str(file)} for key, file in files.items()})
     for file in files.values():
@@ -129,6 +131,7 @@ def test_ten_slow_commands_stop_no_large_message(relay, upstream, tmp_path):
     for pipe in (started, gate):
         os.mkfifo(pipe)
     starts, shut = (os.open(pipe, os.O_RDWR) for pipe in (started, gate))
+    secret.touch(mode=0o600)
     secret.write_text(RIGHT + "\n")
 
     slow = {"command": ["/bin/sh", "-c", 'echo > "$1"; read word < "$2"; cat "$3"', "sh", str(started), str(gate),

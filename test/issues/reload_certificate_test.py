@@ -18,6 +18,8 @@ def served(port: int, authority) -> bytes:
 def test_a_reload_serves_the_new_certificate(relay, upstream, authority, tmp_path):
     files = {"certificate": str(tmp_path / "server.pem"), "key": str(tmp_path / "server.key")}
 
+    (tmp_path / "server.key").touch(mode=0o600)
+
     def put(pair):
         for name, source in (("certificate", pair.certificate), ("key", pair.key)):
             with open(files[name], "wb") as target, open(source, "rb") as given:

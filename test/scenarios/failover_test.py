@@ -241,6 +241,7 @@ def test_the_first_password_comes_back(to_upstream):
 
 def test_a_changed_secret_is_used_by_the_next_connection(to_upstream, tmp_path):
     secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
     secret.write_text("old-canary\n")
     relay, upstream = to_upstream({"password": {"file": str(secret)},
                                    "limits": {"connections": 1, "messages_per_connection": 1}})

@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <grp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <vector>
 
 namespace relayd::config {
 namespace {
@@ -25,20 +28,42 @@ int read_to_end(int fd, std::size_t limit, std::string& out) {
   }
 }
 
+// $CREDENTIALS_DIRECTORY can be entered by its service alone.
+bool is_credential(const std::string& path) {
+  const char* const folder = std::getenv("CREDENTIALS_DIRECTORY");
+  return folder && *folder == '/' && path.starts_with(std::string(folder) + "/");
+}
+
+bool is_group_of_ours(gid_t group) {
+  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(0, ::getgroups(0, nullptr))));
+  const int count = ::getgroups(static_cast<int>(groups.size()), groups.data());
+  groups.resize(static_cast<std::size_t>(std::max(0, count)));
+  return group == ::getegid() || std::ranges::find(groups, group) != groups.end();
+}
+
+bool is_group_of_keys(gid_t group) {
+  const ::group* const keys = ::getgrnam("ssl-cert");
+  return keys && keys->gr_gid == group;
+}
+
 }  // namespace
+
+bool others_may_read(const std::string& path, const struct stat& status) {
+  if ((status.st_mode & S_IRWXO) != 0) return true;
+  if ((status.st_mode & S_IRWXG) == 0 || is_credential(path)) return false;
+  const bool only_by_it = ::geteuid() != 0 && status.st_uid != ::geteuid() && is_group_of_ours(status.st_gid);
+  return !only_by_it && !is_group_of_keys(status.st_gid);
+}
 
 Result<FileText> read_file(const std::string& path, std::size_t limit) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return Error{fmt::format("cannot read {}: {}", path, std::strerror(errno))};
   FileText result;
-  struct stat status {};
-  int failure = ::fstat(fd, &status) == 0 ? 0 : errno;
+  int failure = ::fstat(fd, &result.status) == 0 ? 0 : errno;
   if (failure == 0) failure = read_to_end(fd, limit, result.text);
   ::close(fd);
   if (failure == EFBIG) return Error{fmt::format("{} has more than {} octets", path, limit)};
   if (failure != 0) return Error{fmt::format("cannot read {}: {}", path, std::strerror(failure))};
-  result.mode = status.st_mode & 07777;
-  result.owner = status.st_uid;
   return result;
 }
 

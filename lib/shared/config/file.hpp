@@ -1,7 +1,7 @@
 // A small file, whole. May block; private to this room.
 #pragma once
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include <cstddef>
 #include <string>
@@ -12,11 +12,15 @@ namespace relayd::config {
 
 struct FileText {
   std::string text;
-  mode_t mode = 0;  // permission bits
-  uid_t owner = 0;
+  struct stat status {};
 };
 
 // Fails with the system's reason, or when there is more than `limit` octets.
 Result<FileText> read_file(const std::string& path, std::size_t limit);
+
+// Whether others than root and relayd may read a file: everybody, or a group other than one by which alone
+// relayd itself may, one that keys are kept for (Debian's ssl-cert), or what stands for the access list of
+// systemd's credentials.
+bool others_may_read(const std::string& path, const struct stat& status);
 
 }  // namespace relayd::config

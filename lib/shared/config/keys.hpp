@@ -49,14 +49,21 @@ Key<T> path(std::string_view name, M T::*field) {
 
 // The path of a file that must be there when the configuration is loaded.
 template <class T>
-Key<T> file(std::string_view name, std::string T::*field) {
-  return {name, [field](Reader& reader, const Node& node, T& out) {
+Key<T> file(std::string_view name, std::string T::*field,
+            void (Reader::*require)(const Node&, const std::string&) = &Reader::require_readable) {
+  return {name, [field, require](Reader& reader, const Node& node, T& out) {
             const Reader::Outside outside(reader);
             std::optional<std::string> path = reader.path(node);
             if (!path) return;
-            reader.require_readable(node, *path);
+            (reader.*require)(node, *path);
             out.*field = std::move(*path);
           }};
+}
+
+// The same of one that others may not read.
+template <class T>
+Key<T> private_file(std::string_view name, std::string T::*field) {
+  return file(name, field, &Reader::require_private);
 }
 
 // Keys one level down in the file that are fields of the same struct.

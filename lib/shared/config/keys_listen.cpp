@@ -86,7 +86,7 @@ const Keys<Listener>& keys_of(const Listener*) {
 const Keys<Certificate>& keys_of(const Certificate*) {
   static const Keys<Certificate> keys = {
       file("certificate", &Certificate::certificate),
-      file("key", &Certificate::key),
+      private_file("key", &Certificate::key),
   };
   return keys;
 }

@@ -9,7 +9,7 @@ const Keys<SecretSource>& keys_of(const SecretSource*) {
       {"file",
        [](Reader& reader, const Node& node, SecretSource& out) {
          out.kind = Kind::file;
-         file("file", &SecretSource::name).read(reader, node, out);
+         private_file("file", &SecretSource::name).read(reader, node, out);
        }},
       {"env",
        [](Reader& reader, const Node& node, SecretSource& out) {

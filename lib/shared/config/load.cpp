@@ -85,8 +85,8 @@ void put_in_order(std::vector<Diagnostic>& diagnostics) {
 }
 
 Loaded load(std::string_view text, const std::string& name, const Environment& environment,
-            std::optional<mode_t> mode, bool secrets) {
-  Reader reader(name, environment, secrets, mode);
+            std::optional<struct stat> status, bool secrets) {
+  Reader reader(name, environment, secrets, status);
   std::optional<Node> root = parse_yaml(text, name, reader.errors);
   if (!root) {
     put_in_order(reader.errors);
@@ -121,9 +121,13 @@ Loaded load_file(const std::filesystem::path& path, const Environment& environme
   };
   const Result<FileText> file = read_file(path.string(), max_file_size);
   if (!file) return refuse(file.error());
-  if (demands.owner && file->owner != *demands.owner && file->owner != 0)
-    return refuse(fmt::format("it belongs to uid {}: it must be yours or root's", file->owner));
-  return load(file->text, path.string(), environment, file->mode, demands.secrets);
+  const struct stat& status = file->status;
+  if (demands.owner && status.st_uid != *demands.owner && status.st_uid != 0)
+    return refuse(fmt::format("it belongs to uid {}: it must be yours or root's", status.st_uid));
+  if (S_ISREG(status.st_mode) && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return refuse(fmt::format("others may write it (mode {:04o}): chmod go-w {}", status.st_mode & 07777,
+                              path.string()));
+  return load(file->text, path.string(), environment, status, demands.secrets);
 }
 
 }  // namespace relayd::config

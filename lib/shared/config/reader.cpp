@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 
+#include "shared/config/file.hpp"
 #include "shared/config/suggest.hpp"
 #include "shared/config/value.hpp"
 
@@ -66,12 +67,13 @@ bool expect(Reader& reader, const Node& node, Node::Kind kind) {
 
 }  // namespace
 
-Reader::Reader(std::string file, const Environment& environment, bool secrets, std::optional<mode_t> mode)
+Reader::Reader(std::string file, const Environment& environment, bool secrets,
+               std::optional<struct stat> status)
     : file_(std::move(file)),
       folder_(std::filesystem::path(file_).parent_path()),
       environment_(environment),
       secrets_(secrets),
-      mode_(mode) {}
+      status_(status) {}
 
 void Reader::error(const Place& place, std::string text) {
   errors.push_back(diagnostic(place, std::move(text)));
@@ -112,18 +114,26 @@ void Reader::require_readable(const Node& node, const std::string& path) {
     error(node.place, fmt::format("cannot read {}: {}", path, std::strerror(errno)));
 }
 
+void Reader::require_private(const Node& node, const std::string& path) {
+  require_readable(node, path);
+  struct stat status {};
+  if (!secrets_ || ::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  if (others_may_read(path, status))
+    error(node.place,
+          fmt::format("others may read {} (mode {:04o}): chmod 600 {}", path, status.st_mode & 07777, path));
+}
+
 void Reader::require_variable(const Node& node, const std::string& name) {
   if (secrets_ && !environment_.contains(name))
     error(node.place, fmt::format("the variable {} is not set", name));
 }
 
 void Reader::literal_secret(const Node& node) {
-  constexpr mode_t others = 077;
-  if (!secrets_ || node.from_environment || !mode_ || (*mode_ & others) == 0) return;
+  if (!secrets_ || node.from_environment || !status_ || !others_may_read(file_, *status_)) return;
   error(node.place,
         fmt::format("a secret in clear, in a file that others may read (mode {:04o}): chmod 600 {}, or "
                     "move the secret out with {{file: PATH}} or {{env: NAME}}",
-                    *mode_ & 07777, file_));
+                    status_->st_mode & 07777, file_));
 }
 
 std::string Reader::way_to(std::string_view key) const {

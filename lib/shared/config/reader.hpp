@@ -5,7 +5,7 @@
 // between them in check.cpp. Private to this room.
 #pragma once
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
@@ -28,8 +28,9 @@ namespace relayd::config {
 class Reader {
  public:
   // `file` is the name in messages, and its folder is where relative paths start. `secrets`: as in Demands.
-  // `mode` are the file's permission bits; nothing when there is no file.
-  Reader(std::string file, const Environment& environment, bool secrets, std::optional<mode_t> mode = {});
+  // `status` is that of the file; nothing when there is none.
+  Reader(std::string file, const Environment& environment, bool secrets,
+         std::optional<struct stat> status = {});
 
   void error(const Place& place, std::string text);
   void warn(const Place& place, std::string text);
@@ -41,6 +42,8 @@ class Reader {
   std::optional<std::string> path(const Node& node);
   // Complains when a file cannot be read by this process.
   void require_readable(const Node& node, const std::string& path);
+  // The same, and when others may read it.
+  void require_private(const Node& node, const std::string& path);
   // Complains when a variable is not set.
   void require_variable(const Node& node, const std::string& name);
   // Complains about a clear-text secret in a file that others may read.
@@ -75,7 +78,7 @@ class Reader {
   const Environment& environment_;
   bool secrets_;
   int outside_ = 0;
-  std::optional<mode_t> mode_;
+  std::optional<struct stat> status_;
   std::vector<std::string_view> way_;
 };
 
