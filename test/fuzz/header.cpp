@@ -1,10 +1,32 @@
 #include "shared/mail/header.hpp"
 
+#include <optional>
+
 #include "fuzz/targets.hpp"
 #include "shared/mail/address.hpp"
 #include "shared/mail/mailboxes.hpp"
 
 namespace relayd::fuzz {
+
+namespace {
+
+// Octets up to and with the empty line, or up to the line that is no field; nothing when it does not end.
+std::optional<std::size_t> end_by_lines(std::string_view input) {
+  mail::HeaderLines lines;
+  for (std::size_t at = 0;;) {
+    const std::size_t feed = input.find('\n', at);
+    if (feed == std::string_view::npos) return std::nullopt;
+    std::string_view line = input.substr(at, feed - at);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    lines.text(line.substr(0, line.size() / 2));
+    lines.text(line.substr(line.size() / 2));
+    lines.end_line();
+    if (lines.over()) return line.empty() ? feed + 1 : at;
+    at = feed + 1;
+  }
+}
+
+}  // namespace
 
 void header(std::string_view input) {
   mail::HeaderScanner whole("mark");
@@ -18,6 +40,9 @@ void header(std::string_view input) {
   demand(a.octets == b.octets && a.received == b.received && a.from == b.from && a.has_date == b.has_date &&
              a.marked == b.marked && a.from_mailboxes == b.from_mailboxes && whole.done() == pieces.done(),
          "the cut does not matter to the facts");
+  const std::optional<std::size_t> end = end_by_lines(input);
+  demand(whole.done() == end.has_value(), "line by line a header ends as well");
+  demand(!end || *end == a.octets || (a.octets == 0 && a.fields == 0), "and at the same place");
   demand(a.marked <= a.received, "only a Received field has the mark, and each counts once");
   demand(a.has_from == (a.from_mailboxes > 0), "a From field has a mailbox, be it one that cannot be read");
   demand(a.octets <= input.size(), "a header is part of its message");

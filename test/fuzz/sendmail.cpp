@@ -4,6 +4,8 @@
 #include "fuzz/targets.hpp"
 #include "sendmail_arguments.hpp"
 #include "sendmail_message.hpp"
+#include "sendmail_turns.hpp"
+#include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
 
 namespace relayd::fuzz {
@@ -57,11 +59,36 @@ void message(std::string_view input) {
   demand(again.facts().has_from, "a header has a From field");
 }
 
+// What leaves of a dialogue to a daemon that takes everything, handed over in two pieces.
+std::string left(std::string_view input, std::size_t cut) {
+  command::SendmailTurns turns;
+  std::string all;
+  turns.hear("220 relay\r\n");
+  for (const std::string_view piece : {input.substr(0, cut), input.substr(cut)}) {
+    turns.feed(piece);
+    for (std::string said = turns.take(); !said.empty(); said = turns.take()) {
+      all += said;
+      std::string_view last = std::string_view(all).substr(all.rfind('\n', all.size() - 2) + 1);  // none: 0
+      last = last.substr(0, last.find_last_not_of(" \t\r\n") + 1);
+      const bool data = ascii::equal_ignoring_case(last, "DATA");
+      if (turns.waiting()) turns.hear(data ? "354 go\r\n" : "250-so\r\n250 ok\r\n");
+    }
+  }
+  return all;
+}
+
+void dialogue(std::string_view input) {
+  const std::string all = left(input, input.size());
+  demand(all == left(input, cut_of(input)), "the cut does not matter to what leaves");
+  demand(all.size() <= 2 * input.size() + 5, "nothing is made up but the ends of lines");
+}
+
 }  // namespace
 
 void sendmail(std::string_view input) {
   command_line(input);
   message(input);
+  dialogue(input);
 }
 
 }  // namespace relayd::fuzz

@@ -327,6 +327,31 @@ TEST(Load, ASecretInClearNeedsAFileThatNobodyElseMayRead) {
   }
 }
 
+TEST(Load, WithoutSecretsNothingOutsideIsLookedAt) {
+  Folder folder;
+  const std::string file = folder.write("open.yaml", R"(
+accounts: [{name: ann, password: {env: NOT_SET}}]
+tls: {certificates: [{certificate: none.pem, key: "${NOT_SET}/key.pem"}]}
+upstreams:
+  a: {host: h, username: u, password: hunter2, next_password: {file: "${NOT_SET}/secret"}}
+)",
+                                        0644);
+  EXPECT_FALSE(load_file(file, {}).config);
+  const Loaded loaded = load_file(file, {}, {.secrets = false});
+  ASSERT_TRUE(loaded.config) << lines(loaded.errors);
+  EXPECT_EQ(loaded.config->upstreams[0].next_password.name, "${NOT_SET}/secret");
+  EXPECT_THAT(
+      lines(load_file(folder.write("b.yaml", "hostname: ${NOT_SET}\n"), {}, {.secrets = false}).errors),
+      HasSubstr("the variable NOT_SET is not set"));
+}
+
+TEST(Load, AFileThatOthersMayWriteIsRefused) {
+  Folder folder;
+  for (const mode_t mode : {0620, 0602, 0666})
+    EXPECT_THAT(lines(load_file(folder.write("relayd.yaml", "hostname: a.example\n", mode), {}).errors),
+                HasSubstr("others may write it"));
+}
+
 TEST(Load, ASecretFromAVariableIsNotInTheFile) {
   Folder folder;
   const auto with_password = [&](const std::string& password) {

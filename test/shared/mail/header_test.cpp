@@ -119,5 +119,34 @@ TEST(Header, CountsTheReceivedFieldsThatHaveAMark) {
   EXPECT_EQ(without.facts().marked, 0u);
 }
 
+TEST(HeaderLines, TellInTheMiddleOfALineWhetherItIsAField) {
+  HeaderLines lines;
+  EXPECT_FALSE(lines.in_field());
+  lines.text("Sub");
+  EXPECT_FALSE(lines.in_field());
+  lines.text("ject : a");
+  EXPECT_TRUE(lines.in_field());
+  lines.end_line();
+  EXPECT_TRUE(lines.line_empty() && lines.field_above());
+  lines.text("\tb");
+  EXPECT_TRUE(lines.in_field());
+  lines.end_line();
+  EXPECT_FALSE(lines.over());
+  lines.text("no field");
+  lines.end_line();
+  EXPECT_TRUE(lines.over());
+}
+
+TEST(HeaderLines, WhatMailboxFilesPutAboveIsNoFieldAndNoEnd) {
+  HeaderLines lines;
+  lines.text("From ann Fri 10:00");
+  EXPECT_FALSE(lines.in_field());
+  lines.end_line();
+  EXPECT_FALSE(lines.over() || lines.field_above());
+  lines.text(" folded");
+  lines.end_line();
+  EXPECT_TRUE(lines.over());
+}
+
 }  // namespace
 }  // namespace relayd::mail
