@@ -113,6 +113,7 @@ mail::HeaderFacts read_message(bool dot_ends, std::string& head, SendmailSpool& 
       input.feed(std::string_view(buffer).substr(0, static_cast<std::size_t>(count)), lines);
     keep();
   }
+  scanner.end();
   return scanner.facts();
 }
 

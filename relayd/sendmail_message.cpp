@@ -150,7 +150,7 @@ Result<SendmailHeader> complete_header(std::string_view block, const mail::Heade
   }
   for (const Field& field : fields)
     if (!take_recipients || !is_blind(field)) header.fields += field.whole;
-  if (!facts.has_from) header.fields += fmt::format("From: {}\r\n", from);
+  if (facts.from.empty()) header.fields += fmt::format("From: {}\r\n", from);
   header.fields += "\r\n";
   return header;
 }

@@ -22,7 +22,8 @@ std::optional<smtp::Reply> check_client(const config::Listener& listener, std::s
                                         bool logged_in, bool encrypted);
 
 // Patterns are "ann@example.com", "@example.com", "@*.example.com" or "*"; none at all allows everything.
-// Letters' case does not matter. The null sender is always allowed: reports need it.
+// Letters' case does not matter. The null sender is always allowed: reports need it, and are held to their
+// header.
 bool may_send_as(const std::vector<std::string>& patterns, std::string_view sender);
 
 // Is AUTH offered now? Passwords pass in the clear only where nobody can listen: loopback and unix sockets.

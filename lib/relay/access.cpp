@@ -1,6 +1,8 @@
 #include "relay/access.hpp"
 
-#include <optional>
+#include <fmt/format.h>
+
+#include <iterator>
 #include <utility>
 
 namespace relayd {
@@ -19,6 +21,19 @@ Access::Fate Access::decide(mail::Envelope& envelope) const {
   }
   envelope.recipients = std::move(kept);
   return fate;
+}
+
+void Access::decide(mail::Envelope& envelope, std::string_view author, Fate& fate) const {
+  const config::AccessVerdict verdict = sender(author);
+  fate.hold |= verdict == config::AccessVerdict::hold;
+  if (verdict != config::AccessVerdict::discard) return;
+  std::move(envelope.recipients.begin(), envelope.recipients.end(), std::back_inserter(fate.discarded));
+  envelope.recipients.clear();
+}
+
+std::optional<smtp::Reply> Access::refuse_sender(std::string_view address) const {
+  if (sender(address) != config::AccessVerdict::reject) return std::nullopt;
+  return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail from <{}> is not taken", address)};
 }
 
 Access::Table::Table(const std::vector<config::AccessRule>& rules) {

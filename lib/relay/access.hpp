@@ -3,12 +3,14 @@
 // Joins accept, which asks at MAIL and RCPT, and route's matcher. Made with the Setup; immutable.
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "route/match.hpp"
 #include "shared/config/config.hpp"
 #include "shared/mail/envelope.hpp"
+#include "shared/smtp/reply.hpp"
 
 namespace relayd {
 
@@ -22,6 +24,11 @@ class Access {
     std::vector<mail::Recipient> discarded;  // they do not get it; taken out of the envelope
   };
   Fate decide(mail::Envelope& envelope) const;
+  // The same for who wrote a message that goes by its header.
+  void decide(mail::Envelope& envelope, std::string_view author, Fate& fate) const;
+
+  // The refusal of whoever is rejected.
+  std::optional<smtp::Reply> refuse_sender(std::string_view address) const;
 
   // The verdict of the most specific pattern; without one: accept. The null sender falls under "*".
   config::AccessVerdict sender(std::string_view address) const { return senders_.find(address); }

@@ -102,8 +102,12 @@ bool DraftIncoming::append_completed() {
   return draft_.append(head.substr(written));
 }
 
-std::string DraftIncoming::header_from() const {
-  return mail::qualified(scanner_.facts().from, terms_.origin);
+// Each address of From, with its domain; empty: one that cannot be read.
+DraftIncoming::Authors DraftIncoming::authors() const {
+  Authors result;
+  for (const std::string& address : scanner_.facts().from)
+    result.push_back(mail::qualified(address, terms_.origin));
+  return result;
 }
 
 Task<void> DraftIncoming::flush() {
@@ -128,26 +132,47 @@ std::optional<smtp::Reply> DraftIncoming::header_refusal() const {
   if (header.marked >= visit_limit)
     return smtp::Reply{
         554, {5, 4, 6}, fmt::format("The message was here {} times: it is looping", header.marked)};
-  if (terms_.may_send_as.empty() || !header.has_from)
-    return std::nullopt;  // a missing From becomes the sender
-  const std::string from = header_from();
-  if (header.from_mailboxes != 1 || from.empty())
-    return smtp::Reply{550, {5, 7, 1}, fmt::format("{} needs a From field with one address", facts_.account)};
-  if (!accept::may_send_as(terms_.may_send_as, from))
-    return smtp::Reply{550, {5, 7, 1}, fmt::format("{} may not write as {}", facts_.account, from)};
   return std::nullopt;
 }
 
-std::optional<smtp::Reply> DraftIncoming::refusal() const {
+// What is wrong with who wrote it, where that is asked. All of them count: which one a reader is shown is not
+// ours to know.
+std::optional<smtp::Reply> DraftIncoming::author_refusal(const Authors& authors) const {
+  const bool held = !terms_.may_send_as.empty();
+  if (!held && !routed_by_header()) return std::nullopt;
+  if (!scanner_.facts().from_whole)
+    return smtp::Reply{550, {5, 7, 1}, "The From field is too long to be checked"};
+  if (held && routed_by_header() && authors.empty())  // else the sender becomes its From
+    return smtp::Reply{
+        550, {5, 7, 1}, fmt::format("{} needs a From field for a null sender", facts_.account)};
+  for (const std::string& author : authors) {
+    if (held && author.empty())
+      return smtp::Reply{
+          550, {5, 7, 1}, fmt::format("{} needs a From field that can be read", facts_.account)};
+    if (held && !accept::may_send_as(terms_.may_send_as, author))
+      return smtp::Reply{550, {5, 7, 1}, fmt::format("{} may not write as {}", facts_.account, author)};
+    if (!routed_by_header()) continue;
+    if (std::optional<smtp::Reply> rejected = terms_.access->refuse_sender(author)) return rejected;
+  }
+  return std::nullopt;
+}
+
+std::optional<smtp::Reply> DraftIncoming::refusal(const Authors& authors) const {
   std::optional<smtp::Reply> reply = header_refusal();
+  if (!reply) reply = author_refusal(authors);
   if (!reply) reply = terms_.check_route(envelope_, draft_.size());
   return reply;
 }
 
 Task<std::string> DraftIncoming::commit() {
+  scanner_.end();
   if (!head_written_ && !head_too_large_) write_head();
-  envelope_.routing_sender = envelope_.sender.empty() ? header_from() : envelope_.sender;
-  if (const std::optional<smtp::Reply> reply = refusal()) throw Refused{*reply};
+  const Authors authors = this->authors();
+  envelope_.routing_sender = envelope_.sender;
+  if (routed_by_header() && !authors.empty()) envelope_.routing_sender = authors.front();
+  if (const std::optional<smtp::Reply> reply = refusal(authors)) throw Refused{*reply};
+  if (routed_by_header())
+    for (const std::string& author : authors) terms_.access->decide(envelope_, author, terms_.fate);
   const std::string id = queue::to_string(draft_.id());
   const std::string from = envelope_.sender;
   const std::string recipients = tell::recipients_text(envelope_.recipients);

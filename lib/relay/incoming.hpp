@@ -5,8 +5,10 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "accept/intake.hpp"
 #include "queue/queue.hpp"
@@ -29,7 +31,8 @@ struct IncomingTerms {
   Bytes header_size = 256_KiB;
   std::size_t header_fields = 10'000;
   std::vector<std::string> may_send_as;  // what the header's From is held to; empty: anything
-  Access::Fate fate;
+  std::shared_ptr<const Access> access;  // what From is held to where it routes the message
+  Access::Fate fate;                     // by the envelope
   CheckRoute check_route;
 };
 
@@ -45,9 +48,13 @@ class DraftIncoming final : public accept::Incoming {
  private:
   bool write_head();
   bool append_completed();
-  std::string header_from() const;
-  std::optional<smtp::Reply> refusal() const;
+  // Nobody sends it: whoever wrote it, by its header, routes it.
+  bool routed_by_header() const { return envelope_.sender.empty(); }
+  using Authors = std::vector<std::string>;
+  Authors authors() const;
+  std::optional<smtp::Reply> refusal(const Authors& authors) const;
   std::optional<smtp::Reply> header_refusal() const;
+  std::optional<smtp::Reply> author_refusal(const Authors& authors) const;
 
   async::Loop& loop_;
   telemetry::Log& log_;

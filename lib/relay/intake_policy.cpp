@@ -32,8 +32,7 @@ std::optional<smtp::Reply> IntakePolicy::check_sender(const accept::ClientFacts&
   const config::Account* const account = account_of(facts);
   if (account && !accept::may_send_as(account->may_send_as, sender))
     return smtp::Reply{553, {5, 7, 1}, fmt::format("{} may not send as {}", account->name, sender)};
-  if (setup_.access->sender(sender) == config::AccessVerdict::reject)
-    return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail from <{}> is not taken", sender)};
+  if (std::optional<smtp::Reply> refusal = setup_.access->refuse_sender(sender)) return refusal;
   if (sender.empty()) return std::nullopt;  // routed by its header, once that is known
   return check_route(sender, envelope, size);
 }
@@ -68,8 +67,10 @@ std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts&
   terms.mark = mark_;
   terms.header_size = setup_.config->limits.header_size;
   terms.header_fields = setup_.config->limits.header_fields;
-  if (const config::Account* account = account_of(facts); account && account->may_send_as_header)
+  const config::Account* const account = account_of(facts);
+  if (account && (account->may_send_as_header || envelope.sender.empty()))
     terms.may_send_as = account->may_send_as;
+  terms.access = setup_.access;
   terms.fate = setup_.access->decide(taken);
   terms.check_route = [this](const mail::Envelope& whole, std::uint64_t size) {
     return check_route(whole.routing_sender, whole, size);

@@ -98,7 +98,7 @@ std::string missing_fields(const mail::HeaderFacts& header, std::string_view id,
     append_name(fields, hostname);
     fields += ">\r\n";
   }
-  if (!header.has_from && !sender.empty()) fields.append("From: <").append(sender).append(">\r\n");
+  if (header.from.empty() && !sender.empty()) fields.append("From: <").append(sender).append(">\r\n");
   if (header.octets == 0) fields += "\r\n";
   return fields;
 }

@@ -38,18 +38,17 @@ void header(std::string_view input) {
   const mail::HeaderFacts& a = whole.facts();
   const mail::HeaderFacts& b = pieces.facts();
   demand(a.octets == b.octets && a.received == b.received && a.from == b.from && a.has_date == b.has_date &&
-             a.marked == b.marked && a.from_mailboxes == b.from_mailboxes && whole.done() == pieces.done(),
+             a.marked == b.marked && a.from_whole == b.from_whole && whole.done() == pieces.done(),
          "the cut does not matter to the facts");
   const std::optional<std::size_t> end = end_by_lines(input);
   demand(whole.done() == end.has_value(), "line by line a header ends as well");
   demand(!end || *end == a.octets || (a.octets == 0 && a.fields == 0), "and at the same place");
   demand(a.marked <= a.received, "only a Received field has the mark, and each counts once");
-  demand(a.has_from == (a.from_mailboxes > 0), "a From field has a mailbox, be it one that cannot be read");
   demand(a.octets <= input.size(), "a header is part of its message");
   demand(!a.separated || input.substr(0, a.octets).ends_with('\n'), "an empty line ends the header");
   std::vector<mail::Mailbox> all = mail::mailboxes(input);
   for (const mail::Mailbox& found : all) demand(found.end <= input.size(), "it stands in the text");
-  all.push_back({a.from, {}, 0});
+  for (const std::string& address : a.from) all.push_back({address, {}, 0});
   for (const mail::Mailbox& found : all) {
     const bool valid =
         found.address.empty() || mail::check_address(found.address, true) == mail::AddressFault::none;

@@ -44,6 +44,7 @@ void message(std::string_view input) {
     demand(text[i] != '\n' || (i > 0 && text[i - 1] == '\r'), "no LF without its CR");
   mail::HeaderScanner scanner;
   scanner.feed(text);
+  scanner.end();
   const Result<command::SendmailHeader> header =
       command::complete_header(text, scanner.facts(), "ann@host.example", true);
   if (!header) return;
@@ -56,7 +57,7 @@ void message(std::string_view input) {
   mail::HeaderScanner again;
   again.feed(fields);
   demand(again.done() && again.facts().octets == fields.size(), "a header ends where the body begins");
-  demand(again.facts().has_from, "a header has a From field");
+  demand(!again.facts().from.empty(), "a header has a From field");
 }
 
 // What leaves of a dialogue to a daemon that takes everything, handed over in two pieces.

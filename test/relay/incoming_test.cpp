@@ -64,6 +64,7 @@ class IncomingTest : public test::QueueFixture {
     result.hostname = "mail.example.com";
     result.origin = "example.com";
     result.mark = "0123456789abcdef";
+    result.access = std::make_shared<const Access>(config::Access{});
     return result;
   }
 
@@ -218,7 +219,35 @@ TEST_F(IncomingTest, AnAccountMayBeHeldToItsHeader) {
   EXPECT_THAT(body, HasSubstr("\r\nFrom: <ann@example.com>\r\n"));
 }
 
+TEST_F(IncomingTest, EachAuthorOfAReportIsHeldToWhatTheAccountMay) {
+  terms_.may_send_as = {"@example.com"};
+  const std::string rest = "Date: x\r\nMessage-ID: <1@x>\r\n\r\ntext\r\n";
+  for (const char* const from : {"", "From: nobody at all\r\n", "From: ann@example.com, eve@example.org\r\n"})
+    EXPECT_EQ(take(from + rest, envelope("")), "550") << from;
+  EXPECT_EQ(take("From: ann@example.com (" + std::string(9'000, 'x') + ")\r\n" + rest, envelope("")), "550");
+  EXPECT_EQ(messages(), 0U);
+  EXPECT_NE(take("From: ann@example.com, bob@example.com\r\n" + rest, envelope("")), "550");
+}
+
+TEST_F(IncomingTest, AFromAtTheVeryEndIsOneToo) {
+  terms_.may_send_as = {"@example.com"};
+  EXPECT_EQ(take("Date: x\r\nFrom: eve@example.org\r\n", envelope()), "550");
+}
+
 // --- access ---
+
+TEST_F(IncomingTest, AccessIsAskedOfEachAuthorOfAReport) {
+  using enum config::AccessVerdict;
+  config::Access rules;
+  rules.senders = {{"eve@example.org", reject}, {"held@example.org", hold}, {"gone@example.org", discard}};
+  terms_.access = std::make_shared<const Access>(rules);
+  EXPECT_EQ(take("From: ann@example.com, eve@example.org\r\n\r\n", envelope("")), "550");
+  take("From: gone@example.org\r\n\r\n", envelope(""));
+  EXPECT_EQ(messages(), 0U);
+  const std::string held = take("From: ann@example.com, held@example.org\r\n\r\n", envelope(""));
+  EXPECT_EQ(message(*queue::parse_message_id(held)).state, queue::MessageState::held);
+  EXPECT_NE(take("From: eve@example.org\r\n\r\n", envelope()), "550");  // its sender routes it
+}
 
 TEST_F(IncomingTest, WhatIsHeldIsOnDiskAndWaitsForTheOperator) {
   terms_.fate.hold = true;

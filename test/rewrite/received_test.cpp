@@ -91,7 +91,7 @@ TEST(MissingFields, OnlyWhatIsMissing) {
             "Date: Fri, 20 Nov 2026 06:54:06 +0000\r\nMessage-ID: <01@mail.example.com>\r\n"
             "From: <ann@example.com>\r\n");
   EXPECT_EQ(missing_fields(header, "01", "h", "", when).find("From"), std::string::npos);  // nobody
-  header.has_from = true;
+  header.from = {"ann@example.com"};
   header.has_date = true;
   EXPECT_EQ(missing_fields(header, "01", "h", "ann@example.com", when), "Message-ID: <01@h>\r\n");
   header.has_message_id = true;

@@ -26,6 +26,7 @@ SendmailHeader header(const std::string& message, bool take_recipients,
                       std::string_view from = "ann@host.example") {
   mail::HeaderScanner scanner;
   scanner.feed(message);
+  scanner.end();
   const Result<SendmailHeader> result = complete_header(message, scanner.facts(), from, take_recipients);
   EXPECT_TRUE(result) << (result ? "" : result.error());
   return result ? *result : SendmailHeader();

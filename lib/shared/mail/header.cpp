@@ -9,7 +9,8 @@ namespace relayd::mail {
 
 namespace {
 
-// Of a longer line or From field the rest is not looked at. RFC 5322 2.1.1 has 998 octets for a line.
+// Of a longer line the rest is not looked at, nor of From fields that are longer together. RFC 5322 2.1.1 has
+// 998 octets for a line.
 constexpr std::size_t max_line = 8 * 1024;
 
 bool is_space(char c) {
@@ -83,7 +84,7 @@ void HeaderScanner::read_line(std::string_view line) {
     return finish(true);
   }
   if (is_space(line.front()) && field_ != Field::none) {
-    if (field_ == Field::from) from_ += line.substr(0, max_line - std::min(max_line, from_.size()));
+    if (field_ == Field::from) continue_from(line);
     if (field_ == Field::received) look_for_mark(line);
   } else if (!mailbox_separator) {
     const std::string_view name = field_name(line);
@@ -105,7 +106,8 @@ void HeaderScanner::begin_field(std::string_view name, std::string_view value) {
     look_for_mark(value);
   } else if (is("From")) {
     field_ = Field::from;
-    from_ = value;
+    from_.clear();
+    continue_from(value);
   } else if (is("Date")) {
     facts_.has_date = true;
   } else if (is("Message-ID")) {
@@ -120,12 +122,22 @@ void HeaderScanner::look_for_mark(std::string_view line) {
   ++facts_.marked;
 }
 
+void HeaderScanner::continue_from(std::string_view line) {
+  const std::string_view taken = line.substr(0, max_line - from_octets_);
+  if (taken.size() < line.size() || line_octets_ > line_.size()) facts_.from_whole = false;
+  from_ += taken;
+  from_octets_ += taken.size();
+}
+
 void HeaderScanner::end_field() {
   if (field_ != Field::from) return;
-  const std::vector<Mailbox> found = mailboxes(from_);
-  facts_.from_mailboxes += std::max<std::size_t>(found.size(), 1);
-  if (!facts_.has_from && !found.empty()) facts_.from = found.front().address;
-  facts_.has_from = true;
+  std::vector<Mailbox> found = mailboxes(from_);
+  if (found.empty()) found.emplace_back();
+  for (Mailbox& mailbox : found) facts_.from.push_back(std::move(mailbox.address));
+}
+
+void HeaderScanner::end() {
+  if (!done_) finish(false);
 }
 
 void HeaderScanner::finish(bool separated) {

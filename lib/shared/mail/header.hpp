@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace relayd::mail {
 
@@ -20,9 +21,8 @@ struct HeaderFacts {
   std::size_t marked = 0;    // how many of them have the scanner's mark
   bool has_date = false;
   bool has_message_id = false;
-  bool has_from = false;
-  std::string from;  // address of the first mailbox of the first From; empty: none that can be read
-  std::size_t from_mailboxes = 0;  // in all From fields; one that cannot be read counts
+  std::vector<std::string> from;  // address of each mailbox of all From fields; empty: it cannot be read
+  bool from_whole = true;         // else the From fields are longer than what is read of them
 };
 
 // Whether the line that is being read belongs to the header, in the words of HeaderScanner; for who must know
@@ -53,8 +53,11 @@ class HeaderScanner {
   // calls do no harm.
   void feed(std::string_view bytes);
 
-  // The block has ended: the facts are final. A message may end before its header does; the facts are then
-  // those of the lines that were whole.
+  // The message is over, and with it the block; to be called where it may end before its header does. The
+  // facts are those of the lines that were whole.
+  void end();
+
+  // The block has ended: the facts are final.
   bool done() const { return done_; }
   const HeaderFacts& facts() const { return facts_; }
 
@@ -62,6 +65,7 @@ class HeaderScanner {
   enum class Field { none, from, received, other };
   void read_line(std::string_view line);
   void begin_field(std::string_view name, std::string_view value);
+  void continue_from(std::string_view line);
   void end_field();
   void look_for_mark(std::string_view line);
   void finish(bool separated);
@@ -73,7 +77,8 @@ class HeaderScanner {
   bool mark_seen_ = false;     // in the present Received field
   std::string line_;           // beginning of the present line
   std::uint64_t line_octets_ = 0;
-  std::string from_;  // body of the present From, unfolded
+  std::string from_;             // body of the present From, unfolded
+  std::size_t from_octets_ = 0;  // of all From fields
 };
 
 }  // namespace relayd::mail

@@ -5,6 +5,8 @@
 namespace relayd::mail {
 namespace {
 
+using Addresses = std::vector<std::string>;
+
 HeaderFacts scan(std::string_view message, bool expect_done = true) {
   HeaderFacts whole;
   for (std::size_t split = 0; split <= std::min<std::size_t>(message.size(), 300); ++split) {
@@ -27,16 +29,16 @@ TEST(Header, Facts) {
       "<a@b>\r\n\r\n";
   const HeaderFacts facts = scan(header + "Received: body\r\n");
   EXPECT_EQ(facts.octets, header.size());
-  EXPECT_TRUE(facts.separated && facts.has_date && facts.has_message_id && facts.has_from);
+  EXPECT_TRUE(facts.separated && facts.has_date && facts.has_message_id && !facts.from.empty());
   EXPECT_EQ(facts.received, 2u);
-  EXPECT_EQ(facts.from, "a@b");
+  EXPECT_EQ(facts.from, Addresses{"a@b"});
 }
 
 TEST(Header, NothingThere) {
   const HeaderFacts facts = scan("\r\nFrom: a@b\r\n");
   EXPECT_EQ(facts.octets, 2u);
   EXPECT_TRUE(facts.separated);
-  EXPECT_FALSE(facts.has_from || facts.has_date || facts.has_message_id);
+  EXPECT_FALSE(!facts.from.empty() || facts.has_date || facts.has_message_id);
 }
 
 TEST(Header, BodyWithoutHeader) {
@@ -44,7 +46,7 @@ TEST(Header, BodyWithoutHeader) {
                               "Sub ject: x\r\n\r\n", "S\xc3\xbc: x\r\n\r\n"}) {
     const HeaderFacts facts = scan(message);
     EXPECT_EQ(facts.octets, 0u) << message;
-    EXPECT_FALSE(facts.separated || facts.has_from) << message;
+    EXPECT_FALSE(facts.separated || !facts.from.empty()) << message;
   }
 }
 
@@ -53,24 +55,35 @@ TEST(Header, EndsAtALineThatIsNoField) {
   EXPECT_EQ(facts.octets, 20u);
   EXPECT_FALSE(facts.separated);
   EXPECT_EQ(facts.received, 0u);
-  EXPECT_EQ(facts.from, "a@b");
+  EXPECT_EQ(facts.from, Addresses{"a@b"});
 }
 
 TEST(Header, UnfinishedBlock) {
   const HeaderFacts facts = scan("Date: x\r\nFrom: a@b", false);
   EXPECT_EQ(facts.octets, 9u);
   EXPECT_TRUE(facts.has_date);
-  EXPECT_FALSE(facts.has_from);
+  EXPECT_TRUE(facts.from.empty());
+}
+
+TEST(Header, EndOfTheMessageEndsItsLastField) {
+  HeaderScanner scanner;
+  scanner.feed("Date: x\r\nFrom: a@b\r\n");
+  EXPECT_TRUE(scanner.facts().from.empty());  // it may be continued
+  scanner.end();
+  EXPECT_TRUE(scanner.done());
+  EXPECT_EQ(scanner.facts().from, Addresses{"a@b"});
+  EXPECT_EQ(scanner.facts().octets, 20u);
 }
 
 TEST(Header, MailboxSeparatorOnTopIsPassedOver) {
-  EXPECT_EQ(scan("From a@b Thu Jan  1 00:00:00 1970\r\nFrom: c@d\r\n\r\n").from, "c@d");
-  EXPECT_EQ(scan("From : c@d\r\n\r\n").from, "c@d");  // a field, as RFC 5322 4.5 still lets it be written
+  EXPECT_EQ(scan("From a@b Thu Jan  1 00:00:00 1970\r\nFrom: c@d\r\n\r\n").from, Addresses{"c@d"});
+  EXPECT_EQ(scan("From : c@d\r\n\r\n").from,
+            Addresses{"c@d"});  // a field, as RFC 5322 4.5 still lets it be written
 }
 
 TEST(Header, FoldedFromAndSecondFrom) {
-  EXPECT_EQ(scan("From: \"A,\r\n B\"\r\n <a@b>\r\nFrom: c@d\r\n\r\n").from, "a@b");
-  EXPECT_EQ(scan("From:\r\n a@b\r\n\r\n").from, "a@b");
+  EXPECT_EQ(scan("From: \"A,\r\n B\"\r\n <a@b>\r\nFrom: c@d\r\n\r\n").from, (Addresses{"a@b", "c@d"}));
+  EXPECT_EQ(scan("From:\r\n a@b\r\n\r\n").from, Addresses{"a@b"});
 }
 
 TEST(Header, LongLinesAndManyFieldsNeedLittle) {
@@ -81,22 +94,32 @@ TEST(Header, LongLinesAndManyFieldsNeedLittle) {
   scanner.feed(message + "\r\n");
   ASSERT_TRUE(scanner.done());
   EXPECT_EQ(scanner.facts().received, 20000u);
-  EXPECT_TRUE(scanner.facts().has_from);
-  EXPECT_EQ(scanner.facts().from, "");
+  EXPECT_EQ(scanner.facts().from, Addresses{""});
+  EXPECT_FALSE(scanner.facts().from_whole);
   EXPECT_EQ(scanner.facts().octets, message.size() + 2);
 }
 
-TEST(Header, CountsMailboxesOverAllFromFields) {
-  const auto count = [](std::string_view header) {
+TEST(Header, MailboxesOfAllFromFields) {
+  EXPECT_EQ(scan("From: a@b\r\n\r\n").from, Addresses{"a@b"});
+  EXPECT_EQ(scan("From: a@b,\r\n c@d\r\n\r\n").from, (Addresses{"a@b", "c@d"}));
+  EXPECT_EQ(scan("From: a@b\r\nX: y\r\nFROM: c@d\r\n\r\n").from, (Addresses{"a@b", "c@d"}));
+  EXPECT_EQ(scan("From: a@b, nobody at all\r\n\r\n").from, (Addresses{"a@b", ""}));
+  EXPECT_EQ(scan("From:\r\n\r\n").from, Addresses{""});
+  EXPECT_EQ(scan("To: a@b\r\n\r\n").from, Addresses{});
+}
+
+TEST(Header, WhatIsReadOfFromFieldsIsBoundedAndSaid) {
+  const auto whole = [](const std::string& header) {
     HeaderScanner scanner;
-    scanner.feed(header);
-    return scanner.facts().from_mailboxes;
+    scanner.feed(header + "\r\n");
+    return scanner.facts().from_whole;
   };
-  EXPECT_EQ(count("From: a@b\r\n\r\n"), 1u);
-  EXPECT_EQ(count("From: a@b,\r\n c@d\r\n\r\n"), 2u);
-  EXPECT_EQ(count("From: a@b\r\nX: y\r\nFROM: c@d\r\n\r\n"), 2u);
-  EXPECT_EQ(count("From:\r\n\r\n"), 1u);
-  EXPECT_EQ(count("To: a@b\r\n\r\n"), 0u);
+  const std::string half(4'000, ' ');
+  EXPECT_TRUE(whole("From: a@b" + half + "\r\nFrom: a@b" + half + "\r\n"));
+  EXPECT_TRUE(whole("From: a@b" + half + "\r\nX: " + half + half + half + "\r\n"));
+  EXPECT_FALSE(whole("From: a@b" + half + half + half + "\r\n"));
+  EXPECT_FALSE(whole("From: a@b" + half + "\r\n " + half + "\r\n " + half + "\r\n"));
+  EXPECT_FALSE(whole("From: a@b" + half + "\r\nFrom: a@b" + half + "\r\nFrom: " + half + "\r\n"));
 }
 
 TEST(Header, CountsTheReceivedFieldsThatHaveAMark) {
