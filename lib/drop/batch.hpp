@@ -25,7 +25,7 @@ namespace relayd::drop {
 inline constexpr std::string_view version_line = "relayd drop 1\r\n";
 
 // Every server takes as many (RFC 5321 4.5.3.1.8); for more there are more files.
-inline constexpr std::size_t recipients_limit = 100;
+inline constexpr std::uint32_t recipients_limit = 100;
 
 // All lines up to and with DATA.
 std::string head(const mail::Envelope& envelope, std::uint64_t size);

@@ -6,12 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <iterator>
+#include <map>
 #include <memory>
+#include <set>
 #include <system_error>
+#include <utility>
 
 #include "drop/name.hpp"
 
@@ -22,65 +25,169 @@ namespace {
 // Sticky, so that nobody removes another's file; set-group-ID, so that the daemon's group may read each.
 constexpr mode_t folder_mode = S_ISVTX | S_ISGID | 0733;
 
+constexpr uid_t root = 0;
+
 [[noreturn]] void fail(const std::string& what) {
   throw std::system_error(errno, std::generic_category(), what);
 }
 
 WallTime changed(const struct stat& status) {
-  return WallTime(std::chrono::seconds(status.st_mtim.tv_sec));
+  return WallTime(std::chrono::seconds(status.st_ctim.tv_sec));
 }
+
+constexpr auto nobody = static_cast<uid_t>(-1);
+constexpr std::size_t removed_at_once = 1'000;
+constexpr std::uint64_t octets_a_block = 512;  // of st_blocks, whatever the disk's are
+
+// Names of many owners, of which few are kept: of each owner the oldest, as many as of the next.
+class Turns {
+ public:
+  explicit Turns(std::size_t limit) : limit_(limit), share_(limit) {}
+
+  void add(uid_t owner, const std::string& name) {
+    std::set<std::string>& names = owners_[owner];
+    total_ += names.insert(name).second ? 1 : 0;
+    trim(names);
+    while (total_ > limit_ && share_ > 1) {
+      share_ /= 2;
+      for (auto& [other, others] : owners_) trim(others);
+    }
+    if (total_ <= limit_) return;
+    --total_;  // more owners than names are wanted: this one comes when others are through
+    owners_.erase(owner);
+  }
+
+  std::vector<std::string> take() {
+    std::vector<std::string> taken;
+    while (!owners_.empty()) {
+      for (auto& [owner, names] : owners_)
+        if (!names.empty()) taken.push_back(std::move(names.extract(names.begin()).value()));
+      std::erase_if(owners_, [](const auto& entry) { return entry.second.empty(); });
+    }
+    return taken;
+  }
+
+ private:
+  void trim(std::set<std::string>& names) {
+    for (; names.size() > share_; --total_) names.erase(std::prev(names.end()));
+  }
+
+  std::size_t limit_;
+  std::size_t share_;  // of each owner
+  std::size_t total_ = 0;
+  std::map<uid_t, std::set<std::string>> owners_;
+};
+
+// What one owner has of what was set aside.
+class Kept {
+ public:
+  void add(const std::string& name, const struct stat& status) {
+    const std::uint64_t octets = static_cast<std::uint64_t>(status.st_blocks) * octets_a_block;
+    if (by_age_.emplace(std::pair(changed(status), name), octets).second) octets_ += octets;
+  }
+  std::string take_oldest() {
+    const auto oldest = by_age_.extract(by_age_.begin());
+    octets_ -= oldest.mapped();
+    return oldest.key().second;
+  }
+  std::size_t files() const { return by_age_.size(); }
+  std::uint64_t octets() const { return octets_; }
+
+ private:
+  std::map<std::pair<WallTime, std::string>, std::uint64_t> by_age_;
+  std::uint64_t octets_ = 0;
+};
 
 }  // namespace
 
 Folder::Folder(const std::string& directory)
     : directory_(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) {
-  if (directory_.number() < 0) fail(directory);
+  struct stat status {};
+  if (directory_.number() < 0 || ::fstat(directory_.number(), &status) != 0) fail(directory);
+  const uid_t us = ::geteuid();
+  if (us == root || status.st_uid == us) return;
+  errno = EPERM;
+  fail(fmt::format(
+      "{} is owned by uid {}: what was taken could not be removed; make it that of relayd, uid {}", directory,
+      status.st_uid, us));
 }
 
 std::string Folder::weakness() const {
   struct stat status {};
   if (::fstat(directory_.number(), &status) != 0) return {};
   const mode_t mode = status.st_mode & 07777;
+  if (status.st_uid != ::geteuid())
+    return fmt::format("its owner, uid {}, may take its users' mail away: make it root's", status.st_uid);
   const bool shared = (mode & (S_IWGRP | S_IWOTH)) != 0;
   if (shared && (mode & S_ISVTX) == 0)
     return fmt::format("its mode {:o} lets its users remove each other's mail: make it 3733 or 3730", mode);
   if ((mode & S_IROTH) != 0)
     return fmt::format("its mode {:o} lets everybody list it: make it 3733 or 3730", mode);
+  if (shared && (mode & S_ISGID) == 0 && ::geteuid() != root)
+    return fmt::format("its mode {:o} leaves files that relayd may not read: make it 3733 or 3730", mode);
   return {};
 }
 
-std::vector<std::string> Folder::list() const {
+void Folder::each(const Visit& visit) const {
   const int copy = ::openat(directory_.number(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (copy < 0) fail("open the drop folder");
   const std::unique_ptr<DIR, int (*)(DIR*)> listing(::fdopendir(copy), ::closedir);
-  std::vector<std::string> found;
-  while (const dirent* entry = ::readdir(listing.get())) found.emplace_back(entry->d_name);
-  return found;
+  while (const dirent* entry = ::readdir(listing.get())) visit(entry->d_name);
 }
 
-std::vector<std::string> Folder::names(std::size_t limit) const {
-  std::vector<std::string> found = list();
-  std::erase_if(found, [](const std::string& name) {
-    return name == "." || name == ".." || name.starts_with(unfinished) || name.starts_with(refused);
+bool Folder::look_at(const std::string& name, struct stat& status) const {
+  return ::fstatat(directory_.number(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+std::vector<std::string> Folder::names(std::size_t limit, const Skip& skip) const {
+  Turns turns(limit);
+  each([&](const std::string& name) {
+    if (name == "." || name == ".." || name.starts_with(unfinished) || name.starts_with(refused)) return;
+    if (skip && skip(name)) return;
+    struct stat status {};
+    if (look_at(name, status))
+      turns.add(status.st_uid, name);
+    else if (errno != ENOENT)
+      turns.add(nobody, name);  // open() will say what is wrong with it
   });
-  std::ranges::sort(found);
-  if (found.size() > limit) found.resize(limit);
-  return found;
+  return turns.take();
+}
+
+// True: it is gone by this. A directory with something in it is not ours to empty.
+bool Folder::remove_old(const std::string& name, const struct stat& status) const {
+  const int flags = S_ISDIR(status.st_mode) ? AT_REMOVEDIR : 0;
+  if (::unlinkat(directory_.number(), name.c_str(), flags) == 0) return true;
+  if (errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST) fail("remove an old file of the drop folder");
+  return false;
 }
 
 std::vector<std::string> Folder::remove_unfinished(WallTime before) const {
   std::vector<std::string> removed;
-  for (const std::string& name : list()) {
+  each([&](const std::string& name) {
     struct stat status {};
-    const bool stale = name.starts_with(unfinished) &&
-                       ::fstatat(directory_.number(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-                       !S_ISDIR(status.st_mode) && changed(status) < before;
-    if (!stale) continue;
-    if (::unlinkat(directory_.number(), name.c_str(), 0) == 0)
-      removed.push_back(name);
-    else if (errno != ENOENT)
-      fail("remove an unfinished file of the drop folder");
-  }
+    const bool stale = name.starts_with(unfinished) && removed.size() < removed_at_once &&
+                       look_at(name, status) && !S_ISDIR(status.st_mode) && changed(status) < before;
+    if (stale && remove_old(name, status)) removed.push_back(name);
+  });
+  return removed;
+}
+
+std::vector<std::string> Folder::remove_refused(WallTime before, const Keeping& keeping) const {
+  std::vector<std::string> removed;
+  std::map<uid_t, Kept> owners;
+  const auto remove = [&](const std::string& name) {
+    struct stat status {};
+    if (look_at(name, status) && remove_old(name, status)) removed.push_back(name);
+  };
+  each([&](const std::string& name) {
+    struct stat status {};
+    const bool full = removed.size() >= removed_at_once;
+    if (full || !name.starts_with(refused) || !look_at(name, status)) return;
+    if (changed(status) < before) return remove(name);
+    Kept& kept = owners[status.st_uid];
+    kept.add(name, status);
+    while (kept.files() > keeping.files || kept.octets() > keeping.space.count) remove(kept.take_oldest());
+  });
   return removed;
 }
 
@@ -91,6 +198,7 @@ Result<File> Folder::open(const std::string& name, Bytes limit) const {
   file.descriptor = disk::Descriptor(
       ::openat(directory_.number(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (file.descriptor.number() < 0) {
+    if (errno == ENOENT) return Error{"it is gone"};
     if (errno == ELOOP) return Error{"it is a symbolic link"};
     if (errno == EACCES) return Error{"it may not be read: the folder's group is not its group"};
     if (errno == ENXIO || errno == ENODEV) return Error{"it is no regular file"};
@@ -117,9 +225,9 @@ void Folder::remove(const std::string& name) const {
 std::string Folder::set_aside(const std::string& name) const {
   std::string aside = std::string(refused) + make_name(wall_now());
   const int directory = directory_.number();
-  if (::renameat2(directory, name.c_str(), directory, aside.c_str(), RENAME_NOREPLACE) != 0)
-    fail("set a file of the drop folder aside");
-  return aside;
+  if (::renameat2(directory, name.c_str(), directory, aside.c_str(), RENAME_NOREPLACE) == 0) return aside;
+  if (errno != ENOENT) fail("set a file of the drop folder aside");
+  return {};
 }
 
 void make_folder(const std::string& directory) {

@@ -4,9 +4,11 @@
 // a path out of it. It looks at files, not into them. Every call blocks: not for the loop.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,32 +25,48 @@ struct File {
   uid_t owner = 0;
 };
 
+// What each owner may have lying there of what was set aside.
+struct Keeping {
+  std::size_t files = 1'000;
+  Bytes space = 1024_MiB;
+};
+
 class Folder {
  public:
-  // Throws std::system_error.
+  // Throws std::system_error, also where the folder is another user's: nothing taken could be removed then.
   explicit Folder(const std::string& directory);
 
   // In words, what about the directory lets users take or read each other's mail; empty: nothing.
   std::string weakness() const;
 
-  // What has not been looked at yet, the oldest first: names of whole files, and whatever else somebody put
-  // there. At most `limit`. Throws std::system_error.
-  std::vector<std::string> names(std::size_t limit) const;
+  // What has not been looked at yet: names of whole files, and whatever else somebody put there, but for
+  // those to `skip`. At most `limit`, however many there are. Owners take turns, of each the oldest come
+  // first. Throws std::system_error.
+  using Skip = std::function<bool(const std::string&)>;
+  std::vector<std::string> names(std::size_t limit, const Skip& skip = nullptr) const;
 
   // Opens one that may be collected: a regular file with one name, of at most `limit` octets. Otherwise says
-  // what is wrong with it. Throws std::system_error when the system cannot, as with no descriptor left.
+  // what is wrong with it; it may be gone. Throws std::system_error when the system cannot, as with no
+  // descriptor left.
   Result<File> open(const std::string& name, Bytes limit) const;
 
-  // Removes what writers began before this moment and never finished; a file is as old as its last change.
-  // Returns the names. Throws std::system_error.
+  // Removes what writers began before this moment and never finished; a file is as old as its last change, as
+  // the system counts it (st_ctime), not as its owner says. Returns the names. Throws std::system_error.
   std::vector<std::string> remove_unfinished(WallTime before) const;
+  // Likewise what was set aside before this moment, and of each owner the oldest of what is more than he may
+  // keep. A directory with something in it stays.
+  std::vector<std::string> remove_refused(WallTime before, const Keeping& keeping = {}) const;
 
-  // Both throw std::system_error. The second keeps it in the folder, under the name it returns.
+  // Both throw std::system_error. The second keeps it in the folder, under the name it returns; empty: it was
+  // gone.
   void remove(const std::string& name) const;
   std::string set_aside(const std::string& name) const;
 
  private:
-  std::vector<std::string> list() const;
+  using Visit = std::function<void(const std::string& name)>;
+  void each(const Visit& visit) const;
+  bool look_at(const std::string& name, struct stat& status) const;
+  bool remove_old(const std::string& name, const struct stat& status) const;
 
   disk::Descriptor directory_;
 };

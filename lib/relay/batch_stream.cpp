@@ -21,6 +21,7 @@ BatchStream::BatchStream(async::Workers& workers, drop::File file, std::string h
     : workers_(workers),
       file_(std::move(file)),
       outcome_(outcome),
+      left_(file_.size),
       peer_(fmt::format("uid:{}", file_.owner)),
       said_(fmt::format("EHLO {}\r\n", helo)) {}
 
@@ -40,10 +41,10 @@ Task<std::size_t> BatchStream::read_some(std::span<char> buffer, Deadline) {
 }
 
 Task<void> BatchStream::fill() {
-  if (file_ended_ || pending_.size() >= read_size) co_return;
+  if (left_ == 0 || pending_.size() >= read_size) co_return;
   int failure = 0;
   const std::string more = co_await workers_.run([this, &failure] {
-    std::string piece(read_size, '\0');
+    std::string piece(std::min<std::uint64_t>(read_size, left_), '\0');
     const ssize_t count = ::read(file_.descriptor.number(), piece.data(), piece.size());
     if (count < 0) failure = errno;
     piece.resize(static_cast<std::size_t>(std::max<ssize_t>(0, count)));
@@ -54,7 +55,7 @@ Task<void> BatchStream::fill() {
     outcome_.refusal = {451, {4, 3, 0}, std::strerror(failure)};
     throw IoError(IoFault::reset, std::strerror(failure));
   }
-  file_ended_ = more.empty();
+  left_ = more.empty() ? 0 : left_ - more.size();
   pending_ += more;
 }
 

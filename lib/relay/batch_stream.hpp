@@ -5,6 +5,7 @@
 // it found is in the Outcome, which outlives it. Reads on a worker.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "drop/batch.hpp"
@@ -43,6 +44,7 @@ class BatchStream final : public async::Stream {
   async::Workers& workers_;
   drop::File file_;
   Outcome& outcome_;
+  std::uint64_t left_;  // of the file as it was when it was opened: it may grow, and is not followed
   const async::TlsFacts tls_;
   std::string peer_;
   smtp::ReplyParser replies_;
@@ -50,9 +52,8 @@ class BatchStream final : public async::Stream {
   smtp::DataDecoder decoder_;  // to know where the message ends
   std::string said_;           // on its way to the session
   std::string pending_;        // read from the file
-  bool file_ended_ = false;
-  bool going_on_ = false;  // the last command was welcome
-  bool data_ = false;      // and it was DATA
+  bool going_on_ = false;      // the last command was welcome
+  bool data_ = false;          // and it was DATA
   bool closed_ = false;
 };
 

@@ -2,18 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace relayd {
 
 using async::Task;
 using std::chrono::hours;
+using std::chrono::minutes;
 using std::chrono::seconds;
 
 namespace {
 
-constexpr auto pause = seconds(10);                // for what nobody told us of
-constexpr auto pause_after_refusal = seconds(30);  // the queue's disk is full, or the like
+constexpr auto pause = seconds(10);             // for what nobody told us of
+constexpr auto pause_in_trouble = seconds(30);  // the queue's disk is full, or the like
+constexpr auto first_delay = seconds(30);       // of a file; each is twice the one before
+constexpr auto longest_delay = minutes(15);
+constexpr std::size_t delays_limit = 10'000;       // beyond, one is forgotten, and its file tried sooner
 constexpr auto patience_with_writers = hours(24);  // a whole message is written in seconds
 constexpr auto tidy_every = hours(1);
 constexpr std::size_t names_at_once = 1000;
@@ -23,22 +28,53 @@ Bytes file_limit(Bytes message_size) {
   return {2 * message_size.count + (1_MiB).count};
 }
 
+// Whom the unix sockets are for; nobody named: for everybody who may write to the folder.
+std::vector<std::uint32_t> users_of(const std::vector<config::Listener>& listeners) {
+  std::vector<std::uint32_t> users;
+  for (const config::Listener& listener : listeners) {
+    const bool for_all = !listener.unix_path.empty() && listener.allow_uids.empty() &&
+                         listener.auth != config::ListenerAuth::required;
+    if (for_all) return {};
+    users.insert(users.end(), listener.allow_uids.begin(), listener.allow_uids.end());
+  }
+  return users;
+}
+
+// The same file would be refused again: it names more recipients than are ever taken.
+bool is_final(const smtp::Reply& refusal) {
+  return refusal.permanent() || refusal.enhanced == smtp::EnhancedCode{4, 5, 3};
+}
+
+// It is the relay that can take nothing, or nothing so large (RFC 3463 3.4).
+bool is_trouble_of_ours(const smtp::Reply& refusal) {
+  return refusal.enhanced.subject == 3;
+}
+
 }  // namespace
 
 Collector::Collector(accept::Surroundings around, drop::Folder folder,
-                     std::shared_ptr<const config::Config> config)
-    : around_(around), folder_(std::move(folder)), config_(std::move(config)), timer_(around.loop) {
+                     const std::shared_ptr<const config::Config>& config)
+    : around_(around), folder_(std::move(folder)), timer_(around.loop) {
   listener_.address = "drop";
+  use(config);
   scope_.spawn(run());
+}
+
+void Collector::use(const std::shared_ptr<const config::Config>& config) {
+  // A file cannot keep the rest for later: as many recipients as a writer puts into one are always taken.
+  auto ours = std::make_shared<config::Config>(*config);
+  ours->limits.recipients = std::max(ours->limits.recipients, drop::recipients_limit);
+  config_ = std::move(ours);
+  listener_.allow_uids = users_of(config_->listeners);
 }
 
 Task<void> Collector::run() {
   while (!stopping_) {
     news_ = false;
-    patient_ = co_await collect();
+    co_await collect();
     if (stopping_) break;
     if (news_ && !patient_) continue;
-    timer_.at(around_.loop.now() + (patient_ ? pause_after_refusal : pause), [this] { wake_.set(); });
+    timer_.at(around_.loop.now() + (patient_ ? pause_in_trouble : pause), [this] { wake_.set(); });
     co_await wake_;
     timer_.cancel();
   }
@@ -62,56 +98,84 @@ void Collector::abort() {
   if (session_) session_->abort();
 }
 
-// Runs on a worker.
-std::vector<std::string> Collector::list() {
-  std::vector<std::string> names = folder_.names(names_at_once);
-  std::erase_if(names, [this](const std::string& name) { return finished_.contains(name); });
-  return names;
+Task<std::vector<std::string>> Collector::list() {
+  const SteadyTime now = around_.loop.now();
+  std::erase_if(delays_, [now](const auto& entry) { return entry.second.due + longest_delay < now; });
+  const auto not_now = [this, now](const std::string& name) {
+    const auto delayed = delays_.find(name);
+    return finished_.contains(name) || (delayed != delays_.end() && delayed->second.due > now);
+  };
+  std::vector<std::string> names =
+      co_await around_.workers.run([this, &not_now] { return folder_.names(names_at_once, not_now); });
+  co_return names;
 }
 
-// True: mail was refused for now, and so would be the rest.
-Task<bool> Collector::collect() {
+Task<void> Collector::collect() {
+  patient_ = false;
+  in_trouble_.clear();
   try {
     co_await tidy();
     for (bool more = true; more && !stopping_;) {
-      const std::vector<std::string> names = co_await around_.workers.run([this] { return list(); });
-      more = names.size() == names_at_once;
-      for (const std::string& name : names) {
-        if (stopping_) co_return false;
-        const bool refused = co_await take(name);
-        if (refused) co_return true;
-      }
+      const std::vector<std::string> names = co_await list();
+      const std::size_t gone = co_await take_all(names);
+      more = names.size() == names_at_once && gone > 0;
     }
-    co_return false;
   } catch (const std::system_error& error) {
     around_.log.warning("drop_trouble", {{"reason", error.what()}});
+    patient_ = true;
   }
-  co_return true;
 }
 
+// How many of them are out of the way.
+Task<std::size_t> Collector::take_all(const std::vector<std::string>& names) {
+  std::size_t gone = 0;
+  for (const std::string& name : names) {
+    if (stopping_) break;
+    const bool out_of_the_way = co_await take(name);
+    if (out_of_the_way) ++gone;
+  }
+  co_return gone;
+}
+
+// More than is removed at once is removed with the next look.
 Task<void> Collector::tidy() {
   if (tidied_ != SteadyTime::min() && around_.loop.now() < tidied_ + tidy_every) co_return;
   tidied_ = around_.loop.now();
-  const WallTime oldest = around_.loop.wall_now() - patience_with_writers;
-  const std::vector<std::string> removed =
+  const WallTime now = around_.loop.wall_now();
+  const WallTime oldest = now - patience_with_writers;
+  const WallTime kept = now - config_->queue.keep_failed;
+  const std::vector<std::string> unfinished =
       co_await around_.workers.run([this, oldest] { return folder_.remove_unfinished(oldest); });
-  for (const std::string& name : removed)
+  for (const std::string& name : unfinished)
     around_.log.warning("drop_removed", {{"file", name}, {"reason", "it was never finished"}});
+  const std::vector<std::string> refused =
+      co_await around_.workers.run([this, kept] { return folder_.remove_refused(kept); });
+  for (const std::string& name : refused)
+    around_.log.warning("drop_removed", {{"file", name}, {"reason", "it was refused, and kept long enough"}});
+  if (!unfinished.empty() || !refused.empty()) tidied_ = SteadyTime::min();
 }
 
+// True: it is out of the way.
 Task<bool> Collector::take(std::string name) {
   const Bytes limit = file_limit(config_->limits.message_size);
-  Result<drop::File> file =
-      co_await around_.workers.run([this, &name, limit] { return folder_.open(name, limit); });
-  if (!file) {
-    co_await set_aside(name, file.error());
-    co_return false;
+  try {
+    Result<drop::File> file =
+        co_await around_.workers.run([this, &name, limit] { return folder_.open(name, limit); });
+    if (!file) {
+      co_await set_aside(name, file.error());
+      co_return true;
+    }
+    if (in_trouble_.contains(file->owner)) co_return false;
+    const bool gone = co_await hand_over(name, std::move(*file));
+    co_return gone;
+  } catch (const std::system_error&) {
+    delay(name);  // the next look begins with another
+    throw;
   }
-  const bool refused = co_await hand_over(name, std::move(*file));
-  co_return refused;
 }
 
 Task<bool> Collector::hand_over(const std::string& name, drop::File file) {
+  const uid_t owner = file.owner;
   BatchStream::Outcome outcome;
   {
     auto stream = std::make_unique<BatchStream>(around_.workers, std::move(file), config_->hostname, outcome);
@@ -122,15 +186,26 @@ Task<bool> Collector::hand_over(const std::string& name, drop::File file) {
   }
   if (outcome.taken) {
     co_await remove(name);
-  } else if (outcome.refusal.permanent()) {
+  } else if (is_final(outcome.refusal)) {
     co_await set_aside(name, smtp::one_line(outcome.refusal));
   } else if (outcome.refusal.code == 0 && !stopping_) {
     if (outcome.fault.empty()) outcome.fault = "the message has no end";
     co_await set_aside(name, outcome.fault);
   } else {
-    co_return true;
+    delay(name);
+    const bool ours = is_trouble_of_ours(outcome.refusal);
+    patient_ = patient_ || ours;
+    if (ours) in_trouble_.insert(owner);  // others may have smaller mail
+    co_return false;
   }
-  co_return false;
+  co_return true;
+}
+
+void Collector::delay(const std::string& name) {
+  if (delays_.size() >= delays_limit) delays_.erase(delays_.begin());
+  Delay& delay = delays_[name];
+  delay.length = std::clamp<Duration>(2 * delay.length, first_delay, longest_delay);
+  delay.due = around_.loop.now() + delay.length;
 }
 
 Task<void> Collector::set_aside(const std::string& name, std::string reason) {
@@ -138,6 +213,8 @@ Task<void> Collector::set_aside(const std::string& name, std::string reason) {
   const std::string now_called =
       co_await around_.workers.run([this, &name] { return folder_.set_aside(name); });
   finished_.erase(name);
+  delays_.erase(name);
+  if (now_called.empty()) co_return;
   around_.log.warning("drop_refused", {{"file", now_called}, {"was", name}, {"reason", reason}});
 }
 
@@ -145,10 +222,11 @@ Task<void> Collector::remove(const std::string& name) {
   finished_.insert(name);
   co_await around_.workers.run([this, &name] { folder_.remove(name); });
   finished_.erase(name);
+  delays_.erase(name);
 }
 
 std::unique_ptr<Collector> make_collector(net::AsioLoop& loop, accept::Surroundings around,
-                                          std::shared_ptr<const config::Config> config) {
+                                          const std::shared_ptr<const config::Config>& config) {
   const std::string path = config->drop_directory();
   const auto warn = [&around](const std::string& reason) {
     around.log.warning("drop_trouble", {{"reason", reason}});
@@ -163,7 +241,7 @@ std::unique_ptr<Collector> make_collector(net::AsioLoop& loop, accept::Surroundi
     drop::Folder folder(path);
     if (const std::string weakness = folder.weakness(); !weakness.empty())
       warn(fmt::format("{}: {}", path, weakness));
-    collector = std::make_unique<Collector>(around, std::move(folder), std::move(config));
+    collector = std::make_unique<Collector>(around, std::move(folder), config);
     collector->watch(loop, path);
   } catch (const std::system_error& error) {
     warn(error.what());  // without a watch it still looks now and then

@@ -2,10 +2,12 @@
 //
 // Joins drop and accept. Owned by the relay. A file goes through a server session like any client's mail, and
 // is removed once the queue has it: a crash in between sends it twice, never loses it. What no session will
-// ever take is set aside in the folder; what its writer never finished is removed. It looks at once, when it
-// is told to, and now and then.
+// ever take is set aside in the folder; what is refused for now is tried later and later, and holds up
+// nothing else. What its writer never finished is removed, and in the end what was set aside. It looks at
+// once, when it is told to, and now and then.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -22,11 +24,12 @@ namespace relayd {
 class Collector {
  public:
   // `around` is what its sessions get.
-  Collector(accept::Surroundings around, drop::Folder folder, std::shared_ptr<const config::Config> config);
+  Collector(accept::Surroundings around, drop::Folder folder,
+            const std::shared_ptr<const config::Config>& config);
 
-  void use(std::shared_ptr<const config::Config> config) { config_ = std::move(config); }
+  void use(const std::shared_ptr<const config::Config>& config);
 
-  // There may be something new. After mail was refused for now it waits its time all the same.
+  // There may be something new. While the relay can take nothing it waits its time all the same.
   void look();
   // Has itself told whenever a file is moved into the folder. Throws std::system_error.
   void watch(net::AsioLoop& loop, const std::string& directory);
@@ -38,25 +41,35 @@ class Collector {
   async::Task<void> drained() { return scope_.drained(); }
 
  private:
+  // When one that waits is tried again.
+  struct Delay {
+    SteadyTime due;
+    Duration length{};
+  };
+
   async::Task<void> run();
   async::Task<void> tidy();
-  async::Task<bool> collect();
+  async::Task<void> collect();
+  async::Task<std::size_t> take_all(const std::vector<std::string>& names);
   async::Task<bool> take(std::string name);
   async::Task<bool> hand_over(const std::string& name, drop::File file);
+  void delay(const std::string& name);
   async::Task<void> set_aside(const std::string& name, std::string reason);
   async::Task<void> remove(const std::string& name);
-  std::vector<std::string> list();
+  async::Task<std::vector<std::string>> list();
 
   accept::Surroundings around_;
   drop::Folder folder_;
   std::shared_ptr<const config::Config> config_;
   config::Listener listener_;       // what a session wants to know of the place its client came to
   std::set<std::string> finished_;  // could not be removed, and must not be taken again
+  std::map<std::string, Delay> delays_;
+  std::set<uid_t> in_trouble_;  // whose files wait for the next look
   accept::Session* session_ = nullptr;
   async::Event wake_;
   async::Timer timer_;
   bool news_ = false;     // since the last look began
-  bool patient_ = false;  // mail was refused for now
+  bool patient_ = false;  // the relay could take nothing
   bool stopping_ = false;
   SteadyTime tidied_ = SteadyTime::min();
   std::unique_ptr<net::DirectoryWatch> watch_;
@@ -65,6 +78,6 @@ class Collector {
 
 // The collector of a configuration; null when there is no drop folder. What is wrong with it is logged.
 std::unique_ptr<Collector> make_collector(net::AsioLoop& loop, accept::Surroundings around,
-                                          std::shared_ptr<const config::Config> config);
+                                          const std::shared_ptr<const config::Config>& config);
 
 }  // namespace relayd

@@ -3,6 +3,7 @@
 #include "drop/folder.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/fsuid.h>
@@ -73,6 +74,48 @@ TEST_F(DropFolder, TheOldestComesFirst) {
   const std::string second = leave("2");
   EXPECT_THAT(Folder(path).names(10), ElementsAre(first, second));
   EXPECT_THAT(Folder(path).names(1), ElementsAre(first));
+}
+
+TEST_F(DropFolder, OwnersTakeTurnsHoweverManyFilesOneHas) {
+  const auto leave_for = [&](uid_t owner, int number) {
+    const fs::path file = fs::path(path) / fmt::format("{}-{}", number, owner);
+    std::ofstream(file) << "text";
+    ASSERT_EQ(::chown(file.c_str(), owner, static_cast<gid_t>(-1)), 0);
+  };
+  for (int number = 9; number >= 1; --number) leave_for(1000, number);
+  leave_for(1001, 8);
+  leave_for(1001, 7);
+  const Folder folder(path);
+  EXPECT_THAT(folder.names(5), ElementsAre("1-1000", "7-1001", "2-1000", "8-1001"));
+  EXPECT_THAT(folder.names(4, [](const std::string& name) { return name == "7-1001"; }),
+              ElementsAre("1-1000", "8-1001", "2-1000"));
+  EXPECT_THAT(folder.names(1), SizeIs(1));
+  EXPECT_THAT(folder.names(100), SizeIs(11));
+}
+
+TEST_F(DropFolder, WhatIsGoneIsNoTrouble) {
+  const fs::path file = fresh();
+  EXPECT_THAT(fault_of(file), HasSubstr("gone"));
+  EXPECT_EQ(Folder(path).set_aside(file.filename()), "");
+}
+
+TEST_F(DropFolder, OfAnotherUserIsNotUsed) {
+  constexpr uid_t other = 65534;
+  EXPECT_EQ(Folder(path).weakness(), "");
+  ASSERT_EQ(::chown(path.c_str(), other, static_cast<gid_t>(-1)), 0);
+  EXPECT_THAT(Folder(path).weakness(), HasSubstr("uid 65534"));  // root can use it
+  ASSERT_EQ(::chown(path.c_str(), 0, static_cast<gid_t>(-1)), 0);
+  fs::permissions(parent_.path(), fs::perms{0755});
+  fs::permissions(path, fs::perms{0755});
+  std::string complaint;
+  ASSERT_EQ(::seteuid(other), 0);
+  try {
+    const Folder folder(path);
+  } catch (const std::system_error& error) {
+    complaint = error.what();
+  }
+  ASSERT_EQ(::seteuid(0), 0);
+  EXPECT_THAT(complaint, HasSubstr("owned by uid 0: what was taken could not be removed; make it that of"));
 }
 
 TEST_F(DropFolder, AFileThatIsNotCommittedIsNotFoundAndGoesWithItsWriter) {
@@ -153,6 +196,47 @@ TEST_F(DropFolder, WhatWasNeverFinishedIsRemovedByItsAge) {
               testing::UnorderedElementsAre("new-one", "new-link"));
   EXPECT_THAT(folder.names(10), ElementsAre("one"));
   EXPECT_TRUE(fs::exists("/etc/passwd"));
+}
+
+// Its owner can say that it is from tomorrow.
+TEST_F(DropFolder, AnAgeIsWhatTheSystemSays) {
+  const fs::path file = fs::path(path) / "new-one";
+  std::ofstream(file) << "half";
+  fs::last_write_time(file, fs::file_time_type::clock::now() + std::chrono::hours(10'000));
+  EXPECT_THAT(Folder(path).remove_unfinished(wall_now() + std::chrono::hours(1)), ElementsAre("new-one"));
+}
+
+TEST_F(DropFolder, WhatWasSetAsideGoesByItsAge) {
+  std::ofstream(fs::path(path) / "one") << "text";
+  fs::create_directory(fs::path(path) / "two");
+  fs::create_directory(fs::path(path) / "full");
+  std::ofstream(fs::path(path) / "full" / "file") << "text";
+  const Folder folder(path);
+  const std::string one = folder.set_aside("one");
+  const std::string two = folder.set_aside("two");
+  const std::string full = folder.set_aside("full");
+  EXPECT_THAT(folder.remove_refused(wall_now() - std::chrono::hours(1)), IsEmpty());
+  EXPECT_THAT(folder.remove_refused(wall_now() + std::chrono::hours(1)),
+              testing::UnorderedElementsAre(one, two));
+  EXPECT_TRUE(fs::exists(fs::path(path) / full / "file"));
+}
+
+TEST_F(DropFolder, AnOwnerKeepsSoMuchOfWhatWasSetAside) {
+  const WallTime never = wall_now() - std::chrono::hours(1);
+  const auto set_aside = [&](const std::string& name, std::size_t octets, uid_t owner) {
+    std::ofstream(fs::path(path) / name) << std::string(octets, 'x');
+    EXPECT_EQ(::chown((fs::path(path) / name).c_str(), owner, static_cast<gid_t>(-1)), 0);
+    return Folder(path).set_aside(name);
+  };
+  const Folder folder(path);
+  const std::string first = set_aside("1", 100, 1000);
+  set_aside("2", 100, 1000);
+  set_aside("3", 100, 1001);
+  EXPECT_THAT(folder.remove_refused(never, {2, 1_MiB}), IsEmpty());
+  EXPECT_THAT(folder.remove_refused(never, {1, 1_MiB}), SizeIs(1));
+  EXPECT_THAT(folder.remove_refused(never, {1, 1_MiB}), IsEmpty());
+  const std::string large = set_aside("4", 1'000'000, 1001);
+  EXPECT_THAT(folder.remove_refused(never, {9, 100_KiB}), testing::Contains(large));
 }
 
 TEST_F(DropFolder, AHugeFileIsNotOpened) {

@@ -1,7 +1,6 @@
 // The collector over a real folder, with an intake that notes what it is given.
 #include "relay/collector.hpp"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -108,6 +107,11 @@ class CollectorTest : public testing::Test {
     settle();
   }
 
+  // Those that it takes now and then.
+  void looks(int count) {
+    for (; count > 0; --count) advance(seconds(10));
+  }
+
   std::vector<std::string> left() const {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(path)) names.push_back(entry.path().filename());
@@ -118,12 +122,12 @@ class CollectorTest : public testing::Test {
   const std::string path = parent_.path() / "drop";
   test::ManualLoop loop;
   HookedIntake intake{loop};
+  std::shared_ptr<config::Config> config_ = std::make_shared<config::Config>();
 
  private:
   async::Workers workers_{loop, 1};
   test::QuietLog log_;
   accept::Penalties penalties_;
-  std::shared_ptr<config::Config> config_ = std::make_shared<config::Config>();
   std::unique_ptr<Collector> collector_;
 };
 
@@ -223,6 +227,96 @@ TEST_F(CollectorTest, WhatIsRefusedForNowWaitsWithTheRest) {
   EXPECT_THAT(left(), IsEmpty());
 }
 
+TEST_F(CollectorTest, OthersGoOnWhereOneIsRefusedForNow) {
+  const smtp::Reply later{450, {4, 7, 1}, "Not today"};
+  const std::string file = leave();
+  intake.refusals["recipient"] = later;
+  leave();
+  start();
+  EXPECT_EQ(intake.taken.size(), 1u);
+  EXPECT_THAT(left(), ElementsAre(file));
+  leave();
+  look();
+  EXPECT_EQ(intake.taken.size(), 2u);
+  intake.refusals["recipient"] = later;
+  looks(3);
+  EXPECT_THAT(intake.refusals, IsEmpty());
+  looks(5);  // it waits twice as long as before
+  EXPECT_EQ(intake.taken.size(), 2u);
+  looks(1);
+  EXPECT_EQ(intake.taken.size(), 3u);
+  EXPECT_THAT(left(), IsEmpty());
+}
+
+// A file that is too large for what is left of the disk.
+TEST_F(CollectorTest, AFullDiskForOneOwnerIsNotOneForTheNext) {
+  const auto leave_for = [&](uid_t owner) {
+    const fs::path file = fresh();
+    std::ofstream(file) << batch("text\r\n.\r\n");
+    ASSERT_EQ(::chown(file.c_str(), owner, static_cast<gid_t>(-1)), 0);
+  };
+  intake.refusals["commit"] = {452, {4, 3, 1}, "The disk is full"};
+  for (const uid_t owner : {1000, 1000, 1001, 1001}) leave_for(owner);
+  start();
+  ASSERT_EQ(intake.taken.size(), 2u);
+  EXPECT_EQ(intake.taken[0].facts.client, "uid:1001");
+  EXPECT_EQ(intake.taken[1].facts.client, "uid:1001");
+  advance(seconds(30));
+  EXPECT_EQ(intake.taken.size(), 4u);
+}
+
+TEST_F(CollectorTest, ANameThatVanishesHoldsUpNothing) {
+  leave();
+  const std::string second = leave();
+  leave();
+  intake.on_begin = [&] { fs::remove(fs::path(path) / second); };
+  start();
+  EXPECT_EQ(intake.taken.size(), 2u);
+  EXPECT_THAT(left(), IsEmpty());
+}
+
+TEST_F(CollectorTest, TooManyRecipientsAreTooManyTheNextTimeToo) {
+  config_->limits.recipients = 1;
+  mail::Envelope envelope;
+  envelope.recipients = {drop::recipients_limit, {"a@x.example", "", ""}};  // as a writer may
+  leave(drop::head(envelope, 6) + "text\r\n.\r\n");
+  envelope.recipients.push_back({"b@x.example", "", ""});
+  leave(drop::head(envelope, 6) + "text\r\n.\r\n");
+  start();
+  EXPECT_EQ(intake.taken.size(), 1u);
+  EXPECT_THAT(left(), ElementsAre(StartsWith("refused-")));
+}
+
+TEST_F(CollectorTest, WhomTheSocketDoesNotAllowTheFolderDoesNotEither) {
+  config::Listener& socket = config_->listeners.emplace_back();
+  socket.unix_path = "/run/relayd/smtp.sock";
+  socket.allow_uids = {::getuid() + 1};
+  leave();
+  start();
+  EXPECT_THAT(intake.taken, IsEmpty());
+  EXPECT_THAT(left(), ElementsAre(StartsWith("refused-")));
+  stop();
+  config_->listeners.emplace_back().unix_path = "/run/relayd/all.sock";
+  leave();
+  start();
+  EXPECT_EQ(intake.taken.size(), 1u);
+}
+
+TEST_F(CollectorTest, WhatWasRefusedGoesWhenItsTimeIsOver) {
+  leave("what is this\r\n");
+  loop.set_wall(wall_now());
+  start();
+  EXPECT_THAT(left(), ElementsAre(StartsWith("refused-")));
+  loop.set_wall(wall_now() + config_->queue.keep_failed - hours(2));
+  advance(hours(1));
+  advance(seconds(10));  // a look that began before is over
+  EXPECT_EQ(left().size(), 1u);
+  loop.set_wall(wall_now() + config_->queue.keep_failed + hours(1));
+  advance(hours(1));
+  advance(seconds(10));
+  EXPECT_THAT(left(), IsEmpty());
+}
+
 TEST_F(CollectorTest, WhatCannotBeRemovedIsNotTakenAgain) {
   const fs::path file = fs::path(path) / leave();
   intake.on_begin = [&] {
@@ -250,17 +344,10 @@ TEST_F(CollectorTest, AFileThatGrowsHasTheLimitOfAnyMessage) {
 
 TEST_F(CollectorTest, WhatAWriterNeverFinishedGoesAfterADay) {
   fs::create_directory(fs::path(path) / "new-directory");
-  const auto begin = [&](const std::string& name, Duration ago) {
-    std::ofstream(fs::path(path) / name) << "half";
-    const auto age = std::chrono::duration_cast<std::chrono::microseconds>(ago);
-    const timespec changed{(loop.wall_now() - age).time_since_epoch() / seconds(1), 0};
-    const timespec times[] = {changed, changed};
-    ASSERT_EQ(::utimensat(AT_FDCWD, (fs::path(path) / name).c_str(), times, 0), 0);
-  };
-  begin("new-old", hours(25));
-  begin("new-young", hours(23));
+  std::ofstream(fs::path(path) / "new-file") << "half";
+  loop.set_wall(wall_now() + hours(23));
   start();
-  EXPECT_THAT(left(), UnorderedElementsAre("new-young", "new-directory"));
+  EXPECT_THAT(left(), UnorderedElementsAre("new-file", "new-directory"));
   advance(hours(2));
   advance(seconds(10));  // a look that began before is over
   EXPECT_THAT(left(), ElementsAre("new-directory"));

@@ -1,0 +1,57 @@
+"""One file stopped the drop folder for everybody, for ever; and who may not use the socket could use the folder."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from support.relayd import Relayd
+
+
+@pytest.fixture
+def dropping(relay, upstream, tmp_path):
+    """A relay with an empty drop folder."""
+
+    def start(senders=None, **sections) -> Relayd:
+        queue = {"drop": str(tmp_path / "drop"), **sections.pop("queue", {})}
+        return relay({"fake": upstream(accounts={}).config()}, senders, queue=queue, **sections)
+
+    return start
+
+
+def leave(relay, number: int, sender: str = "app@a.example", recipients: int = 1, owner: int = 0) -> Path:
+    """A file as a writer leaves it; the lower its number, the older it seems."""
+    folder = Path(relay.config["queue"]["drop"])
+    names = "".join(f"RCPT TO:<r{one}@rcpt.example>\r\n" for one in range(recipients))
+    begun = folder / f"new-{number}"
+    begun.write_bytes(f"relayd drop 1\r\nMAIL FROM:<{sender}>\r\n{names}DATA\r\nSubject: x\r\n\r\ntext\r\n.\r\n".encode())
+    os.chown(begun, owner, -1)
+    return begun.rename(folder / f"{number:016x}-{'0' * 32}")
+
+
+def test_too_many_recipients_are_set_aside_and_stop_nobody(dropping):
+    one = dropping(limits={"recipients": 100})
+    leave(one, 0, recipients=101)
+    leave(one, 1)
+    one.wait_event("delivered")
+    assert "452 4.5.3" in one.wait_event("drop_refused")["reason"]
+
+
+def test_what_is_refused_for_now_waits_alone(dropping):
+    reject = {"match": "later@a.example", "reject": "450 4.7.1 Not today"}
+    one = dropping([reject, {"match": "*", "upstream": "fake"}])
+    file = leave(one, 0, sender="later@a.example")
+    one.wait_event("rejected")
+    leave(one, 1)
+    one.wait_event("delivered")
+    assert file.exists() and not one.logged("drop_refused")
+
+
+def test_users_whom_the_socket_does_not_allow_leave_nothing_in_the_folder_either(dropping, tmp_path):
+    one = dropping(listen=[{"address": f"unix:{tmp_path}/smtp.sock", "allow": ["uid:1000"]}])
+    leave(one, 0, owner=1001)
+    leave(one, 1, owner=1000)
+    assert one.wait_event("accepted")["client"] == "uid:1000"
+    refused = one.wait_event("drop_refused")
+    assert refused["was"].startswith("0" * 16) and "550 5.7.1" in refused["reason"]
+    one.wait_event("delivered")
