@@ -24,6 +24,10 @@ constexpr unsigned idle_commands_allowed = 100;
 // From MAIL to DATA, however patient we are with each command (RFC 5321 4.5.3.2.7).
 constexpr auto transaction_limit = std::chrono::hours(1);
 
+// A client that has to log in before it may send does so in this time, whatever it says meanwhile; each login
+// that failed gives it as much again. Until then it only holds a connection.
+constexpr auto login_limit = std::chrono::minutes(1);
+
 // RFC 5321 4.5.3.1.10: a client may try more recipients than are taken. After so many each is an error.
 constexpr unsigned excess_recipients_allowed = 1000;
 
@@ -115,14 +119,27 @@ Session::After Session::answer_idle(const Reply& reply) {
   return After::go_on;
 }
 
+Task<void> Session::take_turn(Turns& turns) {
+  if (is_local(facts_.client)) co_return;
+  const SteadyTime of_client = turns.take(facts_.client, around_.loop.now());
+  if (of_client > around_.loop.now()) co_await async::sleep_until(around_.loop, of_client);
+  const SteadyTime of_all = turns.take_of_all(around_.loop.now());
+  if (of_all > around_.loop.now()) co_await async::sleep_until(around_.loop, of_all);
+}
+
+void Session::expect_login() {
+  const bool may_send =
+      !check_client(listener_, facts_.client, !facts_.account.empty(), !facts_.tls.empty()).has_value();
+  login_due_ = may_send ? Deadline::max() : around_.loop.now() + login_limit;
+}
+
 // --- the dialogue ---
 
 Task<void> Session::converse() {
   const std::chrono::seconds patience = config_->limits.command_timeout;
-  if (listener_.tls == TlsMode::implicit) {
-    co_await stream_->start_tls(around_.loop.now() + patience);
-    facts_.tls = stream_->tls().version;
-  }
+  co_await take_turn(around_.gate.connections);
+  expect_login();
+  if (listener_.tls == TlsMode::implicit) co_await encrypt();
   // Who speaks before the greeting does not listen to us (RFC 5321 3.1). Clients on this machine are no
   // spammers in a hurry, at worst a script.
   if (listener_.tls != TlsMode::implicit && stream_->has_input() && !is_local(facts_.client)) {
@@ -135,10 +152,13 @@ Task<void> Session::converse() {
     reading_command_ = true;
     std::optional<smtp::LineBuffer::Line> line;
     try {
-      line = co_await next_line(std::min<Deadline>(around_.loop.now() + patience, transaction_end_));
+      const Deadline due = std::min(transaction_end_, login_due_);
+      line = co_await next_line(std::min<Deadline>(around_.loop.now() + patience, due));
     } catch (const IoError& error) {
-      if (!leaving() || error.fault() != async::IoFault::cancelled) throw;
+      const bool told = leaving() && error.fault() == async::IoFault::cancelled;
+      if (!told && !login_is_late()) throw;
     }
+    if (login_is_late()) co_return answer(421, {4, 7, 0}, "Nobody has logged in for too long");
     const bool stop = leaving();
     reading_command_ = false;
     if (stop) co_return answer(421, {4, 3, 2}, "relayd is shutting down");

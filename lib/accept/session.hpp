@@ -11,6 +11,7 @@
 
 #include "accept/intake.hpp"
 #include "accept/penalties.hpp"
+#include "accept/turns.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/stream.hpp"
 #include "shared/async/workers.hpp"
@@ -27,6 +28,7 @@ struct Surroundings {
   telemetry::Log& log;
   Intake& intake;
   Penalties& penalties;
+  Gate& gate;
 };
 
 class Session {
@@ -49,6 +51,12 @@ class Session {
   async::Task<std::optional<smtp::LineBuffer::Line>> next_line(Deadline deadline);
   async::Task<void> send();
   async::Task<After> handle(smtp::Command command);
+  // Clients elsewhere wait for their turn at what costs everybody time.
+  async::Task<void> take_turn(Turns& turns);
+  // A client that may not send yet has to log in soon.
+  void expect_login();
+  bool login_is_late() const { return around_.loop.now() >= login_due_; }
+
   // It waits for a command, outside of a transaction, and is to stop.
   bool leaving() const { return stopping_ && reading_command_ && !envelope_; }
 
@@ -70,6 +78,7 @@ class Session {
   async::Task<bool> receive(Incoming* incoming, std::optional<smtp::Reply>& refusal);
 
   // session_login.cpp
+  async::Task<void> encrypt();
   async::Task<After> starttls();
   std::string mechanisms() const;
   std::optional<smtp::Reply> refuse_auth(const smtp::Auth& command) const;
@@ -77,7 +86,8 @@ class Session {
   sasl::Server::Lookup lookup();
   async::Task<std::optional<After>> exchange(sasl::Server& server, const smtp::Auth& command,
                                              sasl::Server::Step& step);
-  async::Task<After> fail_login(const sasl::Server::Step& step, SteadyTime began);
+  bool locked_out(const std::string& account, SteadyTime now) const;
+  async::Task<After> fail_login(const sasl::Server::Step& step, const std::string& account, SteadyTime began);
 
   // The one way out of a transaction, however it ended.
   void reset_transaction() {
@@ -100,6 +110,7 @@ class Session {
   std::optional<mail::Envelope> envelope_;  // a transaction is open
   unsigned excess_recipients_ = 0;          // of the transaction, over the limit
   Deadline transaction_end_ = Deadline::max();
+  Deadline login_due_ = Deadline::max();
   unsigned errors_ = 0;
   unsigned idle_commands_ = 0;  // since the last message
   unsigned failed_logins_ = 0;

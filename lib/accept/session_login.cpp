@@ -1,6 +1,7 @@
 // Session: STARTTLS (RFC 3207) and AUTH (RFC 4954).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "accept/rules.hpp"
@@ -39,6 +40,13 @@ std::optional<sasl::Server::Stored> find_account(const Accounts& accounts, std::
   return made_up;
 }
 
+Task<void> Session::encrypt() {
+  co_await take_turn(around_.gate.handshakes);
+  const Deadline patience = around_.loop.now() + config_->limits.command_timeout;
+  co_await stream_->start_tls(std::min(patience, login_due_));
+  facts_.tls = stream_->tls().version;
+}
+
 Task<Session::After> Session::starttls() {
   if (listener_.tls != TlsMode::starttls) co_return answer_error({502, {5, 5, 1}, "STARTTLS is not offered"});
   if (!facts_.tls.empty()) co_return answer_error({503, {5, 5, 1}, "TLS is already active"});
@@ -50,13 +58,13 @@ Task<Session::After> Session::starttls() {
   }
   answer(220, {2, 0, 0}, "Go ahead");
   co_await send();
-  co_await stream_->start_tls(around_.loop.now() + config_->limits.command_timeout);
   // RFC 3207 4.2: all that was said before is forgotten.
   const std::string client = std::move(facts_.client);
   facts_ = ClientFacts{};
   facts_.client = client;
   facts_.listener = listener_.address;
-  facts_.tls = stream_->tls().version;
+  co_await encrypt();
+  expect_login();
   greeted_ = false;
   input_.clear();
   co_return After::go_on;
@@ -84,25 +92,29 @@ std::optional<Reply> Session::refuse_auth(const smtp::Auth& command) const {
 Task<Session::After> Session::authenticate(smtp::Auth command) {
   if (const std::optional<Reply> refusal = refuse_auth(command)) co_return answer_error(*refusal);
   const SteadyTime began = around_.loop.now();
-  // Programs on this machine share an address: a broken one must not shut the others out.
-  if (!is_local(facts_.client) && around_.penalties.exhausted(facts_.client, began)) {
-    const Reply not_now{421, {4, 7, 0}, "Too many failed logins from your address, try again later"};
-    log_rejected(not_now);
-    answer(not_now);
-    co_return After::close;
-  }
   const bool any_will_do = listener_.auth == config::ListenerAuth::accept_any;
   sasl::Server server(sasl::find_mechanism(command.mechanism).value(),
                       any_will_do ? sasl::Server::Lookup(nobody) : lookup(), stream_->channel_binding());
   sasl::Server::Step step;
   const std::optional<After> broken_off = co_await exchange(server, command, step);
   if (broken_off) co_return *broken_off;
+  if (!any_will_do && locked_out(server.username(), began)) {
+    const Reply not_now{
+        421, {4, 7, 0}, "Too many failed logins of this account from your address, try again later"};
+    log_rejected(not_now);
+    answer(not_now);
+    co_return After::close;
+  }
   if (step.kind != Kind::success && !(any_will_do && !step.malformed)) {
-    const After after = co_await fail_login(step, began);
+    const After after = co_await fail_login(step, server.username(), began);
     co_return after;
   }
   facts_.account = server.username().empty() ? "unknown" : server.username();
-  if (any_will_do) facts_.account.insert(0, config::unverified_account);
+  if (any_will_do)
+    facts_.account.insert(0, config::unverified_account);
+  else
+    around_.penalties.succeeded(facts_.client, facts_.account, began);
+  expect_login();
   answer(235, {2, 7, 0}, "Authentication successful");
   co_return After::go_on;
 }
@@ -122,8 +134,10 @@ Task<std::optional<Session::After>> Session::exchange(sasl::Server& server, cons
   // A success may have a last message (SCRAM's server signature), which the client answers with an empty
   // line.
   while (step.kind == Kind::challenge || (step.kind == Kind::success && !step.text.empty())) {
+    if (step.kind == Kind::success && locked_out(server.username(), around_.loop.now())) break;
     answer(334, {}, step.text);
-    const auto line = co_await next_line(around_.loop.now() + config_->limits.command_timeout);
+    const Deadline patience = around_.loop.now() + config_->limits.command_timeout;
+    const auto line = co_await next_line(std::min(patience, login_due_));
     if (!line) co_return After::close;
     if (line->too_long) co_return answer_error({500, {5, 5, 6}, "Line too long"});
     if (line->text == "*")
@@ -138,13 +152,23 @@ Task<std::optional<Session::After>> Session::exchange(sasl::Server& server, cons
   co_return std::nullopt;
 }
 
+// A right password must not be told from a wrong one then. Programs on this machine share an address: a
+// broken one must not shut the others out.
+bool Session::locked_out(const std::string& account, SteadyTime now) const {
+  return !is_local(facts_.client) && around_.penalties.exhausted(facts_.client, account, now);
+}
+
 // The answer comes at a time that says nothing of what was looked up or derived, later with each failure.
-Task<Session::After> Session::fail_login(const sasl::Server::Step& step, SteadyTime began) {
+Task<Session::After> Session::fail_login(const sasl::Server::Step& step, const std::string& account,
+                                         SteadyTime began) {
   const Reply reply = step.malformed ? Reply{501, {5, 5, 2}, "Cannot read the response"}  // RFC 4954 4
                                      : Reply{535, {5, 7, 8}, "Authentication failed"};
   log_rejected(reply);
-  co_await async::sleep_until(around_.loop, began + around_.penalties.failed(facts_.client, began));
+  const Duration delay =
+      std::max(around_.penalties.failed(facts_.client, account, began), Penalties::delay(failed_logins_));
+  co_await async::sleep_until(around_.loop, began + delay);
   answer(reply);
+  expect_login();
   if (++failed_logins_ < logins_until_close) co_return After::go_on;
   answer(421, {4, 7, 0}, "Too many failed logins");
   co_return After::close;

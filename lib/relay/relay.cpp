@@ -157,7 +157,7 @@ std::vector<std::string> Relay::upstreams_of(const queue::Message& message) cons
 }
 
 accept::Surroundings Relay::surroundings() {
-  return {loop_, workers_, log_, intake_, penalties_};
+  return {loop_, workers_, log_, intake_, penalties_, gate_};
 }
 
 void Relay::listen(const config::Listener& listener) {

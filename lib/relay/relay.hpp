@@ -88,6 +88,7 @@ class Relay {
   Dispatcher dispatcher_;
   IntakePolicy intake_;
   accept::Penalties penalties_;
+  accept::Gate gate_;
   accept::Listener::Counts counts_;
   std::vector<std::unique_ptr<accept::Listener>> listeners_;
   Certificates certificates_;

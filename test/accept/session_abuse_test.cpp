@@ -1,4 +1,5 @@
 // Clients that are no mail programs, or hostile ones: who talks out of turn, who guesses, who wastes time.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -123,21 +124,75 @@ TEST(SessionAbuse, EachWrongPasswordWaitsLonger) {
   EXPECT_EQ(run.loop.now() - start, 7s);
 }
 
-TEST(SessionAbuse, AClientThatFailedOftenIsNotHeardAnyMore) {
-  for (const auto& [address, reply] :
-       {std::pair("192.0.2.7", "421 4.7.0 ..."), {"127.0.0.1", "235 2.7.0 ..."}}) {
-    const bool goes_on = reply[0] == '2';  // programs on this machine share their address
-    const std::string end = goes_on ? "\n C: QUIT\n S: 221 2.0.0 Bye" : "";
-    Script script = client("TLS\n" + guesses(0, "S: 250-REQUIRETLS\n") +
-                           "C: AUTH PLAIN AGFubgBzZWNyZXQ=\n S: " + reply + end);
-    SessionRun run(script);
-    run.peer.address = address;
-    run.listener.tls = config::TlsMode::implicit;
-    run.listener.auth = config::ListenerAuth::required;
-    run.intake.passwords.emplace("ann", Secret("secret"));
-    for (unsigned i = 0; i < Penalties::limit; ++i) run.penalties.failed(address, run.loop.now());
-    expect_as_written(run);
-  }
+// A login of ann's with the right password, from that address, after failures of another's; what answers it.
+void demand_reply_after_failures(const std::string& address, const std::string& of,
+                                 const std::string& reply) {
+  const bool goes_on = reply[0] == '2';
+  const std::string end = goes_on ? "\n C: QUIT\n S: 221 2.0.0 Bye" : "";
+  Script script = client("TLS\n" + guesses(0, "S: 250-REQUIRETLS\n") +
+                         "C: AUTH PLAIN AGFubgBzZWNyZXQ=\n S: " + reply + end);
+  SessionRun run(script);
+  run.peer.address = address;
+  run.listener.tls = config::TlsMode::implicit;
+  run.listener.auth = config::ListenerAuth::required;
+  run.intake.passwords.emplace("ann", Secret("secret"));
+  for (unsigned i = 0; i < Penalties::limit; ++i) run.penalties.failed(address, of, run.loop.now());
+  expect_as_written(run);
+}
+
+TEST(SessionAbuse, AnAccountThatFailedOftenIsNotHeardAnyMoreFromThere) {
+  demand_reply_after_failures("192.0.2.7", "ann", "421 4.7.0 ...");
+  demand_reply_after_failures("127.0.0.1", "ann", "235 2.7.0 ...");  // programs here share their address
+}
+
+TEST(SessionAbuse, WhoGuessesDoesNotShutOutHisNeighbour) {
+  demand_reply_after_failures("192.0.2.7", "bob", "235 2.7.0 ...");
+}
+
+// With SCRAM a right password shows in a last challenge, before the reply.
+TEST(SessionAbuse, ALockTellsNothingOfThePassword) {
+  sasl::Client ann(sasl::Mechanism::scram_sha_256, {"ann", Secret("secret")});
+  Script script = client("TLS\n" + guesses(0, "S: 250-REQUIRETLS\n"));
+  say(script, "AUTH SCRAM-SHA-256 " + *ann.step("") + "\r\n");
+  expect(script, "334 ...");
+  script.push_back({Step::Kind::say, {}, {}, [&ann](std::string_view heard) {
+                      return *ann.step(heard.substr(4)) + "\r\n";
+                    }});
+  expect(script, "421 4.7.0 ...");
+  SessionRun run(script);
+  run.peer.address = "192.0.2.7";
+  run.listener.tls = config::TlsMode::implicit;
+  run.listener.auth = config::ListenerAuth::required;
+  run.intake.passwords.emplace("ann", Secret("secret"));
+  for (unsigned i = 0; i < Penalties::limit; ++i)
+    run.penalties.failed(run.peer.address, "ann", run.loop.now());
+  expect_as_written(run);
+}
+
+// --- holding a connection ---
+
+// How long it took to play the script, to its last line.
+Duration time_until_closed(SessionRun& run) {
+  const SteadyTime start = run.loop.now();
+  expect_as_written(run);
+  return run.loop.now() - start;
+}
+
+TEST(SessionAbuse, AClientWithoutALoginHoldsItsConnectionForAMinute) {
+  std::string lines = "S: 220 ...\n";
+  for (int i = 0; i < 5; ++i) lines += "PAUSE 10s\n C: NOOP\n S: 250 2.0.0 Ok\n";
+  SessionRun useless(client(lines + " S: 421 4.7.0 Nobody has logged in for too long"));
+  useless.listener.auth = config::ListenerAuth::required;
+  EXPECT_EQ(time_until_closed(useless), 1min);
+
+  SessionRun idle(client("S: 220 ...\n S: 421 4.7.0 Nobody has logged in for too long"));
+  idle.listener.allow.clear();
+  EXPECT_EQ(time_until_closed(idle), 1min);
+}
+
+TEST(SessionAbuse, AClientThatMaySendHasItsTime) {
+  SessionRun allowed(client("S: 220 ...\n PAUSE 299s\n C: QUIT\n S: 221 2.0.0 Bye"));
+  expect_as_written(allowed);
 }
 
 // Neither kind of account, nor the number of iterations, tells a name that exists from one that does not.
@@ -162,14 +217,15 @@ TEST(FindAccount, ANameThatNobodyHasLooksLikeOneThatSomebodyHas) {
 TEST(Penalties, GrowAndAreForgotten) {
   Penalties penalties;
   const SteadyTime start{1h};
-  for (const Duration delay : {1s, 2s, 4s, 8s, 8s}) EXPECT_EQ(penalties.failed("192.0.2.7", start), delay);
-  EXPECT_EQ(penalties.failed("192.0.2.8", start), 1s);
-  EXPECT_FALSE(penalties.exhausted("192.0.2.7", start));
-  for (int i = 0; i < 15; ++i) penalties.failed("192.0.2.7", start);
-  EXPECT_TRUE(penalties.exhausted("192.0.2.7", start));
-  EXPECT_FALSE(penalties.exhausted("192.0.2.8", start));
-  EXPECT_FALSE(penalties.exhausted("192.0.2.7", start + Penalties::memory + 1s));
-  EXPECT_EQ(penalties.failed("192.0.2.7", start + Penalties::memory + 1s), 1s);
+  for (const Duration delay : {1s, 2s, 4s, 8s, 8s})
+    EXPECT_EQ(penalties.failed("192.0.2.7", "ann", start), delay);
+  EXPECT_EQ(penalties.failed("192.0.2.8", "ann", start), 1s);
+  EXPECT_FALSE(penalties.exhausted("192.0.2.7", "ann", start));
+  for (int i = 0; i < 15; ++i) penalties.failed("192.0.2.7", "ann", start);
+  EXPECT_TRUE(penalties.exhausted("192.0.2.7", "ann", start));
+  EXPECT_FALSE(penalties.exhausted("192.0.2.8", "ann", start));
+  EXPECT_FALSE(penalties.exhausted("192.0.2.7", "ann", start + Penalties::memory + 1s));
+  EXPECT_EQ(penalties.failed("192.0.2.7", "ann", start + Penalties::memory + 1s), 1s);
 }
 
 TEST(Penalties, AnIpv6NetworkIsOneClient) {
@@ -179,12 +235,86 @@ TEST(Penalties, AnIpv6NetworkIsOneClient) {
   EXPECT_EQ(counted_as("uid:1000"), "uid:1000");
 }
 
+TEST(Penalties, AnAccountIsCountedForEachAddress) {
+  const SteadyTime start{1h};
+  Penalties penalties;
+  for (unsigned i = 0; i < Penalties::limit; ++i) penalties.failed("192.0.2.7", "ann", start);
+  EXPECT_TRUE(penalties.exhausted("192.0.2.7", "ann", start));
+  EXPECT_FALSE(penalties.exhausted("192.0.2.7", "bob", start));
+  EXPECT_FALSE(penalties.exhausted("192.0.2.8", "ann", start));
+  EXPECT_EQ(penalties.failed("192.0.2.7", "bob", start), 1s);
+}
+
+TEST(Penalties, ALoginForgivesWhatFailedBefore) {
+  const SteadyTime start{1h};
+  Penalties penalties;
+  for (int i = 0; i < 19; ++i) penalties.failed("192.0.2.7", "ann", start);
+  penalties.succeeded("192.0.2.7", "ann", start);
+  EXPECT_EQ(penalties.failed("192.0.2.7", "ann", start), 1s);
+  EXPECT_FALSE(penalties.exhausted("192.0.2.7", "ann", start));
+}
+
+TEST(Penalties, WhoTriesManyNamesIsStoppedAndWhoIsKnownThereIsNot) {
+  const SteadyTime start{1h};
+  Penalties penalties;
+  penalties.succeeded("192.0.2.7", "ann", start);
+  for (unsigned i = 0; i < Penalties::limit_of_all; ++i)
+    penalties.failed("192.0.2.7", "name" + std::to_string(i), start);
+  EXPECT_TRUE(penalties.exhausted("192.0.2.7", "another", start));
+  EXPECT_FALSE(penalties.exhausted("192.0.2.7", "ann", start));
+  EXPECT_FALSE(penalties.exhausted("192.0.2.8", "another", start));
+  EXPECT_FALSE(penalties.exhausted("192.0.2.7", "another", start + Penalties::memory + 1s));
+}
+
+TEST(Penalties, ASiteIsCountedBesideItsNetworks) {
+  const SteadyTime start{1h};
+  Penalties penalties;
+  const auto network = [](unsigned number) { return fmt::format("2001:db8:1:{:x}::1", number); };
+  for (unsigned i = 0; i < Penalties::limit; ++i) penalties.failed(network(0), "ann", start);
+  EXPECT_TRUE(penalties.exhausted(network(0), "ann", start));
+  EXPECT_FALSE(penalties.exhausted(network(1), "ann", start));
+  for (unsigned i = 0; i < Penalties::limit * (Penalties::times_for_a_site - 1); ++i)
+    penalties.failed(network(2 + i), "ann", start);
+  EXPECT_TRUE(penalties.exhausted(network(1), "ann", start));
+  EXPECT_FALSE(penalties.exhausted("2001:db8:2:1::1", "ann", start));
+}
+
 TEST(Penalties, MemoryIsBounded) {
   Penalties penalties;
-  for (std::size_t i = 0; i < 3 * Penalties::clients_limit; ++i)
-    penalties.failed("192.0.2." + std::to_string(i), SteadyTime{1h});
-  for (int i = 0; i < 20; ++i) penalties.failed("192.0.2.0", SteadyTime{1h});
-  EXPECT_TRUE(penalties.exhausted("192.0.2.0", SteadyTime{1h}));
+  for (std::size_t i = 0; i < 2 * Penalties::entries_limit; ++i)
+    penalties.failed("192.0.2." + std::to_string(i), "ann", SteadyTime{1h});
+  for (int i = 0; i < 20; ++i) penalties.failed("192.0.2.0", "ann", SteadyTime{1h});
+  EXPECT_TRUE(penalties.exhausted("192.0.2.0", "ann", SteadyTime{1h}));
+}
+
+// --- turns ---
+
+TEST(Turns, WhoComesTooFastWaitsAndNobodyElseDoes) {
+  const SteadyTime start{1h};
+  Turns turns({10, 3}, {100, 3});
+  for (const Duration wait : {0ms, 0ms, 0ms, 100ms, 200ms})
+    EXPECT_EQ(turns.take("192.0.2.7", start) - start, wait);
+  EXPECT_EQ(turns.take("192.0.2.8", start), start);
+  EXPECT_EQ(turns.take("192.0.2.7", start + 1s), start + 1s);
+  for (const Duration wait : {0ms, 0ms, 0ms, 10ms}) EXPECT_EQ(turns.take_of_all(start) - start, wait);
+}
+
+TEST(Turns, MemoryIsBounded) {
+  Turns turns({1, 1}, {1, 1});
+  for (std::size_t i = 0; i < 3 * Turns::clients_limit; ++i)
+    turns.take("192.0.2." + std::to_string(i), SteadyTime{1h});
+  turns.take("192.0.2.0", SteadyTime{2h});
+  EXPECT_EQ(turns.take("192.0.2.0", SteadyTime{2h}), SteadyTime{2h} + 1s);
+}
+
+TEST(SessionAbuse, HandshakesOfOneAddressTakeTurns) {
+  for (const auto& [address, wait] : {std::pair("192.0.2.7", 50ms), {"192.0.2.8", 0ms}, {"127.0.0.1", 0ms}}) {
+    SessionRun run(client("TLS\n S: 220 ...\n C: QUIT\n S: 221 2.0.0 Bye"));
+    run.peer.address = address;
+    run.listener.tls = config::TlsMode::implicit;
+    for (int i = 0; i < 100; ++i) run.gate.handshakes.take("192.0.2.7", run.loop.now());
+    EXPECT_EQ(time_until_closed(run), wait) << address;
+  }
 }
 
 }  // namespace

@@ -95,8 +95,8 @@ class SessionRun {
 
   // To the session's end.
   void run() {
-    session = std::make_unique<accept::Session>(accept::Surroundings{loop, workers, log, intake, penalties},
-                                                config, listener, peer.connect());
+    session = std::make_unique<accept::Session>(
+        accept::Surroundings{loop, workers, log, intake, penalties, gate}, config, listener, peer.connect());
     peer.on_call = [this](const std::string& name) {
       if (name == "shut down") session->shut_down();
       if (name == "abort") session->abort();
@@ -110,6 +110,7 @@ class SessionRun {
   ScriptedPeer peer;
   FakeIntake intake{loop};
   accept::Penalties penalties;
+  accept::Gate gate;
   std::shared_ptr<config::Config> config = std::make_shared<config::Config>();
   config::Listener listener;
   std::unique_ptr<accept::Session> session;

@@ -174,8 +174,8 @@ TEST(SessionProperty, HoweverATransactionEndsTheStateIsThatAfterRset) {
   std::mt19937 chance(5321);
   while (RandomClient::total < commands_in_all && !HasFailure()) {
     test::SessionRun run({});
-    Session session({run.loop, run.workers, run.log, run.intake, run.penalties}, run.config, run.listener,
-                    std::make_unique<RandomClient>(chance, run.intake));
+    Session session({run.loop, run.workers, run.log, run.intake, run.penalties, run.gate}, run.config,
+                    run.listener, std::make_unique<RandomClient>(chance, run.intake));
     test::drive(run.loop, session.run());
     EXPECT_TRUE(run.intake.refusals.empty());
   }

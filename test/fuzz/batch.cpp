@@ -39,7 +39,7 @@ void batch(std::string_view input) {
   run.listener.address = "drop";
   BatchStream::Outcome outcome;
   accept::Session session(
-      {run.loop, run.workers, run.log, run.intake, run.penalties}, run.config, run.listener,
+      {run.loop, run.workers, run.log, run.intake, run.penalties, run.gate}, run.config, run.listener,
       std::make_unique<BatchStream>(run.workers, file_of(input), "relay.example.com", outcome));
   test::drive(run.loop, session.run());
   demand(run.intake.taken.size() == (outcome.taken ? 1 : 0), "a file is one message or none");

@@ -25,7 +25,7 @@ Outcome run(std::string_view input, std::size_t piece) {
   run.intake.limit = {most_octets};
   run.intake.passwords = {{"ann", Secret("secret")}};
   DeafStream::Heard heard;
-  accept::Session session({run.loop, run.workers, run.log, run.intake, run.penalties}, run.config,
+  accept::Session session({run.loop, run.workers, run.log, run.intake, run.penalties, run.gate}, run.config,
                           run.listener, std::make_unique<DeafStream>(input, piece, heard));
   test::drive(run.loop, session.run());
   Outcome result{{}, run.intake.taken};

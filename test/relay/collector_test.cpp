@@ -81,8 +81,8 @@ class CollectorTest : public testing::Test {
   fs::path fresh() const { return fs::path(path) / drop::make_name(wall_now()); }
 
   void start() {
-    collector_ = std::make_unique<Collector>(accept::Surroundings{loop, workers_, log_, intake, penalties_},
-                                             drop::Folder(path), config_);
+    collector_ = std::make_unique<Collector>(
+        accept::Surroundings{loop, workers_, log_, intake, penalties_, gate_}, drop::Folder(path), config_);
     settle();
   }
   void stop() {
@@ -128,6 +128,7 @@ class CollectorTest : public testing::Test {
   async::Workers workers_{loop, 1};
   test::QuietLog log_;
   accept::Penalties penalties_;
+  accept::Gate gate_;
   std::unique_ptr<Collector> collector_;
 };
 
