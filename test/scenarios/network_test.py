@@ -7,8 +7,11 @@ namespace's own, on its loopback device.
 import contextlib
 import ctypes
 import os
+import smtplib
 import socket
+import ssl
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -41,10 +44,11 @@ def reachable(network, upstream, tmp_path):
     """Makes a relay that all of them reach."""
     with contextlib.ExitStack() as running:
 
-        def start(**sections) -> Relayd:
+        def start(listener: dict | None = None, **sections) -> Relayd:
             fake = upstream(accounts={})
             one = Relayd(tmp_path, {"fake": fake.config()}, [{"match": "*", "upstream": "fake"}], **sections)
-            one.config["listen"] = [{"address": f"0.0.0.0:{one.port}", "allow": ["127.0.0.0/8", "10.99.0.0/24"]}]
+            allow = {"allow": ["127.0.0.0/8", "10.99.0.0/24"], **(listener or {})}
+            one.config["listen"] = [{"address": f"0.0.0.0:{one.port}", **allow}]
             one.write()
             running.callback(lambda: one.finish())
             return one.start("--grace", "1")
@@ -95,3 +99,27 @@ def test_a_tenth_of_the_connections_is_kept_for_this_machine(reachable):
         relay.wait_event("delivered")
         assert come("127.0.0.1", "127.0.0.1") == b"220"
         assert come("127.0.0.1", "127.0.0.1") == b"421"
+
+
+def test_who_guesses_shuts_out_none_of_his_neighbours(reachable, authority):
+    shown = authority.issue(HERE)
+    trust = ssl.create_default_context(cafile=authority.file)
+    relay = reachable({"auth": "required", "tls": "implicit"},
+                      accounts=[{"name": name, "password": f"{name}-canary"} for name in ("ann", "bob")],
+                      tls={"certificates": [{"certificate": str(shown.certificate), "key": str(shown.key)}]})
+
+    def log_in(name: str, password: str, client: str) -> int:
+        with smtplib.SMTP_SSL(HERE, relay.port, "client.test.example", timeout=PATIENCE, context=trust,
+                              source_address=(client, 0)) as one:
+            one.ehlo()
+            one.user, one.password = name, password
+            try:
+                return one.auth("PLAIN", one.auth_plain)[0]
+            except smtplib.SMTPAuthenticationError as refused:
+                return refused.smtp_code
+
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(lambda _: log_in("ann", "guess-canary", GATEWAY), range(20))) == {535}
+    assert log_in("ann", "ann-canary", GATEWAY) == 421
+    assert log_in("bob", "bob-canary", GATEWAY) == 235
+    assert log_in("ann", "ann-canary", OTHER) == 235
