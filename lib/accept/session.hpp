@@ -51,7 +51,7 @@ class Session {
   async::Task<std::optional<smtp::LineBuffer::Line>> next_line(Deadline deadline);
   async::Task<void> send();
   async::Task<After> handle(smtp::Command command);
-  // Clients elsewhere wait for their turn at what costs everybody time.
+  // Clients elsewhere that have to log in wait for their turn at what costs everybody time.
   async::Task<void> take_turn(Turns& turns);
   // A client that may not send yet has to log in soon.
   void expect_login();

@@ -94,7 +94,7 @@ bool DraftIncoming::append_completed() {
     written = place;
   }
   const mail::HeaderFacts& header = scanner_.facts();
-  if (scanner_.done() && !header.separated && header.octets > 0) {
+  if (!header.separated && header.octets > 0 && header.octets < head.size()) {
     draft_.append(head.substr(written, header.octets - written));
     draft_.append("\r\n");
     written = header.octets;

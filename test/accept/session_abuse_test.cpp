@@ -308,11 +308,15 @@ TEST(Turns, MemoryIsBounded) {
 }
 
 TEST(SessionAbuse, HandshakesOfOneAddressTakeTurns) {
-  for (const auto& [address, wait] : {std::pair("192.0.2.7", 50ms), {"192.0.2.8", 0ms}, {"127.0.0.1", 0ms}}) {
+  for (const auto& [address, wait] :
+       {std::pair("192.0.2.7", 50ms), {"192.0.2.8", 0ms}, {"127.0.0.1", 0ms}, {"203.0.113.7", 0ms}}) {
     SessionRun run(client("TLS\n S: 220 ...\n C: QUIT\n S: 221 2.0.0 Bye"));
     run.peer.address = address;
     run.listener.tls = config::TlsMode::implicit;
-    for (int i = 0; i < 100; ++i) run.gate.handshakes.take("192.0.2.7", run.loop.now());
+    run.listener.auth = config::ListenerAuth::optional;
+    run.listener.allow = {*config::Network::parse("203.0.113.0/24")};  // who needs no login needs no turn
+    for (const char* const guest : {"192.0.2.7", "203.0.113.7"})
+      for (int i = 0; i < 100; ++i) run.gate.handshakes.take(guest, run.loop.now());
     EXPECT_EQ(time_until_closed(run), wait) << address;
   }
 }
