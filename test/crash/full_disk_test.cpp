@@ -222,6 +222,36 @@ TEST_F(DueOnAFullDiskTest, NobodyIsPartedWhereThereIsNoRoom) {
   for (const MessageId id : taken) EXPECT_EQ(message(id).unsent(), six.size());
 }
 
+// The doubt was about all of them, so its outcome is, too: also where there is room again by then.
+TEST_F(DueOnAFullDiskTest, WhoWasMarkedForLackOfRoomIsInTheOutcome) {
+  drive(10);
+  const MessageId id = commit("x", {"a@example.org", "b@example.org"});
+  Shipment& both = shipment(id);
+  queue->on_due([](Shipment&) {});
+  loop.run();
+  queue->on_due({});
+  ASSERT_EQ(both.state, MessageState::ready);
+  memory.take_space({memory.free_space().count - (8 << 20)});
+  const std::vector<MessageId> others = fill(1);
+  for (std::size_t i = 0; i < others.size() && !both.whole; i += 100) {
+    for (std::size_t each = i; each < std::min(i + 100, others.size()); ++each)
+      queue->settle(shipment(others[each]), later());
+    doubt(id, "office", {0});  // once more, for one and the same attempt
+  }
+  ASSERT_TRUE(both.whole);
+  memory.take_space(0_B);
+  drive(100);
+  Outcome outcome = in_an_hour();
+  outcome.recipients = {{0, RecipientState::delivered, 250, "ok"}};
+  queue->settle(both, outcome);
+  flush();
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_THAT(look(id).states, testing::ElementsAre(RecipientState::delivered, RecipientState::pending));
+    EXPECT_FALSE(message(id).in_doubt());
+    reopen();
+  }
+}
+
 // However long it runs, and however often it was full: once all has gone, mail is taken again.
 TEST_F(DueOnAFullDiskTest, MailIsTakenAgainOnceAllHasGone) {
   drive(10);

@@ -92,6 +92,22 @@ TEST_F(QueueDoubtTest, AHoldOfThoseInDoubtLeavesTheOthers) {
   }
 }
 
+// Nobody knows what has come of it: those who were announced are in doubt, and the others have had no
+// attempt.
+TEST_F(QueueDoubtTest, WhatIsGivenBackAfterItsDoubtIsParted) {
+  const MessageId id = commit("1\r\n", {"a@example.org", "b@example.org"});
+  take_due();
+  doubt(id, "office", {0});
+  queue->release(shipment(id), loop.now() + 1min);
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_TRUE(shipment_of(id, 0).in_doubt());
+    EXPECT_FALSE(shipment_of(id, 1).in_doubt());
+    EXPECT_EQ(attempts_of(id, 0), 1);
+    EXPECT_EQ(attempts_of(id, 1), 0);
+    reopen();
+  }
+}
+
 // What the operator says of one that waits is not about another that is on its way.
 TEST_F(QueueDoubtTest, AnOperatorEndsTheDoubtOfThoseThatWait) {
   const MessageId id = commit("1\r\n", {"a@example.org", "b@example.org"});
