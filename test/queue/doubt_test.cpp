@@ -108,6 +108,36 @@ TEST_F(QueueDoubtTest, WhatIsGivenBackAfterItsDoubtIsParted) {
   }
 }
 
+TEST_F(QueueDoubtTest, NothingOfADeletedMessageIsHandedOutWhileAShipmentOfItIsReady) {
+  const MessageId id = commit("1\r\n", {"a@example.org", "b@example.org"});
+  take_due();
+  doubt(id, "office", {0});
+  settle(id, {doubtful, pending});
+  ASSERT_TRUE(queue->take(shipment_of(id, 1)));
+  const ShipmentId ready = shipment_of(id, 1).id;
+  queue->remove(message(id));
+  std::size_t handed_out = 0;
+  queue->on_due([&handed_out](Shipment&) { ++handed_out; });
+  loop.advance(3h);
+  EXPECT_EQ(handed_out, 0U);
+  queue->release(*queue->find(ready), loop.now());
+  loop.advance(3h);
+  EXPECT_EQ(handed_out, 0U);
+  EXPECT_EQ(queue->find(id), nullptr);
+}
+
+TEST_F(QueueDoubtTest, ARetryEndsTheHoldOfWhatIsReady) {
+  const MessageId id = commit("1\r\n");
+  take_due();
+  queue->hold(message(id));
+  queue->retry(message(id));
+  queue->release(shipment(id), loop.now());
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_EQ(message(id).state, MessageState::waiting);
+    reopen();
+  }
+}
+
 // What the operator says of one that waits is not about another that is on its way.
 TEST_F(QueueDoubtTest, AnOperatorEndsTheDoubtOfThoseThatWait) {
   const MessageId id = commit("1\r\n", {"a@example.org", "b@example.org"});
