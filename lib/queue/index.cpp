@@ -129,7 +129,9 @@ void Index::erase(Entry& entry) {
   state_need_ -= need_of(entry);
   unlink(entry);
   forget(entry.routing_sender);
-  entry.for_each_shipment([this](Shipment& shipment) { let_go(shipment); });
+  let_go(entry.first);
+  if (entry.parting)
+    for (auto& [number, shipment] : entry.parting->others) let_go(shipment);
   if (entry.doomed) --doomed_;
   entries_.erase(entry.id().value);
 }
@@ -155,6 +157,7 @@ void Index::let_go(Shipment& shipment) {
 }
 
 void Index::set_waiting(Shipment& shipment, SteadyTime due) {
+  shipment.hold_asked = false;
   set_state(shipment, MessageState::waiting);
   set_time(shipment, due);
 }
@@ -165,6 +168,7 @@ void Index::set_failed(Entry& entry, SteadyTime until) {
 }
 
 void Index::set_timeless(Shipment& shipment, MessageState state) {
+  if (state == MessageState::held) shipment.hold_asked = false;
   set_state(shipment, state);
   clear_time(shipment);
 }
@@ -219,15 +223,6 @@ void Index::count_base(Entry& entry, bool there) {
 
 namespace {
 
-// Of the recipients that an attempt is for some have been marked, and others not.
-bool is_parted_by_doubt(const Entry& entry, const Shipment& shipment) {
-  if (!shipment.counted || shipment.unsent < 2) return false;
-  bool pending = false, doubtful = false;
-  for (const std::uint32_t each : entry.recipients_of(shipment))
-    (entry.states.get(each) == RecipientState::doubtful ? doubtful : pending) = true;
-  return pending && doubtful;
-}
-
 SummaryShipment known_of(const Shipment& shipment, Clock clock) {
   SummaryShipment known;
   const bool held = shipment.hold_asked || shipment.state == MessageState::held;
@@ -250,7 +245,7 @@ SummaryShipment known_of(const Shipment& shipment, Clock clock) {
 
 }  // namespace
 
-Summary summary_of(const Entry& entry, Clock clock) {
+Summary Index::summary_of(const Entry& entry, Clock clock) const {
   Summary summary;
   summary.where = entry.where;
   summary.length = entry.length;
@@ -268,12 +263,12 @@ Summary summary_of(const Entry& entry, Clock clock) {
       static_cast<SummaryShipment&>(summary) = known;
     else
       summary.others.push_back({known, entry.recipients_of(shipment)});
-    if (!is_parted_by_doubt(entry, shipment)) return;
-    // This attempt was announced for some of them only. The others have not had it, and are not in doubt.
-    SummaryOther rest{{known.state, 0, static_cast<std::uint16_t>(known.attempts - 1), clock.wall, {}},
-                      entry.recipients_of(shipment)};
-    std::erase_if(rest.recipients,
-                  [&](std::uint32_t each) { return entry.states.get(each) == RecipientState::doubtful; });
+    // This attempt was announced for some of them only. The others have not had it, and are as they were.
+    const std::optional<EarlierDoubt> before = unmarked(shipment);
+    if (!before) return;
+    SummaryOther rest{{known.state, before->doubts, static_cast<std::uint16_t>(known.attempts - 1),
+                       clock.wall, before->upstream},
+                      before->unmarked};
     summary.others.push_back(std::move(rest));
   });
   return summary;

@@ -49,9 +49,6 @@ struct Clock {
   WallTime wall;
 };
 
-// What a start would have to know of the entry, but for the replies there were.
-Summary summary_of(const Entry& entry, Clock clock);
-
 // The steady time of `moment`, noted at `when`: at most `moment - when` from now, however the wall clock was
 // set.
 SteadyTime due_time(WallTime when, WallTime moment, Clock clock);
@@ -81,6 +78,8 @@ class Index {
              std::uint32_t length, Clock clock);
   // The same of a message that a summary tells of, which stands at `place`.
   Entry& add(MessageId id, const Summary& summary, Position place, Clock clock);
+  // What a start would have to know of the entry, but for the replies there were.
+  Summary summary_of(const Entry& entry, Clock clock) const;
   // A summary of the entry has become durable in this state segment.
   void set_base(Entry& entry, std::uint64_t segment);
   Entry* find(MessageId id);
@@ -193,6 +192,13 @@ class Index {
   void count_need(const Entry& entry, std::uint64_t before);
   void set(Shipment& shipment, const SummaryShipment& from, WallTime when, Clock clock);
 
+  // The doubt that a shipment was in before the attempt that is under way, and who of it was not marked.
+  struct EarlierDoubt {
+    std::string upstream;
+    std::uint8_t doubts = 0;
+    std::vector<std::uint32_t> unmarked;
+  };
+
   struct Named;
   Named take_states(Entry& entry, const Outcome& outcome);
   void set_doubt(Shipment& shipment, std::string_view upstream, std::uint8_t doubts);
@@ -202,6 +208,7 @@ class Index {
   void bring_together(ShipmentId id);
   void end_attempt(Shipment& shipment, SteadyTime due);
   Shipment* part_pending(Shipment& shipment);
+  std::optional<EarlierDoubt> unmarked(const Shipment& shipment) const;
   void let_go(Shipment& shipment);
 
   void set_state(Shipment& shipment, MessageState state);
@@ -210,12 +217,6 @@ class Index {
   void clear_time(Shipment& shipment);
   void sift(std::size_t slot);
   void place(std::size_t index, Shipment* shipment);
-
-  // The doubt that a shipment was in before the attempt that is under way.
-  struct EarlierDoubt {
-    std::string upstream;
-    std::uint8_t doubts = 0;
-  };
 
   std::unordered_map<std::uint64_t, Entry> entries_;
   std::unordered_map<std::uint64_t, EarlierDoubt> earlier_doubts_;  // by shipment

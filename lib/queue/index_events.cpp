@@ -25,9 +25,9 @@ bool are_alike(const Shipment& a, const Shipment& b) {
 
 // --- shipments ---
 
-// An outcome adds two at most: those left pending and those left doubtful.
+// An outcome adds three at most: those left pending, those in doubt since before, and those newly in doubt.
 bool Index::may_part(const Message& message) {
-  return !message.parting || 1 + message.parting->others.size() + 2 <= most_shipments;
+  return !message.parting || 1 + message.parting->others.size() + 3 <= most_shipments;
 }
 
 Shipment& Index::part(Entry& entry, const std::vector<std::uint32_t>& recipients) {
@@ -78,7 +78,10 @@ void Index::move(Entry& entry, const std::vector<std::uint32_t>& recipients, Shi
 }
 
 void Index::drop_empty(Entry& entry) {
-  if (entry.first.unsent == 0) let_go(entry.first);
+  if (entry.first.unsent == 0) {
+    let_go(entry.first);
+    entry.first.line = 0;
+  }
   if (!entry.parting) return;
   const std::uint64_t before = need_of(entry);
   auto& others = entry.parting->others;
@@ -120,38 +123,65 @@ void Index::set_waiting_or_held(Shipment& shipment, SteadyTime due) {
 
 // Whom an outcome names, by the state that it leaves them in, and what their shipments knew before.
 struct Index::Named {
+  // Of those left doubtful, who were in one doubt.
+  struct Doubtful {
+    std::string doubted;
+    std::uint8_t doubts = 0;  // 0: it begins now
+    SteadyTime due{};         // the time that this doubt was given
+    std::vector<std::uint32_t> recipients;
+  };
+
   std::vector<std::uint32_t> pending;
-  std::vector<std::uint32_t> doubtful;
+  std::vector<Doubtful> doubtful;
   std::uint16_t attempts = 0;  // the most of any; with this one, if a doubt has counted it
-  std::string doubted;         // the doubt that the doubtful were in; `doubts` 0: it begins now
-  std::uint8_t doubts = 0;
-  SteadyTime due{};           // the time that this doubt was given
-  Shipment* tried = nullptr;  // the ready one; null: none
+  Shipment* tried = nullptr;   // the ready one; null: none
+  std::size_t left = 0;        // in both
+
+  void add_doubtful(std::string_view doubted, std::uint8_t doubts, SteadyTime due, std::uint32_t recipient) {
+    auto same = std::ranges::find_if(
+        doubtful, [&](const Doubtful& each) { return each.doubts == doubts && each.doubted == doubted; });
+    if (same == doubtful.end()) same = doubtful.insert(same, {std::string(doubted), doubts, due, {}});
+    same->due = std::max(same->due, due);
+    same->recipients.push_back(recipient);
+  }
 };
 
 Index::Named Index::take_states(Entry& entry, const Outcome& outcome) {
   Named named;
+  std::vector<std::uint32_t> left;
+  std::optional<EarlierDoubt> before;
   const auto take = [&](std::uint32_t recipient, RecipientState state) {
     const bool was_unsent = entry.states.is_unsent(recipient);
     // The retry that made it pending again may be lost: its shipment is then unknown.
     if (!was_unsent && entry.parting) entry.parting->number_of[recipient] = 0;
     Shipment& in = entry.shipment_of(recipient);
+    if (was_unsent && in.state == MessageState::ready && !std::exchange(named.tried, &in))
+      before = unmarked(in);
     entry.states.set(recipient, state);
     if (was_unsent || is_unsent(state)) named.attempts = std::max(named.attempts, in.attempts);
-    if (was_unsent && in.state == MessageState::ready) named.tried = &in;
     in.unsent = in.unsent - was_unsent + is_unsent(state);
-    if (state == RecipientState::pending) named.pending.push_back(recipient);
-    if (state != RecipientState::doubtful) return;
-    named.doubtful.push_back(recipient);
-    if (in.counted || in.state == MessageState::waiting) named.due = std::max(named.due, in.due);
-    if (in.doubts <= named.doubts) return;
-    named.doubted = in.doubted;
-    named.doubts = in.doubts;
+    if (is_unsent(state)) left.push_back(recipient);
   };
   for (const RecipientOutcome& each : outcome.recipients)
     if (each.recipient < entry.states.size()) take(each.recipient, each.state);
   for (std::uint32_t i = 0; outcome.recipients.empty() && i < entry.states.size(); ++i)
     if (entry.states.is_unsent(i)) take(i, entry.states.get(i));
+  // A record that names somebody twice is damaged or forged: the last word counts.
+  std::ranges::sort(left);
+  left.erase(std::unique(left.begin(), left.end()), left.end());
+  for (const std::uint32_t each : left) {
+    if (!entry.states.is_unsent(each)) continue;
+    ++named.left;
+    const Shipment& in = entry.shipment_of(each);
+    const bool is_unmarked = before && std::ranges::binary_search(before->unmarked, each);
+    const SteadyTime due = in.counted || in.state == MessageState::waiting ? in.due : SteadyTime{};
+    if (entry.states.get(each) == RecipientState::pending)
+      named.pending.push_back(each);
+    else if (is_unmarked && before->doubts > 0)
+      named.add_doubtful(before->upstream, before->doubts, {}, each);
+    else
+      named.add_doubtful(in.doubted, in.doubts, due, each);
+  }
   return named;
 }
 
@@ -160,6 +190,7 @@ bool Index::apply(Entry& entry, const Outcome& outcome, bool counted, Duration k
   const Named named = take_states(entry, outcome);
   const auto attempts = static_cast<std::uint16_t>(named.attempts + (counted ? 0 : 1));
   const SteadyTime due = due_time(outcome.when, outcome.next_attempt, clock);
+  std::vector<ShipmentId> made;
   const auto wait = [&](const std::vector<std::uint32_t>& recipients, std::string_view doubted,
                         std::uint8_t doubts, SteadyTime until) {
     Shipment& shipment = part(entry, recipients);
@@ -173,19 +204,17 @@ bool Index::apply(Entry& entry, const Outcome& outcome, bool counted, Duration k
     shipment.counted = shipment.whole = false;
     earlier_doubts_.erase(shipment.id.value);
     set_waiting_or_held(shipment, until);
-    return shipment.id;
+    made.push_back(shipment.id);
   };
-  ShipmentId pending, doubtful;
-  const bool has_rest = named.tried && named.tried->unsent > named.pending.size() + named.doubtful.size();
-  const ShipmentId tried = named.tried ? named.tried->id : ShipmentId();
-  if (!named.pending.empty()) pending = wait(named.pending, {}, 0, due);
-  if (!named.doubtful.empty())
-    doubtful = named.doubts > 0 ? wait(named.doubtful, named.doubted, named.doubts, std::max(due, named.due))
-                                : wait(named.doubtful, outcome.upstream, 1, due);
-  if (has_rest && tried != pending && tried != doubtful) end_attempt(*find(tried), clock.now);
+  const ShipmentId tried = named.tried && named.tried->unsent > named.left ? named.tried->id : ShipmentId();
+  if (!named.pending.empty()) wait(named.pending, {}, 0, due);
+  for (const Named::Doubtful& each : named.doubtful)
+    each.doubts > 0 ? wait(each.recipients, each.doubted, each.doubts, std::max(due, each.due))
+                    : wait(each.recipients, outcome.upstream, 1, due);
+  if (tried != ShipmentId() && std::ranges::find(made, tried) == made.end())
+    end_attempt(*find(tried), clock.now);
   drop_empty(entry);
-  bring_together(pending);
-  bring_together(doubtful);
+  for (const ShipmentId id : made) bring_together(id);
   if (entry.unsent() > 0) return true;
   if (entry.states.count(RecipientState::failed) == 0) return false;
   entry.first.attempts = attempts;
@@ -219,7 +248,8 @@ bool Index::parts(const Shipment& shipment, const Outcome& outcome) const {
     doubtful |= each.state == RecipientState::doubtful;
   }
   const bool rest = named < shipment.unsent;
-  return (pending && doubtful) || (rest && (pending || doubtful));
+  const bool unlike = doubtful && shipment.counted && unmarked(shipment).has_value();
+  return (pending && doubtful) || (rest && (pending || doubtful)) || unlike;
 }
 
 Outcome Index::of_all(const Shipment& shipment, Outcome outcome) const {
@@ -246,16 +276,38 @@ Outcome Index::of_all(const Shipment& shipment, Outcome outcome) const {
 void Index::mark_in_doubt(Shipment& shipment, std::string_view upstream,
                           std::span<const std::uint32_t> recipients) {
   Entry& entry = entry_of(shipment);
+  const bool counted = std::exchange(shipment.counted, true);
+  if (!counted) ++shipment.attempts;
+  if (!counted && shipment.in_doubt()) {
+    EarlierDoubt& before = earlier_doubts_[shipment.id.value];
+    before = {std::string(shipment.doubted), shipment.doubts, entry.recipients_of(shipment)};
+  }
+  if (const auto before = earlier_doubts_.find(shipment.id.value); before != earlier_doubts_.end())
+    std::erase_if(before->second.unmarked, [&](std::uint32_t each) {
+      return std::ranges::find(recipients, each) != recipients.end();
+    });
   for (const std::uint32_t each : recipients)
     if (each < entry.states.size() && entry.states.is_unsent(each))
       entry.states.set(each, RecipientState::doubtful);
-  const bool counted = std::exchange(shipment.counted, true);
-  if (!counted) ++shipment.attempts;
-  if (!counted && shipment.in_doubt())
-    earlier_doubts_[shipment.id.value] = {std::string(shipment.doubted), shipment.doubts};
   const bool again = shipment.doubted == upstream && shipment.in_doubt();
   const int doubts = !again ? 1 : counted ? shipment.doubts : std::min(shipment.doubts + 1, 255);
   set_doubt(shipment, upstream, static_cast<std::uint8_t>(doubts));
+}
+
+// Those whom the doubt of the attempt that is under way is not about, ascending, with the doubt that they are
+// in; nothing: it is about all.
+std::optional<Index::EarlierDoubt> Index::unmarked(const Shipment& shipment) const {
+  if (!shipment.counted || shipment.unsent < 2) return std::nullopt;
+  EarlierDoubt known;
+  if (const auto before = earlier_doubts_.find(shipment.id.value); before != earlier_doubts_.end()) {
+    known = before->second;
+  } else {
+    const Entry& entry = entry_of(shipment);
+    known.unmarked = entry.recipients_of(shipment);
+    std::erase_if(known.unmarked,
+                  [&](std::uint32_t each) { return entry.states.get(each) != RecipientState::pending; });
+  }
+  return known.unmarked.empty() ? std::nullopt : std::optional(std::move(known));
 }
 
 void Index::apply(Entry& entry, const Doubt& doubt, SteadyTime due) {
@@ -270,12 +322,17 @@ void Index::apply(Entry& entry, const Doubt& doubt, SteadyTime due) {
 
 void Index::leave_in_doubt(Shipment& shipment) {
   if (!shipment.counted) return;
-  if (Shipment* const rest = part_pending(shipment)) {
-    --rest->attempts;
-    set_waiting_or_held(*rest, shipment.due);
+  if (const std::optional<EarlierDoubt> before = unmarked(shipment)) {
+    Shipment& rest = part(entry_of(shipment), before->unmarked);
+    if (&rest != &shipment) {
+      set_doubt(rest, before->upstream, before->doubts);
+      --rest.attempts;
+      set_waiting_or_held(rest, shipment.due);
+    }
   }
   shipment.counted = shipment.whole = false;
   earlier_doubts_.erase(shipment.id.value);
+  part_pending(shipment);  // at the limit of shipments all share the doubt
 }
 
 // Those who are not in doubt leave a shipment that is, for one of their own: null where there are none, or no

@@ -339,7 +339,10 @@ void Replay::apply_not_taken(Entry& entry, const StoredEvent& event, Clock then)
   std::vector<std::uint32_t> recipients = Index::unsent_of(entry, event.recipients);
   std::erase_if(recipients,
                 [&](std::uint32_t each) { return entry.states.get(each) != RecipientState::doubtful; });
-  if (!recipients.empty()) parts_.index.not_taken(parts_.index.part(entry, recipients), then);
+  if (recipients.empty()) return;
+  // Where no other shipment is to be had, others share the doubt: it is not ended for them.
+  Shipment& shipment = parts_.index.part(entry, recipients);
+  if (shipment.unsent == recipients.size()) parts_.index.not_taken(shipment, then);
 }
 
 // Their numbers are never given out again, be their files there or not; and what they said of segments before

@@ -55,7 +55,7 @@ async::Task<void> Summaries::write(std::vector<MessageId> ids, bool brief, std::
 }
 
 void Summaries::submit(Entry& entry, std::optional<Outcome> replies, bool brief, std::uint64_t releases) {
-  Summary summary = summary_of(entry, store_.clock());
+  Summary summary = store_.index.summary_of(entry, store_.clock());
   if (const auto inherited = inherited_.find(entry.id().value); inherited != inherited_.end()) {
     if (!replies) replies = std::move(inherited->second);
     inherited_.erase(inherited);

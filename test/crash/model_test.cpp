@@ -73,7 +73,8 @@ struct Snapshot {
 struct Ready {
   std::vector<std::uint32_t> recipients;
   bool open = false;
-  int attempts = 0;  // before that
+  std::set<std::uint32_t> marked;  // whom it was announced for
+  int attempts = 0;                // before that
   int doubts = 0;
 };
 
@@ -353,7 +354,7 @@ class Play {
     Snapshot after = message.now;
     const bool is_part = pick(4) == 0;
     for (const std::uint32_t i : ready.recipients) {
-      if (is_part && after.fates[i].state == pending && !outcome.recipients.empty()) continue;
+      if (is_part && !ready.marked.contains(i) && !outcome.recipients.empty()) continue;
       const int what_became = pick(8);
       const RecipientState state = what_became < 4   ? delivered
                                    : what_became < 5 ? failed
@@ -369,11 +370,12 @@ class Play {
                const Outcome& outcome) {
     const Fate first = message.now.fates[ready.recipients.front()];
     const int attempts = (ready.open ? ready.attempts : first.attempts) + 1;
-    const int doubts = ready.open ? ready.doubts + 1 : std::max(1, first.doubts);
+    const int before = ready.open ? ready.doubts : first.doubts;
     for (const RecipientOutcome& each : outcome.recipients) {
       Fate& fate = after.fates[each.recipient];
       fate.state = each.state;
       fate.attempts = attempts;
+      const int doubts = ready.marked.contains(each.recipient) ? before + 1 : std::max(1, before);
       fate.doubts = each.state == doubtful ? doubts : 0;
       if (!fate.waits()) fate = {each.state};
     }
@@ -396,9 +398,10 @@ class Play {
     Snapshot after = message.now;
     std::vector<std::uint32_t> offered;
     for (const std::uint32_t i : ready.recipients)
-      if (after.fates[i].state == doubtful || offered.empty() || pick(2) == 0) offered.push_back(i);
+      if (offered.empty() || pick(2) == 0) offered.push_back(i);
     const Fate first = after.fates[offered.front()];
     ready.open = true;
+    ready.marked = {offered.begin(), offered.end()};
     ready.attempts = first.attempts;
     ready.doubts = first.doubts;
     for (const std::uint32_t i : offered) {

@@ -98,9 +98,9 @@ void replay(std::string_view input) {
     Replay replay({disk, ground, index, messages, states}, std::chrono::hours(1), now);
     replay.run();
     demand(index.size() == seen.messages && replay.in_doubt == seen.in_doubt, "every start finds the same");
-    index.for_each([&states](Entry& entry) {
+    index.for_each([&states, &index](Entry& entry) {
       read_history(states, entry.last);
-      const std::string summary = encode_summary(entry.id(), summary_of(entry, now));
+      const std::string summary = encode_summary(entry.id(), index.summary_of(entry, now));
       demand(!written_again(sealed(summary)).empty(), "what the index has can be summed up, and read again");
     });
   }

@@ -89,7 +89,7 @@ TEST_F(IndexTest, ASummaryBringsBackWhatTheEntryWas) {
   const Clock now{SteadyTime(std::chrono::hours(2)), WallTime(std::chrono::hours(500'000))};
   index.apply(entry, Doubt{"office", {1, 39}, {}}, {});
   index.set_waiting(entry.shipment_of(1), now.now + std::chrono::minutes(5));
-  const Summary summary = summary_of(entry, now);
+  const Summary summary = index.summary_of(entry, now);
   Index other;
   Entry& back = other.add({7}, summary, {3, 8192}, now);
   EXPECT_EQ(back.routing_sender, "a@example.org");

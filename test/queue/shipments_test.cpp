@@ -102,6 +102,47 @@ TEST_F(ShipmentsTest, AnAttemptForSomeLeavesTheDoubtOfTheOthers) {
   EXPECT_THAT(shipments(entry), ElementsAre("0 waiting 2 2xoffice 120s", "1 waiting 1 1xoffice 0s"));
 }
 
+// Refused for now at RCPT, while the others were taken and no reply came: nothing new is in doubt for it.
+TEST_F(ShipmentsTest, WhoWasNotMarkedStaysInItsEarlierDoubt) {
+  Entry& entry = add(3);
+  take(entry.first);
+  index.mark_in_doubt(entry.first, "office", std::vector<std::uint32_t>{0, 1, 2});
+  EXPECT_TRUE(settle(entry, {now_is(0, doubtful), now_is(1, doubtful), now_is(2, doubtful)}, 60, true));
+  take(entry.first);
+  index.mark_in_doubt(entry.first, "backup", std::vector<std::uint32_t>{0});
+  EXPECT_THAT(index.summary_of(entry, now).others.front().doubted, "office");
+  EXPECT_TRUE(settle(entry, {now_is(0, delivered), now_is(1, doubtful)}, 60, true));
+  EXPECT_THAT(shipments(entry), ElementsAre("1 waiting 2 1xoffice 60s", "2 waiting 1 1xoffice 0s"));
+}
+
+TEST_F(ShipmentsTest, AnOutcomeThatNamesSomebodyTwiceEndsWithTheLastWord) {
+  Entry& entry = add(2);
+  take(entry.first);
+  EXPECT_TRUE(
+      settle(entry, {now_is(0, pending), now_is(0, delivered), now_is(1, pending), now_is(1, pending)}, 60));
+  EXPECT_THAT(shipments(entry), ElementsAre("1 waiting 1 60s"));
+}
+
+TEST_F(ShipmentsTest, ADoubtAboutThoseWhoHaveEndedChangesNothing) {
+  Entry& entry = add(2);
+  EXPECT_TRUE(settle(entry, {now_is(0, delivered)}, 60));
+  const std::vector<std::string> before = shipments(entry);
+  index.apply(entry, Doubt{"office", {0}, {}}, now.now + 60s);
+  EXPECT_EQ(shipments(entry), before);
+}
+
+TEST_F(ShipmentsTest, NobodyIsHeldWhoWasNot) {
+  Entry& entry = add(2);
+  take(entry.first);
+  index.mark_in_doubt(entry.first, "office", std::vector<std::uint32_t>{0, 1});
+  EXPECT_TRUE(settle(entry, {now_is(0, doubtful), now_is(1, doubtful)}, 60, true));
+  index.hold(entry);
+  index.not_taken(index.part(entry, {1}), now);
+  take(entry.shipment_of(1));
+  EXPECT_TRUE(settle(entry, {now_is(1, pending)}, 60));
+  EXPECT_THAT(shipments(entry), ElementsAre("0 held 1 1xoffice", "1 waiting 2 60s"));
+}
+
 TEST_F(ShipmentsTest, WhatWaitsAlikeGoesTogether) {
   Entry& entry = add(6);
   for (std::uint32_t i = 0; i < 6; ++i) {
@@ -191,7 +232,7 @@ TEST_F(ShipmentsTest, ASummaryKnowsThemAll) {
   take(entry.first);  // and a slice of the others is under way
   index.mark_in_doubt(entry.first, "backup", std::vector<std::uint32_t>{3, 4});
   entry.first.due = now.now + 80s;
-  const std::string record = encode_summary({1}, summary_of(entry, now));
+  const std::string record = encode_summary({1}, index.summary_of(entry, now));
   std::string sealed = record;
   seal(sealed, 5, 0);
   const std::optional<Summary> summary = decode_summary(*parse_record(sealed, 5));

@@ -214,5 +214,22 @@ TEST_F(LinesTest, ALaneThatIsStoppedIsPassedOverUntilItMayGoOn) {
   EXPECT_THAT(dispatcher->steer("nowhere", "", true), testing::IsEmpty());
 }
 
+// The line that it stood in may have dropped its id meanwhile.
+TEST_F(LinesTest, WhatExpiredInALineIsSentAfterARetry) {
+  start_office();
+  const MessageId old = commit(text);
+  settle_down();
+  for (int i = 0; i < 10'000 && given_up.empty(); ++i) advance(10min);
+  ASSERT_EQ(message(old).state, MessageState::failed);
+  expect(1, greeting() + taken());
+  const MessageId fresh = commit(text);  // finds office open again
+  for (int i = 0; i < 20 && !gone(fresh); ++i) advance(30s);
+  ASSERT_TRUE(gone(fresh));
+  expect(1, greeting() + taken());
+  queue->retry(message(old));
+  for (int i = 0; i < 20 && !gone(old); ++i) advance(30s);
+  EXPECT_TRUE(gone(old));
+}
+
 }  // namespace
 }  // namespace relayd
