@@ -5,14 +5,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "queue/mend.hpp"
-#include "queue/quarantine.hpp"
-
 namespace relayd::queue {
 namespace {
 
 constexpr std::uint64_t told_every = 8 << 20;       // octets between two words about progress
-constexpr unsigned most_failed_mends = 32;          // each takes up to 40 ms
 constexpr std::uint64_t written_at_once = 8 << 20;  // more than a batch has
 
 }  // namespace
@@ -102,17 +98,6 @@ Replay::Extent Replay::read_segment(const Found& found, std::uint32_t from, std:
   return extent;
 }
 
-// The octet stays wrong on disk.
-std::optional<std::string> Replay::mend(std::string_view bytes, Position where, const Segment& segment) {
-  if (segment.header.kind != SegmentKind::state || failed_mends_ == most_failed_mends) return std::nullopt;
-  std::optional<std::string> mended = mended_record(bytes, segment.header.generation);
-  if (!mended) ++failed_mends_;
-  if (mended && !only_looking_)
-    note(fmt::format("{}: one octet of the record at {} is damaged; what it says is known all the same",
-                     segment.path, where.offset));
-  return mended;
-}
-
 // So far a segment that may still be open has to be read. Files are far larger than what is written at once:
 // where so much is not sound, nothing behind it is.
 std::uint64_t Replay::reach(const Segment& segment, std::uint64_t from, std::uint64_t size) const {
@@ -144,30 +129,6 @@ bool Replay::was_durable(std::string_view bytes, std::size_t hole, std::size_t f
     at = next_sound(bytes, at + (record ? record->length : record_alignment), generation);
   }
   return false;
-}
-
-// Keeps the bytes, and says which message they seem to be about.
-void Replay::damaged(std::string_view bytes, Position where, const Segment& segment,
-                     std::uint64_t unreadable) {
-  damage_ = true;
-  const SegmentKind kind = segment.header.kind;
-  if (kind == SegmentKind::state || kind == SegmentKind::legacy)
-    suspects_.damaged(bytes, segment.header.generation, unreadable == 0);
-  const std::string name = fmt::format("{:016}{}-{}", segment.header.sequence,
-                                       kind == SegmentKind::state ? "s" : "", where.offset);
-  std::string about;
-  for (std::size_t at = 0; at + record_header <= bytes.size() && about.size() < 200; at += record_alignment)
-    if (const auto id = claimed_id(bytes.substr(at), segment.header.generation))
-      about += fmt::format("{}{}", about.empty() ? ", it seems of " : " ", to_string(*id));
-  std::string kept = fmt::format("quarantine/{}", name);
-  try {
-    const Ground::Claim claim(parts_.ground, bytes.size());
-    queue::set_aside(parts_.disk, name, bytes);
-  } catch (const disk::DiskError& error) {
-    kept = fmt::format("not kept in quarantine ({})", error.what());
-  }
-  note(fmt::format("{}: {} octets of {} that were durable are {}{}", kept, bytes.size(), segment.path,
-                   unreadable > 0 ? "unreadable" : "damaged", about));
 }
 
 void Replay::note(std::string line) {
@@ -376,30 +337,6 @@ void Replay::apply_checkpoint(const Record& record, Position where) {
     last_message_sequence = std::max(last_message_sequence, row.sequence);
   if (!damage_ || where != newest_checkpoint_) return;
   for (const SegmentRow& row : checkpoint_->segments) bring_back(row);
-}
-
-// Messages whose summaries are damaged are held: some of their recipients may have them.
-void Replay::bring_back(const SegmentRow& row) {
-  const auto& uses = parts_.index.segments();
-  const auto use = uses.find(row.sequence);
-  const std::uint32_t there = use == uses.end() ? 0 : use->second.based;
-  const std::uint64_t ids = row.ids ^ (use == uses.end() ? 0 : use->second.based_ids);
-  const Found* const found = message_segment(row.sequence);
-  if (there >= row.count || !found) return;
-  const bool one = row.count - there == 1;
-  Found covered = *found;
-  covered.newest = false;
-  covered.end = found->segment->header.kind == SegmentKind::intake ? row.scan_from : row.end;
-  read_segment(covered, start_of(found->segment->header), 0, [&](const Record& record, Position where) {
-    const bool wanted = one ? record.id.value == ids : !dead_.contains(record.id.value);
-    if (record.type != RecordType::message || !wanted || parts_.index.find(record.id)) return;
-    const std::optional<StoredMessage> message = decode_message(record);
-    if (!message) return;
-    Entry& entry = parts_.index.add(record.id, *message, message->envelope, where, record.length, clock_);
-    parts_.index.hold(entry);
-    note(fmt::format("{} is held: what was known of it is damaged, and it may have been sent",
-                     to_string(record.id)));
-  });
 }
 
 // --- the message log ---

@@ -4,8 +4,8 @@
 // Blocks; called once, by whoever may block, while nothing else of the queue is used. It writes no
 // log. What is damaged goes to quarantine/ and is named; what was never durable is passed over: FORMAT.md
 // says how the two are told apart. Bodies that no message names, and free files of format 1, are removed;
-// what is believed is synced first. Its parts: replay_files.cpp, replay.cpp, replay_format_1.cpp,
-// replay_end.cpp.
+// what is believed is synced first. Its parts: replay_files.cpp, replay.cpp, replay_damage.cpp,
+// replay_format_1.cpp, replay_end.cpp.
 #pragma once
 
 #include <cstdint>
@@ -123,6 +123,7 @@ class Replay {
   void apply_retired(const std::vector<RetiredRow>& rows);
   void add_message(const Record& record, Position where);
   void bring_back(const SegmentRow& row);
+  bool hold_missing(const SegmentRow& row, const std::function<bool(MessageId)>& is_wanted);
   const Found* message_segment(std::uint64_t sequence) const;
   const SegmentRow* row_of(std::uint64_t sequence) const;  // of the checkpoint
 
