@@ -113,7 +113,11 @@ mail::HeaderFacts read_message(bool dot_ends, std::string& head, SendmailSpool& 
       input.feed(std::string_view(buffer).substr(0, static_cast<std::size_t>(count)), lines);
     keep();
   }
-  scanner.end();
+  if (!scanner.done()) {
+    scanner.end();  // what it takes for no header is body
+    spool.append(std::string_view(head).substr(scanner.facts().octets));
+    head.resize(scanner.facts().octets);
+  }
   return scanner.facts();
 }
 

@@ -17,6 +17,11 @@ std::size_t number_of(std::string_view account) {
   return std::hash<std::string_view>()(account) | 1;  // a name may be long
 }
 
+// What an account's failures are counted under that no success clears.
+std::size_t total_of(std::string_view account) {
+  return number_of(account) ^ 2;
+}
+
 // The IPv6 network of so many octets; empty: the client has no such address.
 std::string network_of(std::string_view client, std::size_t octets) {
   in6_addr address{};
@@ -53,7 +58,9 @@ Duration Penalties::failed(std::string_view client, std::string_view account, St
   for (const Scope& scope : scopes_of(client)) {
     count({scope.network, everybody}, now);
     const unsigned failures = count({scope.network, number_of(account)}, now);
-    if (scope.times == 1) most = failures;
+    if (scope.times > 1) continue;
+    most = failures;
+    count({scope.network, total_of(account)}, now);
   }
   return delay(most - 1);
 }
@@ -70,7 +77,10 @@ bool Penalties::exhausted(std::string_view client, std::string_view account, Ste
   const auto known = trusted_.find({counted_as(client), number_of(account)});
   const bool trusted = known != trusted_.end() && now - known->second <= trust;
   const std::vector<Scope> scopes = scopes_of(client);
+  if (failures({scopes.front().network, total_of(account)}, now) >= limit_beside_success) return true;
   return std::any_of(scopes.begin(), scopes.end(), [&](const Scope& scope) {
+    // Whoever logs in from his own network is not shut out by others around it.
+    if (trusted && scope.times > 1) return false;
     const bool of_all = failures({scope.network, everybody}, now) >= limit_of_all * scope.times;
     return failures({scope.network, number_of(account)}, now) >= limit * scope.times || (of_all && !trusted);
   });

@@ -21,6 +21,7 @@ class Penalties {
   // and for all accounts from there together but those that have logged in from there of late. A /48 may have
   // more.
   static constexpr unsigned limit = 20;
+  static constexpr unsigned limit_beside_success = 200;  // of an account that logs in from there meanwhile
   static constexpr unsigned limit_of_all = 500;
   static constexpr unsigned times_for_a_site = 5;
   static constexpr Duration memory = std::chrono::minutes(10);

@@ -37,7 +37,6 @@ WallTime changed(const struct stat& status) {
 
 constexpr auto nobody = static_cast<uid_t>(-1);
 constexpr std::size_t removed_at_once = 1'000;
-constexpr std::uint64_t octets_a_block = 512;  // of st_blocks, whatever the disk's are
 
 // Names of many owners, of which few are kept: of each owner the oldest, as many as of the next.
 class Turns {
@@ -76,26 +75,6 @@ class Turns {
   std::size_t share_;  // of each owner
   std::size_t total_ = 0;
   std::map<uid_t, std::set<std::string>> owners_;
-};
-
-// What one owner has of what was set aside.
-class Kept {
- public:
-  void add(const std::string& name, const struct stat& status) {
-    const std::uint64_t octets = static_cast<std::uint64_t>(status.st_blocks) * octets_a_block;
-    if (by_age_.emplace(std::pair(changed(status), name), octets).second) octets_ += octets;
-  }
-  std::string take_oldest() {
-    const auto oldest = by_age_.extract(by_age_.begin());
-    octets_ -= oldest.mapped();
-    return oldest.key().second;
-  }
-  std::size_t files() const { return by_age_.size(); }
-  std::uint64_t octets() const { return octets_; }
-
- private:
-  std::map<std::pair<WallTime, std::string>, std::uint64_t> by_age_;
-  std::uint64_t octets_ = 0;
 };
 
 }  // namespace
@@ -157,7 +136,8 @@ std::vector<std::string> Folder::names(std::size_t limit, const Skip& skip) cons
 bool Folder::remove_old(const std::string& name, const struct stat& status) const {
   const int flags = S_ISDIR(status.st_mode) ? AT_REMOVEDIR : 0;
   if (::unlinkat(directory_.number(), name.c_str(), flags) == 0) return true;
-  if (errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST) fail("remove an old file of the drop folder");
+  // What else may stand in the way is its owner's doing.
+  if (errno == EIO || errno == EROFS || errno == ENOMEM) fail("remove an old file of the drop folder");
   return false;
 }
 
@@ -172,21 +152,13 @@ std::vector<std::string> Folder::remove_unfinished(WallTime before) const {
   return removed;
 }
 
-std::vector<std::string> Folder::remove_refused(WallTime before, const Keeping& keeping) const {
+std::vector<std::string> Folder::remove_refused(WallTime before) const {
   std::vector<std::string> removed;
-  std::map<uid_t, Kept> owners;
-  const auto remove = [&](const std::string& name) {
-    struct stat status {};
-    if (look_at(name, status) && remove_old(name, status)) removed.push_back(name);
-  };
   each([&](const std::string& name) {
     struct stat status {};
-    const bool full = removed.size() >= removed_at_once;
-    if (full || !name.starts_with(refused) || !look_at(name, status)) return;
-    if (changed(status) < before) return remove(name);
-    Kept& kept = owners[status.st_uid];
-    kept.add(name, status);
-    while (kept.files() > keeping.files || kept.octets() > keeping.space.count) remove(kept.take_oldest());
+    const bool old = name.starts_with(refused) && removed.size() < removed_at_once && look_at(name, status) &&
+                     changed(status) < before;
+    if (old && remove_old(name, status)) removed.push_back(name);
   });
   return removed;
 }
@@ -202,6 +174,7 @@ Result<File> Folder::open(const std::string& name, Bytes limit) const {
     if (errno == ELOOP) return Error{"it is a symbolic link"};
     if (errno == EACCES) return Error{"it may not be read: the folder's group is not its group"};
     if (errno == ENXIO || errno == ENODEV) return Error{"it is no regular file"};
+    if (errno == EWOULDBLOCK) return Error{"its owner keeps others from opening it"};
     fail("open a file of the drop folder");
   }
   struct stat status {};

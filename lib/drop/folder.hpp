@@ -25,12 +25,6 @@ struct File {
   uid_t owner = 0;
 };
 
-// What each owner may have lying there of what was set aside.
-struct Keeping {
-  std::size_t files = 1'000;
-  Bytes space = 1024_MiB;
-};
-
 class Folder {
  public:
   // Throws std::system_error, also where the folder is another user's: nothing taken could be removed then.
@@ -53,9 +47,9 @@ class Folder {
   // Removes what writers began before this moment and never finished; a file is as old as its last change, as
   // the system counts it (st_ctime), not as its owner says. Returns the names. Throws std::system_error.
   std::vector<std::string> remove_unfinished(WallTime before) const;
-  // Likewise what was set aside before this moment, and of each owner the oldest of what is more than he may
-  // keep. A directory with something in it stays.
-  std::vector<std::string> remove_refused(WallTime before, const Keeping& keeping = {}) const;
+  // Likewise what was set aside before this moment: it may be mail whose writer was told that it was taken. A
+  // directory with something in it stays.
+  std::vector<std::string> remove_refused(WallTime before) const;
 
   // Both throw std::system_error. The second keeps it in the folder, under the name it returns; empty: it was
   // gone.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 
 namespace relayd {
@@ -30,19 +31,31 @@ Bytes file_limit(Bytes message_size) {
 
 // Whom the unix sockets are for; nobody named: for everybody who may write to the folder.
 std::vector<std::uint32_t> users_of(const std::vector<config::Listener>& listeners) {
+  constexpr std::uint32_t nobody = 0xffff'ffff;
   std::vector<std::uint32_t> users;
+  bool somebody_has_to_log_in = false;
   for (const config::Listener& listener : listeners) {
     const bool for_all = !listener.unix_path.empty() && listener.allow_uids.empty() &&
                          listener.auth != config::ListenerAuth::required;
     if (for_all) return {};
-    users.insert(users.end(), listener.allow_uids.begin(), listener.allow_uids.end());
+    if (listener.unix_path.empty()) continue;
+    somebody_has_to_log_in |= listener.auth == config::ListenerAuth::required;
+    if (listener.auth != config::ListenerAuth::required)
+      users.insert(users.end(), listener.allow_uids.begin(), listener.allow_uids.end());
   }
+  if (users.empty() && somebody_has_to_log_in) users.push_back(nobody);
   return users;
 }
 
 // The same file would be refused again: it names more recipients than are ever taken.
 bool is_final(const smtp::Reply& refusal) {
   return refusal.permanent() || refusal.enhanced == smtp::EnhancedCode{4, 5, 3};
+}
+
+// It would meet any file. What else goes wrong with one may be its owner's doing, and stops no other.
+bool is_of_the_machine(const std::system_error& error) {
+  const int code = error.code().value();
+  return code == EMFILE || code == ENFILE || code == ENOMEM || code == EIO || code == EROFS || code == ENOSPC;
 }
 
 // It is the relay that can take nothing, or nothing so large (RFC 3463 3.4).
@@ -168,10 +181,12 @@ Task<bool> Collector::take(std::string name) {
     if (in_trouble_.contains(file->owner)) co_return false;
     const bool gone = co_await hand_over(name, std::move(*file));
     co_return gone;
-  } catch (const std::system_error&) {
+  } catch (const std::system_error& error) {
     delay(name);  // the next look begins with another
-    throw;
+    if (is_of_the_machine(error)) throw;
+    around_.log.warning("drop_trouble", {{"file", name}, {"reason", error.what()}});
   }
+  co_return false;
 }
 
 Task<bool> Collector::hand_over(const std::string& name, drop::File file) {

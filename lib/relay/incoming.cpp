@@ -138,8 +138,8 @@ std::optional<smtp::Reply> DraftIncoming::header_refusal() const {
 // What is wrong with who wrote it, where that is asked. All of them count: which one a reader is shown is not
 // ours to know.
 std::optional<smtp::Reply> DraftIncoming::author_refusal(const Authors& authors) const {
+  if (!asks_for_authors()) return std::nullopt;
   const bool held = !terms_.may_send_as.empty();
-  if (!held && !routed_by_header()) return std::nullopt;
   if (!scanner_.facts().from_whole)
     return smtp::Reply{550, {5, 7, 1}, "The From field is too long to be checked"};
   if (held && routed_by_header() && authors.empty())  // else the sender becomes its From
@@ -167,7 +167,7 @@ std::optional<smtp::Reply> DraftIncoming::refusal(const Authors& authors) const 
 Task<std::string> DraftIncoming::commit() {
   scanner_.end();
   if (!head_written_ && !head_too_large_) write_head();
-  const Authors authors = this->authors();
+  const Authors authors = asks_for_authors() ? this->authors() : Authors();
   envelope_.routing_sender = envelope_.sender;
   if (routed_by_header() && !authors.empty()) envelope_.routing_sender = authors.front();
   if (const std::optional<smtp::Reply> reply = refusal(authors)) throw Refused{*reply};

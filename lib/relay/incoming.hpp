@@ -50,6 +50,7 @@ class DraftIncoming final : public accept::Incoming {
   bool append_completed();
   // Nobody sends it: whoever wrote it, by its header, routes it.
   bool routed_by_header() const { return envelope_.sender.empty(); }
+  bool asks_for_authors() const { return routed_by_header() || !terms_.may_send_as.empty(); }
   using Authors = std::vector<std::string>;
   Authors authors() const;
   std::optional<smtp::Reply> refusal(const Authors& authors) const;

@@ -287,6 +287,30 @@ TEST(Penalties, MemoryIsBounded) {
   EXPECT_TRUE(penalties.exhausted("192.0.2.0", "ann", SteadyTime{1h}));
 }
 
+// An application behind the same gateway logs in for every message: its success must not give a guesser
+// without end another twenty tries.
+TEST(Penalties, SuccessOfTheSameAccountDoesNotAllowGuessingForEver) {
+  Penalties penalties;
+  unsigned guesses = 0;
+  for (const SteadyTime now{1h}; guesses < 10'000 && !penalties.exhausted("192.0.2.7", "app", now);
+       ++guesses) {
+    penalties.failed("192.0.2.7", "app", now);
+    if (guesses % 10 == 0) penalties.succeeded("192.0.2.7", "app", now);
+  }
+  EXPECT_EQ(guesses, Penalties::limit_beside_success);
+  EXPECT_FALSE(penalties.exhausted("192.0.2.8", "app", SteadyTime{1h}));
+}
+
+TEST(Penalties, WhoeverLogsInFromHisNetworkIsNotShutOutByTheOnesAround) {
+  Penalties penalties;
+  const SteadyTime now{1h};
+  penalties.succeeded("2001:db8:1:7::1", "ann", now);
+  for (unsigned i = 0; i < 20 * Penalties::limit; ++i)
+    penalties.failed(fmt::format("2001:db8:1:{:x}::1", 16 + i % 20), "ann", now);
+  EXPECT_FALSE(penalties.exhausted("2001:db8:1:7::1", "ann", now));
+  EXPECT_TRUE(penalties.exhausted("2001:db8:1:8::1", "ann", now));
+}
+
 // --- turns ---
 
 TEST(Turns, WhoComesTooFastWaitsAndNobodyElseDoes) {

@@ -221,24 +221,6 @@ TEST_F(DropFolder, WhatWasSetAsideGoesByItsAge) {
   EXPECT_TRUE(fs::exists(fs::path(path) / full / "file"));
 }
 
-TEST_F(DropFolder, AnOwnerKeepsSoMuchOfWhatWasSetAside) {
-  const WallTime never = wall_now() - std::chrono::hours(1);
-  const auto set_aside = [&](const std::string& name, std::size_t octets, uid_t owner) {
-    std::ofstream(fs::path(path) / name) << std::string(octets, 'x');
-    EXPECT_EQ(::chown((fs::path(path) / name).c_str(), owner, static_cast<gid_t>(-1)), 0);
-    return Folder(path).set_aside(name);
-  };
-  const Folder folder(path);
-  const std::string first = set_aside("1", 100, 1000);
-  set_aside("2", 100, 1000);
-  set_aside("3", 100, 1001);
-  EXPECT_THAT(folder.remove_refused(never, {2, 1_MiB}), IsEmpty());
-  EXPECT_THAT(folder.remove_refused(never, {1, 1_MiB}), SizeIs(1));
-  EXPECT_THAT(folder.remove_refused(never, {1, 1_MiB}), IsEmpty());
-  const std::string large = set_aside("4", 1'000'000, 1001);
-  EXPECT_THAT(folder.remove_refused(never, {9, 100_KiB}), testing::Contains(large));
-}
-
 TEST_F(DropFolder, AHugeFileIsNotOpened) {
   const fs::path file = fresh();
   std::ofstream(file) << "text";

@@ -78,3 +78,11 @@ def test_a_dot_between_returns_ends_nothing(post):
     upstream, sendmail = post
     assert sendmail.run(RECIPIENT, message=b"Subject: x\n\none\r.\rtwo\n").returncode == 0
     assert upstream.taken(1)[0].data.endswith(b"\r\n\r\none\r\n.\r\ntwo\r\n")
+
+
+def test_a_text_of_one_line_that_looks_like_that_of_a_mailbox_is_sent(post):
+    upstream, sendmail = post
+    ended = sendmail.run("-i", "bob@rcpt.example", message=b"From tomorrow on the server is off\n")
+    assert ended.returncode == 0, ended.stderr
+    (taken,) = upstream.taken(1)
+    assert b"\r\n\r\nFrom tomorrow on the server is off\r\n" in taken.data

@@ -1,6 +1,8 @@
 """One file stopped the drop folder for everybody, for ever; and who may not use the socket could use the folder."""
 
+import fcntl
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,17 @@ def test_users_whom_the_socket_does_not_allow_leave_nothing_in_the_folder_either
     refused = one.wait_event("drop_refused")
     assert refused["was"].startswith("0" * 16) and "550 5.7.1" in refused["reason"]
     one.wait_event("delivered")
+
+
+def test_a_file_that_its_owner_keeps_shut_stops_nobody(dropping):
+    """A lease needs no privilege: open() then fails with EWOULDBLOCK, once for each look."""
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # how the owner is told that somebody wants it
+    one = dropping()
+    shut = leave(one, 0).rename(Path(one.config["queue"]["drop"]) / "new-shut")
+    with shut.open("r+b") as file:
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        shut.rename(shut.with_name(f"{2:016x}-{'1' * 32}"))
+        leave(one, 1)
+        one.wait_event("delivered")
+        assert "keeps others from opening" in one.wait_event("drop_refused")["reason"]
+    signal.signal(signal.SIGIO, before)

@@ -45,18 +45,16 @@ void HeaderLines::text(std::string_view piece) {
   if (known || piece.empty()) return;
   const std::size_t end = std::min(piece.find(':'), piece.size() - 1) + 1;
   line_ += piece.substr(0, std::min(end, max_line - std::min(max_line, line_.size())));
-}
-
-bool HeaderLines::in_field() const {
-  if (line_.empty()) return false;
-  return (field_above_ && is_space(line_.front())) || !field_name(line_).empty();
+  // Asked again at each CR, it must not be looked for again.
+  in_field_ = (field_above_ && is_space(line_.front())) || !field_name(line_).empty();
 }
 
 void HeaderLines::end_line() {
   const bool separator = first_ && is_mailbox_separator(line_);
-  over_ = !separator && !in_field();
+  over_ = !separator && !in_field_;
   field_above_ = field_above_ || !separator;
   first_ = false;
+  in_field_ = false;
   line_.clear();
 }
 

@@ -34,13 +34,14 @@ class HeaderLines {
 
   bool line_empty() const { return line_.empty(); }  // so far
   bool field_above() const { return field_above_; }  // which a line that begins with a space continues
-  bool in_field() const;                             // the colon was there, or it continues one
+  bool in_field() const { return in_field_; }        // the colon was there, or it continues one
   bool over() const { return over_; }                // the header has ended; no more calls then
 
  private:
   std::string line_;  // up to its first colon, or that it begins with a space
   bool first_ = true;
   bool field_above_ = false;
+  bool in_field_ = false;
   bool over_ = false;
 };
 
