@@ -206,6 +206,16 @@ TEST_F(DropFolder, AnAgeIsWhatTheSystemSays) {
   EXPECT_THAT(Folder(path).remove_unfinished(wall_now() + std::chrono::hours(1)), ElementsAre("new-one"));
 }
 
+// It may be mail that a program was told to be taken, and all of it was refused for one wrong line.
+TEST_F(DropFolder, HoweverMuchWasSetAsideStaysForItsTime) {
+  const Folder folder(path);
+  for (int i = 0; i < 1'500; ++i) {
+    std::ofstream(fs::path(path) / std::to_string(i)) << "text";
+    folder.set_aside(std::to_string(i));
+  }
+  EXPECT_THAT(folder.remove_refused(wall_now() - std::chrono::hours(1)), IsEmpty());
+}
+
 TEST_F(DropFolder, WhatWasSetAsideGoesByItsAge) {
   std::ofstream(fs::path(path) / "one") << "text";
   fs::create_directory(fs::path(path) / "two");

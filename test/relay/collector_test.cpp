@@ -303,6 +303,15 @@ TEST_F(CollectorTest, WhomTheSocketDoesNotAllowTheFolderDoesNotEither) {
   EXPECT_EQ(intake.taken.size(), 1u);
 }
 
+TEST_F(CollectorTest, WhereTheSocketWantsALoginTheFolderIsNoWayAroundIt) {
+  config::Listener& socket = config_->listeners.emplace_back();
+  socket.unix_path = "/run/relayd/smtp.sock";
+  socket.auth = config::ListenerAuth::required;
+  leave();
+  start();
+  EXPECT_THAT(intake.taken, IsEmpty());
+}
+
 TEST_F(CollectorTest, WhatWasRefusedGoesWhenItsTimeIsOver) {
   leave("what is this\r\n");
   loop.set_wall(wall_now());
