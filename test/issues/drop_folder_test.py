@@ -21,14 +21,19 @@ def dropping(relay, upstream, tmp_path):
     return start
 
 
-def leave(relay, number: int, sender: str = "app@a.example", recipients: int = 1, owner: int = 0) -> Path:
-    """A file as a writer leaves it; the lower its number, the older it seems."""
-    folder = Path(relay.config["queue"]["drop"])
+def begin(relay, number: int, sender: str = "app@a.example", recipients: int = 1, owner: int = 0) -> Path:
+    """A file that its writer has not yet given its name: the relay does not look at it."""
     names = "".join(f"RCPT TO:<r{one}@rcpt.example>\r\n" for one in range(recipients))
-    begun = folder / f"new-{number}"
+    begun = Path(relay.config["queue"]["drop"]) / f"new-{number}"
     begun.write_bytes(f"relayd drop 1\r\nMAIL FROM:<{sender}>\r\n{names}DATA\r\nSubject: x\r\n\r\ntext\r\n.\r\n".encode())
     os.chown(begun, owner, -1)
-    return begun.rename(folder / f"{number:016x}-{'0' * 32}")
+    return begun
+
+
+def leave(relay, number: int, **what) -> Path:
+    """A file as a writer leaves it; the lower its number, the older it seems."""
+    begun = begin(relay, number, **what)
+    return begun.rename(begun.with_name(f"{number:016x}-{'0' * 32}"))
 
 
 def test_too_many_recipients_are_set_aside_and_stop_nobody(dropping):
@@ -63,7 +68,7 @@ def test_a_file_that_its_owner_keeps_shut_stops_nobody(dropping):
     """A lease needs no privilege: open() then fails with EWOULDBLOCK, once for each look."""
     before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # how the owner is told that somebody wants it
     one = dropping()
-    shut = leave(one, 0).rename(Path(one.config["queue"]["drop"]) / "new-shut")
+    shut = begin(one, 0)
     with shut.open("r+b") as file:
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         shut.rename(shut.with_name(f"{2:016x}-{'1' * 32}"))
