@@ -6,6 +6,7 @@
 
 #include "commands.hpp"
 #include "queue/inspect.hpp"
+#include "running_user.hpp"
 #include "shared/disk/posix_disk.hpp"
 
 namespace relayd::command {
@@ -44,6 +45,7 @@ void inspect_queue(const fs::path& queue) {
 }  // namespace
 
 int check(const Options& options) {
+  if (!become_running_user(options, false)) return EX_CONFIG;
   const SetupResult result = make_setup(config_file(options));
   print(result.errors, result.warnings);
   if (!result.setup) return EX_CONFIG;

@@ -162,6 +162,7 @@ class Demo {
     print(result.errors, result.warnings);
     if (!result.setup) throw std::runtime_error("the demo's configuration is refused");
     auto relay = std::make_unique<Relay>(loop_, log_, std::move(*result.setup));
+    relay->listen();
     relay->start([this](const std::string& failure) { opened(failure); });
     return relay;
   }

@@ -10,6 +10,8 @@
 
 #include "commands.hpp"
 #include "relay/relay.hpp"
+#include "running_user.hpp"
+#include "shared/process/privileges.hpp"
 
 namespace relayd::command {
 
@@ -23,6 +25,8 @@ class Daemon {
   }
 
   int run() {
+    relay_.listen();
+    give_up_rights();
     relay_.start([this](const std::string& failure) {
       if (!failure.empty()) fail(failure);
     });
@@ -35,6 +39,26 @@ class Daemon {
   telemetry::Log& log() { return log_; }
 
  private:
+  // All is bound, and there is one thread.
+  void give_up_rights() {
+    process::drop_capabilities();
+    const Setup& setup = relay_.setup();
+    process::Standing standing{process::this_user()};
+    if (setup.config->confinement) standing.confinement = process::confine(setup.needs);
+    log_.info("started", {{"version", RELAYD_VERSION},
+                          {"user", standing.user.name},
+                          {"confinement", standing.confinement ? to_string(*standing.confinement) : "none"}});
+    if (standing.confinement && !standing.confinement->lacks.empty())
+      log_.warning("not_confined", {{"reason", standing.confinement->lacks}});
+    if (standing.user.uid == 0 && setup.config->user.empty())
+      log_.warning(
+          "runs_as_root",
+          {{"reason",
+            "there is no user relayd that root may become here, and root owns the queue's directory: "
+            "make one, give it the directory (chown -R), or write `user: root`"}});
+    relay_.runs_as(std::move(standing));
+  }
+
   void on_signal(int signal) {
     if (signal == SIGHUP) {
       scope_.spawn(reload());
@@ -104,6 +128,8 @@ void raise_descriptor_limit() {
 }  // namespace
 
 int run(const Options& options) {
+  if (!become_running_user(options, true)) return EX_CONFIG;
+  process::close_to_others();
   SetupResult result = make_setup(config_file(options));
   print(result.errors, result.warnings);
   if (!result.setup) return EX_CONFIG;
@@ -116,6 +142,8 @@ int run(const Options& options) {
   } catch (const queue::QueueError& error) {
     daemon.log().error("stopped", {{"reason", error.what()}});
   } catch (const net::BindError& error) {
+    daemon.log().error("stopped", {{"reason", error.what()}});
+  } catch (const std::system_error& error) {
     daemon.log().error("stopped", {{"reason", error.what()}});
   }
   daemon.log().flush();

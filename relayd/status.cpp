@@ -137,6 +137,18 @@ void print_lane(const json& lane, const std::string& now) {
 
 namespace {
 
+// Only what somebody may want to change.
+void print_process(const json& status) {
+  if (!status.contains("process")) return;  // the daemon is older than this command
+  const json& process = status["process"];
+  if (process.value("uid", 0) == 0)
+    fmt::print("user: root; `user` in the configuration names a better one\n");
+  if (!process.value("confined", false))
+    fmt::print("confinement: none\n");
+  else if (process.contains("lacks"))
+    fmt::print("confinement: not whole; {}\n", text(process, "lacks"));
+}
+
 void print_status(const json& status) {
   const std::string now = text(status, "time");
   if (status.contains("starting")) {
@@ -148,6 +160,7 @@ void print_status(const json& status) {
     return;
   }
   fmt::print("relayd {}, up {}\n", text(status, "version"), span(status, "uptime"));
+  print_process(status);
   print_queue(status);
   for (const json& lane : status.at("lanes")) print_lane(lane, now);
   for (const json& upstream : status.at("unused_upstreams"))

@@ -22,9 +22,6 @@ namespace relayd::drop {
 
 namespace {
 
-// Sticky, so that nobody removes another's file; set-group-ID, so that the daemon's group may read each.
-constexpr mode_t folder_mode = S_ISVTX | S_ISGID | 0733;
-
 constexpr uid_t root = 0;
 
 [[noreturn]] void fail(const std::string& what) {

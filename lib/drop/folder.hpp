@@ -65,7 +65,10 @@ class Folder {
   disk::Descriptor directory_;
 };
 
-// Makes the folder, for everybody to write and nobody else to read: mode 3733. Throws std::system_error.
+// For everybody to write and nobody else to read. Sticky, so that nobody removes another's file;
+// set-group-ID, so that the daemon's group may read each.
+inline constexpr mode_t folder_mode = S_ISVTX | S_ISGID | 0733;
+// Makes the folder. Throws std::system_error.
 void make_folder(const std::string& directory);
 
 }  // namespace relayd::drop

@@ -249,10 +249,7 @@ std::unique_ptr<Collector> make_collector(net::AsioLoop& loop, accept::Surroundi
   std::unique_ptr<Collector> collector;
   try {
     std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) {
-      if (config->queue.drop.empty()) return nullptr;
-      drop::make_folder(path);
-    }
+    if (config->queue.drop.empty() && !std::filesystem::exists(path, ignored)) return nullptr;
     drop::Folder folder(path);
     if (const std::string weakness = folder.weakness(); !weakness.empty())
       warn(fmt::format("{}: {}", path, weakness));

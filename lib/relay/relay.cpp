@@ -27,6 +27,16 @@ queue::Options queue_options(const config::Config& config) {
   return options;
 }
 
+watch::Status::Process describe(const process::Standing& standing) {
+  watch::Status::Process process{.user = standing.user.name, .uid = standing.user.uid};
+  if (!standing.confinement) return process;
+  process.confined = true;
+  process.landlock = standing.confinement->landlock;
+  process.seccomp = standing.confinement->seccomp;
+  process.lacks = standing.confinement->lacks;
+  return process;
+}
+
 }  // namespace
 
 Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
@@ -45,11 +55,14 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
 
 Relay::~Relay() = default;
 
-void Relay::start(OnOpened on_opened) {
+void Relay::listen() {
   take_hold();
   for (const config::Listener& listener : setup_.config->listeners) listen(listener);
-  certificates_.watch(setup_.tls);
   open_window();
+}
+
+void Relay::start(OnOpened on_opened) {
+  certificates_.watch(setup_.tls);
   opening_.spawn(open(std::move(on_opened)));
   loading_.wait_a_moment();
 }
@@ -108,17 +121,16 @@ std::optional<queue::Totals> Relay::totals() const {
 void Relay::open_window() {
   const config::Config& config = *setup_.config;
   try {
-    watch::Admin::Hooks hooks{
-        [this](const queue::Message& message) { return upstreams_of(message); },
-        [this](const std::string& upstream, const queue::RecipientOutcome& recipient) {
-          return provider_id_of(upstream, recipient);
-        },
-        [this](const queue::Message& message) { dispatcher_.clear_way(message); },
-        [this](const std::string& upstream, const std::string& account, bool stops) {
-          return dispatcher_.steer(upstream, account, stops);
-        },
-        [this] { return status_of(queue_, dispatcher_.lanes(), dispatcher_.lines(), started_, loop_); },
-        [this] { return starting(); }};
+    watch::Admin::Hooks hooks{[this](const queue::Message& message) { return upstreams_of(message); },
+                              [this](const std::string& upstream, const queue::RecipientOutcome& recipient) {
+                                return provider_id_of(upstream, recipient);
+                              },
+                              [this](const queue::Message& message) { dispatcher_.clear_way(message); },
+                              [this](const std::string& upstream, const std::string& account, bool stops) {
+                                return dispatcher_.steer(upstream, account, stops);
+                              },
+                              [this] { return running(); },
+                              [this] { return starting(); }};
     admin_ = std::make_unique<watch::Admin>(loop_, workers_, queue_, config.admin_socket(), std::move(hooks));
   } catch (const net::BindError& error) {
     if (!config.admin.socket.empty()) throw;
@@ -132,6 +144,13 @@ std::optional<watch::Status> Relay::starting() const {
   status.now = loop_.wall_now();
   status.uptime = loop_.now() - started_;
   status.starting = loading_.progress();
+  status.process = describe(standing_);
+  return status;
+}
+
+watch::Status Relay::running() const {
+  watch::Status status = status_of(queue_, dispatcher_.lanes(), dispatcher_.lines(), started_, loop_);
+  status.process = describe(standing_);
   return status;
 }
 
@@ -206,7 +225,9 @@ std::string Relay::use(Setup setup) {
   certificates_.watch(setup_.tls);
   if (collector_) collector_->use(setup_.config);
   std::string left;
-  const auto leave = [&left](const char* key) { left += fmt::format("{}{}", left.empty() ? "" : ", ", key); };
+  const auto leave = [&left](std::string_view key) {
+    left += fmt::format("{}{}", left.empty() ? "" : ", ", key);
+  };
   const auto same = [](const config::Listener& a, const config::Listener& b) {
     return a.address == b.address && a.tls == b.tls;
   };
@@ -225,6 +246,10 @@ std::string Relay::use(Setup setup) {
   if (before->log.format != after.log.format || before->log.level != after.log.level ||
       before->log.addresses != after.log.addresses)
     leave("log");
+  if (before->user != after.user) leave("user");
+  if (before->confinement != after.confinement) leave("confinement");
+  if (standing_.confinement)
+    for (const std::string& what : process::beyond(standing_.confinement->needs, setup_.needs)) leave(what);
   return left.empty() ? left : fmt::format("takes effect with the next start: {}", left);
 }
 

@@ -22,6 +22,7 @@
 #include "shared/disk/posix_disk.hpp"
 #include "shared/net/asio_loop.hpp"
 #include "shared/net/dialer.hpp"
+#include "shared/process/confinement.hpp"
 #include "shared/telemetry/log.hpp"
 #include "watch/admin.hpp"
 
@@ -32,12 +33,18 @@ class Relay {
   Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup);
   ~Relay();
 
+  // Takes hold of the queue, and listens. Throws queue::QueueError or net::BindError; nothing is left open
+  // then. Starts no thread, so that the process can be confined between this and start().
+  void listen();
+
   // Called once: the queue was read, and mail is taken; or why not.
   using OnOpened = std::function<void(const std::string& failure)>;
-
-  // Takes hold of the queue and listens; then reads the queue, while clients are put off and the operator
-  // hears how far it is. Throws queue::QueueError or net::BindError; nothing is left open then.
+  // Reads the queue, while clients are put off and the operator hears how far it is.
   void start(OnOpened on_opened);
+
+  const Setup& setup() const { return setup_; }
+  // What the process may do since it gave up its rights, for status and for what a reload can change.
+  void runs_as(process::Standing standing) { standing_ = std::move(standing); }
   // Where it listens, with the ports that the kernel chose.
   std::vector<std::string> addresses() const;
 
@@ -69,6 +76,7 @@ class Relay {
   void listen(const config::Listener& listener);
   void open_window();
   std::optional<watch::Status> starting() const;
+  watch::Status running() const;
   std::string provider_id_of(const std::string& upstream, const queue::RecipientOutcome& recipient) const;
   std::vector<std::string> upstreams_of(const queue::Message& message) const;
   void use_certificates(std::shared_ptr<net::TlsServerContext> tls);
@@ -95,6 +103,7 @@ class Relay {
   std::unique_ptr<Collector> collector_;  // null: there is no drop folder
   std::unique_ptr<watch::Admin> admin_;
   SteadyTime started_;
+  process::Standing standing_;
   Drained drained_;
   async::Scope opening_;
   async::Scope draining_;

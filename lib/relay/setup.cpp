@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "relay/needs.hpp"
+
 namespace relayd {
 
 namespace {
@@ -57,6 +59,7 @@ SetupResult make_setup(config::Loaded loaded) {
   setup.accounts = read_accounts(*loaded.config, result.errors);
   setup.access = std::make_shared<const Access>(loaded.config->access);
   setup.tls = read_certificates(*loaded.config, result.errors);
+  setup.needs = needs_of(*loaded.config);
   if (result.errors.empty()) result.setup = std::move(setup);
   return result;
 }

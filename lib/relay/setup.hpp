@@ -14,6 +14,7 @@
 #include "route/router.hpp"
 #include "shared/config/config.hpp"
 #include "shared/net/tls.hpp"
+#include "shared/process/confinement.hpp"
 
 namespace relayd {
 
@@ -24,6 +25,7 @@ struct Setup {
   std::shared_ptr<const accept::Accounts> accounts;
   std::shared_ptr<const Access> access;
   std::shared_ptr<net::TlsServerContext> tls;  // null: no certificates configured
+  process::Needs needs;
 };
 
 struct SetupResult {

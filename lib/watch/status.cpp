@@ -26,6 +26,14 @@ json describe_queue(const Status& status) {
   return object;
 }
 
+json describe(const Status::Process& process) {
+  json object = {{"user", process.user}, {"uid", process.uid}, {"confined", process.confined}};
+  if (!process.confined) return object;
+  object.update({{"landlock", process.landlock}, {"seccomp", process.seccomp}});
+  if (!process.lacks.empty()) object["lacks"] = process.lacks;
+  return object;
+}
+
 json describe(const LaneStatus::Quota& quota, WallTime now) {
   return {{"limit", quota.limit},
           {"left", quota.left},
@@ -106,6 +114,7 @@ std::string to_line(Status status) {
     return line_of({{"version", RELAYD_VERSION},
                     {"time", time_text(status.now)},
                     {"uptime", seconds(status.uptime)},
+                    {"process", describe(status.process)},
                     {"starting",
                      {{"messages", status.starting->messages},
                       {"octets", status.starting->read.count},
@@ -118,6 +127,7 @@ std::string to_line(Status status) {
       {"version", RELAYD_VERSION},
       {"time", time_text(status.now)},
       {"uptime", seconds(status.uptime)},
+      {"process", describe(status.process)},
       {"queue", describe_queue(status)},
       {"since_start",
        {{"recovered_in_doubt", status.totals.in_doubt}, {"disk_troubles", status.totals.troubles}}},

@@ -5,6 +5,8 @@
 // moment, so that a thread may work on it; nothing in it is secret.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -84,9 +86,19 @@ struct Status {
     queue::MessageId id;
     WallTime accepted{};
   };
+  // What the kernel lets the process do.
+  struct Process {
+    std::string user;
+    uid_t uid = 0;
+    bool confined = false;
+    int landlock = 0;  // the version of the kernel's; 0: not in force
+    bool seccomp = false;
+    std::string lacks = {};  // confined: what is not in force and why
+  };
 
   WallTime now{};
   Duration uptime{};
+  Process process;
   std::optional<queue::Progress> starting;  // the queue is being read; what follows is not known yet
   queue::Totals totals;
   std::optional<Oldest> oldest;  // that is still to be sent

@@ -36,6 +36,7 @@ class Relayd:
             "upstreams": upstreams,
             "senders": senders,
             "log": {"format": "json"},
+            "user": str(os.getuid()),  # root stays root: upstreams' certificates lie in folders of root's
         }
         self.config.update(sections)
         self.events = Record("log of relayd")

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -17,6 +18,22 @@
 
 namespace relayd::config {
 namespace {
+
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// What a program may know of our environment, which holds passwords of accounts.
+std::vector<std::string> environment_of_programs() {
+  std::vector<std::string> environment;
+  for (const char* const name : {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR",
+                                 "XDG_RUNTIME_DIR", "CREDENTIALS_DIRECTORY"})
+    if (const char* const value = std::getenv(name)) environment.push_back(fmt::format("{}={}", name, value));
+  return environment;
+}
 
 // Descriptors of the child, and signals as a fresh program expects them (a daemon ignores SIGPIPE).
 class SpawnPlan {
@@ -44,10 +61,10 @@ class SpawnPlan {
 
   // 0 or an errno.
   int spawn(pid_t& child, const std::vector<std::string>& argv) {
-    std::vector<char*> pointers;
-    for (const std::string& argument : argv) pointers.push_back(const_cast<char*>(argument.c_str()));
-    pointers.push_back(nullptr);
-    return ::posix_spawnp(&child, pointers[0], &actions_, &attributes_, pointers.data(), environ);
+    std::vector<char*> arguments = pointers_to(argv);
+    const std::vector<std::string> environment = environment_of_programs();
+    return ::posix_spawnp(&child, arguments[0], &actions_, &attributes_, arguments.data(),
+                          pointers_to(environment).data());
   }
 
  private:
@@ -102,7 +119,13 @@ Result<std::string> run_command(const std::vector<std::string>& argv, std::chron
   ::close(ends[1]);
   if (refused != 0) {
     ::close(ends[0]);
-    return Error{fmt::format("cannot run {}: {}", argv[0], std::strerror(refused))};
+    const bool confined =
+        refused == EPERM;  // what seccomp says of a relay that needed no programs at its start
+    return Error{
+        fmt::format("cannot run {}: {}{}", argv[0], std::strerror(refused),
+                    confined ? "; a relay that was started without `command:` may run programs only after a "
+                               "restart"
+                             : "")};
   }
 
   std::string output;

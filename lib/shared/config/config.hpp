@@ -229,6 +229,8 @@ struct Config {
   std::vector<SenderRule> senders;
   Log log;
   Admin admin;
+  std::string user;         // whom root becomes, by name or number; empty: see `user` in config.example.yaml
+  bool confinement = true;  // Landlock, seccomp and no_new_privs
 
   // Where the operator's commands find the daemon.
   std::string admin_socket() const {

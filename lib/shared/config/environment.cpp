@@ -21,6 +21,7 @@ struct Variable {
 const std::vector<Variable>& variables() {
   static const std::vector<Variable> table = {
       {"RELAYD_HOSTNAME", {"hostname"}},
+      {"RELAYD_USER", {"user"}},
       {"RELAYD_QUEUE_DIRECTORY", {"queue", "directory"}},
       {"RELAYD_LOG_FORMAT", {"log", "format"}},
       {"RELAYD_PROVIDER", {"upstreams", "default", "provider"}},

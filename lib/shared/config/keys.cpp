@@ -77,6 +77,8 @@ const Keys<Config>& keys_of(const Config*) {
       reserved<Config>("bounce"),
       key("log", &Config::log),
       key("admin", &Config::admin),
+      key("user", &Config::user),
+      key("confinement", &Config::confinement),
       reserved<Config>("http"),
       reserved<Config>("aliases"),
       reserved<Config>("rewrite"),

@@ -102,6 +102,14 @@ void PosixFile::write_at(std::uint64_t offset, std::span<const std::string_view>
   }
 }
 
+// Of a directory that may be new: a power cut would take it with all that is in it.
+void keep_name_of(const Descriptor& directory) {
+  const Descriptor parent(::openat(directory.number(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // Its user need not be allowed to read the one above it.
+  if ((parent.number() >= 0 ? ::fsync(parent.number()) : ::syncfs(directory.number())) != 0)
+    fail("sync the directory's name");
+}
+
 Descriptor open_at(const Descriptor& directory, const std::string& path, int flags) {
   Descriptor opened(::openat(directory.number(), path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (opened.number() < 0) fail("open " + path);
@@ -127,14 +135,13 @@ int Descriptor::release() {
 
 bool PosixDisk::hold(const std::string& directory) {
   lock_ = Descriptor();
-  const bool made = ::mkdir(directory.c_str(), 0700) == 0;
-  if (!made && errno != EEXIST) fail("make directory " + directory);
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) fail("make directory " + directory);
   // The directory itself may be a link that its operator made; nothing inside it may.
   directory_ = Descriptor(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory_.number() < 0) fail("open " + directory);
-  if (made) sync_directory("..");  // or a power cut takes the queue with its name
   // Where it is there it can be had without an inode.
   const bool there = ::faccessat(directory_.number(), "lock", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  if (!there) keep_name_of(directory_);
   lock_ = open_at(directory_, "lock", there ? O_RDWR : O_RDWR | O_CREAT);
   if (::flock(lock_.number(), LOCK_EX | LOCK_NB) == 0) return true;
   if (errno != EWOULDBLOCK) fail("lock " + directory);

@@ -48,6 +48,7 @@ TEST(EnvironmentStart, EveryVariableHasItsPlace) {
                                  {"RELAYD_LISTEN", "0.0.0.0:2525, unix:/run/relayd/smtp.sock"},
                                  {"RELAYD_ALLOW", "10.0.0.0/8,192.168.0.0/16"},
                                  {"RELAYD_HOSTNAME", "mail.example.com"},
+                                 {"RELAYD_USER", "mailer"},
                                  {"RELAYD_QUEUE_DIRECTORY", "/queue"},
                                  {"RELAYD_LOG_FORMAT", "json"}});
   const Upstream& upstream = config.upstreams.at(0);
@@ -60,6 +61,7 @@ TEST(EnvironmentStart, EveryVariableHasItsPlace) {
   EXPECT_EQ(config.listeners[1].unix_path, "/run/relayd/smtp.sock");
   ASSERT_EQ(config.listeners[1].allow.size(), 2u);
   EXPECT_EQ(config.listeners[1].allow[1].text(), "192.168.0.0/16");
+  EXPECT_EQ(config.user, "mailer");
   EXPECT_EQ(config.hostname, "mail.example.com");
   EXPECT_EQ(config.queue.directory, "/queue");
   EXPECT_EQ(config.log.format, LogFormat::json);

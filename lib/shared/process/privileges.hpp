@@ -1,0 +1,26 @@
+// Privileges: how a process gives up what it was started with (capabilities(7)).
+//
+// Called by `relayd run` and `relayd check`, before there is a second thread: a capability belongs to a
+// thread. Everything here throws std::system_error.
+#pragma once
+
+#include "shared/process/user.hpp"
+
+namespace relayd::process {
+
+// Whether root may become another user here: a container may have been refused that.
+bool may_become();
+
+// Is this user from here on, with its groups and HOME, USER and LOGNAME. Of root's capabilities the process
+// keeps one, to bind ports below 1024; the programs it starts get none. Also for root itself, who then is
+// like any other user to the kernel, but owns root's files. Only root may call it.
+void become(const User& user);
+
+// Keeps no capability, however it was come by.
+void drop_capabilities();
+
+// Files are made for this user alone, and neither a core file nor another process of this user shows the
+// memory, which holds passwords and mail. (A build with AddressSanitizer stays open to its leak checker.)
+void close_to_others();
+
+}  // namespace relayd::process

@@ -1,0 +1,256 @@
+"""What root gives up at the start, and what the kernel refuses relayd and its programs afterwards."""
+
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from support import mail
+from support.relayd import BINARY, Relayd, command
+from support.waiting import PATIENCE
+
+USER = 54321  # a number that nobody has
+SENDER = "app@a.example"
+RECIPIENT = "one@rcpt.example"
+
+
+@pytest.fixture
+def folder():
+    """A place that every user can reach, as pytest's own is not."""
+    path = Path(tempfile.mkdtemp(prefix="relayd-rights-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def rights(folder):
+    """A relay with a sandbox, not yet started, with a configuration that every user may read."""
+    made = []
+
+    def make(listener=None, upstreams=None, queue=None, **sections) -> Relayd:
+        sandbox = {"box": {"sandbox": {"directory": str(folder / "box")}}, **(upstreams or {})}
+        made.append(Relayd(folder, sandbox, [{"match": "*", "upstream": next(iter(upstreams or sandbox))}],
+                           listener=listener, queue=queue, **sections))
+        if "user" not in sections:
+            del made[-1].config["user"]
+            made[-1].write()
+        made[-1].file.chmod(0o644)
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one._process:
+            assert one.finish() == 0
+
+
+def threads(pid: int) -> list[dict[str, str]]:
+    """What /proc says of each thread."""
+    texts = [(task / "status").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return [dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line) for text in texts]
+
+
+def deliver(one: Relayd):
+    one.wait_event("delivered", id=one.submit(SENDER, RECIPIENT, mail.text(SENDER)))
+
+
+def test_root_becomes_the_user_and_keeps_nothing(rights, folder):
+    one = rights(user=str(USER))
+    one.wrapper = ["setpriv", "--groups=4242", "--"]
+    one.start()
+    deliver(one)
+    for thread in threads(one.pid):
+        assert thread["Uid"].split() == thread["Gid"].split() == [str(USER)] * 4
+        assert all(int(thread[kind], 16) == 0 for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")), thread
+        assert thread["NoNewPrivs"] == "1" and thread["Groups"].split() == [str(USER)]
+        assert thread["Umask"] == "0077"
+    for place in (one.queue, folder / "box", one.queue / "admin.sock"):
+        assert place.stat().st_uid == USER
+    mails = list((folder / "box").glob("**/*.eml"))
+    assert mails and all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in mails)
+
+
+def test_no_user_is_needed_where_the_queue_has_an_owner(rights, folder):
+    (folder / "queue").mkdir(0o700)
+    os.chown(folder / "queue", USER, USER)
+    one = rights().start()
+    owner = {entry.pw_name: entry.pw_uid for entry in pwd.getpwall()}.get("relayd", USER)
+    assert {thread["Uid"].split()[0] for thread in threads(one.pid)} == {str(owner)}
+
+
+def test_a_container_that_may_not_change_users_goes_on_as_root(rights, folder):
+    (folder / "queue").mkdir()
+    (folder / "queue").chmod(0o777)
+    os.chown(folder / "queue", USER, USER)
+    one = rights()
+    one.wrapper = ["setpriv", "--bounding-set=-setuid,-setgid", "--"]
+    one.start()
+    assert one.logged("runs_as_root")
+    assert {thread["Uid"].split()[0] for thread in threads(one.pid)} == {"0"}
+
+
+def test_root_alone_goes_on_without_its_rights_and_says_so(rights):
+    one = rights(user="0").start()
+    deliver(one)
+    assert all(int(thread["CapEff"], 16) == 0 for thread in threads(one.pid))
+    assert "user: root" in command("status", "-c", one.file).stdout
+
+
+def test_a_user_that_is_not_there_is_an_error_with_its_name(rights):
+    one = rights(user="nobody-of-that-name")
+    for name in ("run", "check"):
+        result = command(name, "-c", one.file)
+        assert result.returncode == 78 and "user: there is no user 'nobody-of-that-name'" in result.stderr
+
+
+def test_check_reads_as_the_user_that_run_becomes(rights, folder):
+    secret = folder / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text("canary\n")
+    upstream = {"host": "127.0.0.1", "username": "a", "password": {"file": str(secret)}}
+    one = rights(user=str(USER), upstreams={"real": upstream})
+    result = command("check", "-c", one.file)
+    assert result.returncode == 78 and "Permission denied" in result.stderr
+    os.chown(secret, USER, USER)
+    result = command("check", "-c", one.file)
+    assert result.returncode == 0, result.stderr
+
+
+def test_low_ports_are_bound_before_the_rights_are_gone(rights):
+    """In a network of its own: on the machine's, port 25 may be taken."""
+    one = rights(listener={"address": "127.0.0.1:25"}, user=str(USER))
+    one.wrapper = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    one.start()
+    greeting = subprocess.run(
+        ["nsenter", f"--net=/proc/{one.pid}/ns/net", sys.executable, "-c",
+         "import smtplib; print(smtplib.SMTP('127.0.0.1', 25).noop())"],
+        capture_output=True, text=True, timeout=PATIENCE)
+    assert "250" in greeting.stdout, greeting.stderr
+    assert all(int(thread["CapPrm"], 16) == 0 for thread in threads(one.pid))
+
+
+def test_neither_a_core_nor_another_process_shows_the_memory(rights):
+    one = rights(user=str(USER)).start()
+    looks_for_leaks = b"__asan_init" in Path(BINARY).read_bytes()  # such a build must stay open to itself
+    limits = Path(f"/proc/{one.pid}/limits").read_text()
+    assert (re.search("Max core file size +0 +0 ", limits) is not None) != looks_for_leaks
+    assert (Path(f"/proc/{one.pid}/mem").stat().st_uid == 0) != looks_for_leaks
+
+
+# A program that relayd starts, with all that it inherits. It prints a password and leaves word of what it could do.
+PROBE = """#!/usr/bin/python3
+import ctypes, json, os, sys
+folder, queue, call = sys.argv[1], sys.argv[2], ctypes.CDLL(None, use_errno=True)
+
+def system(function, *arguments):
+    if getattr(call, function)(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+ATTACH, NEWUSER = 16, 0x10000000
+tries = {
+    "write in the queue": lambda: open(queue + "/probe", "w").close(),
+    "write elsewhere": lambda: open(folder + "/new", "w").close(),
+    "change elsewhere": lambda: open(folder + "/victim", "a").close(),
+    "empty elsewhere": lambda: os.truncate(folder + "/victim", 0),
+    "remove elsewhere": lambda: os.unlink(folder + "/victim"),
+    "move from elsewhere": lambda: os.rename(folder + "/victim", queue + "/victim"),
+    "make a link elsewhere": lambda: os.symlink("/etc/passwd", folder + "/link"),
+    "make a device": lambda: os.mknod(queue + "/device", 0o020600, os.makedev(1, 3)),
+    "trace": lambda: system("ptrace", ATTACH, os.getppid(), 0, 0),
+    "mount": lambda: system("mount", b"none", folder.encode(), b"tmpfs", 0, None),
+    "load a module": lambda: system("syscall", 175, b"", 0, b""),
+    "make a namespace": lambda: system("unshare", NEWUSER),
+    "change root": lambda: os.chroot(folder),
+    "set the clock": lambda: system("settimeofday", ctypes.create_string_buffer(16), None),
+    "use another environment": lambda: open(f"/proc/{os.getppid()}/environ").read(),
+}
+if not os.path.exists(queue + "/confined"):
+    tries = {}
+result = {"environment": dict(os.environ)}
+for name, attempt in tries.items():
+    try:
+        attempt()
+        result[name] = "done"
+    except OSError as error:
+        result[name] = error.strerror
+with open(queue + "/told.part", "w") as file:
+    json.dump(result, file)
+os.rename(queue + "/told.part", queue + "/told")
+print("canary")
+"""
+
+
+@pytest.mark.parametrize("user", [str(USER), "0"])
+def test_what_runs_inside_can_do_nothing_but_its_work(rights, folder, user):
+    """The account's password is read at the start, before anything is confined, and by a reload, from inside."""
+    probe, told = folder / "probe", folder / "queue" / "told"
+    probe.write_text(PROBE)
+    probe.chmod(0o755)
+    victim = folder / "victim"
+    victim.write_text("still here")
+    victim.chmod(0o666)
+    folder.chmod(0o777)
+    (folder / "queue").mkdir(0o700)
+    os.chown(folder / "queue", int(user), int(user))
+    one = rights(user=user, accounts=[{"name": "app", "password": {"command": [
+        str(probe), str(folder), str(folder / "queue")]}}])
+    one.environment = {"SECRET_OF_ANOTHER_ACCOUNT": "canary"}
+    one.start()
+    told.unlink()
+    (folder / "queue" / "confined").touch()
+    one.reload()
+    found = json.loads(told.read_text())
+    assert "SECRET_OF_ANOTHER_ACCOUNT" not in found.pop("environment")
+    assert found.pop("write in the queue") == "done"
+    assert set(found.values()) <= {"Permission denied", "Operation not permitted"}, found
+    assert victim.read_text() == "still here"
+    deliver(one)
+
+
+def test_without_a_command_nothing_can_be_started_and_a_reload_that_wants_it_says_so(rights, folder):
+    one = rights(user=str(USER)).start()
+    one.config["accounts"] = [{"name": "app", "password": {"command": ["echo", "canary"]}}]
+    one.config["upstreams"]["other"] = {"sandbox": {"directory": str(folder / "other")}}
+    one.write()
+    one.signal(signal.SIGHUP)
+    assert "may run programs only after a restart" in one.wait_event("reload_failed")["reason"]
+    del one.config["accounts"]
+    one.write()
+    one.reload()
+    assert str(folder / "other") in one.logged("reloaded")[-1]["reason"]
+
+
+def test_the_log_and_status_say_what_holds(rights):
+    one = rights(user=str(USER)).start()
+    assert one.wait_event("started")["confinement"].startswith("Landlock ")
+    process = json.loads(command("status", "--json", "-c", one.file).stdout)["process"]
+    assert process["uid"] == USER and process["confined"] and process["seccomp"] and process["landlock"] >= 2
+    assert "confinement" not in command("status", "-c", one.file).stdout
+
+
+def test_confinement_can_be_switched_off_for_programs_that_need_more(rights):
+    one = rights(user=str(USER), confinement=False).start()
+    deliver(one)
+    assert {(thread["NoNewPrivs"], thread["Seccomp"]) for thread in threads(one.pid)} == {("0", "0")}
+    assert one.wait_event("started")["confinement"] == "none"
+    assert "confinement: none" in command("status", "-c", one.file).stdout
+
+
+def test_the_socket_goes_with_the_process(rights, folder):
+    one = rights(listener={"address": f"unix:{folder}/run/smtp.sock"}, user=str(USER)).start()
+    path = folder / "run" / "smtp.sock"
+    assert stat.S_ISSOCK(path.stat().st_mode) and path.stat().st_uid == USER
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        assert client.recv(100).startswith(b"220 ")
+    assert one.stop() == 0 and not path.exists()
