@@ -8,6 +8,7 @@
 #include "queue/inspect.hpp"
 #include "running_user.hpp"
 #include "shared/disk/posix_disk.hpp"
+#include "shown.hpp"
 
 namespace relayd::command {
 namespace {

@@ -1,5 +1,5 @@
-// The commands of the executable: one function, one file each. They return an exit status (sysexits.h where
-// one fits).
+// The commands of the executable, a file each, and what they share. They return an exit status (sysexits.h
+// where one fits).
 #pragma once
 
 #include <chrono>
@@ -48,17 +48,11 @@ int version();
 // environment).
 std::optional<std::filesystem::path> config_file(const Options& options);
 
-// The configuration for a command that uses no secret: it reads none, runs nothing, and works where they
-// cannot be read. `run` and `check` alone make a Setup.
+// The configuration without its secrets: reads none of them and runs no command, so it works where they
+// cannot be read. Only `run`, `check` and `demo` make a Setup.
 config::Loaded load_config(const Options& options);
 // The same; null when there is none that can be used, and why stands on standard error.
 std::shared_ptr<const config::Config> usable_config(const Options& options);
-
-// Text of others as a terminal may have it: what could move it, or turn the direction of what is read,
-// becomes \xHH. Everything that a command prints goes through one of these, on a terminal or not.
-std::string shown(std::string_view text);        // one line; what is very long is cut
-std::string shown_lines(std::string_view text);  // line ends and tabs stay
-std::string shown_json(std::string_view text);   // the same value, with \uHHHH within its strings
 
 // Prints every diagnostic as FILE:LINE:COL: text on standard error.
 void print(const std::vector<config::Diagnostic>& errors,

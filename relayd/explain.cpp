@@ -6,6 +6,7 @@
 
 #include "commands.hpp"
 #include "shared/mail/address.hpp"
+#include "shown.hpp"
 
 namespace relayd::command {
 

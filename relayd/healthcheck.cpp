@@ -7,6 +7,7 @@
 
 #include "commands.hpp"
 #include "local_connection.hpp"
+#include "shown.hpp"
 
 namespace relayd::command {
 

@@ -9,6 +9,7 @@
 #include "commands.hpp"
 #include "sendmail.hpp"
 #include "shared/config/value.hpp"
+#include "shown.hpp"
 
 namespace {
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "commands.hpp"
+#include "shown.hpp"
 #include "window.hpp"
 
 namespace relayd::command {

@@ -9,6 +9,7 @@
 #include "commands.hpp"
 #include "queue/inspect.hpp"
 #include "shared/disk/posix_disk.hpp"
+#include "shown.hpp"
 #include "watch/answer.hpp"
 
 namespace relayd::command {

@@ -22,6 +22,7 @@
 #include "shared/base/ascii.hpp"
 #include "shared/mail/mailboxes.hpp"
 #include "shared/smtp/xtext.hpp"
+#include "shown.hpp"
 #include "submission.hpp"
 
 namespace relayd::command {

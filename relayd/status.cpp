@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "shown.hpp"
 #include "window.hpp"
 
 namespace relayd::command {

@@ -11,7 +11,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "commands.hpp"
+#include "shown.hpp"
 
 namespace relayd::command {
 
