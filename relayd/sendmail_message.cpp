@@ -138,9 +138,7 @@ Result<SendmailHeader> complete_header(std::string_view block, const mail::Heade
   if (facts.separated) block.remove_suffix(2);
   std::vector<Field> fields;
   while (!block.empty()) fields.push_back(mail::take_field(block));
-  const bool mailbox_separator =
-      !fields.empty() && fields.front().whole.starts_with("From ") && !fields.front().is("From");
-  if (mailbox_separator) fields.erase(fields.begin());
+  if (!fields.empty() && mail::is_mailbox_separator(fields.front().whole)) fields.erase(fields.begin());
 
   SendmailHeader header;
   if (take_recipients) {

@@ -44,10 +44,10 @@ struct SendmailHeader {
 };
 
 // Reads the header block at the beginning of a message; `facts` are the scanner's about it. A CR alone
-// becomes a space, so that nobody sees two fields in one. A line that mailbox files put in front ("From ann
-// Fri…") is dropped. `from` becomes a From field where there is none. With `take_recipients` addresses are
-// collected (RFC 5322 3.6.3, 3.6.6) and Bcc goes; one that cannot be read is an error, for nobody would hear
-// of a recipient left out.
+// becomes a space, so that nobody sees two fields in one. What mailbox files put in front
+// (mail::is_mailbox_separator) is dropped. `from` becomes a From field where there is none. With
+// `take_recipients` addresses are collected (RFC 5322 3.6.3, 3.6.6) and Bcc goes; one that cannot be read is
+// an error, for nobody would hear of a recipient left out.
 Result<SendmailHeader> complete_header(std::string_view block, const mail::HeaderFacts& facts,
                                        std::string_view from, bool take_recipients);
 

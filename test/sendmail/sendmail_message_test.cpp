@@ -126,6 +126,8 @@ TEST(SendmailHeader, ABodyWithoutAHeaderGetsOne) {
 TEST(SendmailHeader, TheLineOfAMailboxFileGoes) {
   EXPECT_EQ(header("From ann Fri Nov 20 10:00:00 2026\r\nFrom: a@x\r\n\r\n", false).fields,
             "From: a@x\r\n\r\n");
+  EXPECT_EQ(header(">From ann Fri Nov 20 10:00:00 2026\r\nFrom: a@x\r\n\r\n", false).fields,
+            "From: a@x\r\n\r\n");
   EXPECT_EQ(header("From ann Fri\r\nFrom : a@x\r\n\r\n", false).fields, "From : a@x\r\n\r\n");
   EXPECT_EQ(header("From : a@x\r\n\r\n", false).fields, "From : a@x\r\n\r\n");
 }

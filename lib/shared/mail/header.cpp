@@ -33,12 +33,12 @@ std::string_view field_name(std::string_view line) {
   return valid ? name : std::string_view();
 }
 
-// What mailbox files put above a message is not part of it, yet gets sent along (RFC 4155).
+}  // namespace
+
 bool is_mailbox_separator(std::string_view line) {
+  if (line.starts_with('>')) line.remove_prefix(1);
   return line.starts_with("From ") && field_name(line).empty();
 }
-
-}  // namespace
 
 void HeaderLines::text(std::string_view piece) {
   const bool known = !line_.empty() && (is_space(line_.front()) || line_.ends_with(':'));

@@ -13,6 +13,11 @@
 
 namespace relayd::mail {
 
+// Whether the first line of a message is what mailbox files put above it, "From ann Fri…" or, quoted once
+// more,
+// ">From ann Fri…" (RFC 4155). It is no part of the header, yet stands in front of it and gets sent along.
+bool is_mailbox_separator(std::string_view line);
+
 struct HeaderFacts {
   std::uint64_t octets = 0;  // up to and with the empty line that ends the block
   bool separated = false;    // there is such a line; else the body begins with a line that is no field

@@ -160,15 +160,28 @@ TEST(HeaderLines, TellInTheMiddleOfALineWhetherItIsAField) {
   EXPECT_TRUE(lines.over());
 }
 
+TEST(Header, WhatMailboxFilesPutAboveEndsNothing) {
+  for (const std::string above : {"From ann Fri 10:00\r\n", ">From ann Fri 10:00\r\n"}) {
+    const std::string header = above + "From: a@b\r\n\r\n";
+    const HeaderFacts facts = scan(header + "text\r\n");
+    EXPECT_EQ(facts.octets, header.size()) << above;
+    EXPECT_EQ(facts.from, Addresses{"a@b"}) << above;
+  }
+  for (const std::string_view other : {">>From ann\r\n\r\n", "> From ann\r\n\r\n", ">From\r\n\r\n"})
+    EXPECT_EQ(scan(other).octets, 0u) << other;
+}
+
 TEST(HeaderLines, WhatMailboxFilesPutAboveIsNoFieldAndNoEnd) {
-  HeaderLines lines;
-  lines.text("From ann Fri 10:00");
-  EXPECT_FALSE(lines.in_field());
-  lines.end_line();
-  EXPECT_FALSE(lines.over() || lines.field_above());
-  lines.text(" folded");
-  lines.end_line();
-  EXPECT_TRUE(lines.over());
+  for (const char* above : {"From ann Fri 10:00", ">From ann Fri 10:00"}) {
+    HeaderLines lines;
+    lines.text(above);
+    EXPECT_FALSE(lines.in_field());
+    lines.end_line();
+    EXPECT_FALSE(lines.over() || lines.field_above());
+    lines.text(" folded");
+    lines.end_line();
+    EXPECT_TRUE(lines.over());
+  }
 }
 
 }  // namespace
