@@ -9,6 +9,7 @@
 #include "rewrite/received.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
+#include "shared/mail/mailboxes.hpp"
 #include "tell/log.hpp"
 
 namespace relayd {
@@ -145,14 +146,15 @@ std::optional<smtp::Reply> DraftIncoming::author_refusal(const Authors& authors)
   if (held && routed_by_header() && authors.empty())  // else the sender becomes its From
     return smtp::Reply{
         550, {5, 7, 1}, fmt::format("{} needs a From field for a null sender", facts_.account)};
-  for (const std::string& author : authors) {
+  for (const std::string& address : authors) {
+    const std::string author = mail::may_be_misread(address) ? std::string() : address;
     if (held && author.empty())
       return smtp::Reply{
           550, {5, 7, 1}, fmt::format("{} needs a From field that can be read", facts_.account)};
     if (held && !accept::may_send_as(terms_.may_send_as, author))
       return smtp::Reply{550, {5, 7, 1}, fmt::format("{} may not write as {}", facts_.account, author)};
     if (!routed_by_header()) continue;
-    if (std::optional<smtp::Reply> rejected = terms_.access->refuse_sender(author)) return rejected;
+    if (std::optional<smtp::Reply> refusal = terms_.check_author(author)) return refusal;
   }
   return std::nullopt;
 }

@@ -21,6 +21,8 @@ namespace relayd {
 
 // What the configuration says of one message, decided when it begins.
 struct IncomingTerms {
+  // A refusal of who has written a message that goes by its header; empty: one who cannot be read.
+  using CheckAuthor = std::function<std::optional<smtp::Reply>(const std::string& author)>;
   // A refusal, where a message has no way to go: none for its routing sender, or none that can take it.
   using CheckRoute =
       std::function<std::optional<smtp::Reply>(const mail::Envelope& envelope, std::uint64_t size)>;
@@ -31,8 +33,9 @@ struct IncomingTerms {
   Bytes header_size = 256_KiB;
   std::size_t header_fields = 10'000;
   std::vector<std::string> may_send_as;  // what the header's From is held to; empty: anything
-  std::shared_ptr<const Access> access;  // what From is held to where it routes the message
+  std::shared_ptr<const Access> access;  // what From may change of the fate where it routes the message
   Access::Fate fate;                     // by the envelope
+  CheckAuthor check_author;
   CheckRoute check_route;
 };
 

@@ -10,6 +10,28 @@
 
 namespace relayd {
 
+namespace {
+
+// Of a rule that rejects.
+std::optional<smtp::Reply> rejection(const route::Route& route) {
+  if (route.reject.empty()) return std::nullopt;
+  smtp::ReplyParser parser;
+  parser.feed(fmt::format("{}\r\n", route.reject));
+  smtp::Reply reply = parser.take();
+  if (!reply.enhanced.given()) reply.enhanced = {static_cast<std::uint16_t>(reply.code / 100), 7, 1};
+  return reply;
+}
+
+// Whether it matters to a message who has written it, beyond where it goes.
+bool tells_senders_apart(const config::Config& config) {
+  const auto& access = config.access.senders;
+  return std::ranges::any_of(
+             access, [](const auto& rule) { return rule.verdict != config::AccessVerdict::accept; }) ||
+         std::ranges::any_of(config.senders, [](const auto& rule) { return !rule.reject.empty(); });
+}
+
+}  // namespace
+
 Bytes IntakePolicy::size_limit() {
   Bytes largest = 0_B;
   for (const route::Upstream& upstream : setup_.router->upstreams()) {
@@ -42,17 +64,21 @@ std::optional<smtp::Reply> IntakePolicy::check_recipient(const std::string& reci
   return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail to <{}> is not taken", recipient)};
 }
 
+// What stands in place of an address that cannot be read might be anybody's.
+std::optional<smtp::Reply> IntakePolicy::check_author(const std::string& author) const {
+  if (!author.empty()) {
+    std::optional<smtp::Reply> refusal = setup_.access->refuse_sender(author);
+    return refusal ? refusal : rejection(setup_.router->route(author));
+  }
+  if (!tells_senders_apart(*setup_.config)) return std::nullopt;
+  return smtp::Reply{550, {5, 7, 1}, "A message from <> needs a From field that can be read"};
+}
+
 std::optional<smtp::Reply> IntakePolicy::check_route(const std::string& routing_sender,
                                                      const mail::Envelope& envelope,
                                                      std::uint64_t size) const {
   const route::Route route = setup_.router->route(routing_sender);
-  if (!route.reject.empty()) {
-    smtp::ReplyParser parser;
-    parser.feed(fmt::format("{}\r\n", route.reject));
-    smtp::Reply reply = parser.take();
-    if (!reply.enhanced.given()) reply.enhanced = {static_cast<std::uint16_t>(reply.code / 100), 7, 1};
-    return reply;
-  }
+  if (std::optional<smtp::Reply> reply = rejection(route)) return reply;
   if (route.choices.empty())
     return smtp::Reply{550, {5, 7, 1}, fmt::format("No rule says where mail from {} goes", routing_sender)};
   return lanes_.refusal(route.choices, envelope, size);
@@ -72,6 +98,7 @@ std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts&
     terms.may_send_as = account->may_send_as;
   terms.access = setup_.access;
   terms.fate = setup_.access->decide(taken);
+  terms.check_author = [this](const std::string& author) { return check_author(author); };
   terms.check_route = [this](const mail::Envelope& whole, std::uint64_t size) {
     return check_route(whole.routing_sender, whole, size);
   };

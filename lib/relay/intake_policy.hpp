@@ -42,6 +42,7 @@ class IntakePolicy final : public accept::Intake {
 
  private:
   const config::Account* account_of(const accept::ClientFacts& facts) const;
+  std::optional<smtp::Reply> check_author(const std::string& author) const;
   std::optional<smtp::Reply> check_route(const std::string& routing_sender, const mail::Envelope& envelope,
                                          std::uint64_t size) const;
 

@@ -1,8 +1,10 @@
 #include "shared/mail/header.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "fuzz/targets.hpp"
+#include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
 #include "shared/mail/mailboxes.hpp"
 
@@ -53,6 +55,9 @@ void header(std::string_view input) {
     const bool valid =
         found.address.empty() || mail::check_address(found.address, true) == mail::AddressFault::none;
     demand(valid, "what is found is an address");
+    const bool plain = ascii::all_ascii(found.address) && std::ranges::count(found.address, '@') <= 1 &&
+                       found.address.find_first_of("\"?") == std::string::npos;
+    demand(!plain || !mail::may_be_misread(found.address), "a plain address is read as it is meant");
   }
 }
 

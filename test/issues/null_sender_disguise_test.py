@@ -18,8 +18,9 @@ def shared(relay, upstream):
     senders = [{"match": f"@{name}.example", "upstream": "fake", "username": name, "password": f"{name}-canary"}
                for name in ("a", "b")]
 
-    def start(access=None, account=None, default=False):
+    def start(access=None, account=None, default=False, rejected=()):
         rules = [*senders, {**senders[1], "match": "*"}] if default else senders
+        rules = [*rules, *({"match": one, "reject": "550 5.7.9 Gone"} for one in rejected)]
         app = {"name": "app", "password": PASSWORD, "may_send_as": ["@a.example"], **(account or {})}
         return relay({"fake": fake.config()}, rules, listener={"auth": "optional"}, accounts=[app],
                      access={"senders": access or {}})
@@ -76,3 +77,45 @@ def test_a_from_that_cannot_be_held_routes_nothing(shared):
     assert hand_in(one, b"From: (" + b"x" * 8192 + b") ceo@b.example\r\n" + REST, account=False) == 550
     assert hand_in(one, b"From: Mail Delivery System\r\n" + REST, account=False) == 250
     one.wait_event("delivered")
+
+
+def test_an_account_writes_as_nobody_whom_a_reader_may_take_for_another(shared):
+    one = shared(default=True)
+    for author in ("<app@a.example> ceo@b.example", '"<ceo@b.example>"@a.example', "ceo\uff20b.example@a.example",
+                   "=?utf-8?B?Y2VvQGIuZXhhbXBsZQ==?=@a.example", "<app@a.example> =?utf-8?q?ceo=40b=2Eexample?="):
+        assert hand_in(one, f"From: {author}\r\n".encode() + REST) == 550, author
+
+
+UNREADABLE = [b"<ceo@b.example", b"ceo@b.example x", b"=?utf-8?q?ceo=40b=2Eexample?=", b"<info@b.example> ceo@b.example",
+              b'"<ceo@b.example>"@a.example', b"Mail Delivery System"]
+
+
+@pytest.mark.parametrize("rules", [{"access": {"ceo@b.example": "discard"}}, {"rejected": ["ceo@b.example"]}], ids=str)
+def test_who_cannot_be_read_passes_no_rule_about_senders(shared, rules):
+    one = shared(default=True, **rules)
+    for author in UNREADABLE:
+        assert hand_in(one, b"From: " + author + b"\r\n" + REST, account=False) == 550, author
+    assert hand_in(one, b"From: Ann <info@b.example>\r\n" + REST, account=False) == 250
+    assert hand_in(one, REST, account=False) == 250
+
+
+def test_without_such_a_rule_a_from_need_not_be_read(shared):
+    one = shared(access={"@a.example": "accept"}, default=True)
+    for author in UNREADABLE:
+        assert hand_in(one, b"From: " + author + b"\r\n" + REST, account=False) == 250, author
+
+
+def test_each_author_is_held_to_the_rules_that_reject(shared):
+    one = shared(rejected=["ceo@b.example"])
+    for header in (b"From: ceo@b.example\r\n", b"From: info@b.example, ceo@b.example\r\n",
+                   b"From: info@b.example\r\nFrom: ceo@b.example\r\n"):
+        assert hand_in(one, header + REST, account=False) == 550, header
+    assert hand_in(one, b"From: info@b.example, bob@b.example\r\n" + REST, account=False) == 250
+
+
+def test_what_mail_looks_like_passes(shared):
+    one = shared(account={"may_send_as_header": True}, access={"old@b.example": "reject"}, default=True)
+    for author in ('"Doe, Ann" <app@a.example> (c@d)', "=?utf-8?q?J=C3=B6rg_=40home?= <app@a.example>",
+                   "J\u00f6rg <app@a.example>", "Staff: app@a.example, Ann <ann@a.example>;", "j\u00f6rg@a.example",
+                   "ceo@b.example <app@a.example>"):
+        assert hand_in(one, f"From: {author}\r\n".encode() + REST) == 250, author

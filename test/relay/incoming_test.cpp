@@ -33,6 +33,10 @@ class IncomingTest : public test::QueueFixture {
   std::string take(const std::string& message, const mail::Envelope& envelope, std::size_t piece = 1000) {
     const accept::ClientFacts facts{"192.0.2.7", "127.0.0.1:25", "client.example.org",
                                     true,        "TLSv1.3",      "ann"};
+    terms_.check_author = [this](const std::string& author) {
+      authors_.push_back(author);
+      return author.empty() ? unreadable_refusal_ : terms_.access->refuse_sender(author);
+    };
     terms_.check_route = [this](const mail::Envelope& whole, std::uint64_t) {
       checked_ = whole.routing_sender;
       return route_refusal_;
@@ -71,6 +75,8 @@ class IncomingTest : public test::QueueFixture {
   test::QuietLog log_;
   IncomingTerms terms_ = terms();
   std::string checked_;
+  std::vector<std::string> authors_;
+  std::optional<smtp::Reply> unreadable_refusal_;
   std::optional<smtp::Reply> route_refusal_;
 };
 
@@ -247,6 +253,14 @@ TEST_F(IncomingTest, AccessIsAskedOfEachAuthorOfAReport) {
   const std::string held = take("From: ann@example.com, held@example.org\r\n\r\n", envelope(""));
   EXPECT_EQ(message(*queue::parse_message_id(held)).state, queue::MessageState::held);
   EXPECT_NE(take("From: eve@example.org\r\n\r\n", envelope()), "550");  // its sender routes it
+}
+
+TEST_F(IncomingTest, AnAuthorWhoMayBeMisreadIsOneWhoCannotBeRead) {
+  take("From: \"<eve@example.org>\"@example.com, ann@example.com, nobody at all\r\n\r\n", envelope(""));
+  EXPECT_EQ(authors_, (std::vector<std::string>{"", "ann@example.com", ""}));
+  unreadable_refusal_ = {550, {5, 7, 1}, "Who?"};
+  EXPECT_EQ(take("From: eve\uff20example.org\r\n\r\n", envelope("")), "550");
+  EXPECT_NE(take("From: eve\uff20example.org\r\n\r\n", envelope()), "550");
 }
 
 TEST_F(IncomingTest, WhatIsHeldIsOnDiskAndWaitsForTheOperator) {

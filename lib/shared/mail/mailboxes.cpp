@@ -47,6 +47,17 @@ std::size_t plain_length(std::string_view text) {
   return static_cast<std::size_t>(std::find_if(text.begin(), text.end(), may_mean) - text.begin());
 }
 
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+// An encoded word, or a character that readers make an '@' of (compatibility forms, UAX 15).
+bool hides_an_address(std::string_view text) {
+  constexpr std::string_view fullwidth_at = "\xef\xbc\xa0";
+  constexpr std::string_view small_at = "\xef\xb9\xab";
+  return contains(text, "=?") || contains(text, fullwidth_at) || contains(text, small_at);
+}
+
 std::string readable(std::string_view address) {
   const bool encoded_word = address.starts_with("=?") && address.ends_with("?=");
   const bool valid = !encoded_word && check_address(address, true) == AddressFault::none;
@@ -71,28 +82,43 @@ class Reader {
         read_plain(c);
     }
     if (bracketed_) word_.clear();  // brackets without an end hold no address
-    if (bracketed_ || (!word_.empty() && !finished_)) add_mailbox(text_.size());
+    if (bracketed_)
+      add_mailbox(text_.size());
+    else
+      end_plain();
     return std::move(found_);
   }
 
  private:
   void read_plain(char c) {
     if (c == ',' || c == ';') {
-      if (!word_.empty() && !finished_) add_mailbox(at_);
+      end_plain();
       begin_member();
     } else if (c == ':') {
       // What was there is a group's name. An '@' in it is a mailbox that something has run into.
-      if (word_.find('@') != std::string::npos && !word_.starts_with('"')) {
+      if (finished_) {
+        end_plain();
+      } else if (contains(word_, "@") && !word_.starts_with('"')) {
         word_.clear();
         add_mailbox(at_);
       }
       begin_member();
     } else if (c == '<') {
+      if (finished_) end_plain();
       word_.clear();  // a display name
       bracketed_ = true;
     } else {
       add_to_word(c);
     }
+  }
+
+  // What stood outside of brackets: an address, or behind them a name. A name with an address in it is what
+  // some readers take for the mailbox.
+  void end_plain() {
+    if (finished_ && !contains(word_, "@") && !hides_an_address(word_)) word_.clear();
+    if (word_.empty()) return;
+    if (finished_) word_.clear();
+    add_mailbox(at_);
   }
 
   void read_bracketed(char c) {
@@ -139,6 +165,12 @@ class Reader {
 };
 
 }  // namespace
+
+bool may_be_misread(std::string_view address) {
+  const std::string_view local_part = split(address).local_part;
+  const bool quoted = local_part.starts_with('"');
+  return hides_an_address(address) || (quoted && local_part.find_first_of("@<>") != std::string_view::npos);
+}
 
 std::vector<Mailbox> mailboxes(std::string_view field_body) {
   return Reader(field_body).read();

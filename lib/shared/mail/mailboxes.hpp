@@ -23,8 +23,13 @@ struct Mailbox {
 // The mailboxes of `"X, Y" (c) <a@b>, friends: d@e;` and the like, in order; a group's are among them, its
 // name is not. The text may be folded. Space and comments may stand around an address and its '@', not
 // elsewhere in it. What has no address, or one that check_address() refuses, is a mailbox with an empty one;
-// so is a lone encoded word, which is a name (RFC 2047 5), and what stands for a group's name with an '@'.
+// so is a lone encoded word, which is a name (RFC 2047 5), what stands for a group's name with an '@', and a
+// name behind brackets that has an '@' in it or may hide one.
 std::vector<Mailbox> mailboxes(std::string_view field_body);
+
+// Whether readers of a header may take the address for another one: it has an encoded word in it, a character
+// that looks like '@', or within quotes what an address stands in.
+bool may_be_misread(std::string_view address);
 
 // Their addresses alone, for who must not leave one out: a mailbox that cannot be read is an error, which
 // quotes it. An empty list has none. The text is unfolded.

@@ -61,9 +61,29 @@ TEST(Mailboxes, AllOfAFieldInTheirOrder) {
   EXPECT_THAT(addresses("X <a@b>, c@d (e@f)"), ElementsAre("a@b", "c@d"));
   EXPECT_THAT(addresses("Group: a@b, \"Y, Z\" <c@d>; <e@f>"), ElementsAre("a@b", "c@d", "e@f"));
   EXPECT_THAT(addresses("<a@b> <c@d>, e@f"), ElementsAre("a@b", "c@d", "e@f"));
-  EXPECT_THAT(addresses("<a@b> c@d"), ElementsAre("a@b"));  // what stands behind brackets is a name
   EXPECT_THAT(addresses("<a@b> group: c@d;"), ElementsAre("a@b", "c@d"));
   EXPECT_THAT(addresses("a b@c, root, <d@e"), ElementsAre("", "root", ""));
+}
+
+// It is no address by the RFC, and one for some readers.
+TEST(Mailboxes, AnAddressBehindBracketsCannotBeRead) {
+  for (const char* body : {"<a@b> c@d", "<a@b>c@d", "X <a@b> Y c @ d", "<a@b> \"c@d\"",
+                           "<a@b> =?utf-8?q?c=40d?=", "<a@b> c\uff20d", "<a@b> c\ufe6bd", "<a@b> c@d: ;"})
+    EXPECT_THAT(addresses(body), ElementsAre("a@b", "")) << body;
+  EXPECT_THAT(addresses("<a@b> c@d, e@f"), ElementsAre("a@b", "", "e@f"));
+  EXPECT_THAT(addresses("<a@b> c@d <e@f>"), ElementsAre("a@b", "", "e@f"));
+  for (const char* body :
+       {"<a@b> X", "<a@b> (c@d)", "<a@b> J\u00f6rg", "c@d <a@b>", "=?utf-8?q?c=40d?= <a@b>"})
+    EXPECT_THAT(addresses(body), ElementsAre("a@b")) << body;
+}
+
+TEST(Mailboxes, SomeAddressesMayBeMisread) {
+  for (const char* address : {"\"<c@d>\"@b", "\"c@d\"@b", "\"<\"@b", "=?utf-8?B?Y0Bk?=@b",
+                              "a=?utf-8?q?=40?=@b", "c\uff20d", "c\uff20d@b", "c\ufe6bd@b"})
+    EXPECT_TRUE(may_be_misread(address)) << address;
+  for (const char* address :
+       {"a@b", "a", "\"a b\"@c", "a=b?c@d", "j\u00f6rg@b\u00fccher.example", "\u7528\u6237@b"})
+    EXPECT_FALSE(may_be_misread(address)) << address;
 }
 
 TEST(Mailboxes, KnowWhereTheyStand) {
@@ -98,6 +118,11 @@ TEST(MailboxList, EmptyMembersCountForNothing) {
 TEST(MailboxList, AGroupWhoseNameHoldsAnAddressIsAnError) {
   EXPECT_THAT(mailbox_list("a@b.example Bcc: c@d.example").error(), testing::HasSubstr("'a@b.example Bcc'"));
   EXPECT_TRUE(mailbox_list("\"a@b\": c@d.example;"));
+}
+
+TEST(MailboxList, NobodyBehindBracketsIsLeftOut) {
+  EXPECT_THAT(mailbox_list("X <a@b.example> c@d.example").error(),
+              HasSubstr("'X <a@b.example> c@d.example'"));
 }
 
 TEST(MailboxList, WhatIsNoAddressIsAnErrorThatQuotesIt) {
