@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -34,6 +35,28 @@ WallTime changed(const struct stat& status) {
 
 constexpr auto nobody = static_cast<uid_t>(-1);
 constexpr std::size_t removed_at_once = 1'000;
+constexpr std::size_t excess_at_once = 10'000;
+
+Kind kind_of(std::string_view name) {
+  return name.starts_with(unfinished) ? Kind::unfinished
+         : name.starts_with(refused)  ? Kind::refused
+                                      : Kind::waiting;
+}
+
+// What files take up, which is not what their lengths say.
+struct Space {
+  std::size_t files = 0;
+  std::uint64_t octets = 0;
+
+  bool exceeds(const Allowance& allowance) const {
+    return files > allowance.files || octets > allowance.octets.count;
+  }
+};
+
+std::uint64_t octets_of(const struct stat& status) {
+  constexpr std::uint64_t block = 512;  // whatever st_blksize says
+  return static_cast<std::uint64_t>(status.st_blocks) * block;
+}
 
 // Names of many owners, of which few are kept: of each owner the oldest, as many as of the next.
 class Turns {
@@ -118,7 +141,7 @@ bool Folder::look_at(const std::string& name, struct stat& status) const {
 std::vector<std::string> Folder::names(std::size_t limit, const Skip& skip) const {
   Turns turns(limit);
   each([&](const std::string& name) {
-    if (name == "." || name == ".." || name.starts_with(unfinished) || name.starts_with(refused)) return;
+    if (name == "." || name == ".." || kind_of(name) != Kind::waiting) return;
     if (skip && skip(name)) return;
     struct stat status {};
     if (look_at(name, status))
@@ -157,6 +180,49 @@ std::vector<std::string> Folder::remove_refused(WallTime before) const {
                      changed(status) < before;
     if (old && remove_old(name, status)) removed.push_back(name);
   });
+  return removed;
+}
+
+void Folder::each_file(Kind kind, const VisitFile& visit) const {
+  each([&](const std::string& name) {
+    struct stat status {};
+    if (kind_of(name) == kind && look_at(name, status) && !S_ISDIR(status.st_mode)) visit(name, status);
+  });
+}
+
+std::optional<Excess> Folder::excess(Kind kind, const Allowance& allowance, uid_t after) const {
+  std::map<uid_t, Space> spaces;
+  each_file(kind, [&spaces](const std::string&, const struct stat& status) {
+    Space& space = spaces[status.st_uid];
+    ++space.files;
+    space.octets += octets_of(status);
+  });
+  const auto above = std::find_if(spaces.upper_bound(after), spaces.end(), [&allowance](const auto& entry) {
+    return entry.second.exceeds(allowance);
+  });
+  if (above == spaces.end()) return std::nullopt;
+  Excess excess{above->first, {}};
+  std::map<std::string, std::uint64_t> oldest;
+  each_file(kind, [&](const std::string& name, const struct stat& status) {
+    if (status.st_uid == excess.owner) oldest.emplace(name, octets_of(status));
+    if (oldest.size() > excess_at_once) oldest.erase(std::prev(oldest.end()));
+  });
+  Space& left = above->second;
+  for (const auto& [name, octets] : oldest) {
+    if (!left.exceeds(allowance)) break;
+    excess.names.push_back(name);
+    --left.files;
+    left.octets -= std::min(left.octets, octets);
+  }
+  return excess;
+}
+
+std::size_t Folder::remove_all(const std::vector<std::string>& names) const {
+  std::size_t removed = 0;
+  for (const std::string& name : names) {
+    struct stat status {};
+    if (look_at(name, status) && remove_old(name, status)) ++removed;
+  }
   return removed;
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,21 @@ struct File {
   disk::Descriptor descriptor;
   std::uint64_t size = 0;
   uid_t owner = 0;
+};
+
+// Of a file, by its name.
+enum class Kind { unfinished, waiting, refused };
+
+// What an owner may have of each kind.
+struct Allowance {
+  std::size_t files = 10'000;
+  Bytes octets = 1_GiB;  // on the disk
+};
+
+// What an owner has above it.
+struct Excess {
+  uid_t owner = 0;
+  std::vector<std::string> names;
 };
 
 class Folder {
@@ -51,6 +67,13 @@ class Folder {
   // directory with something in it stays.
   std::vector<std::string> remove_refused(WallTime before) const;
 
+  // Of the first owner behind `after` who has more files of this kind than he may, the oldest by their names,
+  // so that the others are within the allowance; of very many a part. Root comes before all and may have any
+  // number. A directory counts for nothing: what is in it is not known. Throws std::system_error.
+  std::optional<Excess> excess(Kind kind, const Allowance& allowance, uid_t after = 0) const;
+  // Returns how many of them could be removed. They may come back after a crash. Throws std::system_error.
+  std::size_t remove_all(const std::vector<std::string>& names) const;
+
   // Both throw std::system_error. The second keeps it in the folder, under the name it returns; empty: it was
   // gone.
   void remove(const std::string& name) const;
@@ -60,6 +83,8 @@ class Folder {
   using Visit = std::function<void(const std::string& name)>;
   void each(const Visit& visit) const;
   bool look_at(const std::string& name, struct stat& status) const;
+  using VisitFile = std::function<void(const std::string& name, const struct stat& status)>;
+  void each_file(Kind kind, const VisitFile& visit) const;
   bool remove_old(const std::string& name, const struct stat& status) const;
 
   disk::Descriptor directory_;

@@ -5,11 +5,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "accept/rules.hpp"
+#include "drop/name.hpp"
 
 namespace relayd {
 
 using async::Task;
 using std::chrono::hours;
+using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
@@ -21,7 +27,11 @@ constexpr auto first_delay = seconds(30);       // of a file; each is twice the 
 constexpr auto longest_delay = minutes(15);
 constexpr std::size_t delays_limit = 10'000;       // beyond, one is forgotten, and its file tried sooner
 constexpr auto patience_with_writers = hours(24);  // a whole message is written in seconds
+constexpr auto between_looks = milliseconds(250);
 constexpr auto tidy_every = hours(1);
+constexpr auto count_every = minutes(1);
+constexpr int most_cuts = 10;  // then others have a turn
+constexpr auto tell_of_strangers_every = hours(1);
 constexpr std::size_t names_at_once = 1000;
 
 // Doubled dots, the head: what the session will count is less than what the file has.
@@ -66,8 +76,8 @@ bool is_trouble_of_ours(const smtp::Reply& refusal) {
 }  // namespace
 
 Collector::Collector(accept::Surroundings around, drop::Folder folder,
-                     const std::shared_ptr<const config::Config>& config)
-    : around_(around), folder_(std::move(folder)), timer_(around.loop) {
+                     const std::shared_ptr<const config::Config>& config, const drop::Allowance& allowance)
+    : around_(around), folder_(std::move(folder)), allowance_(allowance), timer_(around.loop) {
   listener_.address = "drop";
   use(config);
   scope_.spawn(run());
@@ -86,20 +96,21 @@ Task<void> Collector::run() {
     news_ = false;
     co_await collect();
     if (stopping_) break;
-    if (news_ && !patient_) continue;
-    timer_.at(around_.loop.now() + (patient_ ? pause_in_trouble : pause), [this] { wake_.set(); });
+    looked_ = around_.loop.now();
+    const Duration wait = patient_ ? pause_in_trouble : news_ ? Duration(between_looks) : pause;
+    timer_.at(looked_ + wait, [this] { wake_.set(); });
     co_await wake_;
     timer_.cancel();
   }
 }
 
 void Collector::look() {
-  news_ = true;
-  if (!patient_ && wake_.has_waiter()) wake_.set();
+  if (std::exchange(news_, true) || patient_ || !wake_.has_waiter()) return;
+  timer_.at(std::max(around_.loop.now(), looked_ + between_looks), [this] { wake_.set(); });
 }
 
 void Collector::watch(net::AsioLoop& loop, const std::string& directory) {
-  watch_ = std::make_unique<net::DirectoryWatch>(loop, directory, [this] { look(); });
+  watch_ = std::make_unique<net::DirectoryWatch>(loop, directory, drop::is_name, [this] { look(); });
 }
 
 void Collector::shut_down() {
@@ -114,17 +125,24 @@ void Collector::abort() {
 Task<std::vector<std::string>> Collector::list() {
   const SteadyTime now = around_.loop.now();
   std::erase_if(delays_, [now](const auto& entry) { return entry.second.due + longest_delay < now; });
-  const auto not_now = [this, now](const std::string& name) {
+  std::set<std::string> still_there;
+  const auto not_now = [this, now, &still_there](const std::string& name) {
+    if (finished_.contains(name)) {
+      still_there.insert(name);
+      return true;
+    }
     const auto delayed = delays_.find(name);
-    return finished_.contains(name) || (delayed != delays_.end() && delayed->second.due > now);
+    return delayed != delays_.end() && delayed->second.due > now;
   };
   std::vector<std::string> names =
       co_await around_.workers.run([this, &not_now] { return folder_.names(names_at_once, not_now); });
+  finished_ = std::move(still_there);
   co_return names;
 }
 
 Task<void> Collector::collect() {
   patient_ = false;
+  full_ = false;
   in_trouble_.clear();
   try {
     co_await tidy();
@@ -133,6 +151,7 @@ Task<void> Collector::collect() {
       const std::size_t gone = co_await take_all(names);
       more = names.size() == names_at_once && gone > 0;
     }
+    co_await keep_to_allowance();
   } catch (const std::system_error& error) {
     around_.log.warning("drop_trouble", {{"reason", error.what()}});
     patient_ = true;
@@ -168,6 +187,60 @@ Task<void> Collector::tidy() {
   if (!unfinished.empty() || !refused.empty()) tidied_ = SteadyTime::min();
 }
 
+// What one user leaves must not fill the disk. Of what waits it is for what was tried and refused for now;
+// all counts where the disk is full, and nothing where the relay has another reason to take nothing.
+Task<void> Collector::keep_to_allowance() {
+  if (around_.loop.now() < counted_ + count_every) co_return;
+  counted_ = around_.loop.now();
+  drop::Allowance allowance = allowance_;
+  allowance.octets = std::max(allowance.octets, file_limit(config_->limits.message_size));
+  for (const drop::Kind kind : {drop::Kind::waiting, drop::Kind::unfinished, drop::Kind::refused}) {
+    if (kind == drop::Kind::waiting && patient_ && !full_) continue;
+    uid_t owner = 0;
+    for (int cuts = 0;; ++cuts) {
+      const std::optional<drop::Excess> excess = co_await around_.workers.run(
+          [this, kind, &allowance, owner] { return folder_.excess(kind, allowance, owner); });
+      if (!excess || stopping_) break;
+      if (cuts == most_cuts) {
+        counted_ = SteadyTime::min();
+        break;
+      }
+      const std::size_t gone = co_await cut_down(kind, *excess, allowance);
+      owner = gone > 0 ? excess->owner - 1 : excess->owner;  // he may have even more
+    }
+  }
+}
+
+// How many are out of the way.
+Task<std::size_t> Collector::cut_down(drop::Kind kind, const drop::Excess& excess,
+                                      const drop::Allowance& allowance) {
+  const std::string reason =
+      fmt::format("uid {} has more than {} files or {} octets of this kind in the folder", excess.owner,
+                  allowance.files, allowance.octets.count);
+  std::size_t gone = 0;
+  if (kind == drop::Kind::waiting) {
+    for (const std::string& name : excess.names) {
+      if (!full_ && !delays_.contains(name)) continue;  // its turn has not come
+      co_await set_aside(name, reason);
+      ++gone;
+    }
+    co_return gone;
+  }
+  gone = co_await around_.workers.run([this, &excess] { return folder_.remove_all(excess.names); });
+  if (gone > 0) around_.log.warning("drop_removed", {{"files", gone}, {"reason", reason}});
+  co_return gone;
+}
+
+// Each file has its line as well, which says less of why.
+void Collector::tell_of_stranger(uid_t owner) {
+  if (around_.loop.now() < told_ + tell_of_strangers_every) return;
+  if (!accept::check_client(listener_, fmt::format("uid:{}", owner), false, false)) return;
+  told_ = around_.loop.now();
+  const std::string reason = fmt::format(
+      "uid {} may use no unix: listener without a login: what it leaves in the folder is set aside", owner);
+  around_.log.warning("drop_trouble", {{"reason", reason}});
+}
+
 // True: it is out of the way.
 Task<bool> Collector::take(std::string name) {
   const Bytes limit = file_limit(config_->limits.message_size);
@@ -179,6 +252,7 @@ Task<bool> Collector::take(std::string name) {
       co_return true;
     }
     if (in_trouble_.contains(file->owner)) co_return false;
+    tell_of_stranger(file->owner);
     const bool gone = co_await hand_over(name, std::move(*file));
     co_return gone;
   } catch (const std::system_error& error) {
@@ -210,6 +284,7 @@ Task<bool> Collector::hand_over(const std::string& name, drop::File file) {
     delay(name);
     const bool ours = is_trouble_of_ours(outcome.refusal);
     patient_ = patient_ || ours;
+    full_ = full_ || outcome.refusal.enhanced == smtp::EnhancedCode{4, 3, 1};
     if (ours) in_trouble_.insert(owner);  // others may have smaller mail
     co_return false;
   }

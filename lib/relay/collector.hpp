@@ -3,8 +3,8 @@
 // Joins drop and accept. Owned by the relay. A file goes through a server session like any client's mail, and
 // is removed once the queue has it: a crash in between sends it twice, never loses it. What no session will
 // ever take is set aside in the folder; what is refused for now is tried later and later, and holds up
-// nothing else. What its writer never finished is removed, and in the end what was set aside. It looks at
-// once, when it is told to, and now and then.
+// nothing else. What its writer never finished is removed, and in the end what was set aside; what a user has
+// above his allowance goes before. It looks at once, when it is told to, and now and then.
 #pragma once
 
 #include <map>
@@ -25,11 +25,12 @@ class Collector {
  public:
   // `around` is what its sessions get.
   Collector(accept::Surroundings around, drop::Folder folder,
-            const std::shared_ptr<const config::Config>& config);
+            const std::shared_ptr<const config::Config>& config, const drop::Allowance& allowance = {});
 
   void use(const std::shared_ptr<const config::Config>& config);
 
-  // There may be something new. While the relay can take nothing it waits its time all the same.
+  // There may be something new. It is looked at once, but soon after a look a little later; while the relay
+  // can take nothing it waits its time all the same.
   void look();
   // Has itself told whenever a file is moved into the folder. Throws std::system_error.
   void watch(net::AsioLoop& loop, const std::string& directory);
@@ -49,6 +50,10 @@ class Collector {
 
   async::Task<void> run();
   async::Task<void> tidy();
+  async::Task<void> keep_to_allowance();
+  async::Task<std::size_t> cut_down(drop::Kind kind, const drop::Excess& excess,
+                                    const drop::Allowance& allowance);
+  void tell_of_stranger(uid_t owner);
   async::Task<void> collect();
   async::Task<std::size_t> take_all(const std::vector<std::string>& names);
   async::Task<bool> take(std::string name);
@@ -60,6 +65,7 @@ class Collector {
 
   accept::Surroundings around_;
   drop::Folder folder_;
+  drop::Allowance allowance_;  // of each user; in octets, a file of the largest is always allowed
   std::shared_ptr<const config::Config> config_;
   config::Listener listener_;       // what a session wants to know of the place its client came to
   std::set<std::string> finished_;  // could not be removed, and must not be taken again
@@ -70,8 +76,12 @@ class Collector {
   async::Timer timer_;
   bool news_ = false;     // since the last look began
   bool patient_ = false;  // the relay could take nothing
+  bool full_ = false;     // for its disk is full
   bool stopping_ = false;
+  SteadyTime looked_ = SteadyTime::min();  // the last look was over
   SteadyTime tidied_ = SteadyTime::min();
+  SteadyTime counted_ = SteadyTime::min();  // what each owner has
+  SteadyTime told_ = SteadyTime::min();     // of an owner who is not admitted
   std::unique_ptr<net::DirectoryWatch> watch_;
   async::Scope scope_;
 };

@@ -93,6 +93,34 @@ TEST_F(DropFolder, OwnersTakeTurnsHoweverManyFilesOneHas) {
   EXPECT_THAT(folder.names(100), SizeIs(11));
 }
 
+TEST_F(DropFolder, TheOldestOfWhatAnOwnerHasAboveHisAllowanceIsNamed) {
+  const auto leave_for = [&](uid_t owner, const std::string& name, std::size_t octets) {
+    const fs::path file = fs::path(path) / name;
+    std::ofstream(file) << std::string(octets, 'x');
+    ASSERT_EQ(::chown(file.c_str(), owner, static_cast<gid_t>(-1)), 0);
+  };
+  for (const char* name : {"new-3", "new-1", "new-2", "3", "1", "2", "refused-1"}) leave_for(1000, name, 1);
+  for (const char* name : {"new-4", "new-5", "new-6", "new-7"}) leave_for(0, name, 1);
+  leave_for(1001, "new-8", 1);
+  fs::create_directory(fs::path(path) / "new-0");
+  const Folder folder(path);
+  const auto names = [&](Kind kind, const Allowance& allowance) {
+    const std::optional<Excess> excess = folder.excess(kind, allowance);
+    return excess ? excess->names : std::vector<std::string>();
+  };
+  EXPECT_THAT(names(Kind::unfinished, {3, 1_GiB}), IsEmpty());
+  EXPECT_THAT(names(Kind::unfinished, {1, 1_GiB}), ElementsAre("new-1", "new-2"));
+  EXPECT_THAT(names(Kind::waiting, {2, 1_GiB}), ElementsAre("1"));
+  EXPECT_THAT(names(Kind::refused, {0, 1_GiB}), ElementsAre("refused-1"));
+  EXPECT_EQ(folder.excess(Kind::unfinished, {0, 1_GiB})->owner, 1000u);
+  EXPECT_EQ(folder.excess(Kind::unfinished, {0, 1_GiB}, 1000)->owner, 1001u);
+  EXPECT_FALSE(folder.excess(Kind::unfinished, {0, 1_GiB}, 1001));
+  leave_for(1000, "refused-2", 100'000);
+  EXPECT_THAT(names(Kind::refused, {2, 50_KiB}), ElementsAre("refused-1", "refused-2"));
+  EXPECT_EQ(folder.remove_all({"new-1", "new-2", "new-0", "gone"}), 3u);  // one is an empty directory
+  EXPECT_THAT(names(Kind::unfinished, {1, 1_GiB}), IsEmpty());
+}
+
 TEST_F(DropFolder, WhatIsGoneIsNoTrouble) {
   const fs::path file = fresh();
   EXPECT_THAT(fault_of(file), HasSubstr("gone"));

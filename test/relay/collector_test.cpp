@@ -1,25 +1,20 @@
-// The collector over a real folder, with an intake that notes what it is given.
+// The collector: what becomes of what is in the folder, and when it looks.
 #include "relay/collector.hpp"
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
-#include <fstream>
-
-#include "accept/session_fixture.hpp"
-#include "drop/batch.hpp"
-#include "drop/name.hpp"
-#include "drop/writer.hpp"
-#include "support/temporary_directory.hpp"
+#include "relay/collector_fixture.hpp"
 
 namespace relayd {
 namespace {
 
 using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
+using test::CollectorTest;
 using testing::Each;
 using testing::ElementsAre;
 using testing::IsEmpty;
@@ -28,109 +23,6 @@ using testing::UnorderedElementsAre;
 using testing::UnorderedElementsAreArray;
 using namespace std::string_literals;
 namespace fs = std::filesystem;
-
-// Lets a test do something while a message is under way.
-class HookedIntake final : public accept::Intake {
-  test::FakeIntake inner_;
-
- public:
-  explicit HookedIntake(async::Loop& loop) : inner_(loop) {}
-
-  std::function<void()> on_begin;
-  Bytes& limit = inner_.limit;
-  std::vector<test::Taken>& taken = inner_.taken;
-  std::map<std::string, smtp::Reply>& refusals = inner_.refusals;
-
-  Bytes size_limit() override { return inner_.size_limit(); }
-  std::optional<smtp::Reply> check_sender(const accept::ClientFacts& facts, const mail::Envelope& envelope,
-                                          std::uint64_t size) override {
-    return inner_.check_sender(facts, envelope, size);
-  }
-  std::optional<smtp::Reply> check_recipient(const std::string& recipient) override {
-    return inner_.check_recipient(recipient);
-  }
-  std::unique_ptr<accept::Incoming> begin(const accept::ClientFacts& facts,
-                                          const mail::Envelope& envelope) override {
-    if (on_begin) on_begin();
-    return inner_.begin(facts, envelope);
-  }
-  std::shared_ptr<const accept::Accounts> accounts() override { return inner_.accounts(); }
-};
-
-class CollectorTest : public testing::Test {
- protected:
-  CollectorTest() {
-    drop::make_folder(path);
-    config_->hostname = "relay.example";
-  }
-  ~CollectorTest() override { stop(); }
-
-  static std::string batch(const std::string& content, const std::string& recipient = "bob@example.org") {
-    mail::Envelope envelope;
-    envelope.sender = "ann@example.com";
-    envelope.recipients.push_back({recipient, "", ""});
-    return drop::head(envelope, content.size()) + content;
-  }
-  std::string leave(const std::string& text = batch("text\r\n.\r\n")) {
-    drop::Writer writer(path);
-    writer.write(text);
-    writer.commit();
-    return drop::Folder(path).names(100).back();
-  }
-  // What somebody else left, under a name that could be a writer's.
-  fs::path fresh() const { return fs::path(path) / drop::make_name(wall_now()); }
-
-  void start() {
-    collector_ = std::make_unique<Collector>(
-        accept::Surroundings{loop, workers_, log_, intake, penalties_, gate_}, drop::Folder(path), config_);
-    settle();
-  }
-  void stop() {
-    if (!collector_) return;
-    collector_->shut_down();
-    test::run_task(collector_->drained(), &loop);
-    collector_.reset();
-  }
-  // Until it waits for its time.
-  void settle() {
-    loop.run_until([this] {
-      loop.run();
-      return loop.has_timers();
-    });
-  }
-  void look() {
-    collector_->look();
-    settle();
-  }
-  void advance(Duration by) {
-    loop.advance(by);
-    settle();
-  }
-
-  // Those that it takes now and then.
-  void looks(int count) {
-    for (; count > 0; --count) advance(seconds(10));
-  }
-
-  std::vector<std::string> left() const {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(path)) names.push_back(entry.path().filename());
-    return names;
-  }
-
-  test::TemporaryDirectory parent_;
-  const std::string path = parent_.path() / "drop";
-  test::ManualLoop loop;
-  HookedIntake intake{loop};
-  std::shared_ptr<config::Config> config_ = std::make_shared<config::Config>();
-
- private:
-  async::Workers workers_{loop, 1};
-  test::QuietLog log_;
-  accept::Penalties penalties_;
-  accept::Gate gate_;
-  std::unique_ptr<Collector> collector_;
-};
 
 TEST_F(CollectorTest, WhatAWriterLeftIsTakenAndRemoved) {
   leave();
@@ -155,6 +47,26 @@ TEST_F(CollectorTest, ItLooksWhenItIsToldToAndNowAndThen) {
   EXPECT_EQ(intake.taken.size(), 1u);
   advance(seconds(1));
   EXPECT_EQ(intake.taken.size(), 2u);
+}
+
+TEST_F(CollectorTest, LooksThatFollowEachOtherKeepTheirDistance) {
+  start();
+  advance(milliseconds(249));
+  leave();
+  look_again();
+  EXPECT_THAT(intake.taken, IsEmpty());
+  advance(milliseconds(1));
+  EXPECT_EQ(intake.taken.size(), 1u);
+  intake.on_begin = [&] { collector_->look(); };  // while it looks
+  leave();
+  look();
+  EXPECT_EQ(intake.taken.size(), 2u);
+  leave();
+  intake.on_begin = nullptr;
+  advance(milliseconds(249));
+  EXPECT_EQ(intake.taken.size(), 2u);
+  advance(milliseconds(1));
+  EXPECT_EQ(intake.taken.size(), 3u);
 }
 
 TEST_F(CollectorTest, AFolderOfThousandsIsEmptiedAtOnce) {
@@ -251,11 +163,6 @@ TEST_F(CollectorTest, OthersGoOnWhereOneIsRefusedForNow) {
 
 // A file that is too large for what is left of the disk.
 TEST_F(CollectorTest, AFullDiskForOneOwnerIsNotOneForTheNext) {
-  const auto leave_for = [&](uid_t owner) {
-    const fs::path file = fresh();
-    std::ofstream(file) << batch("text\r\n.\r\n");
-    ASSERT_EQ(::chown(file.c_str(), owner, static_cast<gid_t>(-1)), 0);
-  };
   intake.refusals["commit"] = {452, {4, 3, 1}, "The disk is full"};
   for (const uid_t owner : {1000, 1000, 1001, 1001}) leave_for(owner);
   start();
@@ -341,6 +248,22 @@ TEST_F(CollectorTest, WhatCannotBeRemovedIsNotTakenAgain) {
   advance(seconds(30));
   EXPECT_EQ(intake.taken.size(), 1u);
   EXPECT_THAT(left(), ElementsAre(file.filename()));
+}
+
+TEST_F(CollectorTest, ItForgetsWhatCouldNotBeRemovedOnceItIsGone) {
+  const fs::path file = fs::path(path) / leave();
+  intake.on_begin = [&] {
+    fs::remove(file);
+    fs::create_directory(file);
+  };
+  start();
+  intake.on_begin = nullptr;
+  fs::remove(file);
+  advance(seconds(30));
+  std::ofstream(file) << batch("text\r\n.\r\n");
+  advance(minutes(1));
+  EXPECT_EQ(intake.taken.size(), 2u);
+  EXPECT_THAT(left(), IsEmpty());
 }
 
 TEST_F(CollectorTest, AFileThatGrowsHasTheLimitOfAnyMessage) {

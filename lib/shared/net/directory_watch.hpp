@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "shared/net/asio_loop.hpp"
 
@@ -15,9 +16,12 @@ namespace relayd::net {
 
 class DirectoryWatch {
  public:
-  // Calls back on the loop's thread, once for what came meanwhile. Throws std::system_error: no such
-  // directory, or the system has no watch left.
-  DirectoryWatch(AsioLoop& loop, const std::string& directory, std::function<void()> on_arrival);
+  using Wanted = std::function<bool(std::string_view name)>;
+
+  // Calls back on the loop's thread, once for what came meanwhile, where a name of it is `wanted`. Throws
+  // std::system_error: no such directory, or the system has no watch left.
+  DirectoryWatch(AsioLoop& loop, const std::string& directory, Wanted wanted,
+                 std::function<void()> on_arrival);
   // No call comes any more.
   ~DirectoryWatch();
 
