@@ -8,8 +8,8 @@ std::vector<std::string> Addresses::in_order(const std::string& name, std::vecto
                                              SteadyTime now) {
   Host& host = hosts_[name];
   std::erase_if(host.left, [now](const auto& entry) { return entry.second <= now; });
-  std::ranges::stable_partition(found,
-                                [&](const std::string& address) { return !is_left(host, address, now); });
+  std::stable_partition(found.begin(), found.end(),
+                        [&](const std::string& address) { return !is_left(host, address, now); });
   host.found = found;
   return found;
 }
