@@ -93,7 +93,8 @@ void Pace::use(std::vector<Rate> rates) {
 void Pace::apply() {
   std::vector<Rate> rates = rates_;
   for (const auto& [rate, until] : learnt_) {
-    const auto same = std::ranges::find_if(rates, [&](const Rate& other) { return alike(other, rate); });
+    const auto same =
+        std::ranges::find_if(rates, [&rate = rate](const Rate& other) { return alike(other, rate); });
     if (same == rates.end())
       rates.push_back(rate);
     else
