@@ -36,8 +36,10 @@ Listener::Listener(net::AsioLoop& loop, Surroundings surroundings,
       options_(&options),
       counts_(counts),
       gateway_(options.unix_path.empty() ? net::default_gateway() : "") {
-  acceptor_ = make_acceptor(loop, options, std::move(tls),
-                            [this](std::unique_ptr<async::Stream> stream) { connected(std::move(stream)); });
+  acceptor_ = make_acceptor(loop, options, std::move(tls), [this](std::unique_ptr<async::Stream> stream) {
+    scope_.spawn(serve(std::move(stream)));
+  });
+  acceptor_->refuse([this](const std::string& client) { return refusal(client); });
 }
 
 void Listener::use(std::shared_ptr<const config::Config> config, const config::Listener& options,
@@ -47,12 +49,11 @@ void Listener::use(std::shared_ptr<const config::Config> config, const config::L
   options_ = &options;
 }
 
-void Listener::connected(std::unique_ptr<async::Stream> stream) {
-  notice_gateway(stream->peer());
-  if (has_room_for(stream->peer()))
-    scope_.spawn(serve(std::move(stream)));
-  else
-    scope_.spawn(turn_away(std::move(stream)));
+std::optional<std::string_view> Listener::refusal(const std::string& client) {
+  notice_gateway(client);
+  if (has_room_for(client)) return std::nullopt;
+  if (options_->tls == config::TlsMode::implicit) return "";
+  return "421 4.7.0 Too many connections, try again later\r\n";
 }
 
 // Clients from elsewhere leave a tenth of the connections to those of this machine.
@@ -92,17 +93,6 @@ Task<void> Listener::serve(std::unique_ptr<async::Stream> stream) {
   --of_kind;
   const auto entry = counts_.by_client.find(client);
   if (--entry->second == 0) counts_.by_client.erase(entry);
-}
-
-Task<void> Listener::turn_away(std::unique_ptr<async::Stream> stream) {
-  try {
-    if (options_->tls != config::TlsMode::implicit)
-      co_await stream->write("421 4.7.0 Too many connections, try again later\r\n",
-                             around_.loop.now() + std::chrono::seconds(1));
-  } catch (const async::IoError&) {
-    // It went by itself.
-  }
-  stream->close();
 }
 
 void Listener::shut_down() {

@@ -6,8 +6,10 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "accept/session.hpp"
 #include "shared/async/scope.hpp"
@@ -42,11 +44,11 @@ class Listener {
   async::Task<void> drained() { return scope_.drained(); }
 
  private:
-  void connected(std::unique_ptr<async::Stream> stream);
+  // What a client is told that does not come in.
+  std::optional<std::string_view> refusal(const std::string& client);
   bool has_room_for(const std::string& client) const;
   void notice_gateway(const std::string& client);
   async::Task<void> serve(std::unique_ptr<async::Stream> stream);
-  async::Task<void> turn_away(std::unique_ptr<async::Stream> stream);
 
   Surroundings around_;
   std::shared_ptr<const config::Config> config_;

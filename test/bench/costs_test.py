@@ -192,3 +192,53 @@ def test_allocations_of_a_message(carry, tmp_path, end):
         messages(MESSAGES)
     print(allocations.each())
     demand({"allocations": allocations.each()}, {"allocations": ALLOCATIONS[end]})
+
+
+# --- connections over the limit ---
+
+ALLOCATIONS_REFUSED = 0.1  # none: other parts of the process have something to do now and then
+REFUSED = {"accept4": 2, "sendto": 1, "close": 1, "epoll_wait": 3, "epoll_ctl": 1}
+
+
+@pytest.fixture
+def refuse(tmp_path):
+    """A relay that has all the connections it takes, and what has it send so many more away."""
+    ends = []
+
+    def start(environment: dict[str, str] | None = None):
+        capture = {"sandbox": {"directory": str(tmp_path / "captured")}}
+        relay = Relayd(tmp_path, {"capture": capture}, [{"match": "*", "upstream": "capture"}],
+                       limits={"connections_per_client": 1})
+        relay.environment.update(environment or {})
+        relay.start()
+        ends.extend([Client(relay).close, relay.stop])
+
+        def refuse(connections: int):
+            for _ in range(connections):
+                with socket.create_connection(("127.0.0.1", relay.port), timeout=PATIENCE) as one:
+                    said = b"".join(iter(lambda: one.recv(1000), b""))
+                    assert said == b"421 4.7.0 Too many connections, try again later\r\n"
+
+        refuse(WARM_UP)
+        return relay, refuse
+
+    yield start
+    for end in ends:
+        end()
+
+
+def test_system_calls_of_a_connection_over_the_limit(refuse, tmp_path):
+    relay, connections = refuse()
+    with SystemCalls(relay.pid, tmp_path / "calls") as calls:
+        connections(MESSAGES)
+    print(calls.each())
+    demand(calls.each(), REFUSED)
+
+
+def test_a_connection_over_the_limit_allocates_nothing(refuse, tmp_path):
+    allocations = Allocations(tmp_path / "counts")
+    _, connections = refuse(allocations.environment)
+    with allocations:
+        connections(MESSAGES)
+    print(allocations.each())
+    demand({"allocations": allocations.each()}, {"allocations": ALLOCATIONS_REFUSED})

@@ -162,9 +162,10 @@ ssize_t recv(int socket, void* bytes, std::size_t size, int flags) {
   return real(socket, bytes, action == Action::shorten && size > 0 ? 1 : size, flags);
 }
 
-int accept(int socket, sockaddr* address, socklen_t* length) {
-  static const auto real = next<decltype(::accept)>("accept");
-  return fails(Call::accept) ? -1 : real(socket, address, length);
+// Without an address it is the one that a spare descriptor has made room for.
+int accept4(int socket, sockaddr* address, socklen_t* length, int flags) {
+  static const auto real = next<decltype(::accept4)>("accept4");
+  return address && fails(Call::accept) ? -1 : real(socket, address, length, flags);
 }
 
 int clock_gettime(clockid_t clock, timespec* time) noexcept {

@@ -21,6 +21,7 @@ using asio::generic::stream_protocol;
 
 namespace {
 constexpr int backlog = 4096;  // the kernel caps it at net.core.somaxconn
+constexpr int at_once = 16;    // before sessions have their turn
 constexpr auto pause_when_exhausted = std::chrono::milliseconds(100);
 
 std::string local_peer_text(int descriptor) {
@@ -46,6 +47,7 @@ struct Acceptor::Implementation : std::enable_shared_from_this<Implementation> {
   async::Timer pause;
   std::shared_ptr<TlsServerContext> tls;
   OnConnection on_connection;
+  Refusal refusal;
   std::string address;
   std::string unix_path;
   stream_protocol::endpoint peer;
@@ -84,6 +86,7 @@ struct Acceptor::Implementation : std::enable_shared_from_this<Implementation> {
     if (!error && endpoint.protocol().family() == AF_INET6)
       acceptor.set_option(asio::ip::v6_only(true), error);
     if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.non_blocking(true, error);
     if (!error) acceptor.listen(backlog, error);
     if (error)
       throw BindError(fmt::format("cannot listen on {}: {}{}", address, error.message(), advice(error)),
@@ -99,42 +102,62 @@ struct Acceptor::Implementation : std::enable_shared_from_this<Implementation> {
   }
 
   void accept() {
-    acceptor.async_accept(
-        peer, [self = shared_from_this()](const asio::error_code& error, stream_protocol::socket socket) {
-          self->accepted(error, std::move(socket));
-        });
+    acceptor.async_wait(asio::socket_base::wait_read, [self = shared_from_this()](const asio::error_code&) {
+      if (self->acceptor.is_open()) self->take_those_that_wait();
+    });
   }
 
-  void accepted(const asio::error_code& error, stream_protocol::socket socket) {
-    if (!acceptor.is_open()) return;
-    if (!error) {
-      asio::error_code ignored;
-      socket.non_blocking(true, ignored);
-      if (peer.protocol().family() != AF_UNIX) socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-      std::string who = peer_text(peer, socket.native_handle());
-      auto connection = std::make_unique<Connection>(
-          loop, std::make_unique<Connection::Socket>(Connection::Socket{std::move(socket)}), std::move(who));
-      if (tls) connection->use(tls);
-      on_connection(std::move(connection));
-    } else if (error == asio::error::no_descriptors || error.value() == ENFILE || error.value() == ENOMEM ||
-               error.value() == ENOBUFS) {
-      turn_away();
-      pause.at(loop.now() + pause_when_exhausted, [self = shared_from_this()] { self->accept(); });
+  void take_those_that_wait() {
+    for (int count = 0; count < at_once && acceptor.is_open(); ++count) {
+      socklen_t size = static_cast<socklen_t>(peer.capacity());
+      peer.resize(size);
+      const int client =
+          ::accept4(acceptor.native_handle(), peer.data(), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      if (client < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+        spend_the_spare();
+        pause.at(loop.now() + pause_when_exhausted, [self = shared_from_this()] { self->accept(); });
+        return;
+      }
+      if (client < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+      if (client < 0) continue;  // it went before it was taken
+      peer.resize(size);
+      take(client);
+    }
+    if (acceptor.is_open()) accept();
+  }
+
+  void take(int client) {
+    std::string who = peer_text(peer, client);
+    if (const std::optional<std::string_view> word = refusal ? refusal(who) : std::nullopt) {
+      turn_away(client, *word);
       return;
     }
-    accept();
+    stream_protocol::socket socket(loop.context());
+    asio::error_code error;
+    socket.assign(peer.protocol(), client, error);
+    if (error) {
+      ::close(client);
+      return;
+    }
+    socket.non_blocking(true, error);
+    if (peer.protocol().family() != AF_UNIX) socket.set_option(asio::ip::tcp::no_delay(true), error);
+    auto connection = std::make_unique<Connection>(
+        loop, std::make_unique<Connection::Socket>(Connection::Socket{std::move(socket)}), std::move(who));
+    if (tls) connection->use(tls);
+    on_connection(std::move(connection));
   }
 
-  // Out of descriptors: the spare one makes room to tell the client that waits longest. A word that does not
-  // fit its buffer is lost; nobody waits for it.
-  void turn_away() {
-    static constexpr std::string_view word = "421 4.3.2 Out of resources, try again later\r\n";
+  // A word that does not fit the buffer is lost; nobody waits for it.
+  static void turn_away(int client, std::string_view word) {
+    if (!word.empty()) ::send(client, word.data(), word.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ::close(client);
+  }
+
+  // Out of descriptors: the spare one makes room to tell the client that waits longest.
+  void spend_the_spare() {
     if (spare >= 0) ::close(spare);
     const int client = ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (client >= 0) {
-      ::send(client, word.data(), word.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      ::close(client);
-    }
+    if (client >= 0) turn_away(client, "421 4.3.2 Out of resources, try again later\r\n");
     spare = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   }
 
@@ -209,6 +232,9 @@ const std::string& Acceptor::address() const {
 }
 void Acceptor::use(std::shared_ptr<TlsServerContext> tls) {
   implementation_->tls = std::move(tls);
+}
+void Acceptor::refuse(Refusal refusal) {
+  implementation_->refusal = std::move(refusal);
 }
 void Acceptor::close() {
   implementation_->close();

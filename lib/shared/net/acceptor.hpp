@@ -4,8 +4,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "shared/async/stream.hpp"
 #include "shared/net/asio_loop.hpp"
@@ -28,6 +30,9 @@ class BindError : public std::runtime_error {
 class Acceptor {
  public:
   using OnConnection = std::function<void(std::unique_ptr<async::Stream>)>;
+  // Asked of each client, as Stream::peer() has it. Nothing: it comes in; else what it is told, if anything,
+  // before the connection is closed. Whoever is sent away costs three system calls and no memory.
+  using Refusal = std::function<std::optional<std::string_view>(const std::string& client)>;
 
   // Binds and listens; throws BindError. `tls` may be null; else accepted streams can start_tls().
   // TCP: `host` is an IP literal, port 0 lets the kernel choose.
@@ -48,6 +53,8 @@ class Acceptor {
   const std::string& address() const;
   // The certificates of connections that come from now on.
   void use(std::shared_ptr<TlsServerContext> tls);
+  // Of connections that come from now on.
+  void refuse(Refusal refusal);
   void close();
 
  private:
