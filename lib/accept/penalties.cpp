@@ -71,11 +71,20 @@ void Penalties::succeeded(std::string_view client, std::string_view account, Ste
     std::erase_if(trusted_, [now](const auto& entry) { return now - entry.second > trust; });
   if (trusted_.size() >= entries_limit) trusted_.erase(trusted_.begin());
   trusted_[{counted_as(client), number_of(account)}] = now;
+  trusted_[{counted_as(client), everybody}] = now;
+}
+
+bool Penalties::knows(std::string_view client, SteadyTime now) const {
+  return trusts({counted_as(client), everybody}, now);
+}
+
+bool Penalties::trusts(const Key& key, SteadyTime now) const {
+  const auto known = trusted_.find(key);
+  return known != trusted_.end() && now - known->second <= trust;
 }
 
 bool Penalties::exhausted(std::string_view client, std::string_view account, SteadyTime now) const {
-  const auto known = trusted_.find({counted_as(client), number_of(account)});
-  const bool trusted = known != trusted_.end() && now - known->second <= trust;
+  const bool trusted = trusts({counted_as(client), number_of(account)}, now);
   const std::vector<Scope> scopes = scopes_of(client);
   if (failures({scopes.front().network, total_of(account)}, now) >= limit_beside_success) return true;
   return std::any_of(scopes.begin(), scopes.end(), [&](const Scope& scope) {

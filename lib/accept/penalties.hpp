@@ -36,6 +36,8 @@ class Penalties {
   Duration failed(std::string_view client, std::string_view account, SteadyTime now);
   // One succeeded: the account's failures from there are forgotten.
   void succeeded(std::string_view client, std::string_view account, SteadyTime now);
+  // Somebody has logged in from there of late.
+  bool knows(std::string_view client, SteadyTime now) const;
   // Too many have failed of late: the next one must not tell whether it was right.
   bool exhausted(std::string_view client, std::string_view account, SteadyTime now) const;
 
@@ -54,7 +56,9 @@ class Penalties {
   void make_room(SteadyTime now);
 
   std::map<Key, Entry> entries_;
-  std::map<Key, SteadyTime> trusted_;  // who has logged in from where, and when last
+  bool trusts(const Key& key, SteadyTime now) const;
+
+  std::map<Key, SteadyTime> trusted_;  // who has logged in from where, also who at all, and when last
 };
 
 // The client for counting: an IPv6 address stands for its /64, of which one machine has all.

@@ -122,6 +122,11 @@ Session::After Session::answer_idle(const Reply& reply) {
 Task<void> Session::take_turn(Turns& turns) {
   const bool is_trusted = !check_client(listener_, facts_.client, false, !facts_.tls.empty()).has_value();
   if (is_trusted || is_local(facts_.client)) co_return;
+  if (around_.penalties.knows(facts_.client, around_.loop.now())) {
+    const SteadyTime of_known = turns.take_of_known(around_.loop.now());
+    if (of_known > around_.loop.now()) co_await async::sleep_until(around_.loop, of_known);
+    co_return;
+  }
   const SteadyTime of_client = turns.take(facts_.client, around_.loop.now());
   if (of_client > around_.loop.now()) co_await async::sleep_until(around_.loop, of_client);
   const SteadyTime of_all = turns.take_of_all(around_.loop.now());
@@ -132,6 +137,11 @@ void Session::expect_login() {
   const bool may_send =
       !check_client(listener_, facts_.client, !facts_.account.empty(), !facts_.tls.empty()).has_value();
   login_due_ = may_send ? Deadline::max() : around_.loop.now() + login_limit;
+}
+
+Session::After Session::answer_late_login() {
+  answer(421, {4, 7, 0}, "Nobody has logged in for too long");
+  return After::close;
 }
 
 // --- the dialogue ---
@@ -159,7 +169,7 @@ Task<void> Session::converse() {
       const bool told = leaving() && error.fault() == async::IoFault::cancelled;
       if (!told && !login_is_late()) throw;
     }
-    if (login_is_late()) co_return answer(421, {4, 7, 0}, "Nobody has logged in for too long");
+    if (login_is_late()) co_return static_cast<void>(answer_late_login());
     const bool stop = leaving();
     reading_command_ = false;
     if (stop) co_return answer(421, {4, 3, 2}, "relayd is shutting down");

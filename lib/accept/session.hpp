@@ -51,11 +51,13 @@ class Session {
   async::Task<std::optional<smtp::LineBuffer::Line>> next_line(Deadline deadline);
   async::Task<void> send();
   async::Task<After> handle(smtp::Command command);
-  // Clients elsewhere that have to log in wait for their turn at what costs everybody time.
+  // Clients elsewhere that have to log in wait for their turn at what costs everybody time: those of
+  // addresses where somebody logs in apart from strangers.
   async::Task<void> take_turn(Turns& turns);
   // A client that may not send yet has to log in soon.
   void expect_login();
   bool login_is_late() const { return around_.loop.now() >= login_due_; }
+  After answer_late_login();
 
   // It waits for a command, outside of a transaction, and is to stop.
   bool leaving() const { return stopping_ && reading_command_ && !envelope_; }

@@ -137,7 +137,13 @@ Task<std::optional<Session::After>> Session::exchange(sasl::Server& server, cons
     if (step.kind == Kind::success && locked_out(server.username(), around_.loop.now())) break;
     answer(334, {}, step.text);
     const Deadline patience = around_.loop.now() + config_->limits.command_timeout;
-    const auto line = co_await next_line(std::min(patience, login_due_));
+    std::optional<smtp::LineBuffer::Line> line;
+    try {
+      line = co_await next_line(std::min(patience, login_due_));
+    } catch (const async::IoError&) {
+      if (!login_is_late()) throw;
+    }
+    if (login_is_late()) co_return answer_late_login();
     if (!line) co_return After::close;
     if (line->too_long) co_return answer_error({500, {5, 5, 6}, "Line too long"});
     if (line->text == "*")

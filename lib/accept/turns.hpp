@@ -28,6 +28,9 @@ class Turns {
   SteadyTime take(std::string_view client, SteadyTime now);
   // The next turn of all clients, to be taken when the client's has come.
   SteadyTime take_of_all(SteadyTime now) { return take(of_all_, next_of_all_, now); }
+  // Of all clients of addresses where somebody has logged in of late: strangers, however many, are not before
+  // them.
+  SteadyTime take_of_known(SteadyTime now) { return take(of_all_, next_of_known_, now); }
 
  private:
   static SteadyTime take(Rate rate, SteadyTime& next, SteadyTime now);
@@ -36,6 +39,7 @@ class Turns {
   Rate of_all_;
   std::map<std::string, SteadyTime, std::less<>> next_;
   SteadyTime next_of_all_{};
+  SteadyTime next_of_known_{};
 };
 
 // What clients elsewhere take turns at.

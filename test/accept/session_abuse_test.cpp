@@ -190,6 +190,17 @@ TEST(SessionAbuse, AClientWithoutALoginHoldsItsConnectionForAMinute) {
   EXPECT_EQ(time_until_closed(idle), 1min);
 }
 
+TEST(SessionAbuse, ALateLoginIsToldSoAmidItsExchange) {
+  const std::string hello =
+      "S: 220 ...\n C: EHLO client.example.org\n S: 250-mail.example.com\n S: 250-PIPELINING\n"
+      "S: 250-SIZE ...\n S: 250-8BITMIME\n S: 250-SMTPUTF8\n S: 250-DSN\n S: 250-ENHANCEDSTATUSCODES\n"
+      "S: 250 ...\n";
+  SessionRun run(
+      client(hello + "C: AUTH LOGIN\n S: 334 ...\n S: 421 4.7.0 Nobody has logged in for too long"));
+  run.listener.auth = config::ListenerAuth::required;
+  EXPECT_EQ(time_until_closed(run), 1min);
+}
+
 TEST(SessionAbuse, AClientThatMaySendHasItsTime) {
   SessionRun allowed(client("S: 220 ...\n PAUSE 299s\n C: QUIT\n S: 221 2.0.0 Bye"));
   expect_as_written(allowed);
@@ -341,6 +352,19 @@ TEST(SessionAbuse, HandshakesOfOneAddressTakeTurns) {
     run.listener.allow = {*config::Network::parse("203.0.113.0/24")};  // who needs no login needs no turn
     for (const char* const guest : {"192.0.2.7", "203.0.113.7"})
       for (int i = 0; i < 100; ++i) run.gate.handshakes.take(guest, run.loop.now());
+    EXPECT_EQ(time_until_closed(run), wait) << address;
+  }
+}
+
+TEST(SessionAbuse, WhereSomebodyLogsInNobodyWaitsForStrangers) {
+  for (const auto& [address, wait] : {std::pair("192.0.2.9", 0ms), {"192.0.2.10", 5ms}}) {
+    SessionRun run(client("TLS\n S: 220 ...\n C: QUIT\n S: 221 2.0.0 Bye"));
+    run.peer.address = address;
+    run.listener.tls = config::TlsMode::implicit;
+    run.listener.auth = config::ListenerAuth::required;
+    run.penalties.succeeded("192.0.2.9", "ann", run.loop.now());
+    for (int i = 0; i < 100; ++i) run.gate.handshakes.take("192.0.2.9", run.loop.now());
+    for (int i = 0; i < 400; ++i) run.gate.handshakes.take_of_all(run.loop.now());
     EXPECT_EQ(time_until_closed(run), wait) << address;
   }
 }
