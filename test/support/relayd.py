@@ -8,6 +8,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+from support import canary
 from support.waiting import PATIENCE, Record, free_port
 
 BINARY = os.environ["RELAYD"]  # the path of the binary; ctest sets it
@@ -15,9 +16,11 @@ RETRY_AT_ONCE = {"first": "200ms", "factor": 1, "maximum": "200ms", "jitter": 0}
 
 
 def command(*arguments, timeout: float = PATIENCE, **options) -> subprocess.CompletedProcess:
-    """Runs one relayd command to its end."""
-    return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
-                          stdin=subprocess.DEVNULL, **options)
+    """Runs one relayd command to its end; it must tell no secret."""
+    ended = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
+                           stdin=subprocess.DEVNULL, **options)
+    canary.demand_none(f"what {arguments} wrote", ended.stdout + ended.stderr)
+    return ended
 
 
 class Relayd:
@@ -101,6 +104,7 @@ class Relayd:
         if code == -signal.SIGKILL and strays and not strays[-1].endswith("\n"):
             strays.pop()
         assert not strays, "relayd wrote what is no event:\n" + "\n".join(strays)
+        canary.demand_none("the log", json.dumps(self.events.all(), ensure_ascii=False))
         return code
 
     def stop(self) -> int:
@@ -113,8 +117,20 @@ class Relayd:
         self.ended()
 
     def finish(self) -> int:
-        """Stops it if it still runs; how the last run ended."""
-        return self.stop() if self._process.poll() is None else self.ended()
+        """Stops it if it still runs; how the last run ended. It must have told no secret, to nobody."""
+        running = self._process.poll() is None
+        if running:
+            canary.demand_none_of_process(self.pid)
+        code = self.stop() if running else self.ended()
+        for folder in self._folders():
+            canary.demand_none_below(folder)
+        return code
+
+    def _folders(self) -> list[Path]:
+        """Where it writes."""
+        sandboxes = [one["sandbox"]["directory"] for one in self.config["upstreams"].values() if "sandbox" in one]
+        drop = self.config["queue"].get("drop", f"{self.queue}-drop")
+        return [self.queue, Path(drop), *map(Path, sandboxes)]
 
     # --- its log ---
 
