@@ -181,13 +181,13 @@ Task<void> Session::converse() {
       after = answer_error({500, {5, 5, 6}, "Line too long"});
     } else {
       smtp::Command command = smtp::parse_command(line->text, envelope_ && envelope_->smtp_utf8);
-      after = co_await handle(std::move(command));
+      after = co_await handle(command);
     }
     if (after == After::close) co_return;
   }
 }
 
-Task<Session::After> Session::handle(smtp::Command command) {
+Task<Session::After> Session::handle(smtp::Command& command) {
   if (std::holds_alternative<smtp::Data>(command)) {
     const After after = co_await data();
     co_return after;
@@ -197,7 +197,7 @@ Task<Session::After> Session::handle(smtp::Command command) {
     co_return after;
   }
   if (auto* auth = std::get_if<smtp::Auth>(&command)) {
-    const After after = co_await authenticate(std::move(*auth));
+    const After after = co_await authenticate(*auth);
     co_return after;
   }
   co_return std::visit(

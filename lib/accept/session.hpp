@@ -50,7 +50,7 @@ class Session {
   async::Task<void> converse();
   async::Task<std::optional<smtp::LineBuffer::Line>> next_line(Deadline deadline);
   async::Task<void> send();
-  async::Task<After> handle(smtp::Command command);
+  async::Task<After> handle(smtp::Command& command);
   // Clients elsewhere that have to log in wait for their turn at what costs everybody time: those of
   // addresses where somebody logs in apart from strangers.
   async::Task<void> take_turn(Turns& turns);
@@ -84,7 +84,7 @@ class Session {
   async::Task<After> starttls();
   std::string mechanisms() const;
   std::optional<smtp::Reply> refuse_auth(const smtp::Auth& command) const;
-  async::Task<After> authenticate(smtp::Auth command);
+  async::Task<After> authenticate(smtp::Auth& command);
   sasl::Server::Lookup lookup();
   async::Task<std::optional<After>> exchange(sasl::Server& server, const smtp::Auth& command,
                                              sasl::Server::Step& step);

@@ -89,7 +89,7 @@ std::optional<Reply> Session::refuse_auth(const smtp::Auth& command) const {
   return std::nullopt;
 }
 
-Task<Session::After> Session::authenticate(smtp::Auth command) {
+Task<Session::After> Session::authenticate(smtp::Auth& command) {
   if (const std::optional<Reply> refusal = refuse_auth(command)) co_return answer_error(*refusal);
   const SteadyTime began = around_.loop.now();
   const bool any_will_do = listener_.auth == config::ListenerAuth::accept_any;
@@ -97,6 +97,8 @@ Task<Session::After> Session::authenticate(smtp::Auth command) {
                       any_will_do ? sasl::Server::Lookup(nobody) : lookup(), stream_->channel_binding());
   sasl::Server::Step step;
   const std::optional<After> broken_off = co_await exchange(server, command, step);
+  if (command.response) wipe(*command.response);
+  input_.wipe_taken();
   if (broken_off) co_return *broken_off;
   if (!any_will_do && locked_out(server.username(), began)) {
     const Reply not_now{
@@ -149,11 +151,11 @@ Task<std::optional<Session::After>> Session::exchange(sasl::Server& server, cons
     if (line->text == "*")
       co_return answer_error({501, {5, 7, 0}, "Authentication cancelled"});  // RFC 4954 4
     if (step.kind == Kind::success) break;
-    const std::string response(line->text);
+    const Secret response{std::string(line->text)};
     if (server.needs_derivation())
-      step = co_await around_.workers.run([&server, &response] { return server.step(response); });
+      step = co_await around_.workers.run([&server, &response] { return server.step(response.reveal()); });
     else
-      step = server.step(response);
+      step = server.step(response.reveal());
   }
   co_return std::nullopt;
 }

@@ -11,29 +11,32 @@
 
 namespace relayd {
 
+// Overwrites all that a string holds or has held in its present room, and empties it. A short string that was
+// moved from or swapped away still has its octets there.
+inline void wipe(std::string& text) {
+  text.resize(text.capacity());
+  ::explicit_bzero(text.data(), text.size());
+  text.clear();
+}
+
 class Secret {
  public:
   Secret() = default;
-  explicit Secret(std::string text) : text_(std::move(text)) {}
+  explicit Secret(const std::string& text) : text_(text) {}
+  explicit Secret(std::string&& text) : text_(std::move(text)) { wipe(text); }
   Secret(const Secret&) = default;
-  // Moving a short std::string copies it and leaves the bytes behind; wipe the source by hand.
-  Secret(Secret&& other) : text_(other.text_) { other.wipe(); }
+  Secret(Secret&& other) : Secret(std::move(other.text_)) {}
   Secret& operator=(Secret other) {
     text_.swap(other.text_);
     return *this;
   }
-  ~Secret() { wipe(); }
+  ~Secret() { wipe(text_); }
 
   std::string_view reveal() const { return text_; }
   bool empty() const { return text_.empty(); }
   bool operator==(const Secret&) const = default;
 
  private:
-  void wipe() {
-    ::explicit_bzero(text_.data(), text_.size());
-    text_.clear();
-  }
-
   std::string text_;
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <array>
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -128,7 +129,10 @@ Session::Session(Side side, const char* mechanism, Provide provide)
   gsasl_session_hook_set(implementation_->session, &implementation_->provide);
 }
 
+// The library frees a password and leaves it where it was.
 Session::~Session() {
+  if (const char* const password = gsasl_property_fast(implementation_->session, GSASL_PASSWORD))
+    ::explicit_bzero(const_cast<char*>(password), std::strlen(password));
   gsasl_finish(implementation_->session);
 }
 

@@ -120,13 +120,14 @@ Server::Step Server::begin(const std::optional<std::string>& initial_response) {
 
 Server::Step Server::step(std::string_view response) {
   Implementation& self = *implementation_;
-  const std::optional<std::string> decoded = decode(response);
-  if (!decoded) return {Step::Kind::failure, "the response is not base64", true};
+  std::optional<std::string> octets = decode(response);
+  if (!octets) return {Step::Kind::failure, "the response is not base64", true};
+  const Secret decoded(std::move(*octets));
   // libgsasl would ask again, and again.
-  if (self.traits.initial_response && decoded->empty() && self.steps == 0)
+  if (self.traits.initial_response && decoded.empty() && self.steps == 0)
     return {Step::Kind::failure, "the response is empty", true};
   ++self.steps;
-  const Session::Step step = self.session.step(*decoded);
+  const Session::Step step = self.session.step(decoded.reveal());
   self.username = self.session.get(Property::username);
   switch (step.outcome) {
     case Session::Outcome::goes_on:

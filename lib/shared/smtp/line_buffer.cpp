@@ -64,6 +64,12 @@ void LineBuffer::clear() {
   dropping_ = false;
 }
 
+void LineBuffer::wipe_taken() {
+  if (!data_) return;
+  ::explicit_bzero(data_.get(), begin_);
+  ::explicit_bzero(data_.get() + end_, capacity_ - end_);  // what was moved to the front was there, too
+}
+
 void LineBuffer::shrink() {
   if (begin_ != end_ || capacity_ <= idle_capacity) return;
   data_.reset();

@@ -45,6 +45,9 @@ class LineBuffer {
   // Forgets everything, as after a TLS handshake.
   void clear();
 
+  // Overwrites what was taken: it may have been a password. Invalidates all views.
+  void wipe_taken();
+
   // Frees what a long read left, if nothing is there. Invalidates all views.
   void shrink();
 
