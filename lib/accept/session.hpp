@@ -98,6 +98,7 @@ class Session {
     transaction_end_ = Deadline::max();
   }
   void log_rejected(const smtp::Reply& reply, std::string_view sender = {}, std::string_view recipient = {});
+  void log_refused_login(const smtp::Reply& reply, std::string_view account);
 
   Surroundings around_;
   std::shared_ptr<const config::Config> config_;

@@ -103,7 +103,7 @@ Task<Session::After> Session::authenticate(smtp::Auth& command) {
   if (!any_will_do && locked_out(server.username(), began)) {
     const Reply not_now{
         421, {4, 7, 0}, "Too many failed logins of this account from your address, try again later"};
-    log_rejected(not_now);
+    log_refused_login(not_now, server.username());
     answer(not_now);
     co_return After::close;
   }
@@ -166,12 +166,21 @@ bool Session::locked_out(const std::string& account, SteadyTime now) const {
   return !is_local(facts_.client) && around_.penalties.exhausted(facts_.client, account, now);
 }
 
+// The account is the one that was asked for: nobody is logged in.
+void Session::log_refused_login(const Reply& reply, std::string_view account) {
+  around_.log.warning("rejected", {{"client", facts_.client},
+                                   {"account", account},
+                                   {"code", reply.code},
+                                   {"enhanced", smtp::to_string(reply.enhanced)},
+                                   {"response", smtp::escape(reply.text)}});
+}
+
 // The answer comes at a time that says nothing of what was looked up or derived, later with each failure.
 Task<Session::After> Session::fail_login(const sasl::Server::Step& step, const std::string& account,
                                          SteadyTime began) {
   const Reply reply = step.malformed ? Reply{501, {5, 5, 2}, "Cannot read the response"}  // RFC 4954 4
                                      : Reply{535, {5, 7, 8}, "Authentication failed"};
-  log_rejected(reply);
+  log_refused_login(reply, account);
   const Duration delay =
       std::max(around_.penalties.failed(facts_.client, account, began), Penalties::delay(failed_logins_));
   co_await async::sleep_until(around_.loop, began + delay);

@@ -114,3 +114,15 @@ def test_a_name_that_nobody_has_is_answered_like_a_wrong_password(listening, mec
     assert known == unknown
     assert known[-1].startswith("535 5.7.8 ")
     assert attributes.get("s") == again.get("s")  # as an account's does, its salt stays
+
+
+def test_a_refused_login_is_logged_with_the_account_that_was_asked_for(listening):
+    relay = listening("clear")
+    name = "web\x1b[2Japp"  # LOGIN takes it as it is
+    with socket.create_connection(("127.0.0.1", relay.port), PATIENCE) as client:
+        client.sendall(b"EHLO client.test.example\r\n")
+        for line in (b"AUTH LOGIN", base64.b64encode(name.encode()), base64.b64encode(b"guess-canary")):
+            client.sendall(line + b"\r\n")
+        refused = relay.wait_event("rejected")
+    assert (refused["code"], refused["client"]) == (535, "127.0.0.1")
+    assert refused["account"] == name  # JSON has no control character as it is
