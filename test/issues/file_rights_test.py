@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -102,6 +103,32 @@ def test_a_key_is_for_relayd_and_the_group_of_keys(folder, certificate, mode, gr
                  upstreams={"fake": {"host": "127.0.0.1"}}, senders=[{"match": "*", "upstream": "fake"}])
     ended = check(file)
     assert ended.returncode == status, ended.stderr
+
+
+def test_a_secret_is_not_for_the_group_of_keys(folder):
+    groups = [line.split(":") for line in Path("/etc/group").read_text().splitlines()]
+    group = next((int(line[2]) for line in groups if line[0] == "ssl-cert"), A_GROUP)
+    file, secret = with_secret(folder, 0o640)
+    os.chown(secret, 0, group)
+    assert check(file).returncode == BAD_CONFIG
+
+
+def access_list(*entries: tuple[int, int, int]) -> bytes:
+    """Tag, rights and id of each, as the kernel has them."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def test_an_access_list_is_named_where_it_lets_others_in(folder):
+    """What shows as the group's rights is its mask: chmod 600 takes the right from relayd's own user too."""
+    file, secret = with_secret(folder, 0o600)
+    nobody = 2**32 - 1
+    os.setxattr(secret, "system.posix_acl_access", access_list(
+        (0x01, 6, nobody), (0x02, 4, NOBODY), (0x04, 0, nobody), (0x10, 4, nobody), (0x20, 0, nobody)))
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o640
+    ended = check(file)
+    assert ended.returncode == BAD_CONFIG
+    assert f"others may read {secret} (mode 0640)" in ended.stderr
+    assert "its access list, see getfacl, may name them: setfacl -b removes it" in ended.stderr
 
 
 # --- the configuration ---

@@ -52,7 +52,12 @@ bool others_may_read(const std::string& path, const struct stat& status) {
   if ((status.st_mode & S_IRWXO) != 0) return true;
   if ((status.st_mode & S_IRWXG) == 0 || is_credential(path)) return false;
   const bool only_by_it = ::geteuid() != 0 && status.st_uid != ::geteuid() && is_group_of_ours(status.st_gid);
-  return !only_by_it && !is_group_of_keys(status.st_gid);
+  return !only_by_it;
+}
+
+bool others_may_read_key(const std::string& path, const struct stat& status) {
+  const bool by_everybody = (status.st_mode & S_IRWXO) != 0;
+  return others_may_read(path, status) && (by_everybody || !is_group_of_keys(status.st_gid));
 }
 
 Result<FileText> read_file(const std::string& path, std::size_t limit) {

@@ -19,8 +19,10 @@ struct FileText {
 Result<FileText> read_file(const std::string& path, std::size_t limit);
 
 // Whether others than root and relayd may read a file: everybody, or a group other than one by which alone
-// relayd itself may, one that keys are kept for (Debian's ssl-cert), or what stands for the access list of
-// systemd's credentials.
+// relayd itself may, or what stands for the access list of systemd's credentials.
 bool others_may_read(const std::string& path, const struct stat& status);
+
+// The same of a TLS key: Debian keeps those for the group ssl-cert.
+bool others_may_read_key(const std::string& path, const struct stat& status);
 
 }  // namespace relayd::config

@@ -66,6 +66,12 @@ Key<T> private_file(std::string_view name, std::string T::*field) {
   return file(name, field, &Reader::require_private);
 }
 
+// The same of a TLS key.
+template <class T>
+Key<T> private_key(std::string_view name, std::string T::*field) {
+  return file(name, field, &Reader::require_private_key);
+}
+
 // Keys one level down in the file that are fields of the same struct.
 template <class T>
 Key<T> group(std::string_view name, Keys<T> keys) {

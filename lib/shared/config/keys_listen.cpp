@@ -86,7 +86,7 @@ const Keys<Listener>& keys_of(const Listener*) {
 const Keys<Certificate>& keys_of(const Certificate*) {
   static const Keys<Certificate> keys = {
       file("certificate", &Certificate::certificate),
-      private_file("key", &Certificate::key),
+      private_key("key", &Certificate::key),
   };
   return keys;
 }

@@ -86,7 +86,7 @@ const Keys<TlsOptions>& keys_of(const TlsOptions*) {
       key("min_version", &TlsOptions::min_version),
       {"pin_sha256", read_pins},
       file("client_certificate", &TlsOptions::client_certificate),
-      private_file("client_key", &TlsOptions::client_key),
+      private_key("client_key", &TlsOptions::client_key),
   };
   return keys;
 }

@@ -1,6 +1,7 @@
 #include "shared/config/reader.hpp"
 
 #include <fmt/format.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -115,12 +116,25 @@ void Reader::require_readable(const Node& node, const std::string& path) {
 }
 
 void Reader::require_private(const Node& node, const std::string& path) {
+  demand_private(node, path, others_may_read);
+}
+
+void Reader::require_private_key(const Node& node, const std::string& path) {
+  demand_private(node, path, others_may_read_key);
+}
+
+void Reader::demand_private(const Node& node, const std::string& path,
+                            bool (*others_may)(const std::string&, const struct stat&)) {
   require_readable(node, path);
   struct stat status {};
   if (!secrets_ || ::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
-  if (others_may_read(path, status))
-    error(node.place,
-          fmt::format("others may read {} (mode {:04o}): chmod 600 {}", path, status.st_mode & 07777, path));
+  if (!others_may(path, status)) return;
+  // The group's rights of such a file are the most that its access list gives to anybody.
+  const bool has_list = ::getxattr(path.c_str(), "system.posix_acl_access", nullptr, 0) > 0;
+  const std::string_view list =
+      has_list ? " (its access list, see getfacl, may name them: setfacl -b removes it)" : "";
+  error(node.place, fmt::format("others may read {} (mode {:04o}): chmod 600 {}{}", path,
+                                status.st_mode & 07777, path, list));
 }
 
 void Reader::require_variable(const Node& node, const std::string& name) {

@@ -44,6 +44,8 @@ class Reader {
   void require_readable(const Node& node, const std::string& path);
   // The same, and when others may read it.
   void require_private(const Node& node, const std::string& path);
+  // The same of a TLS key.
+  void require_private_key(const Node& node, const std::string& path);
   // Complains when a variable is not set.
   void require_variable(const Node& node, const std::string& name);
   // Complains about a clear-text secret in a file that others may read.
@@ -71,6 +73,8 @@ class Reader {
   std::vector<Diagnostic> warnings;
 
  private:
+  void demand_private(const Node& node, const std::string& path,
+                      bool (*others_may)(const std::string&, const struct stat&));
   Diagnostic diagnostic(const Place& place, std::string text) const;
 
   std::string file_;
