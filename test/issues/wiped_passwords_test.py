@@ -1,4 +1,4 @@
-"""What clients had said to log in, which has their password, stayed in relayd's memory when their sessions were over."""
+"""What clients had said to log in, which has their password, stayed in relayd's memory after their sessions."""
 
 import base64
 import re

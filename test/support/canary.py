@@ -1,5 +1,5 @@
-"""Canary: the word that is in every password of these tests, so that it may be nowhere else: not in clear, nor in base64
-of whatever is before and behind it."""
+"""Canary: the word that is in every password of these tests, so that it may be nowhere else: not in clear, nor in
+base64 of whatever is before and behind it."""
 
 import base64
 from pathlib import Path
