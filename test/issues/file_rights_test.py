@@ -18,6 +18,8 @@ from support.waiting import PATIENCE
 
 OK, BAD_CONFIG = 0, 78
 NOBODY, A_GROUP = 65534, 65533
+# In mounts of its own, where the folder that comes next is read-only: the command behind it.
+READ_ONLY = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"']
 SENDER, RECIPIENT = "app@example.com", "bob@rcpt.example"
 
 
@@ -111,6 +113,24 @@ def test_a_secret_is_not_for_the_group_of_keys(folder):
     file, secret = with_secret(folder, 0o640)
     os.chown(secret, 0, group)
     assert check(file).returncode == BAD_CONFIG
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o777])
+def test_what_a_container_mounts_read_only_is_as_whoever_mounted_it_wants(folder, mode):
+    """Swarm's secrets are 0444, Docker Desktop shows 0777: nobody in the container can change that."""
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    secret = secrets / "password"
+    secret.write_text("canary\n")
+    file = write(secrets, upstreams={"fake": {"host": "127.0.0.1", "username": "a", "password": {"file": str(secret)}}},
+                 senders=[{"match": "*", "upstream": "fake"}])
+    for path in (secret, file):
+        path.chmod(mode)
+    assert check(file).returncode == BAD_CONFIG
+    mounted = [*READ_ONLY, str(secrets), BINARY, "check", "-c", str(file)]
+    ended = subprocess.run(mounted, capture_output=True, text=True, timeout=PATIENCE)
+    assert ended.returncode == OK, ended.stderr
+    assert f"warning: others may read {secret} (mode {mode:04o}), and only whoever mounted it" in ended.stderr
 
 
 def access_list(*entries: tuple[int, int, int]) -> bytes:

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,6 +48,11 @@ bool is_group_of_keys(gid_t group) {
 }
 
 }  // namespace
+
+bool rights_are_fixed(const std::string& path) {
+  struct statvfs mount {};
+  return ::statvfs(path.c_str(), &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0;
+}
 
 bool others_may_read(const std::string& path, const struct stat& status) {
   if ((status.st_mode & S_IRWXO) != 0) return true;

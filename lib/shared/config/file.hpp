@@ -18,6 +18,10 @@ struct FileText {
 // Fails with the system's reason, or when there is more than `limit` octets.
 Result<FileText> read_file(const std::string& path, std::size_t limit);
 
+// Whether nobody here can change the file's rights, as on what containers mount read-only: they are those of
+// whoever started the container, and mean what he meant.
+bool rights_are_fixed(const std::string& path);
+
 // Whether others than root and relayd may read a file: everybody, or a group other than one by which alone
 // relayd itself may, or what stands for the access list of systemd's credentials.
 bool others_may_read(const std::string& path, const struct stat& status);

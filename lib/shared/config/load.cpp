@@ -124,7 +124,8 @@ Loaded load_file(const std::filesystem::path& path, const Environment& environme
   const struct stat& status = file->status;
   if (demands.owner && status.st_uid != *demands.owner && status.st_uid != 0)
     return refuse(fmt::format("it belongs to uid {}: it must be yours or root's", status.st_uid));
-  if (S_ISREG(status.st_mode) && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+  if (S_ISREG(status.st_mode) && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
+      !rights_are_fixed(path.string()))
     return refuse(fmt::format("others may write it (mode {:04o}): chmod go-w {}", status.st_mode & 07777,
                               path.string()));
   return load(file->text, path.string(), environment, status, demands.secrets);

@@ -123,12 +123,18 @@ void Reader::require_private_key(const Node& node, const std::string& path) {
   demand_private(node, path, others_may_read_key);
 }
 
+static std::string on_a_fixed_mount(const std::string& path, const struct stat& status) {
+  return fmt::format("others may read {} (mode {:04o}), and only whoever mounted it can change that", path,
+                     status.st_mode & 07777);
+}
+
 void Reader::demand_private(const Node& node, const std::string& path,
                             bool (*others_may)(const std::string&, const struct stat&)) {
   require_readable(node, path);
   struct stat status {};
   if (!secrets_ || ::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
   if (!others_may(path, status)) return;
+  if (rights_are_fixed(path)) return warn(node.place, on_a_fixed_mount(path, status));
   // The group's rights of such a file are the most that its access list gives to anybody.
   const bool has_list = ::getxattr(path.c_str(), "system.posix_acl_access", nullptr, 0) > 0;
   const std::string_view list =
@@ -144,6 +150,7 @@ void Reader::require_variable(const Node& node, const std::string& name) {
 
 void Reader::literal_secret(const Node& node) {
   if (!secrets_ || node.from_environment || !status_ || !others_may_read(file_, *status_)) return;
+  if (rights_are_fixed(file_)) return warn(node.place, on_a_fixed_mount(file_, *status_));
   error(node.place,
         fmt::format("a secret in clear, in a file that others may read (mode {:04o}): chmod 600 {}, or "
                     "move the secret out with {{file: PATH}} or {{env: NAME}}",
