@@ -87,8 +87,10 @@ void Queue::Implementation::load(const std::function<void(const Progress&)>& pro
       clock(), progress);
   replay_->run();
   try {
-    if (replay_->migrating || replay_->messages_start.torn) replay_->begin_segment(Ground::Log::messages);
-    if (replay_->states_start.torn) replay_->begin_segment(Ground::Log::state);
+    const auto has_to_end = [](const JournalStart& start) { return start.torn || start.hidden; };
+    if (replay_->migrating || has_to_end(replay_->messages_start))
+      replay_->begin_segment(Ground::Log::messages);
+    if (has_to_end(replay_->states_start)) replay_->begin_segment(Ground::Log::state);
     if (!replay_->messages_start.current && store.ground.free_count(Ground::Log::messages) == 0)
       store.ground.make(Ground::Log::messages, store.ground.fitting(Ground::smallest_message_file));
     while (store.states.size() + store.ground.free_count(Ground::Log::state) < fewest_state_files)

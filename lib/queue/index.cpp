@@ -218,7 +218,7 @@ void Index::count_base(Entry& entry, bool there) {
   there ? ++based_ : --based_;
   const std::uint64_t need = need_of(entry);
   there ? based_need_ += need : based_need_ -= need;
-  use.based_ids ^= entry.id().value;
+  use.based_ids ^= id_checksum(entry.id());
 }
 
 namespace {

@@ -60,7 +60,7 @@ struct SegmentUse {
   std::uint32_t count = 0;      // of living messages
   std::uint32_t leaving = 0;    // messages that have left it by a record which is not durable yet
   std::uint32_t based = 0;      // of living messages that have a summary,
-  std::uint64_t based_ids = 0;  // and the exclusive or of their ids
+  std::uint64_t based_ids = 0;  // and the exclusive or of the checksums of their ids
 };
 
 // A walk over all entries in steps, while messages come and go between them. Whoever is there from its

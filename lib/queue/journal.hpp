@@ -66,6 +66,8 @@ struct JournalStart {
       current;        // to be gone on with; null: a fresh one is opened when it is needed
   Position end;       // of the last durable record
   bool torn = false;  // there are holes before that which never were durable
+  // What stands before that cannot be read: the header of a fresh segment has to say that it ended there.
+  bool hidden = false;
 };
 
 class Journal {

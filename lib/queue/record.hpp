@@ -54,7 +54,7 @@ constexpr std::size_t message_head = 64;  // record header and the fixed fields;
 
 // Offsets in a record header; FORMAT.md draws it.
 constexpr std::size_t mark_at = 0, length_at = 4, checksum_at = 8, id_at = 16, batch_at = 24, type_at = 28,
-                      flags_at = 29;
+                      flags_at = 29, zero_at = 30;
 // What the records of a generation begin with.
 constexpr std::uint32_t mark(std::uint64_t generation) {
   return static_cast<std::uint32_t>(generation);
@@ -188,13 +188,16 @@ std::optional<Summary> decode_summary(const Record& record);
 
 // --- what happens to the logs ---
 
+// What a row's `ids` are made of: ids alone are so alike that some of them may cancel out.
+std::uint64_t id_checksum(MessageId id);
+
 // A message segment in use.
 struct SegmentRow {
   std::uint64_t sequence = 0;
   std::uint32_t scan_from = 0;  // what stands before has summaries; a start reads only what follows
   std::uint32_t end = 0;        // so far it was durable
   std::uint32_t count = 0;      // of its living messages that have summaries,
-  std::uint64_t ids = 0;        // and the exclusive or of their ids
+  std::uint64_t ids = 0;        // and the exclusive or of the checksums of their ids
   bool is_torn = false;         // it has holes that never were durable
 };
 
@@ -203,6 +206,7 @@ struct Checkpoint {
   std::uint64_t last_intake = 0;  // the newest segment of intake that was known
   std::uint64_t states_from = 0;  // the segments of the state log before this one mean nothing any more
   std::vector<SegmentRow> segments;
+  std::uint64_t last_segment = 0;  // the newest number of a message segment; 0 where revision 1 wrote it
 };
 std::string encode_checkpoint(const Checkpoint& checkpoint);
 std::optional<Checkpoint> decode_checkpoint(const Record& record);

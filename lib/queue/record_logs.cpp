@@ -2,6 +2,7 @@
 // logs themselves.
 #include <algorithm>
 
+#include "queue/checksum.hpp"
 #include "queue/codec.hpp"
 #include "queue/fields.hpp"
 #include "queue/record.hpp"
@@ -125,6 +126,12 @@ std::optional<Summary> decode_summary(const Record& record) {
 
 // --- the logs ---
 
+std::uint64_t id_checksum(MessageId id) {
+  char bytes[sizeof id.value];
+  store(bytes, id.value);
+  return checksum({bytes, sizeof bytes});
+}
+
 std::string encode_checkpoint(const Checkpoint& checkpoint) {
   std::string record = begin_record(RecordType::checkpoint, checkpoint.last_id);
   put(record, checkpoint.last_intake);
@@ -137,6 +144,7 @@ std::string encode_checkpoint(const Checkpoint& checkpoint) {
     put(record, row.count | (row.is_torn ? flag_torn : 0));
     put(record, row.ids);
   }
+  put(record, checkpoint.last_segment);
   pad(record);
   return record;
 }
@@ -160,6 +168,7 @@ std::optional<Checkpoint> decode_checkpoint(const Record& record) {
     row.ids = reader.take<std::uint64_t>();
   }
   if (!reader.sound()) return std::nullopt;
+  if (reader.left() >= sizeof checkpoint.last_segment) checkpoint.last_segment = reader.take<std::uint64_t>();
   return checkpoint;
 }
 

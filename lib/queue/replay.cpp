@@ -71,7 +71,8 @@ Replay::Extent Replay::read_segment(const Found& found, std::uint32_t from, std:
     }
     const std::size_t resume = next_sound(all, at + record_alignment, generation);
     const bool is_proven = !found.torn && (found.end != 0 || from + at < proven);
-    if (!is_proven && !was_durable(all, at, from, generation)) {
+    const std::uint64_t hidden_to = unreadable > 0 ? hidden_until(segment, all.substr(at), from + at) : 0;
+    if (!is_proven && hidden_to == 0 && !was_durable(all, at, from, generation)) {
       // What is sound behind it is believed all the same: perhaps it was damage, and somebody was told.
       extent.torn |= resume < all.size();
       at = resume;
@@ -87,11 +88,13 @@ Replay::Extent Replay::read_segment(const Found& found, std::uint32_t from, std:
       extent.end = static_cast<std::uint32_t>(from + at);
       continue;
     }
+    const std::size_t lost_to =
+        open_end ? std::min<std::size_t>(std::max(proven, hidden_to) - from, resume) : resume;
     lost_checkpoint_ |= only_looking_;
-    if (!only_looking_)
-      damaged(all.substr(at, (open_end ? std::min<std::size_t>(proven - from, resume) : resume) - at), where,
-              segment, unreadable);
-    extent.torn |= open_end;
+    if (!only_looking_) damaged(all.substr(at, lost_to - at), where, segment, unreadable);
+    extent.torn |= open_end && hidden_to == 0;
+    extent.hidden |= open_end && hidden_to != 0;
+    if (extent.hidden) extent.end = static_cast<std::uint32_t>(from + lost_to);
     at = resume;
   }
   buffer_ = std::move(bytes);
@@ -129,6 +132,17 @@ bool Replay::was_durable(std::string_view bytes, std::size_t hole, std::size_t f
     at = next_sound(bytes, at + (record ? record->length : record_alignment), generation);
   }
   return false;
+}
+
+// Where the sectors end that cannot be read and hide a record, should one begin at `at`; 0: none does.
+std::uint64_t Replay::hidden_until(const Segment& segment, std::string_view bytes, std::uint64_t at) {
+  constexpr std::uint64_t sector = 4096;
+  const bool claims = may_be_record(bytes, segment.header.generation);
+  const std::uint64_t claimed = claims ? record_length(bytes) : 0;
+  const std::uint64_t length = std::min(std::max<std::size_t>(claimed, record_alignment), bytes.size());
+  std::uint64_t unreadable = 0;
+  read_what_can_be_read(*segment.file, at, length, unreadable);
+  return unreadable > 0 ? (at + length + sector - 1) / sector * sector : 0;
 }
 
 void Replay::note(std::string line) {
@@ -196,7 +210,8 @@ void Replay::read_states() {
     });
     states_start.end = {header.sequence, found.end != 0 ? static_cast<std::uint32_t>(found.end) : extent.end};
     states_start.torn = extent.torn;
-    if (found.newest && !extent.torn && extent.end < found.size) states_start.current = found.segment;
+    states_start.hidden = extent.hidden;
+    if (found.newest && extent.goes_on(found)) states_start.current = found.segment;
   }
   if (states_lost_) suspects_.all();  // no later one tells of it: it may be the newest
 }
@@ -332,7 +347,8 @@ void Replay::apply_checkpoint(const Record& record, Position where) {
   suspects_.none_above(checkpoint->last_id);
   checkpoint_ = std::move(checkpoint);
   retired_.clear();
-  last_message_sequence = std::max(last_message_sequence, checkpoint_->last_intake);
+  last_message_sequence =
+      std::max({last_message_sequence, checkpoint_->last_intake, checkpoint_->last_segment});
   for (const SegmentRow& row : checkpoint_->segments)
     last_message_sequence = std::max(last_message_sequence, row.sequence);
   if (!damage_ || where != newest_checkpoint_) return;
@@ -345,18 +361,12 @@ void Replay::read_messages() {
   for (const Found& found : messages_) {
     const SegmentHeader& header = found.segment->header;
     last_message_sequence = std::max(last_message_sequence, header.sequence);
-    if (header.kind == SegmentKind::moved) {
-      if (const SegmentRow* row = row_of(header.sequence))
-        parts_.index.written(header.sequence, row->end - segment_start);
-      continue;
-    }
+    if (header.kind == SegmentKind::moved) continue;
     last_intake_sequence = header.sequence;
     if (migrating && header.kind == SegmentKind::legacy) continue;  // it was read
     if (found.is_void) continue;
     const SegmentRow* const row = row_of(header.sequence);
-    const bool known = checkpoint_ && (row || header.sequence <= checkpoint_->last_intake);
-    const bool dead = retired_.contains(header.sequence) || (known && !row);
-    if (header.kind == SegmentKind::intake && !dead) {
+    if (header.kind == SegmentKind::intake && !is_dead(header.sequence)) {
       read_tail(found, row);
       continue;
     }
@@ -365,6 +375,28 @@ void Replay::read_messages() {
     messages_start.end = {header.sequence, end};
   }
   tell_missing();
+  for (const Found& found : messages_)
+    if (found.segment->header.kind == SegmentKind::moved) read_moved(found);
+}
+
+// A start looks there for no message, unless what is damaged may be the one summary that tells of it.
+void Replay::read_moved(const Found& found) {
+  const std::uint64_t sequence = found.segment->header.sequence;
+  const SegmentRow* const row = row_of(sequence);
+  const std::uint32_t from = row ? row->end : segment_start;
+  if (row) parts_.index.written(sequence, from - segment_start);
+  if (!damage_ || is_dead(sequence)) return;
+  total_ += found.size - std::min<std::uint64_t>(found.size, from);
+  read_segment(found, from, 0, [this](const Record& record, Position where) { hold_unknown(record, where); });
+}
+
+// No living message is in that segment.
+bool Replay::is_dead(std::uint64_t sequence) const {
+  const Found* const found = message_segment(sequence);
+  if (!found || retired_.contains(sequence)) return true;
+  if (!checkpoint_ || row_of(sequence)) return false;
+  const bool has_moved = found->segment->header.kind == SegmentKind::moved;
+  return sequence <= (has_moved ? checkpoint_->last_segment : checkpoint_->last_intake);
 }
 
 // Names each message segment that had to be read, was not retired, and is not there.
@@ -414,22 +446,26 @@ void Replay::read_tail(const Found& found, const SegmentRow* row) {
   parts_.index.written(sequence, end - segment_start);
   messages_start.end = {sequence, static_cast<std::uint32_t>(end)};
   messages_start.torn = extent.torn;
-  const bool goes_on = found.newest && bounded.end == 0;
-  if (goes_on && !extent.torn && extent.end < found.size) messages_start.current = found.segment;
+  messages_start.hidden = extent.hidden;
+  if (found.newest && bounded.end == 0 && extent.goes_on(found)) messages_start.current = found.segment;
 }
 
-void Replay::add_message(const Record& record, Position where) {
-  if (record.type > RecordType::closed) return pass_over(record, Ground::Log::messages);
+// Null: it has ended, or is known already.
+Entry* Replay::add_message(const Record& record, Position where) {
+  if (record.type > RecordType::closed) {
+    pass_over(record, Ground::Log::messages);
+    return nullptr;
+  }
   last_id = std::max(last_id, record.id);
-  if (dead_.contains(record.id.value) || parts_.index.find(record.id)) return;
+  if (dead_.contains(record.id.value) || parts_.index.find(record.id)) return nullptr;
   const std::optional<StoredMessage> message = decode_message(record);
-  if (!message) return;
-  parts_.index.add(record.id, *message, message->envelope, where, record.length, clock_);
-  const auto late = late_.find(record.id.value);
-  if (late == late_.end()) return;
-  for (const Late& fact : late->second)
+  if (!message) return nullptr;
+  Entry& entry = parts_.index.add(record.id, *message, message->envelope, where, record.length, clock_);
+  const auto late = late_.extract(record.id.value);
+  if (!late) return &entry;
+  for (const Late& fact : late.mapped())
     apply_fact({fact.type, fact.flags, 0, 0, record.id, fact.payload}, fact.where);
-  late_.erase(late);
+  return parts_.index.find(record.id);
 }
 
 }  // namespace relayd::queue

@@ -81,8 +81,10 @@ class Replay {
   };
   // What the bytes of a segment said.
   struct Extent {
-    std::uint32_t end = 0;  // of the last sound record
+    std::uint32_t end = 0;  // of the last sound record, or of what hides those behind it
     bool torn = false;      // something before it is not sound, and never was durable
+    bool hidden = false;    // what stands last cannot be read
+    bool goes_on(const Found& found) const { return !torn && !hidden && end < found.size; }
   };
   using Visit = std::function<void(const Record&, Position)>;
   // A fact about a message that is not read yet.
@@ -102,6 +104,7 @@ class Replay {
   std::uint64_t reach(const Segment& segment, std::uint64_t from, std::uint64_t size) const;
   bool was_durable(std::string_view bytes, std::size_t hole, std::size_t from,
                    std::uint64_t generation) const;
+  static std::uint64_t hidden_until(const Segment& segment, std::string_view bytes, std::uint64_t at);
   void damaged(std::string_view bytes, Position where, const Segment& segment, std::uint64_t unreadable);
   void note(std::string line);
 
@@ -112,6 +115,8 @@ class Replay {
   void read_messages();
   void tell_missing();
   void read_tail(const Found& found, const SegmentRow* row);
+  void read_moved(const Found& found);
+  bool is_dead(std::uint64_t sequence) const;
 
   void carry(const Record& record);
   static void pass_over(const Record& record, Ground::Log log);
@@ -121,9 +126,10 @@ class Replay {
   void apply_not_taken(Entry& entry, const StoredEvent& event, Clock then);
   void apply_checkpoint(const Record& record, Position where);
   void apply_retired(const std::vector<RetiredRow>& rows);
-  void add_message(const Record& record, Position where);
+  Entry* add_message(const Record& record, Position where);
   void bring_back(const SegmentRow& row);
   bool hold_missing(const SegmentRow& row, const std::function<bool(MessageId)>& is_wanted);
+  bool hold_unknown(const Record& record, Position where);
   const Found* message_segment(std::uint64_t sequence) const;
   const SegmentRow* row_of(std::uint64_t sequence) const;  // of the checkpoint
 

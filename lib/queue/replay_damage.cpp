@@ -48,25 +48,26 @@ void Replay::damaged(std::string_view bytes, Position where, const Segment& segm
   } catch (const disk::DiskError& error) {
     kept = fmt::format("not kept in quarantine ({})", error.what());
   }
-  note(fmt::format("{}: {} octets of {} that were durable are {}{}", kept, bytes.size(), segment.path,
+  note(fmt::format("{}: {} octets of {} are {}{}", kept, bytes.size(), segment.path,
                    unreadable > 0 ? "unreadable" : "damaged", about));
 }
 
-// Messages whose summaries are damaged are held: some of their recipients may have them. A message whose end
-// is damaged is there instead, so the count alone does not say that none is missing.
+// Messages whose summaries are damaged are held: some of their recipients may have them. Messages whose end
+// is damaged are there instead, so the count alone does not say that none is missing. If one is missing, one
+// came back, or both, the ids say which; if more, all that are not known are taken for missing.
 void Replay::bring_back(const SegmentRow& row) {
-  const auto& uses = parts_.index.segments();
-  const auto use = uses.find(row.sequence);
-  const std::uint32_t there = use == uses.end() ? 0 : use->second.based;
-  const std::uint64_t ids = row.ids ^ (use == uses.end() ? 0 : use->second.based_ids);
-  if (there > row.count || (there == row.count && ids == 0)) return;
-  std::unordered_set<std::uint64_t> wanted;  // one of them is missing, if it is one
-  if (there + 1 == row.count) wanted.insert(ids);
-  if (there == row.count)
-    parts_.index.for_each([&](const Entry& entry) {
-      if (entry.base != 0 && entry.where.segment == row.sequence) wanted.insert(entry.id().value ^ ids);
-    });
-  const bool found = hold_missing(row, [&](MessageId id) { return wanted.contains(id.value); });
+  const auto use = parts_.index.segments().find(row.sequence);
+  const std::uint64_t ids = row.ids ^ (use == parts_.index.segments().end() ? 0 : use->second.based_ids);
+  if (ids == 0) return;
+  std::unordered_set<std::uint64_t> there;
+  parts_.index.for_each([&](const Entry& entry) {
+    if (entry.base != 0 && entry.where.segment == row.sequence) there.insert(id_checksum(entry.id()));
+  });
+  if (there.contains(ids)) return;
+  const bool found = hold_missing(row, [&](MessageId id) {
+    const std::uint64_t rest = ids ^ id_checksum(id);
+    return rest == 0 || there.contains(rest);
+  });
   if (!found) hold_missing(row, [](MessageId) { return true; });
 }
 
@@ -79,17 +80,27 @@ bool Replay::hold_missing(const SegmentRow& row, const std::function<bool(Messag
   covered.end = found->segment->header.kind == SegmentKind::intake ? row.scan_from : row.end;
   bool held = false;
   read_segment(covered, start_of(found->segment->header), 0, [&](const Record& record, Position where) {
-    if (record.type != RecordType::message || !is_wanted(record.id)) return;
-    if (dead_.contains(record.id.value) || parts_.index.find(record.id)) return;
-    const std::optional<StoredMessage> message = decode_message(record);
-    if (!message) return;
-    Entry& entry = parts_.index.add(record.id, *message, message->envelope, where, record.length, clock_);
-    parts_.index.hold(entry);
-    held = true;
-    note(fmt::format("{} is held: what was known of it is damaged, and it may have been sent",
-                     to_string(record.id)));
+    if (is_wanted(record.id)) held |= hold_unknown(record, where);
   });
   return held;
+}
+
+// A message of which a summary told that is damaged. False: it is known here, or has ended.
+bool Replay::hold_unknown(const Record& record, Position where) {
+  if (record.type != RecordType::message) return false;
+  if (Entry* const known = parts_.index.find(record.id)) {
+    // An earlier summary named the place that it was moved from.
+    const bool has_moved = known->where.segment != where.segment;
+    if (is_dead(known->where.segment)) parts_.index.move(*known, where, record.length);
+    return has_moved;
+  }
+  Entry* const entry = add_message(record, where);
+  if (!entry) return false;
+  if (suspects_.is_cleared(record.id)) return true;
+  parts_.index.hold(*entry);
+  note(fmt::format("{} is held: what was known of it is damaged, and it may have been sent",
+                   to_string(record.id)));
+  return true;
 }
 
 }  // namespace relayd::queue

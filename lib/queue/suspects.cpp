@@ -11,17 +11,26 @@ namespace {
 
 constexpr std::size_t most_ids = 100;  // suspects; more are not told from others one by one
 
+// What stands there may be the header of a damaged record, and says where the next one begins.
+bool has_header(std::string_view bytes) {
+  if (bytes.size() < record_header) return false;
+  const std::uint32_t length = record_length(bytes);
+  return length >= record_header && length <= bytes.size() && length % record_alignment == 0 &&
+         load<std::uint16_t>(&bytes[zero_at]) == 0;
+}
+
 }  // namespace
 
 void Suspects::damaged(std::string_view bytes, std::uint64_t generation, bool readable) {
-  if (!readable || bytes.size() < record_header) return all();
-  for (std::size_t at = 0; at + record_header <= bytes.size(); at += record_alignment) {
+  if (!readable) return all();
+  for (std::size_t at = 0; at < bytes.size(); at += record_length(bytes.substr(at))) {
     const std::string_view record = bytes.substr(at);
     // The mark of the first one may be what is damaged.
     const bool is_marked = may_be_record(record, generation);
-    if (at != 0 && !is_marked) continue;
+    if ((at != 0 && !is_marked) || !has_header(record)) return all();
     if (is_marked && !is_about_a_message(record)) continue;
     const std::uint64_t suspect = load<std::uint64_t>(&record[id_at]);
+    if (suspect == 0) return all();
     ids_.insert(suspect);
     if (ids_.size() > most_ids) {
       ids_.clear();

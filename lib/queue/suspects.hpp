@@ -17,13 +17,15 @@ namespace relayd::queue {
 
 class Suspects {
  public:
-  // A stretch that begins with a record. With more than a hundred ids it is as all(). `readable`: false when
-  // a part of it is missing, so that nobody can say what it was about.
+  // A stretch that begins with a record. It is as all() unless its records can be told: each has a header
+  // that says whom it is about and how long it is, up to the end. So it is with more than a hundred ids, and
+  // when it is not `readable` as a whole.
   void damaged(std::string_view bytes, std::uint64_t generation, bool readable);
   // What is lost may have been about any message there was.
   void all();
   // A sound record that comes later leaves nothing open about that message.
   void clear(MessageId id);
+  bool is_cleared(MessageId id) const { return cleared_.contains(id.value); }
   // No message younger than this was there when something was lost.
   void none_above(MessageId id);
 

@@ -428,6 +428,7 @@ Checkpoint Upkeep::checkpoint(Position end, bool all_known) const {
   checkpoint.last_id = store_.last_id;
   checkpoint.last_intake = std::max(last_intake_, end.segment);
   checkpoint.states_from = states_from_;
+  checkpoint.last_segment = store_.last_message_sequence;
   const bool covered = all_known && store_.index.based() == store_.index.size();
   bool has_end = end.segment == 0;
   for (const auto& [sequence, use] : store_.index.segments()) {

@@ -185,7 +185,7 @@ TEST(Record, ASummaryComesBackAsItWasPutIn) {
 
 TEST(Record, ACheckpointComesBackAsItWasPutIn) {
   const std::string bytes =
-      sealed(encode_checkpoint({id, 12, 4, {{7, 8192, 9000, 3, 99}, {9, 10'000, 10'000, 0, 0}}}));
+      sealed(encode_checkpoint({id, 12, 4, {{7, 8192, 9000, 3, 99}, {9, 10'000, 10'000, 0, 0}}, 13}));
   const auto back = decode_checkpoint(*parse_record(bytes, generation));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->last_id, id);
@@ -197,6 +197,7 @@ TEST(Record, ACheckpointComesBackAsItWasPutIn) {
   EXPECT_EQ(back->segments[0].end, 9000U);
   EXPECT_EQ(back->segments[0].count, 3U);
   EXPECT_EQ(back->segments[0].ids, 99U);
+  EXPECT_EQ(back->last_segment, 13U);
   const auto retired =
       decode_retired(*parse_record(sealed(encode_retired({{4, 3, 9000, 1}, {5, 4, 0, 2}})), generation));
   ASSERT_TRUE(retired);

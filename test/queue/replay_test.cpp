@@ -360,35 +360,5 @@ TEST_F(ReplayTest, AHeaderThatCannotBeReadIsReadFromItsCopyAndReported) {
   EXPECT_EQ(read(id).body, "1\r\n");
 }
 
-// What is known of one is lost, and so is the end of another: the count of what lives is right, and somebody
-// is missing.
-TEST_F(ReplayTest, AMessageIsNotHiddenByOneThatComesBack) {
-  options.segment_size = 64_KiB;
-  renew();
-  const auto take = [this](const std::string& body) {
-    loop.advance(std::chrono::microseconds(0x010305));  // ids that one octet cannot turn into each other
-    return commit(body);
-  };
-  const MessageId lives = take("lives\r\n"), ends = take("ends\r\n"), other = take("other\r\n");
-  for (int i = 0; i < 400; ++i) settle(commit(std::string(1'000, 'x')), {RecipientState::delivered});
-  settle_down();
-  ASSERT_NE(entry_of(message(lives)).base, 0U);
-  settle(ends, {RecipientState::delivered});
-  queue.reset();
-  std::vector<std::pair<std::string, std::size_t>> damaged;
-  for_each_state_record([&](const Record& record, const std::string& path, std::size_t at) {
-    const bool is_end = record.id == ends && is_final(record);
-    if (is_end || (record.id == lives && record.type == RecordType::summary)) damaged.emplace_back(path, at);
-  });
-  ASSERT_GE(damaged.size(), 2U);
-  for (const auto& [path, at] : damaged)
-    for (const std::size_t octet : {40, 50}) memory.damage(path, at + octet);
-  reopen();
-  EXPECT_EQ(message(lives).state, MessageState::held);
-  EXPECT_EQ(message(ends).state, MessageState::held);  // it may have been sent
-  EXPECT_EQ(message(other).state, MessageState::waiting);
-  EXPECT_EQ(recovery.messages, 3U);
-}
-
 }  // namespace
 }  // namespace relayd::queue

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
+#include "queue/codec.hpp"
 #include "queue/index.hpp"
 #include "queue/record.hpp"
 
@@ -22,15 +24,24 @@ constexpr MessageId other{0x0033334455667700};
 
 class SuspectsTest : public testing::Test {
  protected:
-  SuspectsTest() {
+  SuspectsTest() { fill(index); }
+  static void fill(Index& empty) {
     Envelope envelope;
     envelope.recipients.push_back({"a@example.org", "", ""});
-    for (const MessageId id : {about, near, other}) index.add(id, {}, envelope, {1, 64}, 100, {});
+    for (const MessageId id : {about, near, other}) empty.add(id, {}, envelope, {1, 64}, 100, {});
   }
-  void damage(MessageId id) {
+  static std::string sealed(MessageId id) {
     std::string record = encode_event(RecordType::hold, id, {}, {});
     seal(record, generation, 0);
-    suspects.damaged(record, generation, true);
+    return record;
+  }
+  void damage(MessageId id) { suspects.damaged(sealed(id), generation, true); }
+  static std::vector<MessageId> held_after(const std::string& bytes) {
+    Index fresh;
+    fill(fresh);
+    Suspects from_these;
+    from_these.damaged(bytes, generation, true);
+    return from_these.hold(fresh);
   }
 
   Index index;
@@ -59,6 +70,21 @@ TEST_F(SuspectsTest, WhatCannotBeReadMayBeAboutAnyThatWasThere) {
   suspects.damaged(std::string(512, '\0'), generation, false);
   suspects.none_above(about);
   EXPECT_THAT(suspects.hold(index), ElementsAre(near, about));
+}
+
+// Of a part of it nothing is left that says how long a record was, or whom it was about.
+TEST_F(SuspectsTest, WhatDoesNotAccountForAllMayBeAboutAny) {
+  const std::string record = sealed(other);
+  std::string longer = record, nobody = record, garbled = record;
+  store(&longer[length_at], static_cast<std::uint32_t>(record.size() + record_alignment));
+  store(&nobody[id_at], std::uint64_t{0});
+  store(&garbled[zero_at], std::uint16_t{1});
+  EXPECT_THAT(held_after(record), ElementsAre(near, other));
+  EXPECT_THAT(held_after(record + record), ElementsAre(near, other));
+  for (const std::string& bytes :
+       {record + std::string(64, '\0'), std::string(64, '\0') + record, std::string(8, '\0'), longer,
+        record.substr(0, record.size() - record_alignment), record + nobody, garbled})
+    EXPECT_THAT(held_after(bytes), ElementsAre(near, about, other));
 }
 
 TEST_F(SuspectsTest, VeryManyAreNotToldFromTheRest) {
