@@ -6,9 +6,9 @@
 
 #include "commands.hpp"
 #include "queue/inspect.hpp"
-#include "running_user.hpp"
 #include "shared/disk/posix_disk.hpp"
 #include "shown.hpp"
+#include "start.hpp"
 
 namespace relayd::command {
 namespace {
@@ -46,11 +46,10 @@ void inspect_queue(const fs::path& queue) {
 }  // namespace
 
 int check(const Options& options) {
-  if (!become_running_user(options, false)) return EX_CONFIG;
-  const SetupResult result = make_setup(config_file(options));
-  print(result.errors, result.warnings);
-  if (!result.setup) return EX_CONFIG;
-  const config::Config& config = *result.setup->config;
+  const std::optional<Start> start = make_start(options, false);
+  if (!start) return EX_CONFIG;
+  print({}, start->warnings);
+  const config::Config& config = *start->setup.config;
   list_quarantine(config.queue.directory);
   inspect_queue(config.queue.directory);
   fmt::print("{}: ok, {} upstreams, {} sender rules\n", shown(config.file), config.upstreams.size(),

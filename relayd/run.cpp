@@ -10,8 +10,9 @@
 
 #include "commands.hpp"
 #include "relay/relay.hpp"
-#include "running_user.hpp"
+#include "shared/net/inherited.hpp"
 #include "shared/process/privileges.hpp"
+#include "start.hpp"
 
 namespace relayd::command {
 
@@ -19,8 +20,12 @@ namespace {
 
 class Daemon {
  public:
-  Daemon(const Options& options, Setup setup)
-      : options_(options), log_(make_log(setup.config->log)), relay_(loop_, log_, std::move(setup)) {
+  Daemon(const Options& options, Start start)
+      : options_(options),
+        standing_(std::move(start.standing)),
+        setup_user_(start.setup.config->user),
+        log_(make_log(start.setup.config->log)),
+        relay_(loop_, log_, std::move(start.setup)) {
     log_.on_pending([this](Duration after) { loop_.call_at(loop_.now() + after, [this] { log_.flush(); }); });
   }
 
@@ -42,21 +47,20 @@ class Daemon {
   // All is bound, and there is one thread.
   void give_up_rights() {
     process::drop_capabilities();
-    const Setup& setup = relay_.setup();
-    process::Standing standing{process::this_user()};
-    if (setup.config->confinement) standing.confinement = process::confine(setup.needs);
+    const process::User& user = standing_.user;
+    const std::optional<process::Confinement>& confinement = standing_.confinement;
+    if (confinement) process::forbid_sockets(*confinement);
     log_.info("started", {{"version", RELAYD_VERSION},
-                          {"user", standing.user.name},
-                          {"confinement", standing.confinement ? to_string(*standing.confinement) : "none"}});
-    if (standing.confinement && !standing.confinement->lacks.empty())
-      log_.warning("not_confined", {{"reason", standing.confinement->lacks}});
-    if (standing.user.uid == 0 && setup.config->user.empty())
-      log_.warning(
-          "runs_as_root",
-          {{"reason",
-            "there is no user relayd that root may become here, and root owns the queue's directory: "
-            "make one, give it the directory (chown -R), or write `user: root`"}});
-    relay_.runs_as(std::move(standing));
+                          {"user", user.name},
+                          {"confinement", confinement ? to_string(*confinement) : "none"}});
+    if (confinement && !confinement->lacks.empty())
+      log_.warning("not_confined", {{"reason", confinement->lacks}});
+    if (user.uid == 0 && setup_user_.empty())
+      log_.warning("runs_as_root",
+                   {{"reason",
+                     "there is no user relayd that root may become here, and root owns the queue's "
+                     "directory: make one, give it the directory (chown -R), or write `user: root`"}});
+    relay_.runs_as(std::move(standing_));
   }
 
   void on_signal(int signal) {
@@ -108,6 +112,8 @@ class Daemon {
   }
 
   Options options_;
+  process::Standing standing_;  // until the relay has it
+  std::string setup_user_;      // `user:`
   net::AsioLoop loop_;
   telemetry::Log log_;
   async::Workers workers_{loop_, 1};
@@ -128,23 +134,19 @@ void raise_descriptor_limit() {
 }  // namespace
 
 int run(const Options& options) {
-  if (!become_running_user(options, true)) return EX_CONFIG;
-  process::close_to_others();
-  SetupResult result = make_setup(config_file(options));
-  print(result.errors, result.warnings);
-  if (!result.setup) return EX_CONFIG;
+  net::close_what_was_not_handed_over();
+  std::optional<Start> start = make_start(options, true);
+  if (!start) return EX_CONFIG;
+  print({}, start->warnings);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   raise_descriptor_limit();
-  Daemon daemon(options, std::move(*result.setup));
+  const process::User user = start->standing.user;
+  Daemon daemon(options, std::move(*start));
   try {
     return daemon.run();
-  } catch (const queue::QueueError& error) {
-    daemon.log().error("stopped", {{"reason", error.what()}});
-  } catch (const net::BindError& error) {
-    daemon.log().error("stopped", {{"reason", error.what()}});
-  } catch (const std::system_error& error) {
-    daemon.log().error("stopped", {{"reason", error.what()}});
+  } catch (const std::runtime_error& error) {  // of the queue, of an address, of the rights
+    daemon.log().error("stopped", {{"reason", error.what()}, {"user", user.name}});
   }
   daemon.log().flush();
   return EX_OSERR;

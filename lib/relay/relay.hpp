@@ -42,7 +42,6 @@ class Relay {
   // Reads the queue, while clients are put off and the operator hears how far it is.
   void start(OnOpened on_opened);
 
-  const Setup& setup() const { return setup_; }
   // What the process may do since it gave up its rights, for status and for what a reload can change.
   void runs_as(process::Standing standing) { standing_ = std::move(standing); }
   // Where it listens, with the ports that the kernel chose.

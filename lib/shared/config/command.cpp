@@ -12,12 +12,16 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <thread>
+#include <utility>
 
 #include "shared/base/time.hpp"
 
 namespace relayd::config {
 namespace {
+
+constexpr std::size_t longest_complaint = 500;
 
 std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
@@ -38,10 +42,11 @@ std::vector<std::string> environment_of_programs() {
 // Descriptors of the child, and signals as a fresh program expects them (a daemon ignores SIGPIPE).
 class SpawnPlan {
  public:
-  explicit SpawnPlan(int output) {
+  SpawnPlan(int output, int complaint) {
     ::posix_spawn_file_actions_init(&actions_);
     ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     ::posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&actions_, complaint, STDERR_FILENO);
     ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
     ::posix_spawnattr_init(&attributes_);
     sigset_t signals;
@@ -50,7 +55,7 @@ class SpawnPlan {
     ::sigfillset(&signals);
     ::posix_spawnattr_setsigdefault(&attributes_, &signals);
     ::posix_spawnattr_setflags(&attributes_,
-                               POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+                               POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
   }
   SpawnPlan(const SpawnPlan&) = delete;
   SpawnPlan& operator=(const SpawnPlan&) = delete;
@@ -77,22 +82,65 @@ int milliseconds_until(Deadline deadline) {
   return static_cast<int>(std::max<std::int64_t>(0, left.count()));
 }
 
-// Reads until the end of the output. 0 or an errno (ETIMEDOUT, EFBIG).
-int collect(int fd, Deadline deadline, std::size_t most, std::string& out) {
-  for (;;) {
-    pollfd readable{fd, POLLIN, 0};
-    const int ready = ::poll(&readable, 1, milliseconds_until(deadline));
+// The reading end of a pipe whose other end a child writes to, and what came.
+struct Output {
+  int read_end = -1;
+  int write_end = -1;
+  std::size_t most = 0;  // more is an error, or forgotten
+  bool more_is_error = false;
+  std::string text = {};
+
+  bool open() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return false;
+    read_end = ends[0];
+    write_end = ends[1];
+    return true;
+  }
+  void close(int Output::*end) {
+    if (this->*end >= 0) ::close(std::exchange(this->*end, -1));
+  }
+  ~Output() {
+    close(&Output::read_end);
+    close(&Output::write_end);
+    ::explicit_bzero(text.data(), text.size());
+  }
+
+  // 0 or an errno; closes the end once nothing more comes.
+  int take() {
+    char buffer[4096];
+    const ssize_t got = ::read(read_end, buffer, sizeof buffer);
+    if (got < 0) return errno == EINTR ? 0 : errno;
+    if (got == 0) close(&Output::read_end);
+    const std::size_t room = more_is_error ? sizeof buffer : most - std::min(most, text.size());
+    text.append(buffer, std::min(room, static_cast<std::size_t>(got)));
+    ::explicit_bzero(buffer, sizeof buffer);
+    return more_is_error && text.size() > most ? EFBIG : 0;
+  }
+};
+
+// Reads until the end of the first output, and what comes of the second meanwhile. 0 or an errno (ETIMEDOUT,
+// EFBIG).
+int collect(Output& output, Output& complaint, Deadline deadline) {
+  while (output.read_end >= 0) {
+    pollfd readable[] = {{output.read_end, POLLIN, 0}, {complaint.read_end, POLLIN, 0}};
+    const int ready = ::poll(readable, std::size(readable), milliseconds_until(deadline));
     if (ready < 0 && errno != EINTR) return errno;
     if (ready == 0) return ETIMEDOUT;
     if (ready < 0) continue;
-    char buffer[4096];
-    const ssize_t got = ::read(fd, buffer, sizeof buffer);
-    if (got == 0) return 0;
-    if (got < 0) return errno;
-    out.append(buffer, static_cast<std::size_t>(got));
-    ::explicit_bzero(buffer, sizeof buffer);
-    if (out.size() > most) return EFBIG;
+    if (readable[1].revents != 0)
+      if (const int failure = complaint.take(); failure != 0) return failure;
+    if (readable[0].revents != 0)
+      if (const int failure = output.take(); failure != 0) return failure;
   }
+  return 0;
+}
+
+// What the program said of its trouble: its last line.
+std::string in_its_words(std::string_view complaint) {
+  while (complaint.ends_with('\n')) complaint.remove_suffix(1);
+  complaint.remove_prefix(complaint.rfind('\n') + 1);
+  return complaint.empty() ? "" : fmt::format(": {}", complaint);
 }
 
 // Waits for the end of a child that has closed its output. 0 or an errno.
@@ -111,14 +159,15 @@ int wait_for_end(pid_t child, Deadline deadline, int& status) {
 Result<std::string> run_command(const std::vector<std::string>& argv, std::chrono::milliseconds limit,
                                 std::size_t most) {
   const Deadline deadline = std::chrono::steady_clock::now() + limit;
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0)
+  Output output{.most = most, .more_is_error = true};
+  Output complaint{.most = longest_complaint};
+  if (!output.open() || !complaint.open())
     return Error{fmt::format("cannot run {}: {}", argv[0], std::strerror(errno))};
   pid_t child = 0;
-  const int refused = SpawnPlan(ends[1]).spawn(child, argv);
-  ::close(ends[1]);
+  const int refused = SpawnPlan(output.write_end, complaint.write_end).spawn(child, argv);
+  output.close(&Output::write_end);
+  complaint.close(&Output::write_end);
   if (refused != 0) {
-    ::close(ends[0]);
     const bool confined =
         refused == EPERM;  // what seccomp says of a relay that needed no programs at its start
     return Error{
@@ -128,17 +177,16 @@ Result<std::string> run_command(const std::vector<std::string>& argv, std::chron
                              : "")};
   }
 
-  std::string output;
   int status = 0;
-  int failure = collect(ends[0], deadline, most, output);
-  ::close(ends[0]);
+  int failure = collect(output, complaint, deadline);
   if (failure == 0) failure = wait_for_end(child, deadline, status);
-  if (failure == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) return output;
+  if (failure == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) return std::move(output.text);
 
-  ::explicit_bzero(output.data(), output.size());
+  const std::string words = in_its_words(complaint.text);
   if (failure == 0 && WIFEXITED(status))
-    return Error{fmt::format("{} ended with status {}", argv[0], WEXITSTATUS(status))};
-  if (failure == 0) return Error{fmt::format("{} was ended by signal {}", argv[0], WTERMSIG(status))};
+    return Error{fmt::format("{} ended with status {}{}", argv[0], WEXITSTATUS(status), words)};
+  if (failure == 0)
+    return Error{fmt::format("{} was ended by signal {}{}", argv[0], WTERMSIG(status), words)};
   if (failure != ECHILD) {
     ::kill(-child, SIGKILL);
     ::waitpid(child, nullptr, 0);

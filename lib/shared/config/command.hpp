@@ -10,10 +10,10 @@
 
 namespace relayd::config {
 
-// Without a shell: argv[0] is looked up in PATH, standard input is empty, standard error is ours, no other
-// descriptor is handed on, and of our environment only what says where and in which language it runs. Fails
-// when the program cannot be started, prints more than `most` octets, ends with another status than 0, or has
-// not ended after `limit`: it and its children are killed then.
+// Without a shell: argv[0] is looked up in PATH, standard input is empty, no descriptor of ours is handed on,
+// and of our environment only what says where and in which language it runs. Fails when the program cannot be
+// started, prints more than `most` octets, ends with another status than 0 (its last line on standard error
+// is then in the text), or has not ended after `limit`: it and its children are killed then.
 Result<std::string> run_command(const std::vector<std::string>& argv, std::chrono::milliseconds limit,
                                 std::size_t most);
 

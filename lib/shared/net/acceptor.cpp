@@ -94,7 +94,9 @@ struct Acceptor::Implementation : std::enable_shared_from_this<Implementation> {
     accept();
   }
 
-  static const char* advice(const asio::error_code& error) {
+  const char* advice(const asio::error_code& error) const {
+    if (error == asio::error::access_denied && address.starts_with("unix:"))
+      return " (relayd's user may not make a file in its folder)";
     if (error == asio::error::access_denied)
       return " (a port below 1024 needs CAP_NET_BIND_SERVICE or net.ipv4.ip_unprivileged_port_start)";
     if (error == asio::error::address_in_use) return " (another mail server is running there)";

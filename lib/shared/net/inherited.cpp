@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
@@ -34,10 +35,18 @@ int place(std::string_view names, std::string_view name) {
   }
 }
 
+int handed_over() {
+  return number(variable("LISTEN_PID")) == ::getpid() ? number(variable("LISTEN_FDS")) : 0;
+}
+
 }  // namespace
 
+void close_what_was_not_handed_over() {
+  ::close_range(static_cast<unsigned>(first_descriptor + std::max(0, handed_over())), ~0U, 0);
+}
+
 Result<int> inherited_socket(std::string_view name) {
-  const int count = number(variable("LISTEN_PID")) == ::getpid() ? number(variable("LISTEN_FDS")) : 0;
+  const int count = handed_over();
   if (count <= 0) return Error{"the service manager handed over no socket (LISTEN_PID, LISTEN_FDS)"};
   int index = place(variable("LISTEN_FDNAMES"), name);
   if (index < 0) index = number(name) - first_descriptor;

@@ -14,4 +14,8 @@ namespace relayd::net {
 // start. Fails with a text when there is none.
 Result<int> inherited_socket(std::string_view name);
 
+// Closes what whoever started the process left open, but for the three standard descriptors and those
+// sockets.
+void close_what_was_not_handed_over();
+
 }  // namespace relayd::net

@@ -5,7 +5,9 @@
 #include <linux/landlock.h>
 #include <linux/sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,10 +16,12 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <system_error>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "shared/process/leak_checker.hpp"
 
@@ -38,7 +42,6 @@ constexpr int version_with_truncate = 3;
 // Version 1 cannot allow a file to move from one folder to another, which the queue needs.
 constexpr int oldest_version = 2;
 
-constexpr std::uint64_t socket_rights = LANDLOCK_ACCESS_FS_REMOVE_FILE;
 // Whatever its kind: what users put into the drop folder is renamed there, which counts as making it.
 constexpr std::uint64_t directory_rights =
     LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
@@ -70,8 +73,16 @@ void allow(const Descriptor& rules, const std::string& path, std::uint64_t right
     fail("Landlock for " + path);
 }
 
-// The version that is in force.
-int confine_files(const Needs& needs) {
+enum class Sockets { bind, keep };
+
+// Its folder is nobody else's: what is removed there is ours.
+bool is_our_folder(const std::string& folder) {
+  struct stat status {};
+  return ::stat(folder.c_str(), &status) == 0 && status.st_uid == ::geteuid() && status.st_uid != 0;
+}
+
+// The version that is in force. Each call takes away more.
+int confine_files(const Needs& needs, Sockets sockets) {
   const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (version < 0) fail("Landlock");
   if (version < oldest_version) fail(fmt::format("Landlock {}, not {}", version, oldest_version), ENOSYS);
@@ -81,8 +92,13 @@ int confine_files(const Needs& needs) {
   const Descriptor rules(::syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0));
   if (rules.number() < 0) fail("Landlock");
   for (const std::string& directory : needs.directories) allow(rules, directory, directory_rights | newer);
-  for (const std::string& socket : needs.sockets)
-    allow(rules, std::filesystem::path(socket).parent_path(), socket_rights);
+  for (const std::string& socket : needs.sockets) {
+    const std::string folder = std::filesystem::path(socket).parent_path();
+    if (sockets == Sockets::bind)
+      allow(rules, folder, LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REMOVE_FILE);
+    else if (is_our_folder(folder))
+      allow(rules, folder, LANDLOCK_ACCESS_FS_REMOVE_FILE);
+  }
   // Where programs send what they have no use for.
   if (needs.programs) allow(rules, "/dev/null", LANDLOCK_ACCESS_FS_WRITE_FILE | newer);
   if (::syscall(SYS_landlock_restrict_self, rules.number(), 0) != 0) fail("Landlock");
@@ -181,11 +197,53 @@ void refuse(void* filter, const char* call, int error) {
     fail(fmt::format("seccomp for {}", call), -result);
 }
 
+// Where these arguments have these bits.
+struct Bits {
+  unsigned argument;
+  std::uint64_t bits;
+};
+
+void refuse_with(void* filter, int call, std::initializer_list<Bits> with) {
+  std::vector<scmp_arg_cmp> arguments;
+  for (const Bits& one : with)
+    arguments.push_back(SCMP_CMP(one.argument, SCMP_CMP_MASKED_EQ, one.bits, one.bits));
+  const int result = ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), call,
+                                              static_cast<unsigned>(arguments.size()), arguments.data());
+  if (result != 0) fail(fmt::format("seccomp for system call {}", call), -result);
+}
+
 void refuse_namespace_of_users(void* filter) {
-  const scmp_arg_cmp flag = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER);
-  const int result = ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, &flag);
-  if (result != 0) fail("seccomp for clone", -result);
+  refuse_with(filter, SCMP_SYS(clone), {{0, CLONE_NEWUSER}});
   refuse(filter, "clone3", ENOSYS);  // whose flags a filter cannot see; the C library then calls clone
+}
+
+// A file that is set-user-ID would carry what is inside out of the confinement; Landlock leaves modes alone.
+void refuse_set_id_files(void* filter) {
+  constexpr int fchmodat2 = 452;  // younger than the library
+  for (const std::uint64_t bit : {S_ISUID, S_ISGID}) {
+    refuse_with(filter, SCMP_SYS(chmod), {{1, bit}});
+    refuse_with(filter, SCMP_SYS(fchmod), {{1, bit}});
+    refuse_with(filter, SCMP_SYS(fchmodat), {{2, bit}});
+    refuse_with(filter, fchmodat2, {{2, bit}});
+    refuse_with(filter, SCMP_SYS(mkdir), {{1, bit}});
+    refuse_with(filter, SCMP_SYS(mkdirat), {{2, bit}});
+    refuse_with(filter, SCMP_SYS(creat), {{1, bit}});
+    for (const std::uint64_t how : {std::uint64_t{O_CREAT}, std::uint64_t{O_TMPFILE & ~O_DIRECTORY}}) {
+      refuse_with(filter, SCMP_SYS(open), {{1, how}, {2, bit}});
+      refuse_with(filter, SCMP_SYS(openat), {{2, how}, {3, bit}});
+    }
+  }
+  refuse(filter, "openat2", ENOSYS);  // whose arguments a filter cannot see
+}
+
+// What is written so appears as typed by whoever sits at the terminal that relayd was started from.
+void refuse_typing(void* filter) {
+  constexpr std::uint64_t command = 0xffffffff;  // the kernel looks at 32 bits
+  for (const std::uint64_t type : {std::uint64_t{TIOCSTI}, std::uint64_t{TIOCLINUX}}) {
+    const scmp_arg_cmp which = SCMP_A1(SCMP_CMP_MASKED_EQ, command, type);
+    const int result = ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1, &which);
+    if (result != 0) fail("seccomp for ioctl", -result);
+  }
 }
 
 bool confine_calls(const Needs& needs) {
@@ -197,6 +255,8 @@ bool confine_calls(const Needs& needs) {
   ::seccomp_attr_set(filter.get(), SCMP_FLTATR_API_SYSRAWRC, 1);
   for (const char* const call : refused_calls) refuse(filter.get(), call, EPERM);
   refuse_namespace_of_users(filter.get());
+  refuse_set_id_files(filter.get());
+  refuse_typing(filter.get());
   if (!leak_checker) refuse(filter.get(), "ptrace", EPERM);
   if (!needs.programs)
     for (const char* const call : {"execve", "execveat"}) refuse(filter.get(), call, EPERM);
@@ -220,10 +280,14 @@ Confinement confine(Needs needs) {
     }
   };
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) made.lacks = "no_new_privs";
-  attempt([&] { made.landlock = confine_files(needs); });
+  attempt([&] { made.landlock = confine_files(needs, Sockets::bind); });
   attempt([&] { made.seccomp = confine_calls(needs); });
   made.needs = std::move(needs);
   return made;
+}
+
+void forbid_sockets(const Confinement& confinement) {
+  if (confinement.landlock > 0) confine_files(confinement.needs, Sockets::keep);
 }
 
 std::string to_string(const Confinement& confinement) {

@@ -1,8 +1,8 @@
 // Confinement: what the kernel refuses this process from here on, whoever gets hold of it: Landlock (files)
 // and seccomp (system calls), over no_new_privs.
 //
-// Called once by `relayd run`, when all is bound and before there is a second thread: Landlock holds for the
-// thread that asked and for what it starts. Programs that are started inherit it.
+// Called before there is a second thread: Landlock holds for the thread that asked and for what it starts.
+// Programs that are started inherit all of it.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ namespace relayd::process {
 // What a configuration needs beyond sockets and reading.
 struct Needs {
   std::vector<std::string> directories;  // where files are made, changed and removed: absolute, without links
-  std::vector<std::string> sockets;      // unix sockets that are removed at the end: likewise
+  std::vector<std::string> sockets;      // unix sockets that are bound, and removed at the end: likewise
   bool programs = false;                 // starts programs
   bool operator==(const Needs&) const = default;
 };
@@ -32,9 +32,14 @@ struct Confinement {
 std::string to_string(const Confinement& confinement);
 
 // Afterwards the process and what it starts cannot gain privileges; cannot write, make or remove files but in
-// those of the directories that are there, nor run programs where none are needed; cannot trace, mount, load
-// modules, make namespaces or set the clock. What the kernel lacks or refuses is left out, and is named.
+// those of the directories that are there, and unix sockets beside them, nor run programs where none are
+// needed; cannot make files set-user-ID, type into a terminal, trace, mount, load modules, make namespaces or
+// set the clock. What the kernel lacks or refuses is left out, and is named.
 Confinement confine(Needs needs);
+
+// All is bound: from here on no socket is made either, and one is removed only where its folder is this
+// user's.
+void forbid_sockets(const Confinement& confinement);
 
 // What a process is to the kernel.
 struct Standing {

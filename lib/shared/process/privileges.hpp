@@ -16,11 +16,16 @@ bool may_become();
 // like any other user to the kernel, but owns root's files. Only root may call it.
 void become(const User& user);
 
+// Programs that are started inherit none.
+void drop_ambient_capabilities();
+
 // Keeps no capability, however it was come by.
 void drop_capabilities();
 
 // Files are made for this user alone, and neither a core file nor another process of this user shows the
-// memory, which holds passwords and mail. (A build with AddressSanitizer stays open to its leak checker.)
+// memory, which holds passwords and mail. To be called again by whoever becomes another user. Throws nothing:
+// a service that may not ask for it has that from outside. (A build with AddressSanitizer stays open to its
+// leak checker.)
 void close_to_others();
 
 }  // namespace relayd::process
