@@ -23,6 +23,7 @@ struct Options {
   std::string config;       // -c; empty: the default file, or the environment where there is none
   bool own_config = false;  // sendmail: what -C names must be the caller's, or root's
   std::string sender;       // explain
+  std::string recipient;    // explain; empty: none
   bool once = false;        // demo
   std::chrono::milliseconds grace{20'000};  // run: what is under way gets so long after SIGTERM
   watch::Request queue;                     // queue, lane

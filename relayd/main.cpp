@@ -167,6 +167,7 @@ int main(int argc, char** argv) {
   CLI::App* explain = with_config(
       app.add_subcommand("explain", "Show where mail of a sender goes, as whom, and which rule says so"));
   explain->add_option("--sender", options.sender, "Envelope sender; empty for the null sender")->required();
+  explain->add_option("--recipient", options.recipient, "Envelope recipient: whom it stands for");
   explain->callback([&] { status = command::explain(options); });
 
   CLI::App* demo = app.add_subcommand(

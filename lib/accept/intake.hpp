@@ -66,8 +66,8 @@ class Intake {
   // `size`: what the client announced; 0: nothing.
   virtual std::optional<smtp::Reply> check_sender(const ClientFacts& facts, const mail::Envelope& envelope,
                                                   std::uint64_t size) = 0;
-  // At RCPT TO, likewise.
-  virtual std::optional<smtp::Reply> check_recipient(const std::string& recipient) = 0;
+  // At RCPT TO, likewise. Adds to the envelope whom the recipient stands for.
+  virtual std::optional<smtp::Reply> add_recipient(mail::Envelope& envelope, mail::Recipient recipient) = 0;
 
   // At DATA. Throws Refused.
   virtual std::unique_ptr<Incoming> begin(const ClientFacts& facts, const mail::Envelope& envelope) = 0;

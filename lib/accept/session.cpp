@@ -300,7 +300,7 @@ std::optional<Reply> Session::refuse_mail(const mail::Envelope& envelope, std::u
 Session::After Session::rcpt(const smtp::Rcpt& command) {
   if (!envelope_) return answer_error({503, {5, 5, 1}, "MAIL first"});
   const std::string recipient = mail::qualified(command.forward_path, config_->origin);
-  if (envelope_->recipients.size() >= config_->limits.recipients) {
+  if (named_recipients_ >= config_->limits.recipients) {
     const Reply reply{
         452, {4, 5, 3}, fmt::format("At most {} recipients a message", config_->limits.recipients)};
     log_rejected(reply, envelope_->sender, recipient);
@@ -308,11 +308,13 @@ Session::After Session::rcpt(const smtp::Rcpt& command) {
     answer(reply);
     return After::go_on;
   }
-  if (const std::optional<Reply> refusal = around_.intake.check_recipient(recipient)) {
+  const std::optional<Reply> refusal =
+      around_.intake.add_recipient(*envelope_, {recipient, command.notify, command.original_recipient});
+  if (refusal) {
     log_rejected(*refusal, envelope_->sender, recipient);
     return answer_error(*refusal);
   }
-  envelope_->recipients.push_back({recipient, command.notify, command.original_recipient});
+  ++named_recipients_;
   answer(250, {2, 1, 5}, "Recipient ok");
   return After::go_on;
 }

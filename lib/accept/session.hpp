@@ -94,6 +94,7 @@ class Session {
   // The one way out of a transaction, however it ended.
   void reset_transaction() {
     envelope_.reset();
+    named_recipients_ = 0;
     excess_recipients_ = 0;
     transaction_end_ = Deadline::max();
   }
@@ -111,6 +112,7 @@ class Session {
   ClientFacts facts_;
   bool greeted_ = false;
   std::optional<mail::Envelope> envelope_;  // a transaction is open
+  std::uint32_t named_recipients_ = 0;      // of the transaction, before aliases
   unsigned excess_recipients_ = 0;          // of the transaction, over the limit
   Deadline transaction_end_ = Deadline::max();
   Deadline login_due_ = Deadline::max();

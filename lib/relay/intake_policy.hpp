@@ -35,12 +35,13 @@ class IntakePolicy final : public accept::Intake {
   Bytes size_limit() override;
   std::optional<smtp::Reply> check_sender(const accept::ClientFacts& facts, const mail::Envelope& envelope,
                                           std::uint64_t size) override;
-  std::optional<smtp::Reply> check_recipient(const std::string& recipient) override;
+  std::optional<smtp::Reply> add_recipient(mail::Envelope& envelope, mail::Recipient recipient) override;
   std::unique_ptr<accept::Incoming> begin(const accept::ClientFacts& facts,
                                           const mail::Envelope& envelope) override;
   std::shared_ptr<const accept::Accounts> accounts() override { return setup_.accounts; }
 
  private:
+  std::optional<smtp::Reply> check_recipient(const std::string& recipient) const;
   const config::Account* account_of(const accept::ClientFacts& facts) const;
   std::optional<smtp::Reply> check_author(const std::string& author) const;
   std::optional<smtp::Reply> check_route(const std::string& routing_sender, const mail::Envelope& envelope,

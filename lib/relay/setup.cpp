@@ -2,9 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "relay/needs.hpp"
+#include "rewrite/aliases_file.hpp"
+#include "shared/base/ascii.hpp"
+#include "shared/config/file.hpp"
 
 namespace relayd {
 
@@ -35,6 +41,33 @@ std::shared_ptr<const accept::Accounts> read_accounts(const Config& config,
   return accounts;
 }
 
+constexpr std::size_t longest_aliases_file = 64 << 20;
+
+// What the configuration itself has an alias for is its own.
+void add_aliases_of_file(const Config& config, std::vector<rewrite::Alias>& list, AliasesResult& result) {
+  const rewrite::ReadFile read = [](const std::string& path) {
+    return config::read_trusted(path, longest_aliases_file);
+  };
+  const Result<std::string> text = read(config.aliases_file);
+  if (!text) {
+    result.errors.push_back({config.file, config.aliases_file_where, text.error()});
+    return;
+  }
+  rewrite::AliasesFile file = rewrite::parse_aliases_file(*text, config.aliases_file, read);
+  const auto location = [](std::size_t line) {
+    return config::Location{static_cast<int>(line), line > 0 ? 1 : 0};
+  };
+  for (const rewrite::AliasesFile::Fault& fault : file.faults)
+    result.errors.push_back({fault.where.file, location(fault.where.line), fault.text});
+  std::set<std::string> own;
+  for (const rewrite::Alias& alias : list) own.insert(ascii::lower(alias.name));
+  for (rewrite::AliasesFile::Entry& entry : file.entries) {
+    if (own.contains(ascii::lower(entry.alias.name))) continue;
+    list.push_back(std::move(entry.alias));
+    result.places.push_back({entry.where.file, location(entry.where.line)});
+  }
+}
+
 std::shared_ptr<net::TlsServerContext> read_certificates(const Config& config,
                                                          std::vector<config::Diagnostic>& errors) {
   if (config.certificates.empty()) return nullptr;
@@ -48,6 +81,23 @@ std::shared_ptr<net::TlsServerContext> read_certificates(const Config& config,
 
 }  // namespace
 
+AliasesResult make_aliases(const Config& config) {
+  AliasesResult result;
+  std::vector<rewrite::Alias> list;
+  for (const config::Alias& alias : config.aliases) {
+    list.push_back({alias.name, alias.targets});
+    result.places.push_back({config.file, alias.where});
+  }
+  if (!config.aliases_file.empty()) add_aliases_of_file(config, list, result);
+  result.aliases =
+      std::make_shared<rewrite::Aliases>(std::move(list), std::vector{config.origin, config.hostname});
+  for (const rewrite::Aliases::Fault& fault : result.aliases->faults()) {
+    const AliasPlace& place = result.places[fault.alias];
+    result.errors.push_back({place.file, place.where, fault.text});
+  }
+  return result;
+}
+
 SetupResult make_setup(config::Loaded loaded) {
   SetupResult result{std::nullopt, std::move(loaded.errors), std::move(loaded.warnings)};
   if (!loaded.config) return result;
@@ -57,6 +107,9 @@ SetupResult make_setup(config::Loaded loaded) {
   result.errors.insert(result.errors.end(), built.errors.begin(), built.errors.end());
   setup.router = built.router;
   setup.accounts = read_accounts(*loaded.config, result.errors);
+  AliasesResult aliases = make_aliases(*loaded.config);
+  std::ranges::move(aliases.errors, std::back_inserter(result.errors));
+  setup.aliases = std::move(aliases.aliases);
   setup.access = std::make_shared<const Access>(loaded.config->access);
   setup.tls = read_certificates(*loaded.config, result.errors);
   setup.needs = needs_of(*loaded.config);

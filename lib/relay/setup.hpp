@@ -11,6 +11,7 @@
 
 #include "accept/intake.hpp"
 #include "relay/access.hpp"
+#include "rewrite/aliases.hpp"
 #include "route/router.hpp"
 #include "shared/config/config.hpp"
 #include "shared/net/tls.hpp"
@@ -24,6 +25,7 @@ struct Setup {
   std::shared_ptr<const route::Router> router;
   std::shared_ptr<const accept::Accounts> accounts;
   std::shared_ptr<const Access> access;
+  std::shared_ptr<const rewrite::Aliases> aliases;
   std::shared_ptr<net::TlsServerContext> tls;  // null: no certificates configured
   process::Needs needs;
 };
@@ -33,6 +35,18 @@ struct SetupResult {
   std::vector<config::Diagnostic> errors;
   std::vector<config::Diagnostic> warnings;
 };
+
+struct AliasPlace {
+  std::string file;
+  config::Location where;
+};
+struct AliasesResult {
+  std::shared_ptr<const rewrite::Aliases> aliases;
+  std::vector<AliasPlace> places;  // of each alias
+  std::vector<config::Diagnostic> errors;
+};
+// Those of the configuration, and of the file that it names. Blocks.
+AliasesResult make_aliases(const config::Config& config);
 
 // Blocks (files, commands of secrets). From the file, or without one from the environment alone.
 SetupResult make_setup(const std::optional<std::filesystem::path>& file);

@@ -36,7 +36,11 @@ class FakeIntake final : public accept::Intake {
                                           std::uint64_t) override {
     return refusal("sender");
   }
-  std::optional<smtp::Reply> check_recipient(const std::string&) override { return refusal("recipient"); }
+  std::optional<smtp::Reply> add_recipient(mail::Envelope& envelope, mail::Recipient recipient) override {
+    std::optional<smtp::Reply> refused = refusal("recipient");
+    if (!refused) envelope.recipients.push_back(std::move(recipient));
+    return refused;
+  }
   std::unique_ptr<accept::Incoming> begin(const accept::ClientFacts& facts,
                                           const mail::Envelope& envelope) override {
     refuse("begin");

@@ -12,6 +12,7 @@ namespace relayd::fuzz {
 
 void address(std::string_view input);
 void admin_request(std::string_view input);
+void aliases(std::string_view input);
 void batch(std::string_view input);
 void capabilities(std::string_view input);
 void command(std::string_view input);
@@ -40,6 +41,7 @@ struct Target {
 inline constexpr Target targets[] = {
     {"address", address},
     {"admin_request", admin_request},
+    {"aliases", aliases},
     {"batch", batch},
     {"capabilities", capabilities},
     {"command", command},

@@ -44,8 +44,8 @@ class HookedIntake final : public accept::Intake {
                                           std::uint64_t size) override {
     return inner_.check_sender(facts, envelope, size);
   }
-  std::optional<smtp::Reply> check_recipient(const std::string& recipient) override {
-    return inner_.check_recipient(recipient);
+  std::optional<smtp::Reply> add_recipient(mail::Envelope& envelope, mail::Recipient recipient) override {
+    return inner_.add_recipient(envelope, std::move(recipient));
   }
   std::unique_ptr<accept::Incoming> begin(const accept::ClientFacts& facts,
                                           const mail::Envelope& envelope) override {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "relay/lanes_world.hpp"
+#include "tell/log.hpp"
 
 namespace relayd {
 namespace {
@@ -20,6 +21,9 @@ class IntakePolicyTest : public test::LanesWorld {
   IntakePolicy& policy(bool opened = true) {
     open();
     setup.access = std::make_shared<const Access>(config->access);
+    AliasesResult made = make_aliases(*config);
+    EXPECT_TRUE(made.errors.empty());
+    setup.aliases = made.aliases;
     policy_ = std::make_unique<IntakePolicy>(loop, log, *queue, *lanes, setup);
     if (opened) policy_->open("mark");
     return *policy_;
@@ -32,6 +36,15 @@ class IntakePolicyTest : public test::LanesWorld {
     envelope.sender = envelope.routing_sender = sender;
     const std::optional<smtp::Reply> reply = policy_->check_sender(facts, envelope, size);
     return reply ? smtp::one_line(*reply) : std::string();
+  }
+
+  // The recipients that RCPT adds, or its refusal.
+  static std::string added(IntakePolicy& policy, mail::Recipient recipient, mail::Envelope envelope = {}) {
+    const std::optional<smtp::Reply> reply = policy.add_recipient(envelope, std::move(recipient));
+    return reply ? smtp::one_line(*reply) : tell::recipients_text(envelope.recipients);
+  }
+  static std::string added(IntakePolicy& policy, const std::string& address) {
+    return added(policy, mail::Recipient{address, "", ""});
   }
 
  private:
@@ -73,9 +86,31 @@ TEST_F(IntakePolicyTest, AccessRejectsSendersAndRecipients) {
   IntakePolicy& taken = policy();
   EXPECT_EQ(answer("bad@example.org"), "550 5.7.1 Mail from <bad@example.org> is not taken");
   EXPECT_EQ(answer("held@example.org"), "");
-  EXPECT_EQ(smtp::one_line(taken.check_recipient("x@nowhere.example").value()),
-            "550 5.7.1 Mail to <x@nowhere.example> is not taken");
-  EXPECT_FALSE(taken.check_recipient("x@example.com"));
+  EXPECT_EQ(added(taken, "x@nowhere.example"), "550 5.7.1 Mail to <x@nowhere.example> is not taken");
+  EXPECT_EQ(added(taken, "x@example.com"), "x@example.com");
+}
+
+TEST_F(IntakePolicyTest, AnAliasAddsWhomItStandsFor) {
+  config->origin = "o.example";
+  config->aliases = {{"root", {"ann@x.example", "bob"}, {}}, {"nobody", {"a@nowhere.example"}, {}}};
+  config->access.recipients = {{"@nowhere.example", config::AccessVerdict::reject},
+                               {"bob@o.example", config::AccessVerdict::reject}};
+  IntakePolicy& taken = policy();
+  EXPECT_EQ(added(taken, "root@o.example"), "ann@x.example");
+  EXPECT_EQ(added(taken, "nobody@o.example"), "550 5.1.1 <nobody@o.example> leads nowhere");
+  EXPECT_EQ(added(taken, "carl@o.example"), "carl@o.example");
+}
+
+TEST_F(IntakePolicyTest, RecipientsOfAliasesFitIntoOneMessage) {
+  config->origin = "o.example";
+  config->aliases = {{"two", {"a@x.example", "b@x.example"}, {}}};
+  for (int i = 0; i < 1001; ++i)
+    config->aliases.push_back({"n" + std::to_string(i), {"n" + std::to_string(i + 1)}, {}});
+  IntakePolicy& taken = policy();
+  mail::Envelope full;
+  full.recipients.resize(config::most_recipients - 1);
+  EXPECT_EQ(added(taken, {"two@o.example", "", ""}, full), "452 4.5.3 At most 20000 recipients a message");
+  EXPECT_EQ(added(taken, "n0@o.example"), "451 4.6.0 Alias expansion error");
 }
 
 TEST_F(IntakePolicyTest, TheLargestMessageIsWhatSomeUpstreamTakes) {

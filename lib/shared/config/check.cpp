@@ -16,7 +16,6 @@ namespace {
 using Names = std::vector<std::string_view>;
 
 // What becomes of them at one attempt has to fit into one record of the queue's state log.
-constexpr std::uint32_t most_recipients = 20'000;
 
 // Whether a key must hold is asked of the node, not of the value: a value that could not be read has had its
 // complaint already.

@@ -104,6 +104,16 @@ struct Access {
   std::vector<AccessRule> recipients;
 };
 
+// Who a recipient stands for; see rewrite/aliases.hpp.
+struct Alias {
+  std::string name;
+  std::vector<std::string> targets;
+  Location where;
+};
+
+// More would not fit into one record of the queue.
+inline constexpr std::uint32_t most_recipients = 20'000;
+
 struct Limits {
   Bytes message_size = 50_MiB;
   Bytes header_size = 256_KiB;
@@ -223,6 +233,9 @@ struct Config {
   std::vector<Certificate> certificates;
   std::vector<Account> accounts;
   Access access;
+  std::vector<Alias> aliases;
+  std::string aliases_file;  // empty: none
+  Location aliases_file_where = {};
   Limits limits;
   Queue queue;
   std::vector<Upstream> upstreams;  // in the file's order

@@ -24,6 +24,7 @@ const std::vector<Variable>& variables() {
       {"RELAYD_USER", {"user"}},
       {"RELAYD_QUEUE_DIRECTORY", {"queue", "directory"}},
       {"RELAYD_LOG_FORMAT", {"log", "format"}},
+      {"RELAYD_ROOT_TO", {"aliases", "root"}},
       {"RELAYD_PROVIDER", {"upstreams", "default", "provider"}},
       {"RELAYD_HOST", {"upstreams", "default", "host"}},
       {"RELAYD_PORT", {"upstreams", "default", "port"}},

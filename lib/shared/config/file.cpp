@@ -66,6 +66,16 @@ bool others_may_read_key(const std::string& path, const struct stat& status) {
   return others_may_read(path, status) && (by_everybody || !is_group_of_keys(status.st_gid));
 }
 
+Result<std::string> read_trusted(const std::string& path, std::size_t limit) {
+  Result<FileText> file = read_file(path, limit);
+  if (!file) return Error{file.error()};
+  const mode_t mode = file->status.st_mode;
+  if (!S_ISREG(mode)) return Error{fmt::format("{} is no regular file", path)};
+  if ((mode & (S_IWGRP | S_IWOTH)) != 0 && !rights_are_fixed(path))
+    return Error{fmt::format("others may write {} (mode {:04o}): chmod go-w {}", path, mode & 07777, path)};
+  return std::move(file->text);
+}
+
 Result<FileText> read_file(const std::string& path, std::size_t limit) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return Error{fmt::format("cannot read {}: {}", path, std::strerror(errno))};

@@ -1,4 +1,4 @@
-// A small file, whole. May block; private to this room.
+// A small file, whole. May block.
 #pragma once
 
 #include <sys/stat.h>
@@ -21,6 +21,9 @@ Result<FileText> read_file(const std::string& path, std::size_t limit);
 // Whether nobody here can change the file's rights, as on what containers mount read-only: they are those of
 // whoever started the container, and mean what he meant.
 bool rights_are_fixed(const std::string& path);
+
+// The text of a file that says where mail goes: a regular file that neither its group nor others may write.
+Result<std::string> read_trusted(const std::string& path, std::size_t limit);
 
 // Whether others than root and relayd may read a file: everybody, or a group other than one by which alone
 // relayd itself may, or what stands for the access list of systemd's credentials.

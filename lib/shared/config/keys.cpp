@@ -61,6 +61,11 @@ static Key<Config> upstreams_key() {
           rows(keys_of(static_cast<const Upstream*>(nullptr)), "*.")};
 }
 
+static void read_aliases_file(Reader& reader, const Node& node, Config& out) {
+  if (std::optional<std::string> path = reader.path(node)) out.aliases_file = std::move(*path);
+  out.aliases_file_where = node.place.where;
+}
+
 const Keys<Config>& keys_of(const Config*) {
   static const Keys<Config> keys = {
       text("hostname", &Config::hostname, parse_hostname),
@@ -69,6 +74,8 @@ const Keys<Config>& keys_of(const Config*) {
       group<Config>("tls", {key("certificates", &Config::certificates)}),
       key("accounts", &Config::accounts),
       key("access", &Config::access),
+      key("aliases", &Config::aliases),
+      {"aliases_file", read_aliases_file},
       key("limits", &Config::limits),
       key("queue", &Config::queue),
       upstreams_key(),
@@ -80,7 +87,6 @@ const Keys<Config>& keys_of(const Config*) {
       key("user", &Config::user),
       key("confinement", &Config::confinement),
       reserved<Config>("http"),
-      reserved<Config>("aliases"),
       reserved<Config>("rewrite"),
       reserved<Config>("headers"),
       reserved<Config>("dkim"),

@@ -18,6 +18,8 @@ namespace relayd::config {
 
 void read_config(Reader& reader, const Node& root, Config& config);
 
+void read(Reader& reader, const Node& node, std::vector<Alias>& out);
+
 // --- the tables -------------------------------------------------------------------------------------------
 
 const Keys<SecretSource>& keys_of(const SecretSource*);

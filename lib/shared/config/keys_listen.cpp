@@ -122,6 +122,18 @@ const Keys<Access>& keys_of(const Access*) {
   return keys;
 }
 
+// A map from names to one target or a list of them.
+void read(Reader& reader, const Node& node, std::vector<Alias>& out) {
+  if (!expect_map(reader, node)) return;
+  for (const Entry& entry : node.entries) {
+    Alias& alias = out.emplace_back(entry.key);
+    alias.where = entry.place.where;
+    reader.enter(entry.key);
+    read(reader, entry.value, alias.targets);
+    reader.leave();
+  }
+}
+
 const Keys<Limits>& keys_of(const Limits*) {
   static const Keys<Limits> keys = {
       key("message_size", &Limits::message_size),

@@ -32,14 +32,14 @@ std::string switched_on() {
 }
 
 // Adds the path of every key below `node`; names and places in a list become "*". What stands under `access`
-// are patterns, not keys.
+// and `aliases` are patterns and names, not keys.
 void collect(const Node& node, const std::string& path, std::set<std::string>& paths) {
   for (const Node& item : node.items) collect(item, path + ".*", paths);
   for (const Entry& entry : node.entries) {
     const std::string below =
         path == "upstreams" ? path + ".*" : path + (path.empty() ? "" : ".") + entry.key;
     if (path != "upstreams") paths.insert(below);
-    if (path != "access") collect(entry.value, below, paths);
+    if (path != "access" && below != "aliases") collect(entry.value, below, paths);
   }
 }
 

@@ -1,0 +1,279 @@
+#include "rewrite/aliases.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "shared/base/ascii.hpp"
+#include "shared/mail/address.hpp"
+#include "shared/smtp/xtext.hpp"
+
+namespace relayd::rewrite {
+
+namespace {
+
+using mail::AddressFault;
+
+// The same mailbox: a local part means what its host says, a domain has no case (RFC 5321 2.4).
+std::string identity(std::string_view address) {
+  const auto [local_part, domain] = mail::split(address);
+  return domain.empty() ? std::string(local_part) : fmt::format("{}@{}", local_part, ascii::lower(domain));
+}
+
+std::string without_end_dot(std::string_view domain) {
+  return ascii::lower(domain.ends_with('.') ? domain.substr(0, domain.size() - 1) : domain);
+}
+
+bool is_domain_alone(std::string_view text) {
+  return text.size() > 1 && text.front() == '@' &&
+         mail::check_address("x" + std::string(text), true) == AddressFault::none;
+}
+
+bool is_name_or_address(std::string_view text) {
+  return mail::check_address(text, true) == AddressFault::none;
+}
+
+// Empty: it is sound.
+std::string fault_of_target(std::string_view target, bool for_domain) {
+  if (target.starts_with('|') || target.starts_with('/') || target.starts_with("~/"))
+    return fmt::format("'{}': relayd delivers to no program and no file", target);
+  if (target.starts_with(":include:"))
+    return fmt::format("'{}': lists are read from aliases_file only", target);
+  const std::string_view name = target.starts_with('\\') ? target.substr(1) : target;
+  if (is_domain_alone(name) && (for_domain || name.size() == target.size())) return {};
+  if (is_name_or_address(name)) return {};
+  return fmt::format("'{}' is no address, name or @domain", target);
+}
+
+// NOTIFY (RFC 3461 4.1).
+struct Wishes {
+  bool given = true;  // otherwise the sender hears of failures, as is usual
+  bool success = false;
+  bool failure = false;
+  bool delay = false;
+
+  explicit Wishes(std::string_view notify)
+      : given(!notify.empty()),
+        success(notify.find("SUCCESS") != std::string_view::npos),
+        failure(notify.find("FAILURE") != std::string_view::npos),
+        delay(notify.find("DELAY") != std::string_view::npos) {}
+
+  void add(const Wishes& other) {
+    // Whoever did not say meant failures and delays; without SUCCESS in the other that is what it stays.
+    if (!given || !other.given) {
+      given = success || other.success;
+      failure = delay = true;
+    }
+    success |= other.success;
+    failure |= other.failure;
+    delay |= other.delay;
+  }
+
+  std::string text() const {
+    if (!given) return {};
+    std::string words;
+    const auto name = [&words](bool wanted, std::string_view word) {
+      if (wanted) words += fmt::format("{}{}", words.empty() ? "" : ",", word);
+    };
+    name(success, "SUCCESS");
+    name(failure, "FAILURE");
+    name(delay, "DELAY");
+    return words.empty() ? "NEVER" : words;
+  }
+};
+
+}  // namespace
+
+// One recipient on its way to what it stands for. Depth first, so that targets come in the order of the
+// configuration.
+class Aliases::Expansion {
+ public:
+  Expansion(const Aliases& aliases, const OnStep& on_step) : aliases_(aliases), on_step_(on_step) {}
+
+  bool add(std::string_view address, std::size_t depth) {
+    if (depth > most) return false;
+    const std::optional<Found> found = aliases_.find(address);
+    if (!found) return keep(address);
+    const Alias& alias = aliases_.aliases_[found->alias];
+    if (on_step_) on_step_(address, found->alias);
+    const std::string self = identity(address);
+    for (const std::string& target : alias.targets) {
+      const bool is_final = target.starts_with('\\');
+      const std::string becomes = aliases_.target_of(is_final ? std::string_view(target).substr(1) : target,
+                                                     address, found->extension);
+      const bool good = is_final || identity(becomes) == self ? keep(becomes) : add(becomes, depth + 1);
+      if (!good) return false;
+    }
+    return true;
+  }
+
+  std::vector<std::string> take() { return std::move(kept_); }
+
+ private:
+  bool keep(std::string_view address) {
+    if (address.size() > longest_address) return false;
+    const std::string mailbox = identity(address);
+    const auto same = [&](const std::string& kept) { return identity(kept) == mailbox; };
+    if (std::ranges::any_of(kept_, same)) return true;
+    kept_.emplace_back(address);
+    return kept_.size() <= most;
+  }
+
+  static constexpr std::size_t longest_address = 64 + 1 + 255;  // RFC 5321 4.5.3.1
+
+  const Aliases& aliases_;
+  const OnStep& on_step_;
+  std::vector<std::string> kept_;
+};
+
+Aliases::Aliases(std::vector<Alias> aliases, std::vector<std::string> local_domains)
+    : aliases_(std::move(aliases)), origin_(local_domains.empty() ? "" : local_domains.front()) {
+  for (const std::string& domain : local_domains) local_domains_.push_back(without_end_dot(domain));
+  for (std::size_t i = 0; i < aliases_.size(); ++i) {
+    const Alias& alias = aliases_[i];
+    const bool is_domain = alias.name.starts_with('@');
+    if (is_domain ? !is_domain_alone(alias.name) : !is_name_or_address(alias.name))
+      faults_.push_back({i, fmt::format("'{}' is no name, address or @domain", alias.name)});
+    if (alias.targets.empty()) faults_.push_back({i, fmt::format("'{}' stands for nobody", alias.name)});
+    if (alias.targets.size() > most)
+      faults_.push_back({i, fmt::format("'{}' has more than {} targets", alias.name, most)});
+    for (const std::string& target : alias.targets)
+      if (std::string fault = fault_of_target(target, is_domain); !fault.empty())
+        faults_.push_back({i, std::move(fault)});
+    if (!by_name_.emplace(ascii::lower(alias.name), i).second)
+      faults_.push_back({i, fmt::format("'{}' is there twice", alias.name)});
+  }
+  if (faults_.empty()) find_circles();
+}
+
+bool Aliases::is_local(std::string_view folded_domain) const {
+  return std::ranges::find(local_domains_, folded_domain) != local_domains_.end();
+}
+
+std::optional<std::size_t> Aliases::lookup(std::string_view key) const {
+  const auto found = by_name_.find(key);
+  return found == by_name_.end() ? std::nullopt : std::optional(found->second);
+}
+
+// In the order of virtual(5): the address, without its extension, the name, without its extension, the
+// domain.
+std::optional<Aliases::Found> Aliases::find(std::string_view address) const {
+  if (by_name_.empty()) return std::nullopt;
+  const auto [local_part, domain] = mail::split(address);
+  const std::string user = ascii::lower(local_part);
+  const std::string host = without_end_dot(domain);
+  const std::size_t plus =
+      user.starts_with('"') || user.starts_with('+') ? std::string::npos : user.find('+');
+  const std::string plain = user.substr(0, plus);
+  const std::string_view extension = plus == std::string::npos ? std::string_view() : local_part.substr(plus);
+  const bool local = host.empty() || is_local(host);
+  struct Try {
+    std::string key;
+    std::string_view dropped;
+  };
+  const std::array<Try, 4> tries{Try{user + "@" + host, {}}, Try{plain + "@" + host, extension},
+                                 Try{local ? user : "", {}}, Try{local ? plain : "", extension}};
+  for (const auto& [key, dropped] : tries)
+    if (const auto alias = lookup(key)) return Found{*alias, dropped};
+  if (const auto alias = lookup("@" + host)) return Found{*alias, {}};
+  return std::nullopt;
+}
+
+// What a target means for this address: "@domain" keeps the local part, which has its extension still; a
+// dropped one goes to every other.
+std::string Aliases::target_of(std::string_view target, std::string_view address,
+                               std::string_view extension) const {
+  if (target.starts_with('@')) return fmt::format("{}{}", mail::split(address).local_part, target);
+  const auto [local_part, domain] = mail::split(target);
+  const std::string_view host = domain.empty() ? std::string_view(origin_) : domain;
+  if (host.empty()) return std::string(target);
+  const bool takes = !local_part.starts_with('"');
+  return fmt::format("{}{}@{}", local_part, takes ? extension : std::string_view(), host);
+}
+
+// The aliases that its targets fall under. A target that falls under its own alias comes to an end there,
+// unless it grows: "ann: ann+x".
+std::vector<std::size_t> Aliases::next_of(std::size_t index) const {
+  const Alias& alias = aliases_[index];
+  std::vector<std::size_t> next;
+  for (const std::string& target : alias.targets) {
+    if (target.starts_with('\\')) continue;
+    // An address of a domain that is an alias has some local part that is none.
+    const std::string address = alias.name.starts_with('@') ? "\"\"" + alias.name : alias.name;
+    const std::optional<Found> found = find(target_of(target, address, {}));
+    if (found && (found->alias != index || !found->extension.empty())) next.push_back(found->alias);
+  }
+  return next;
+}
+
+// Depth first, with a stack of its own: a chain may be as long as the configuration.
+void Aliases::find_circles() {
+  enum class Mark : char { fresh, under_way, done };
+  std::vector<Mark> marks(aliases_.size(), Mark::fresh);
+  struct Step {
+    std::size_t alias;
+    std::vector<std::size_t> next;
+  };
+  std::vector<Step> way;
+  const auto enter = [&](std::size_t alias) {
+    marks[alias] = Mark::under_way;
+    way.push_back({alias, next_of(alias)});
+  };
+  for (std::size_t first = 0; first < aliases_.size(); ++first) {
+    if (marks[first] == Mark::fresh) enter(first);
+    while (!way.empty()) {
+      Step& step = way.back();
+      if (step.next.empty()) {
+        marks[step.alias] = Mark::done;
+        way.pop_back();
+        continue;
+      }
+      const std::size_t next = step.next.back();
+      step.next.pop_back();
+      if (marks[next] == Mark::under_way)
+        faults_.push_back({step.alias, fmt::format("'{}' leads back to itself by '{}'", aliases_[next].name,
+                                                   aliases_[step.alias].name)});
+      else if (marks[next] == Mark::fresh)
+        enter(next);
+    }
+  }
+}
+
+std::optional<std::vector<std::string>> Aliases::expand(std::string_view address,
+                                                        const OnStep& on_step) const {
+  Expansion expansion(*this, on_step);
+  if (!expansion.add(address, 0)) return std::nullopt;
+  return expansion.take();
+}
+
+std::vector<mail::Recipient> stand_ins(const mail::Recipient& recipient,
+                                       const std::vector<std::string>& targets) {
+  Wishes wishes(recipient.notify);
+  if (targets.size() > 1 && wishes.success) wishes.success = false;
+  std::string original = recipient.original_recipient;
+  if (original.empty()) original = "rfc822;" + smtp::encode_xtext(recipient.address);
+  std::vector<mail::Recipient> result;
+  for (const std::string& target : targets) result.push_back({target, wishes.text(), original});
+  return result;
+}
+
+void unite(std::vector<mail::Recipient>& recipients) {
+  std::unordered_map<std::string, std::size_t> kept;
+  std::size_t count = 0;
+  for (mail::Recipient& recipient : recipients) {
+    const auto [place, is_new] = kept.emplace(identity(recipient.address), count);
+    if (is_new) {
+      if (&recipients[count] != &recipient) recipients[count] = std::move(recipient);
+      ++count;
+    } else {
+      Wishes wishes(recipients[place->second].notify);
+      wishes.add(Wishes(recipient.notify));
+      recipients[place->second].notify = wishes.text();
+    }
+  }
+  recipients.resize(count);
+}
+
+}  // namespace relayd::rewrite

@@ -1,0 +1,90 @@
+// Aliases: who a recipient stands for (RFC 5321 3.9.1), as aliases(5) and virtual(5) have it.
+//
+// Asked at RCPT, before access and routing: what is stored has the targets. Only the envelope is about; the
+// header stays as it is. Pure. Built once for a configuration; a reload builds another.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "shared/mail/envelope.hpp"
+
+namespace relayd::rewrite {
+
+// NAME, NAME+EXTENSION (both of a local domain), USER@DOMAIN or @DOMAIN stands for targets: addresses, names
+// of the first local domain, \NAME (which is looked up no more), and @DOMAIN (the local part stays).
+struct Alias {
+  std::string name;
+  std::vector<std::string> targets;
+};
+
+class Aliases {
+ public:
+  // What is wrong with the alias of that index.
+  struct Fault {
+    std::size_t alias = 0;
+    std::string text;
+  };
+
+  // `local_domains`: whose addresses names are; the first is put behind names that are targets. The empty set
+  // has none.
+  Aliases() = default;
+  Aliases(std::vector<Alias> aliases, std::vector<std::string> local_domains);
+
+  // Empty: it can be used. Aliases that lead back to themselves are found here, but for a name that is among
+  // its own targets ("root: root, ann"): it is final there.
+  const std::vector<Fault>& faults() const { return faults_; }
+  bool empty() const { return aliases_.empty(); }
+
+  const Alias& operator[](std::size_t alias) const { return aliases_[alias]; }
+
+  // Told of each step on the way: the address, and the index of the alias that it fell under.
+  using OnStep = std::function<void(std::string_view address, std::size_t alias)>;
+  // The addresses that this one stands for in the end, each once; itself where no alias is about it. Nothing:
+  // it becomes more than `most`, or there is no end to it.
+  static constexpr std::size_t most = 1000;
+  std::optional<std::vector<std::string>> expand(std::string_view address,
+                                                 const OnStep& on_step = nullptr) const;
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  // An alias and the "+extension" that its name did not have.
+  struct Found {
+    std::size_t alias = 0;
+    std::string_view extension;
+  };
+  class Expansion;
+
+  bool is_local(std::string_view folded_domain) const;
+  std::optional<std::size_t> lookup(std::string_view key) const;
+  std::optional<Found> find(std::string_view address) const;
+  std::string target_of(std::string_view target, std::string_view address, std::string_view extension) const;
+  std::vector<std::size_t> next_of(std::size_t alias) const;
+  void find_circles();
+
+  std::vector<Alias> aliases_;
+  std::vector<std::string> local_domains_;  // in lower case
+  std::string origin_;                      // the first of them as it was given
+  std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> by_name_;  // in lower case
+  std::vector<Fault> faults_;
+};
+
+// Replaces a recipient by its targets, with what it asked for in notifications: one target inherits all of
+// it; several inherit NOTIFY without SUCCESS (RFC 3461 5.2.7.3). Each has an ORCPT, if need be of the address
+// that was given.
+std::vector<mail::Recipient> stand_ins(const mail::Recipient& recipient,
+                                       const std::vector<std::string>& targets);
+
+// Leaves one recipient for each address (the domain in any case): the first, with every NOTIFY that was asked
+// for.
+void unite(std::vector<mail::Recipient>& recipients);
+
+}  // namespace relayd::rewrite

@@ -1,0 +1,241 @@
+#include "rewrite/aliases_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "shared/base/ascii.hpp"
+#include "shared/mail/address.hpp"
+#include "shared/mail/mailboxes.hpp"
+
+namespace relayd::rewrite {
+
+namespace {
+
+constexpr std::size_t deepest_include = 100;  // as sendmail has it
+constexpr std::size_t most_lists = 10'000;
+constexpr std::size_t longest_line = 1 << 20;
+constexpr std::string_view blanks = " \t";
+constexpr std::string_view include = ":include:";
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(blanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+}
+
+// Where the first of `wanted` stands that is neither quoted nor within parentheses or brackets.
+std::size_t find_bare(std::string_view text, std::string_view wanted) {
+  std::size_t comments = 0;
+  bool quoted = false, bracketed = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\' && (quoted || comments > 0)) {
+      ++i;
+    } else if (c == '"' && comments == 0) {
+      quoted = !quoted;
+    } else if (!quoted && c == '(') {
+      ++comments;
+    } else if (!quoted && c == ')' && comments > 0) {
+      --comments;
+    } else if (!quoted && comments == 0) {
+      if (wanted.find(c) != std::string_view::npos && !bracketed) return i;
+      if (c == '<') bracketed = true;
+      if (c == '>') bracketed = false;
+    }
+  }
+  return std::string_view::npos;
+}
+
+// What is in the quotes, if it is quoted as a whole.
+std::string_view unquoted(std::string_view text) {
+  const bool is_quoted = text.size() > 1 && text.front() == '"' && text.find('"', 1) == text.size() - 1;
+  return is_quoted ? text.substr(1, text.size() - 2) : text;
+}
+
+std::string quoted_if_need_be(std::string_view name) {
+  const bool plain =
+      mail::check_address(name, true) == mail::AddressFault::none && name.find('@') == std::string_view::npos;
+  return plain ? std::string(name) : fmt::format("\"{}\"", name);
+}
+
+// Lines of a text, without their ends.
+class Lines {
+ public:
+  explicit Lines(std::string_view text) : rest_(text) {
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+    if (rest_.starts_with(byte_order_mark)) rest_.remove_prefix(byte_order_mark.size());
+  }
+
+  bool next(std::string_view& line) {
+    if (rest_.empty()) return false;
+    const std::size_t end = std::min(rest_.find('\n'), rest_.size());
+    line = rest_.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    ++number_;
+    return true;
+  }
+  std::size_t number() const { return number_; }
+
+ private:
+  std::string_view rest_;
+  std::size_t number_ = 0;
+};
+
+class Parser {
+ public:
+  Parser(AliasesFile& out, const ReadFile& read_file) : out_(out), read_file_(read_file) {}
+
+  void parse(std::string_view text, const std::string& file) {
+    Lines lines(text);
+    std::string_view line;
+    while (lines.next(line)) {
+      where_ = {file, lines.number()};
+      const std::string_view said = trimmed(line);
+      if (said.empty() || said.front() == '#') continue;
+      if (blanks.find(line.front()) == std::string_view::npos)
+        begin_entry(said);
+      else if (value_.empty() && name_.empty())
+        fail("a line that goes on, with none before it");
+      else
+        (value_ += ' ') += said;
+      if (value_.size() > longest_line) {
+        fail("the line is too long");
+        value_.clear();
+      }
+    }
+    end_entry();
+  }
+
+ private:
+  void fail(std::string text) { out_.faults.push_back({where_, std::move(text)}); }
+
+  void begin_entry(std::string_view line) {
+    const FilePlace here = where_;
+    end_entry();
+    where_ = begun_ = here;
+    if (line.find('\0') != std::string_view::npos) return fail("a NUL");
+    const std::size_t colon = find_bare(line, ":");
+    if (colon == std::string_view::npos)
+      return fail(fmt::format("'{}' is no 'NAME: TARGETS'", line.substr(0, 80)));
+    const std::string_view name = trimmed(line.substr(0, colon));
+    if (find_bare(name, "@%!") != std::string_view::npos)
+      return fail(fmt::format(
+          "'{}': names in this file are local; write addresses and domains under `aliases:`", name));
+    if (unquoted(name).empty()) return fail("a target without a name");
+    name_ = quoted_if_need_be(unquoted(name));
+    value_ = trimmed(line.substr(colon + 1));
+  }
+
+  void end_entry() {
+    if (name_.empty()) return;
+    where_ = begun_;
+    Alias alias{std::exchange(name_, {}), {}};
+    const std::string value = std::exchange(value_, {});
+    const std::size_t faults = out_.faults.size();
+    add_targets(alias.targets, value);
+    if (alias.targets.empty() && out_.faults.size() == faults)
+      fail(fmt::format("'{}' stands for nobody", alias.name));
+    out_.entries.push_back({std::move(alias), begun_});
+  }
+
+  // What is no address of a header (a name that is final, a list in a file) stands between commas of its own.
+  void add_targets(std::vector<std::string>& targets, std::string_view list) {
+    if (find_bare(list, "#") != std::string_view::npos)
+      return fail("'#' within a value: comments have lines of their own");
+    std::string addresses;
+    for (;;) {
+      const std::size_t comma = find_bare(list, ",");
+      const std::string_view item = trimmed(list.substr(0, comma));
+      if (is_special(item)) {
+        add_addresses(targets, std::exchange(addresses, {}));
+        add_special(targets, item);
+      } else {
+        addresses += fmt::format("{}{}", addresses.empty() ? "" : ", ", item);
+      }
+      if (comma == std::string_view::npos) break;
+      list.remove_prefix(comma + 1);
+    }
+    add_addresses(targets, addresses);
+  }
+
+  void add_addresses(std::vector<std::string>& targets, std::string_view list) {
+    const Result<std::vector<std::string>> found = mail::mailbox_list(list);
+    const bool ends_no_group =
+        find_bare(list, ":;") != std::string_view::npos && list[find_bare(list, ":;")] == ';';
+    if (found && !ends_no_group) {
+      targets.insert(targets.end(), found->begin(), found->end());
+      return;
+    }
+    fail(fmt::format("{}: targets are addresses and names with a comma between them",
+                     found ? fmt::format("'{}'", list) : found.error()));
+  }
+
+  static bool is_special(std::string_view item) {
+    const std::string_view inside = unquoted(item);
+    return inside.starts_with('|') || inside.starts_with('/') || inside.starts_with("~/") ||
+           item.starts_with('\\') || ascii::lower(inside.substr(0, include.size())) == include;
+  }
+
+  void add_special(std::vector<std::string>& targets, std::string_view item) {
+    const std::string_view inside = unquoted(item);
+    if (item.starts_with('\\'))
+      targets.push_back(fmt::format("\\{}", quoted_if_need_be(unquoted(item.substr(1)))));
+    else if (inside.starts_with(':'))
+      add_list(targets, std::string(trimmed(inside.substr(include.size()))));
+    else if (inside.starts_with('|'))
+      fail(fmt::format("'{}': relayd runs no program for mail", item));
+    else if (inside == "/dev/null")
+      fail("'/dev/null': give it an address for which `access.recipients` says discard");
+    else
+      fail(fmt::format("'{}': relayd delivers to no file", item));
+  }
+
+  // The addresses of a file, one list a line.
+  void add_list(std::vector<std::string>& targets, const std::string& path) {
+    if (!path.starts_with('/')) return fail(fmt::format("'{}': the path of a list begins with '/'", path));
+    if (std::ranges::find(including_, path) != including_.end())
+      return fail(fmt::format("'{}' includes itself", path));
+    if (++lists_ > most_lists) return fail(fmt::format("more than {} lists in one file", most_lists));
+    if (including_.size() == deepest_include)
+      return fail(fmt::format("more than {} lists in each other", deepest_include));
+    const Result<std::string> text = read_file_(path);
+    if (!text) return fail(text.error());
+    including_.push_back(path);
+    const FilePlace before = where_;
+    Lines lines(*text);
+    std::string_view line;
+    while (lines.next(line)) {
+      where_ = {path, lines.number()};
+      const std::string_view said = trimmed(line);
+      if (said.empty() || said.front() == '#') continue;
+      if (said.find('\0') != std::string_view::npos)
+        fail("a NUL");
+      else
+        add_targets(targets, said);
+    }
+    where_ = before;
+    including_.pop_back();
+  }
+
+  AliasesFile& out_;
+  const ReadFile& read_file_;
+  FilePlace where_;  // what is being read
+  FilePlace begun_;  // the alias, which may have more lines
+  std::string name_;
+  std::string value_;
+  std::vector<std::string> including_;
+  std::size_t lists_ = 0;  // lists that include each other twice would be read without end
+};
+
+}  // namespace
+
+AliasesFile parse_aliases_file(std::string_view text, const std::string& file, const ReadFile& read_file) {
+  AliasesFile result;
+  Parser(result, read_file).parse(text, file);
+  return result;
+}
+
+}  // namespace relayd::rewrite

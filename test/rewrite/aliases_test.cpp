@@ -1,0 +1,181 @@
+#include "rewrite/aliases.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace relayd::rewrite {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using List = std::vector<std::string>;
+
+Aliases aliases(std::vector<Alias> list) {
+  return {std::move(list), {"o.example", "mail.o.example"}};
+}
+
+// What an address becomes; "endless" where there is no end.
+List becomes(const Aliases& table, std::string_view address) {
+  return table.expand(address).value_or(List{"endless"});
+}
+
+std::string fault(std::vector<Alias> list) {
+  const Aliases table = aliases(std::move(list));
+  return table.faults().empty() ? "" : table.faults().front().text;
+}
+
+TEST(AliasesTest, WhatHasNoAliasStaysAsItIs) {
+  EXPECT_THAT(becomes(Aliases(), "Ann@X.example"), ElementsAre("Ann@X.example"));
+  EXPECT_THAT(becomes(aliases({{"root", {"ops@x.example"}}}), "root@other.example"),
+              ElementsAre("root@other.example"));
+}
+
+TEST(AliasesTest, ANameIsThatOfEachLocalDomainInAnyCase) {
+  const Aliases table = aliases({{"root", {"ops@x.example"}}});
+  for (const char* const address :
+       {"root@o.example", "Root@O.example", "root@mail.o.example", "root@o.example."})
+    EXPECT_THAT(becomes(table, address), ElementsAre("ops@x.example")) << address;
+}
+
+TEST(AliasesTest, ATargetIsLookedUpAgainToTheEnd) {
+  const Aliases table = aliases({{"root", {"admin", "log@x.example"}}, {"admin", {"Ann@x.example", "bob"}}});
+  EXPECT_THAT(becomes(table, "root@o.example"),
+              ElementsAre("Ann@x.example", "bob@o.example", "log@x.example"));
+}
+
+TEST(AliasesTest, ANameAmongItsOwnTargetsIsFinalThere) {
+  EXPECT_THAT(becomes(aliases({{"root", {"root", "ann"}}}), "root@o.example"),
+              ElementsAre("root@o.example", "ann@o.example"));
+  EXPECT_THAT(becomes(aliases({{"root", {"\\root", "ann@x"}}, {"ann@x", {"bob@x"}}}), "Root@o.example"),
+              ElementsAre("root@o.example", "bob@x"));
+  EXPECT_THAT(becomes(aliases({{"root", {"\\ann"}}, {"ann", {"x@y"}}}), "root@o.example"),
+              ElementsAre("ann@o.example"));
+}
+
+TEST(AliasesTest, TheMostSpecificNameCounts) {
+  const Aliases table = aliases({{"ann+news", {"n@x"}},
+                                 {"ann", {"smith@x"}},
+                                 {"ann@mail.o.example", {"mail@x"}},
+                                 {"@mail.o.example", {"rest@x"}},
+                                 {"ann+a@o.example", {"a@x"}}});
+  EXPECT_THAT(becomes(table, "ann+news@o.example"), ElementsAre("n@x"));
+  EXPECT_THAT(becomes(table, "ann+a@o.example"), ElementsAre("a@x"));
+  EXPECT_THAT(becomes(table, "ann@mail.o.example"), ElementsAre("mail@x"));
+  EXPECT_THAT(becomes(table, "ANN+t@mail.o.example"), ElementsAre("mail+t@x"));
+  EXPECT_THAT(becomes(table, "bob@mail.o.example"), ElementsAre("rest@x"));
+}
+
+TEST(AliasesTest, AnExtensionGoesToTheTarget) {
+  const Aliases table = aliases({{"ann", {"smith@x", "\"john doe\"@x"}}});
+  EXPECT_THAT(becomes(table, "ann+a+b@o.example"), ElementsAre("smith+a+b@x", "\"john doe\"@x"));
+  EXPECT_THAT(becomes(table, "+ann@o.example"), ElementsAre("+ann@o.example"));
+}
+
+TEST(AliasesTest, ADomainBecomesAnotherWithTheLocalPartKept) {
+  const Aliases table = aliases({{"@old.example", {"@new.example"}}, {"ann@old.example", {"x@y"}}});
+  EXPECT_THAT(becomes(table, "Bob+t@OLD.example"), ElementsAre("Bob+t@new.example"));
+  EXPECT_THAT(becomes(table, "ANN@Old.Example"), ElementsAre("x@y"));
+  EXPECT_THAT(becomes(table, "\"a b\"@old.example"), ElementsAre("\"a b\"@new.example"));
+  EXPECT_THAT(becomes(aliases({{"@old.example", {"@new.example", "@third.example"}}}), "u@old.example"),
+              ElementsAre("u@new.example", "u@third.example"));
+  EXPECT_THAT(becomes(aliases({{"@a.example", {"all@a.example"}}}), "u@a.example"),
+              ElementsAre("all@a.example"));
+}
+
+TEST(AliasesTest, EachMailboxComesOnce) {
+  const Aliases table = aliases({{"list", {"ann@x", "ANN@X", "ann@X", "other"}}, {"other", {"ann@x"}}});
+  EXPECT_THAT(becomes(table, "list@o.example"), ElementsAre("ann@x", "ANN@X"));
+}
+
+TEST(AliasesTest, CirclesAreFoundBeforeAnythingIsAsked) {
+  EXPECT_THAT(fault({{"a", {"b"}}, {"b", {"a"}}}), HasSubstr("'a' leads back to itself by 'b'"));
+  EXPECT_THAT(fault({{"team", {"ann"}}, {"ann", {"team", "bob"}}}), HasSubstr("'team' leads back"));
+  EXPECT_THAT(fault({{"@a.example", {"@b.example"}}, {"@b.example", {"@a.example"}}}),
+              HasSubstr("leads back"));
+  EXPECT_THAT(fault({{"ann", {"ann+x"}}}), HasSubstr("leads back"));
+  EXPECT_THAT(fault({{"a", {"x@b.example"}}, {"@b.example", {"a"}}}), HasSubstr("leads back"));
+  EXPECT_EQ(fault({{"a", {"b"}}, {"b", {"c"}}, {"c", {"\\a"}}}), "");
+}
+
+TEST(AliasesTest, WhatIsNoAliasIsFound) {
+  for (const List& targets :
+       {List{}, List{""}, List{"<>"}, List{"@"}, List{"a b"}, List{"a@x, b@x"}, List{"-f@x"}, List{"|prog"},
+        List{"/dev/null"}, List{"~/mbox"}, List{":include:/x"}, List{"a@b@"}})
+    EXPECT_NE(fault({{"x", targets}}), "");
+  for (const char* const name : {"", "@", "a b", "@a b", "a@"})
+    EXPECT_NE(fault({{name, {"a@x"}}}), "") << name;
+  EXPECT_THAT(fault({{"dup", {"a@x"}}, {"DUP", {"b@x"}}}), HasSubstr("'DUP' is there twice"));
+  EXPECT_THAT(fault({{"x", List(1001, "a@x")}}), HasSubstr("more than 1000"));
+}
+
+TEST(AliasesTest, AnExpansionIsBounded) {
+  std::vector<Alias> chain;
+  for (int i = 0; i < 20'000; ++i) chain.push_back({"n" + std::to_string(i), {"n" + std::to_string(i + 1)}});
+  const Aliases long_chain = aliases(chain);
+  EXPECT_THAT(long_chain.faults(), IsEmpty());
+  EXPECT_THAT(becomes(long_chain, "n0@o.example"), ElementsAre("endless"));
+  EXPECT_THAT(becomes(long_chain, "n19500@o.example"), ElementsAre("n20000@o.example"));
+
+  std::vector<Alias> tree;  // 10 * 10 * 11
+  for (int i = 0; i < 10; ++i) tree.push_back({"b" + std::to_string(i), {}});
+  Alias top{"top", {}};
+  for (int i = 0; i < 10; ++i) {
+    top.targets.push_back("b" + std::to_string(i));
+    for (int j = 0; j < 110; ++j) tree[i].targets.push_back(std::to_string(i * 110 + j) + "@x");
+  }
+  tree.push_back(top);
+  EXPECT_THAT(becomes(aliases(tree), "top@o.example"), ElementsAre("endless"));
+  tree[9].targets.resize(10);
+  EXPECT_EQ(becomes(aliases(tree), "top@o.example").size(), 1000u);
+}
+
+TEST(AliasesTest, EachStepIsTold) {
+  const Aliases table = aliases({{"root", {"admin"}}, {"admin", {"ann@x"}}});
+  List steps;
+  table.expand("Root@o.example", [&](std::string_view address, std::size_t alias) {
+    steps.push_back(std::string(address) + " " + table[alias].name);
+  });
+  EXPECT_THAT(steps, ElementsAre("Root@o.example root", "admin@o.example admin"));
+}
+
+// --- notifications (RFC 3461 5.2.7)
+// ---------------------------------------------------------------------------
+
+TEST(StandInsTest, OneInheritsEverything) {
+  const auto made = stand_ins({"root@o.example", "SUCCESS,DELAY", "rfc822;x"}, {"ann@x"});
+  ASSERT_EQ(made.size(), 1u);
+  EXPECT_EQ(made[0].address, "ann@x");
+  EXPECT_EQ(made[0].notify, "SUCCESS,DELAY");
+  EXPECT_EQ(made[0].original_recipient, "rfc822;x");
+}
+
+TEST(StandInsTest, SeveralTellOfNoSuccess) {
+  const auto notify = [](const char* asked) {
+    return stand_ins({"root@o.example", asked, ""}, {"a@x", "b@x"}).back().notify;
+  };
+  EXPECT_EQ(notify("SUCCESS"), "NEVER");
+  EXPECT_EQ(notify("DELAY,SUCCESS,FAILURE"), "FAILURE,DELAY");
+  EXPECT_EQ(notify("FAILURE"), "FAILURE");
+  EXPECT_EQ(notify("NEVER"), "NEVER");
+  EXPECT_EQ(notify(""), "");
+}
+
+TEST(StandInsTest, TheAddressThatWasGivenIsKept) {
+  EXPECT_EQ(stand_ins({"a+b@o.example", "", ""}, {"x@y"})[0].original_recipient, "rfc822;a+2Bb@o.example");
+}
+
+TEST(UniteTest, LeavesOneForEachMailbox) {
+  std::vector<mail::Recipient> list{{"ann@x", "", "rfc822;one"}, {"bob@x", "NEVER", ""},
+                                    {"ann@X", "SUCCESS", ""},    {"ANN@x", "", ""},
+                                    {"bob@x", "NEVER", ""},      {"bob@X", "DELAY", ""}};
+  unite(list);
+  ASSERT_EQ(list.size(), 3u);
+  EXPECT_EQ(list[0].address + " " + list[0].notify, "ann@x SUCCESS,FAILURE,DELAY");
+  EXPECT_EQ(list[0].original_recipient, "rfc822;one");
+  EXPECT_EQ(list[1].address + " " + list[1].notify, "bob@x DELAY");
+  EXPECT_EQ(list[2].address, "ANN@x");
+}
+
+}  // namespace
+}  // namespace relayd::rewrite

@@ -1,0 +1,137 @@
+"""Aliases: who a recipient stands for, as the upstream sees it."""
+
+import signal
+
+import pytest
+
+from support import mail
+from support.relayd import Client, command
+from support.waiting import PATIENCE
+
+SENDER = "cron@o.example"
+
+
+@pytest.fixture
+def aliased(relay, upstream):
+    """A relay of o.example with these aliases, and its upstream: (relay, upstream)."""
+
+    def start(aliases: dict, **sections):
+        fake = upstream(accounts={}, certificate=None)
+        return relay({"fake": fake.config()}, aliases=aliases, origin="o.example", **sections), fake
+
+    return start
+
+
+def arrived(one, upstream, *recipients: str) -> list[str]:
+    """Sends one message to all of them; for whom it arrives."""
+    id = one.submit(SENDER, list(recipients), mail.text(SENDER))
+    names = one.wait_event("accepted", id=id)["to"].split(",")
+    one.wait("delivered", len(names), id=id)
+    return sorted(recipient for taken in upstream.taken(1) for recipient in taken.recipients)
+
+
+def test_mail_to_root_reaches_a_mailbox(aliased):
+    one, fake = aliased({"root": "ops@x.example"})
+    assert arrived(one, fake, "root") == ["ops@x.example"]
+
+
+def test_lists_lead_to_the_end_and_each_mailbox_gets_one_copy(aliased):
+    one, fake = aliased({"root": ["admin", "log@x.example"], "admin": "ann@x.example",
+                         "@old.example": "@new.example", "list": ["ann@X.example", "bob+t@old.example"]})
+    assert arrived(one, fake, "Root@o.example", "list", "ann@x.example", "carl@y.example") == [
+        "ann@x.example", "bob+t@new.example", "carl@y.example", "log@x.example"]
+
+
+def test_the_header_stays_and_the_wishes_for_notifications_travel(relay, upstream):
+    fake = upstream(accounts={}, certificate=None, extensions=("DSN",))
+    one = relay({"fake": fake.config()}, aliases={"root": "ops@x.example", "two": ["a@x.example", "b@x.example"]},
+                origin="o.example")
+    with Client("127.0.0.1", one.port, timeout=PATIENCE) as client:
+        client.ehlo()
+        client.mail(SENDER, ["RET=HDRS"])
+        assert client.rcpt("root", ["NOTIFY=SUCCESS,DELAY"])[0] == 250
+        assert client.rcpt("two", ["NOTIFY=SUCCESS", "ORCPT=rfc822;two@elsewhere.example"])[0] == 250
+        assert client.data(b"To: root\r\nSubject: x\r\n\r\ntext\r\n")[0] == 250
+    (taken,) = fake.taken(1)
+    assert b"\r\nTo: root@o.example\r\n" in taken.data
+    named = {command.argument for command in fake.commands.all() if command.verb == "RCPT"}
+    assert named == {"TO:<ops@x.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;root@o.example",
+                     "TO:<a@x.example> NOTIFY=NEVER ORCPT=rfc822;two@elsewhere.example",
+                     "TO:<b@x.example> NOTIFY=NEVER ORCPT=rfc822;two@elsewhere.example"}
+
+
+def test_a_recipient_whose_targets_are_all_refused_leads_nowhere(aliased):
+    one, _ = aliased({"gone": "x@closed.example"}, access={"recipients": {"@closed.example": "reject"}})
+    with Client("127.0.0.1", one.port, timeout=PATIENCE) as client:
+        client.ehlo()
+        client.mail(SENDER)
+        assert client.rcpt("gone") == (550, b"5.1.1 <gone@o.example> leads nowhere")
+
+
+def test_a_reload_takes_other_aliases(aliased):
+    one, fake = aliased({"root": "ops@x.example"})
+    one.config["aliases"] = {"root": "new@x.example"}
+    one.write()
+    one.reload()
+    assert arrived(one, fake, "root") == ["new@x.example"]
+
+
+@pytest.mark.parametrize("aliases, told", [
+    ({"a": "b", "b": "a"}, "'a' leads back to itself by 'b'"),
+    ({"a": "|/bin/prog"}, "relayd delivers to no program and no file"),
+    ({"a": []}, "'a' stands for nobody"),
+    ({"a": "x y"}, "'x y' is no address, name or @domain"),
+])
+def test_what_cannot_work_is_an_error_with_its_place(aliased, aliases, told):
+    one, _ = aliased({"root": "ops@x.example"})
+    one.config["aliases"] = aliases
+    one.write()
+    result = command("check", "-c", one.file)
+    assert result.returncode == 78 and told in result.stderr
+    assert result.stderr.startswith(f"{one.file}:")
+
+
+def test_explain_shows_each_step_with_its_line(aliased):
+    one, _ = aliased({"root": "admin", "admin": ["ann@x.example", "bob@x.example"]})
+    lines = command("explain", "--sender", SENDER, "--recipient", "Root", "-c", one.file).stdout.splitlines()
+    assert lines[0] == "recipient  Root@o.example"
+    assert lines[1].split()[:3] == ["alias", "Root@o.example", "by"] and lines[1].endswith("(root)")
+    assert [line.split() for line in lines[3:5]] == [["becomes", "ann@x.example"], ["becomes", "bob@x.example"]]
+
+
+def test_one_variable_is_enough_for_cron(aliased):
+    one, fake = aliased({"root": "ops@x.example"})
+    environment = {"RELAYD_HOST": "smtp.example.net", "RELAYD_ROOT_TO": "ops@x.example", "RELAYD_HOSTNAME": "o.example"}
+    told = command("explain", "--sender", SENDER, "--recipient", "root", env=environment).stdout
+    assert "becomes    ops@x.example" in told
+
+
+def test_a_file_of_aliases_is_read_as_others_read_it(aliased, tmp_path):
+    team, file = tmp_path / "team", tmp_path / "aliases"
+    team.write_text("Ann Smith <ann@x.example>\n# nobody else\nbob@x.example\n")
+    file.write_text(f"# /etc/aliases\nPostmaster: root\nroot:\n\tops@x.example,\n\tteam\nteam: :include:{team}\n"
+                    "mine: theirs@x.example\n")
+    one, fake = aliased({"mine": "ours@x.example"}, aliases_file=str(file))
+    assert arrived(one, fake, "postmaster", "mine") == [
+        "ann@x.example", "bob@x.example", "ops@x.example", "ours@x.example"]
+    file.write_text("postmaster: new@x.example\n")
+    one.reload()
+    id = one.submit(SENDER, "postmaster", mail.text(SENDER))
+    assert one.wait_event("accepted", id=id)["to"] == "new@x.example"
+
+
+@pytest.mark.parametrize("text, mode, told", [
+    ("root: ann@x\nprog: |/bin/true\n", 0o644, ":2:1: '|/bin/true': relayd runs no program for mail"),
+    ("a: b\nb: a\n", 0o644, "leads back to itself"),
+    ("a: b@x\nA: c@x\n", 0o644, ":2:1: 'A' is there twice"),
+    ("root: ann@x\n", 0o666, "others may write"),
+])
+def test_a_file_that_cannot_be_used_keeps_what_was(aliased, tmp_path, text, mode, told):
+    file = tmp_path / "aliases"
+    file.write_text("root: ops@x.example\n")
+    one, fake = aliased({}, aliases_file=str(file))
+    file.write_text(text)
+    file.chmod(mode)
+    one.signal(signal.SIGHUP)
+    assert told in one.wait_event("reload_failed")["reason"]
+    assert arrived(one, fake, "root") == ["ops@x.example"]
