@@ -42,7 +42,7 @@ bool HeadReader::read(std::string_view line) {
       [[fallthrough]];
     case Next::first_rcpt:
       next_ = Next::rcpt;
-      return line.starts_with("RCPT TO:");
+      return line.starts_with("RCPT TO:") && ++recipients_ <= recipients_limit;
     case Next::message:
       break;
   }

@@ -24,7 +24,7 @@ namespace relayd::drop {
 
 inline constexpr std::string_view version_line = "relayd drop 1\r\n";
 
-// Every server takes as many (RFC 5321 4.5.3.1.8); for more there are more files.
+// A file has at most this many (RFC 5321 4.5.3.1.8); for more recipients there are more files.
 inline constexpr std::uint32_t recipients_limit = 100;
 
 // All lines up to and with DATA.
@@ -41,6 +41,7 @@ class HeadReader {
  private:
   enum class Next { version, mail, first_rcpt, rcpt, message };
   Next next_ = Next::version;
+  std::uint32_t recipients_ = 0;
 };
 
 }  // namespace relayd::drop

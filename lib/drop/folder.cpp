@@ -58,13 +58,15 @@ std::uint64_t octets_of(const struct stat& status) {
   return static_cast<std::uint64_t>(status.st_blocks) * block;
 }
 
-// Names of many owners, of which few are kept: of each owner the oldest, as many as of the next.
-class Turns {
+// Names of many owners, of which few are kept: of each owner the oldest, as many as of the next. The owners
+// stand in the order of their numbers, from `first` on and then from 0; where there are more owners than
+// names are wanted, the last ones are left out.
+class FairList {
  public:
-  explicit Turns(std::size_t limit) : limit_(limit), share_(limit) {}
+  FairList(std::size_t limit, uid_t first) : limit_(limit), first_(first), share_(limit) {}
 
   void add(uid_t owner, const std::string& name) {
-    std::set<std::string>& names = owners_[owner];
+    std::set<std::string>& names = owners_[owner - first_];
     total_ += names.insert(name).second ? 1 : 0;
     trim(names);
     while (total_ > limit_ && share_ > 1) {
@@ -72,29 +74,35 @@ class Turns {
       for (auto& [other, others] : owners_) trim(others);
     }
     if (total_ <= limit_) return;
-    --total_;  // more owners than names are wanted: this one comes when others are through
-    owners_.erase(owner);
+    owners_.erase(std::prev(owners_.end()));  // it has one name
+    --total_;
+    whole_ = false;
   }
 
-  std::vector<std::string> take() {
-    std::vector<std::string> taken;
+  Listing take() {
+    Listing listing{{}, whole_, owners_.empty() ? first_ : first_ + owners_.rbegin()->first + 1};
     while (!owners_.empty()) {
       for (auto& [owner, names] : owners_)
-        if (!names.empty()) taken.push_back(std::move(names.extract(names.begin()).value()));
+        if (!names.empty()) listing.names.push_back(std::move(names.extract(names.begin()).value()));
       std::erase_if(owners_, [](const auto& entry) { return entry.second.empty(); });
     }
-    return taken;
+    return listing;
   }
 
  private:
   void trim(std::set<std::string>& names) {
-    for (; names.size() > share_; --total_) names.erase(std::prev(names.end()));
+    for (; names.size() > share_; --total_) {
+      names.erase(std::prev(names.end()));
+      whole_ = false;
+    }
   }
 
   std::size_t limit_;
+  uid_t first_;
   std::size_t share_;  // of each owner
   std::size_t total_ = 0;
-  std::map<uid_t, std::set<std::string>> owners_;
+  bool whole_ = true;                              // nothing was left out
+  std::map<uid_t, std::set<std::string>> owners_;  // by their distance from the first
 };
 
 }  // namespace
@@ -138,22 +146,22 @@ bool Folder::look_at(const std::string& name, struct stat& status) const {
   return ::fstatat(directory_.number(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-std::vector<std::string> Folder::names(std::size_t limit, const Skip& skip) const {
-  Turns turns(limit);
+Listing Folder::list(std::size_t limit, const Skip& skip, uid_t first) const {
+  FairList listed(limit, first);
   each([&](const std::string& name) {
     if (name == "." || name == ".." || kind_of(name) != Kind::waiting) return;
     if (skip && skip(name)) return;
     struct stat status {};
     if (look_at(name, status))
-      turns.add(status.st_uid, name);
+      listed.add(status.st_uid, name);
     else if (errno != ENOENT)
-      turns.add(nobody, name);  // open() will say what is wrong with it
+      listed.add(nobody, name);  // open() will say what is wrong with it
   });
-  return turns.take();
+  return listed.take();
 }
 
 // True: it is gone by this. A directory with something in it is not ours to empty.
-bool Folder::remove_old(const std::string& name, const struct stat& status) const {
+bool Folder::unlink(const std::string& name, const struct stat& status) const {
   const int flags = S_ISDIR(status.st_mode) ? AT_REMOVEDIR : 0;
   if (::unlinkat(directory_.number(), name.c_str(), flags) == 0) return true;
   // What else may stand in the way is its owner's doing.
@@ -161,24 +169,13 @@ bool Folder::remove_old(const std::string& name, const struct stat& status) cons
   return false;
 }
 
-std::vector<std::string> Folder::remove_unfinished(WallTime before) const {
+std::vector<std::string> Folder::remove_old(Kind kind, WallTime before) const {
   std::vector<std::string> removed;
   each([&](const std::string& name) {
     struct stat status {};
-    const bool stale = name.starts_with(unfinished) && removed.size() < removed_at_once &&
-                       look_at(name, status) && !S_ISDIR(status.st_mode) && changed(status) < before;
-    if (stale && remove_old(name, status)) removed.push_back(name);
-  });
-  return removed;
-}
-
-std::vector<std::string> Folder::remove_refused(WallTime before) const {
-  std::vector<std::string> removed;
-  each([&](const std::string& name) {
-    struct stat status {};
-    const bool old = name.starts_with(refused) && removed.size() < removed_at_once && look_at(name, status) &&
+    const bool old = kind_of(name) == kind && removed.size() < removed_at_once && look_at(name, status) &&
                      changed(status) < before;
-    if (old && remove_old(name, status)) removed.push_back(name);
+    if (old && unlink(name, status)) removed.push_back(name);
   });
   return removed;
 }
@@ -221,7 +218,7 @@ std::size_t Folder::remove_all(const std::vector<std::string>& names) const {
   std::size_t removed = 0;
   for (const std::string& name : names) {
     struct stat status {};
-    if (look_at(name, status) && remove_old(name, status)) ++removed;
+    if (look_at(name, status) && unlink(name, status)) ++removed;
   }
   return removed;
 }
@@ -251,11 +248,14 @@ Result<File> Folder::open(const std::string& name, Bytes limit) const {
   return file;
 }
 
-void Folder::remove(const std::string& name) const {
-  if (::unlinkat(directory_.number(), name.c_str(), 0) != 0 && errno != ENOENT)
+bool Folder::remove(const std::string& name) const {
+  if (::unlinkat(directory_.number(), name.c_str(), 0) != 0 && errno != ENOENT) {
+    if (errno == EISDIR) return false;
     fail("remove a file of the drop folder");
+  }
   // Not durable yet, it would come back with a crash and be sent twice.
   if (::fsync(directory_.number()) != 0) fail("sync the drop folder");
+  return true;
 }
 
 std::string Folder::set_aside(const std::string& name) const {

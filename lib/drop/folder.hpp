@@ -29,6 +29,13 @@ struct File {
 // Of a file, by its name.
 enum class Kind { unfinished, waiting, refused };
 
+// Some of what waits.
+struct Listing {
+  std::vector<std::string> names;
+  bool whole = true;  // nothing that waits was left out
+  uid_t next = 0;     // the owner to begin with the next time, so that each is in one of the listings
+};
+
 // What an owner may have of each kind.
 struct Allowance {
   std::size_t files = 10'000;
@@ -46,26 +53,24 @@ class Folder {
   // Throws std::system_error, also where the folder is another user's: nothing taken could be removed then.
   explicit Folder(const std::string& directory);
 
-  // In words, what about the directory lets users take or read each other's mail; empty: nothing.
+  // Why its users may take or read each other's mail, by the directory's owner and mode; empty: they may not.
   std::string weakness() const;
 
-  // What has not been looked at yet: names of whole files, and whatever else somebody put there, but for
-  // those to `skip`. At most `limit`, however many there are. Owners take turns, of each the oldest come
-  // first. Throws std::system_error.
+  // What waits: the names of whole files, and of whatever else somebody put there, without those to `skip`;
+  // at most `limit` of them. Owners take turns, beginning with `first`; of each the oldest come first. Throws
+  // std::system_error.
   using Skip = std::function<bool(const std::string&)>;
-  std::vector<std::string> names(std::size_t limit, const Skip& skip = nullptr) const;
+  Listing list(std::size_t limit, const Skip& skip = nullptr, uid_t first = 0) const;
 
   // Opens one that may be collected: a regular file with one name, of at most `limit` octets. Otherwise says
   // what is wrong with it; it may be gone. Throws std::system_error when the system cannot, as with no
   // descriptor left.
   Result<File> open(const std::string& name, Bytes limit) const;
 
-  // Removes what writers began before this moment and never finished; a file is as old as its last change, as
-  // the system counts it (st_ctime), not as its owner says. Returns the names. Throws std::system_error.
-  std::vector<std::string> remove_unfinished(WallTime before) const;
-  // Likewise what was set aside before this moment: it may be mail whose writer was told that it was taken. A
-  // directory with something in it stays.
-  std::vector<std::string> remove_refused(WallTime before) const;
+  // Removes those of a kind that are older than this moment; of very many a part. A file is as old as its
+  // last change, as the system counts it (st_ctime), not as its owner says. A directory with something in it
+  // stays. Returns the names. Throws std::system_error.
+  std::vector<std::string> remove_old(Kind kind, WallTime before) const;
 
   // Of the first owner behind `after` who has more files of this kind than he may, the oldest by their names,
   // so that the others are within the allowance; of very many a part. Root comes before all and may have any
@@ -74,9 +79,11 @@ class Folder {
   // Returns how many of them could be removed. They may come back after a crash. Throws std::system_error.
   std::size_t remove_all(const std::vector<std::string>& names) const;
 
-  // Both throw std::system_error. The second keeps it in the folder, under the name it returns; empty: it was
-  // gone.
-  void remove(const std::string& name) const;
+  // Removes a file, durably. It may be gone already. False: a directory has its name now, and stays. Throws
+  // std::system_error.
+  bool remove(const std::string& name) const;
+  // Keeps it in the folder as refused, under the name that is returned; empty: it was gone. Throws
+  // std::system_error.
   std::string set_aside(const std::string& name) const;
 
  private:
@@ -85,7 +92,7 @@ class Folder {
   bool look_at(const std::string& name, struct stat& status) const;
   using VisitFile = std::function<void(const std::string& name, const struct stat& status)>;
   void each_file(Kind kind, const VisitFile& visit) const;
-  bool remove_old(const std::string& name, const struct stat& status) const;
+  bool unlink(const std::string& name, const struct stat& status) const;
 
   disk::Descriptor directory_;
 };

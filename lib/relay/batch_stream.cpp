@@ -32,7 +32,9 @@ Task<std::size_t> BatchStream::read_some(std::span<char> buffer, Deadline) {
     if (head_.done())
       take_content();
     else if (!take_line())
-      outcome_.fault = "it does not begin with the envelope of a message";
+      outcome_.fault =
+          fmt::format("it does not begin with the envelope of a message, of at most {} recipients",
+                      drop::recipients_limit);
   }
   const std::size_t count = std::min(buffer.size(), said_.size());
   std::memcpy(buffer.data(), said_.data(), count);

@@ -31,35 +31,25 @@ constexpr auto between_looks = milliseconds(250);
 constexpr auto tidy_every = hours(1);
 constexpr auto count_every = minutes(1);
 constexpr int most_cuts = 10;  // then others have a turn
-constexpr auto tell_of_strangers_every = hours(1);
 constexpr std::size_t names_at_once = 1000;
+constexpr int most_listings = 10;  // then all else has its turn
 
 // Doubled dots, the head: what the session will count is less than what the file has.
 Bytes file_limit(Bytes message_size) {
   return {2 * message_size.count + (1_MiB).count};
 }
 
-// Whom the unix sockets are for; nobody named: for everybody who may write to the folder.
-std::vector<std::uint32_t> users_of(const std::vector<config::Listener>& listeners) {
-  constexpr std::uint32_t nobody = 0xffff'ffff;
-  std::vector<std::uint32_t> users;
-  bool somebody_has_to_log_in = false;
+// Whether some unix socket takes mail of this user without a login. Where there is no such socket, anybody
+// may leave mail who can write to the folder.
+bool may_leave(const std::vector<config::Listener>& listeners, uid_t owner) {
+  const std::string client = fmt::format("uid:{}", owner);
+  bool any = false;
   for (const config::Listener& listener : listeners) {
-    const bool for_all = !listener.unix_path.empty() && listener.allow_uids.empty() &&
-                         listener.auth != config::ListenerAuth::required;
-    if (for_all) return {};
-    if (listener.unix_path.empty()) continue;
-    somebody_has_to_log_in |= listener.auth == config::ListenerAuth::required;
-    if (listener.auth != config::ListenerAuth::required)
-      users.insert(users.end(), listener.allow_uids.begin(), listener.allow_uids.end());
+    if (listener.unix_path.empty() && listener.allow_uids.empty()) continue;
+    if (!accept::check_client(listener, client, false, false)) return true;
+    any = true;
   }
-  if (users.empty() && somebody_has_to_log_in) users.push_back(nobody);
-  return users;
-}
-
-// The same file would be refused again: it names more recipients than are ever taken.
-bool is_final(const smtp::Reply& refusal) {
-  return refusal.permanent() || refusal.enhanced == smtp::EnhancedCode{4, 5, 3};
+  return !any;
 }
 
 // It would meet any file. What else goes wrong with one may be its owner's doing, and stops no other.
@@ -88,7 +78,6 @@ void Collector::use(const std::shared_ptr<const config::Config>& config) {
   auto ours = std::make_shared<config::Config>(*config);
   ours->limits.recipients = std::max(ours->limits.recipients, drop::recipients_limit);
   config_ = std::move(ours);
-  listener_.allow_uids = users_of(config_->listeners);
 }
 
 Task<void> Collector::run() {
@@ -122,7 +111,7 @@ void Collector::abort() {
   if (session_) session_->abort();
 }
 
-Task<std::vector<std::string>> Collector::list() {
+Task<drop::Listing> Collector::list() {
   const SteadyTime now = around_.loop.now();
   std::erase_if(delays_, [now](const auto& entry) { return entry.second.due + longest_delay < now; });
   std::set<std::string> still_there;
@@ -134,10 +123,11 @@ Task<std::vector<std::string>> Collector::list() {
     const auto delayed = delays_.find(name);
     return delayed != delays_.end() && delayed->second.due > now;
   };
-  std::vector<std::string> names =
-      co_await around_.workers.run([this, &not_now] { return folder_.names(names_at_once, not_now); });
+  drop::Listing listing = co_await around_.workers.run(
+      [this, &not_now] { return folder_.list(names_at_once, not_now, first_owner_); });
   finished_ = std::move(still_there);
-  co_return names;
+  first_owner_ = listing.next;
+  co_return listing;
 }
 
 Task<void> Collector::collect() {
@@ -146,11 +136,13 @@ Task<void> Collector::collect() {
   in_trouble_.clear();
   try {
     co_await tidy();
-    for (bool more = true; more && !stopping_;) {
-      const std::vector<std::string> names = co_await list();
-      const std::size_t gone = co_await take_all(names);
-      more = names.size() == names_at_once && gone > 0;
+    bool more = true;
+    for (int listings = 0; more && !stopping_ && listings < most_listings; ++listings) {
+      const drop::Listing listing = co_await list();
+      const std::size_t gone = co_await take_all(listing.names);
+      more = !listing.whole && gone > 0;
     }
+    news_ = news_ || more;
     co_await keep_to_allowance();
   } catch (const std::system_error& error) {
     around_.log.warning("drop_trouble", {{"reason", error.what()}});
@@ -176,12 +168,12 @@ Task<void> Collector::tidy() {
   const WallTime now = around_.loop.wall_now();
   const WallTime oldest = now - patience_with_writers;
   const WallTime kept = now - config_->queue.keep_failed;
-  const std::vector<std::string> unfinished =
-      co_await around_.workers.run([this, oldest] { return folder_.remove_unfinished(oldest); });
+  const std::vector<std::string> unfinished = co_await around_.workers.run(
+      [this, oldest] { return folder_.remove_old(drop::Kind::unfinished, oldest); });
   for (const std::string& name : unfinished)
     around_.log.warning("drop_removed", {{"file", name}, {"reason", "it was never finished"}});
   const std::vector<std::string> refused =
-      co_await around_.workers.run([this, kept] { return folder_.remove_refused(kept); });
+      co_await around_.workers.run([this, kept] { return folder_.remove_old(drop::Kind::refused, kept); });
   for (const std::string& name : refused)
     around_.log.warning("drop_removed", {{"file", name}, {"reason", "it was refused, and kept long enough"}});
   if (!unfinished.empty() || !refused.empty()) tidied_ = SteadyTime::min();
@@ -231,16 +223,6 @@ Task<std::size_t> Collector::cut_down(drop::Kind kind, const drop::Excess& exces
   co_return gone;
 }
 
-// Each file has its line as well, which says less of why.
-void Collector::tell_of_stranger(uid_t owner) {
-  if (around_.loop.now() < told_ + tell_of_strangers_every) return;
-  if (!accept::check_client(listener_, fmt::format("uid:{}", owner), false, false)) return;
-  told_ = around_.loop.now();
-  const std::string reason = fmt::format(
-      "uid {} may use no unix: listener without a login: what it leaves in the folder is set aside", owner);
-  around_.log.warning("drop_trouble", {{"reason", reason}});
-}
-
 // True: it is out of the way.
 Task<bool> Collector::take(std::string name) {
   const Bytes limit = file_limit(config_->limits.message_size);
@@ -252,7 +234,10 @@ Task<bool> Collector::take(std::string name) {
       co_return true;
     }
     if (in_trouble_.contains(file->owner)) co_return false;
-    tell_of_stranger(file->owner);
+    if (!may_leave(config_->listeners, file->owner)) {
+      co_await set_aside(name, fmt::format("uid {} may use no unix: listener without a login", file->owner));
+      co_return true;
+    }
     const bool gone = co_await hand_over(name, std::move(*file));
     co_return gone;
   } catch (const std::system_error& error) {
@@ -275,7 +260,7 @@ Task<bool> Collector::hand_over(const std::string& name, drop::File file) {
   }
   if (outcome.taken) {
     co_await remove(name);
-  } else if (is_final(outcome.refusal)) {
+  } else if (outcome.refusal.permanent()) {
     co_await set_aside(name, smtp::one_line(outcome.refusal));
   } else if (outcome.refusal.code == 0 && !stopping_) {
     if (outcome.fault.empty()) outcome.fault = "the message has no end";
@@ -310,7 +295,8 @@ Task<void> Collector::set_aside(const std::string& name, std::string reason) {
 
 Task<void> Collector::remove(const std::string& name) {
   finished_.insert(name);
-  co_await around_.workers.run([this, &name] { folder_.remove(name); });
+  const bool removed = co_await around_.workers.run([this, &name] { return folder_.remove(name); });
+  if (!removed) co_await set_aside(name, "it was taken, and a directory has its name now");
   finished_.erase(name);
   delays_.erase(name);
 }

@@ -53,7 +53,6 @@ class Collector {
   async::Task<void> keep_to_allowance();
   async::Task<std::size_t> cut_down(drop::Kind kind, const drop::Excess& excess,
                                     const drop::Allowance& allowance);
-  void tell_of_stranger(uid_t owner);
   async::Task<void> collect();
   async::Task<std::size_t> take_all(const std::vector<std::string>& names);
   async::Task<bool> take(std::string name);
@@ -61,7 +60,7 @@ class Collector {
   void delay(const std::string& name);
   async::Task<void> set_aside(const std::string& name, std::string reason);
   async::Task<void> remove(const std::string& name);
-  async::Task<std::vector<std::string>> list();
+  async::Task<drop::Listing> list();
 
   accept::Surroundings around_;
   drop::Folder folder_;
@@ -70,6 +69,7 @@ class Collector {
   config::Listener listener_;       // what a session wants to know of the place its client came to
   std::set<std::string> finished_;  // could not be removed, and must not be taken again
   std::map<std::string, Delay> delays_;
+  uid_t first_owner_ = 0;       // of the next listing
   std::set<uid_t> in_trouble_;  // whose files wait for the next look
   accept::Session* session_ = nullptr;
   async::Event wake_;
@@ -81,7 +81,6 @@ class Collector {
   SteadyTime looked_ = SteadyTime::min();  // the last look was over
   SteadyTime tidied_ = SteadyTime::min();
   SteadyTime counted_ = SteadyTime::min();  // what each owner has
-  SteadyTime told_ = SteadyTime::min();     // of an owner who is not admitted
   std::unique_ptr<net::DirectoryWatch> watch_;
   async::Scope scope_;
 };

@@ -48,6 +48,12 @@ TEST(DropBatch, OnlyWhatAWriterWritesIsRead) {
   EXPECT_FALSE(reads({version, mail, "RSET", mail, rcpt, data}));
   EXPECT_FALSE(reads({version, mail, rcpt, "AUTH PLAIN =", data}));
   EXPECT_FALSE(reads({version, mail, rcpt, data, rcpt}));
+  std::vector<std::string_view> many{version, mail};
+  many.insert(many.end(), recipients_limit, rcpt);
+  many.push_back(data);
+  EXPECT_TRUE(reads(many));
+  many.insert(many.end() - 1, rcpt);
+  EXPECT_FALSE(reads(many));
 }
 
 }  // namespace

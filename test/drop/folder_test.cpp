@@ -35,7 +35,7 @@ class DropFolder : public testing::Test {
     Writer writer(path);
     writer.write(text);
     writer.commit();
-    return Folder(path).names(10).back();
+    return Folder(path).list(10).names.back();
   }
   // A file that is not a writer's, under a name that could be one's.
   fs::path fresh() const { return fs::path(path) / make_name(wall_now()); }
@@ -72,8 +72,8 @@ TEST_F(DropFolder, ACommittedFileIsFoundWhole) {
 TEST_F(DropFolder, TheOldestComesFirst) {
   const std::string first = leave("1");
   const std::string second = leave("2");
-  EXPECT_THAT(Folder(path).names(10), ElementsAre(first, second));
-  EXPECT_THAT(Folder(path).names(1), ElementsAre(first));
+  EXPECT_THAT(Folder(path).list(10).names, ElementsAre(first, second));
+  EXPECT_THAT(Folder(path).list(1).names, ElementsAre(first));
 }
 
 TEST_F(DropFolder, OwnersTakeTurnsHoweverManyFilesOneHas) {
@@ -86,11 +86,27 @@ TEST_F(DropFolder, OwnersTakeTurnsHoweverManyFilesOneHas) {
   leave_for(1001, 8);
   leave_for(1001, 7);
   const Folder folder(path);
-  EXPECT_THAT(folder.names(5), ElementsAre("1-1000", "7-1001", "2-1000", "8-1001"));
-  EXPECT_THAT(folder.names(4, [](const std::string& name) { return name == "7-1001"; }),
+  EXPECT_THAT(folder.list(5).names, ElementsAre("1-1000", "7-1001", "2-1000", "8-1001"));
+  EXPECT_THAT(folder.list(4, [](const std::string& name) { return name == "7-1001"; }).names,
               ElementsAre("1-1000", "8-1001", "2-1000"));
-  EXPECT_THAT(folder.names(1), SizeIs(1));
-  EXPECT_THAT(folder.names(100), SizeIs(11));
+  EXPECT_THAT(folder.list(1).names, SizeIs(1));
+  EXPECT_THAT(folder.list(100).names, SizeIs(11));
+}
+
+TEST_F(DropFolder, OfMoreOwnersThanNamesEachIsListedInItsTurn) {
+  for (uid_t owner = 1000; owner < 1008; ++owner) {
+    const fs::path file = fs::path(path) / std::to_string(owner);
+    std::ofstream(file) << "text";
+    ASSERT_EQ(::chown(file.c_str(), owner, static_cast<gid_t>(-1)), 0);
+  }
+  const Folder folder(path);
+  const Listing first = folder.list(3);
+  EXPECT_THAT(first.names, ElementsAre("1000", "1001", "1002"));
+  EXPECT_FALSE(first.whole);
+  const Listing second = folder.list(3, nullptr, first.next);
+  EXPECT_THAT(second.names, ElementsAre("1003", "1004", "1005"));
+  EXPECT_THAT(folder.list(3, nullptr, second.next).names, ElementsAre("1006", "1007", "1000"));
+  EXPECT_TRUE(folder.list(8).whole);
 }
 
 TEST_F(DropFolder, TheOldestOfWhatAnOwnerHasAboveHisAllowanceIsNamed) {
@@ -150,7 +166,7 @@ TEST_F(DropFolder, AFileThatIsNotCommittedIsNotFoundAndGoesWithItsWriter) {
   {
     Writer writer(path);
     writer.write("half");
-    EXPECT_THAT(Folder(path).names(10), IsEmpty());
+    EXPECT_THAT(Folder(path).list(10).names, IsEmpty());
     EXPECT_THAT(std::distance(fs::directory_iterator(path), {}), 1);
   }
   EXPECT_TRUE(fs::is_empty(path));
@@ -219,10 +235,10 @@ TEST_F(DropFolder, WhatWasNeverFinishedIsRemovedByItsAge) {
   fs::create_directory(fs::path(path) / "new-directory");
   fs::create_symlink("/etc/passwd", fs::path(path) / "new-link");
   const Folder folder(path);
-  EXPECT_THAT(folder.remove_unfinished(wall_now() - std::chrono::hours(1)), IsEmpty());
-  EXPECT_THAT(folder.remove_unfinished(wall_now() + std::chrono::hours(1)),
-              testing::UnorderedElementsAre("new-one", "new-link"));
-  EXPECT_THAT(folder.names(10), ElementsAre("one"));
+  EXPECT_THAT(folder.remove_old(Kind::unfinished, wall_now() - std::chrono::hours(1)), IsEmpty());
+  EXPECT_THAT(folder.remove_old(Kind::unfinished, wall_now() + std::chrono::hours(1)),
+              testing::UnorderedElementsAre("new-one", "new-link", "new-directory"));
+  EXPECT_THAT(folder.list(10).names, ElementsAre("one"));
   EXPECT_TRUE(fs::exists("/etc/passwd"));
 }
 
@@ -231,7 +247,8 @@ TEST_F(DropFolder, AnAgeIsWhatTheSystemSays) {
   const fs::path file = fs::path(path) / "new-one";
   std::ofstream(file) << "half";
   fs::last_write_time(file, fs::file_time_type::clock::now() + std::chrono::hours(10'000));
-  EXPECT_THAT(Folder(path).remove_unfinished(wall_now() + std::chrono::hours(1)), ElementsAre("new-one"));
+  EXPECT_THAT(Folder(path).remove_old(Kind::unfinished, wall_now() + std::chrono::hours(1)),
+              ElementsAre("new-one"));
 }
 
 // It may be mail that a program was told to be taken, and all of it was refused for one wrong line.
@@ -241,7 +258,7 @@ TEST_F(DropFolder, HoweverMuchWasSetAsideStaysForItsTime) {
     std::ofstream(fs::path(path) / std::to_string(i)) << "text";
     folder.set_aside(std::to_string(i));
   }
-  EXPECT_THAT(folder.remove_refused(wall_now() - std::chrono::hours(1)), IsEmpty());
+  EXPECT_THAT(folder.remove_old(Kind::refused, wall_now() - std::chrono::hours(1)), IsEmpty());
 }
 
 TEST_F(DropFolder, WhatWasSetAsideGoesByItsAge) {
@@ -253,8 +270,8 @@ TEST_F(DropFolder, WhatWasSetAsideGoesByItsAge) {
   const std::string one = folder.set_aside("one");
   const std::string two = folder.set_aside("two");
   const std::string full = folder.set_aside("full");
-  EXPECT_THAT(folder.remove_refused(wall_now() - std::chrono::hours(1)), IsEmpty());
-  EXPECT_THAT(folder.remove_refused(wall_now() + std::chrono::hours(1)),
+  EXPECT_THAT(folder.remove_old(Kind::refused, wall_now() - std::chrono::hours(1)), IsEmpty());
+  EXPECT_THAT(folder.remove_old(Kind::refused, wall_now() + std::chrono::hours(1)),
               testing::UnorderedElementsAre(one, two));
   EXPECT_TRUE(fs::exists(fs::path(path) / full / "file"));
 }
@@ -271,15 +288,17 @@ TEST_F(DropFolder, WhatIsSetAsideStaysAndIsNotFoundAgain) {
   const Folder folder(path);
   const std::string now_called = folder.set_aside("anything");
   EXPECT_TRUE(fs::exists(fs::path(path) / now_called));
-  EXPECT_THAT(folder.names(10), IsEmpty());
+  EXPECT_THAT(folder.list(10).names, IsEmpty());
 }
 
 TEST_F(DropFolder, WhatWasRemovedIsGone) {
   const std::string name = leave("text");
   const Folder folder(path);
-  folder.remove(name);
+  EXPECT_TRUE(folder.remove(name));
   EXPECT_TRUE(fs::is_empty(path));
-  EXPECT_NO_THROW(folder.remove(name));
+  EXPECT_TRUE(folder.remove(name));
+  fs::create_directory(fs::path(path) / name);
+  EXPECT_FALSE(folder.remove(name));
 }
 
 TEST_F(DropFolder, ALinkInItsPlaceIsNoFolder) {

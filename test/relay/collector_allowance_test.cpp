@@ -6,7 +6,6 @@
 namespace relayd {
 namespace {
 
-using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using test::CollectorTest;
@@ -62,25 +61,6 @@ TEST_F(CollectorTest, WhatWaitsForItsOwnReasonHasTheAllowanceToo) {
                                            StartsWith("refused-"), StartsWith("refused-")));
   EXPECT_EQ(warnings("drop_refused"), 3u);
   EXPECT_EQ(warnings("drop_removed"), 1u);
-}
-
-TEST_F(CollectorTest, StrangersAreToldOfNowAndThen) {
-  config::Listener& socket = config_->listeners.emplace_back();
-  socket.unix_path = "/run/relayd/smtp.sock";
-  socket.allow_uids = {1000};
-  leave_for(1000);
-  leave_for(1001);
-  leave_for(1002);
-  start();
-  EXPECT_EQ(intake.taken.size(), 1u);
-  EXPECT_EQ(warnings("drop_trouble"), 1u);
-  leave_for(1001);
-  look();
-  EXPECT_EQ(warnings("drop_trouble"), 1u);
-  advance(hours(1));
-  leave_for(1001);
-  look();
-  EXPECT_EQ(warnings("drop_trouble"), 2u);
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ class CollectorTest : public testing::Test {
     drop::Writer writer(path);
     writer.write(text);
     writer.commit();
-    return drop::Folder(path).names(100).back();
+    return drop::Folder(path).list(100).names.back();
   }
   // What somebody else left, under a name that could be a writer's.
   fs::path fresh() const { return fs::path(path) / drop::make_name(wall_now()); }
