@@ -92,14 +92,17 @@ mail::HeaderFacts read_message(bool dot_ends, std::string& head, SendmailSpool& 
   SendmailInput input(dot_ends);
   mail::HeaderScanner scanner;
   std::string lines;
+  const auto part = [&] {  // what the scanner takes for no header is body
+    spool.append(std::string_view(head).substr(scanner.facts().octets));
+    head.resize(scanner.facts().octets);
+  };
   const auto keep = [&] {
     if (scanner.done()) return spool.append(lines);
     scanner.feed(lines);
     head += lines;
-    if (scanner.done()) {
-      spool.append(std::string_view(head).substr(scanner.facts().octets));
-      head.resize(scanner.facts().octets);
-    } else if (head.size() > header_limit)
+    if (scanner.done())
+      part();
+    else if (head.size() > header_limit)
       throw Failure{EX_DATAERR, fmt::format("the header is longer than {} octets", header_limit)};
   };
   std::string buffer(64 * 1024, '\0');
@@ -115,9 +118,8 @@ mail::HeaderFacts read_message(bool dot_ends, std::string& head, SendmailSpool& 
     keep();
   }
   if (!scanner.done()) {
-    scanner.end();  // what it takes for no header is body
-    spool.append(std::string_view(head).substr(scanner.facts().octets));
-    head.resize(scanner.facts().octets);
+    scanner.end();
+    part();
   }
   return scanner.facts();
 }
@@ -178,7 +180,7 @@ int send(const SendmailArguments& arguments, const SendmailPlace& place) {
   if (outcome.kind != SubmissionOutcome::Kind::not_taken) throw Failure{outcome.status, outcome.text};
   try {
     leave_in_drop(place.drop, submission, outcome.left);
-    return say(fmt::format("{}; it is in {} until one does", outcome.text, place.drop));
+    return say(fmt::format("{}; the message is in the drop folder {}", outcome.text, place.drop));
   } catch (const std::system_error& error) {
     throw Failure{outcome.status,
                   fmt::format("{}, and there is no drop folder that can be used ({}); try again later",
@@ -198,6 +200,19 @@ bool write_out(std::string_view bytes) {
   return true;
 }
 
+constexpr const char* hung_up = "the daemon hung up before all was said and answered";
+
+int status_of(int refusal) {
+  return refusal < 500 ? EX_TEMPFAIL : EX_DATAERR;
+}
+
+// The daemon has hung up.
+int status_at_end(const SendmailTurns& turns) {
+  if (!turns.done()) throw Failure{EX_TEMPFAIL, hung_up};
+  if (turns.refused() != 0) throw Failure{status_of(turns.refused()), "a message was refused"};
+  return EX_OK;
+}
+
 int speak_smtp(const SendmailPlace& place) {
   std::optional<LocalConnection> connection = connect_to(place);
   if (!connection) {
@@ -209,12 +224,11 @@ int speak_smtp(const SendmailPlace& place) {
   std::string buffer(64 * 1024, '\0');
   for (;;) {
     if (const std::string said = turns.take(); !said.empty()) {
-      if (!connection->send(said)) return EX_TEMPFAIL;
+      if (!connection->send(said)) throw Failure{EX_TEMPFAIL, hung_up};
       continue;
     }
-    if (turns.refused() != 0)
-      throw Failure{turns.refused() < 500 ? EX_TEMPFAIL : EX_DATAERR,
-                    "DATA was refused, and what stands behind it was not sent"};
+    if (turns.stuck())
+      throw Failure{status_of(turns.refused()), "DATA was refused, and what stands behind it was not sent"};
     if (ended && turns.in_content())
       throw Failure{EX_DATAERR, "standard input ended before the message did, and it was not taken"};
     if (ended && !turns.waiting()) ::shutdown(connection->descriptor(), SHUT_WR);
@@ -223,15 +237,17 @@ int speak_smtp(const SendmailPlace& place) {
     if (::poll(ends, std::size(ends), -1) < 0 && errno != EINTR) return EX_OSERR;
     if (ends[1].revents != 0) {
       const std::size_t count = connection->receive(buffer);
-      if (count == 0) return EX_OK;
+      if (count == 0) return status_at_end(turns);
       const std::string_view heard = std::string_view(buffer).substr(0, count);
       if (!write_out(heard)) return EX_IOERR;
       turns.hear(heard);
     }
     if (ends[0].revents == 0) continue;
     const ssize_t count = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
     if (count > 0) turns.feed(std::string_view(buffer).substr(0, static_cast<std::size_t>(count)));
     ended = count <= 0;
+    if (ended) turns.finish();
   }
 }
 

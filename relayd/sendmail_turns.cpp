@@ -13,30 +13,54 @@ constexpr std::size_t code_and_mark = 4;  // "250-" and "250 "
 
 }  // namespace
 
+SendmailTurns::Said SendmailTurns::verb_of(std::string_view line) {
+  const std::string verb = ascii::upper(line.substr(0, line.find_first_of(" \t")));
+  if (verb == "EHLO" || verb == "HELO" || verb == "RSET") return Said::start;
+  if (verb == "MAIL") return Said::mail;
+  if (verb == "RCPT") return Said::rcpt;
+  if (verb == "DATA") return Said::data;
+  return verb == "QUIT" ? Said::quit : Said::other;
+}
+
 void SendmailTurns::hear(std::string_view bytes) {
   for (const char c : bytes) {
     if (c != '\n') {
       if (reply_.size() < code_and_mark) reply_ += c;
       continue;
     }
-    const bool last = !reply_.ends_with('-');
-    if (last) on_reply(std::string_view(reply_).substr(0, code_and_mark - 1));
+    int code = 0;
+    std::from_chars(reply_.data(), reply_.data() + reply_.size(), code);
+    if (!reply_.ends_with('-')) on_reply(code);
     reply_.clear();
   }
 }
 
-void SendmailTurns::on_reply(std::string_view code) {
+void SendmailTurns::on_reply(int code) {
   if (turn_ != Turn::reply) return;
-  const bool to_starttls = code == "220" && greeted_;
-  greeted_ = true;
-  turn_ = code == "354" ? Turn::content : to_starttls ? Turn::tls : Turn::command;
-  if (turn_ == Turn::content) {
+  judge(code);
+  turn_ = Turn::command;
+  if (code == 354) {
+    turn_ = Turn::content;
     crlf_content_ = smtp::DataDecoder();
     lf_content_ = SendmailInput(true);
-  } else if (said_data_ && !pending_.empty()) {
-    turn_ = Turn::none;
-    std::from_chars(code.data(), code.data() + code.size(), refused_);
+  } else if (said_ == Said::data && !pending_.empty()) {
+    turn_ = Turn::stuck;
+    if (refused_ == 0) refused_ = refusal_;
+  } else if (said_ == Said::quit) {
+    turn_ = Turn::over;
+  } else if (said_ == Said::other && code == 220) {
+    turn_ = Turn::tls;
   }
+}
+
+void SendmailTurns::judge(int code) {
+  const bool of_transaction = said_ == Said::mail || said_ == Said::rcpt || said_ == Said::data;
+  const bool good = code < 400;
+  if (good && (said_ == Said::start || said_ == Said::mail)) refusal_ = 0;
+  if (of_transaction && !good && refusal_ == 0) refusal_ = code;
+  if (said_ != Said::content) return;
+  if (!good && refused_ == 0) refused_ = code;
+  refusal_ = 0;
 }
 
 std::string SendmailTurns::take() {
@@ -48,6 +72,7 @@ std::string SendmailTurns::take() {
 }
 
 void SendmailTurns::take_command(std::string& out) {
+  if (finished_ && !pending_.empty() && !pending_.ends_with('\n')) pending_ += '\n';
   const std::size_t end = pending_.find('\n');
   if (end == std::string::npos) {
     if (full()) std::swap(out, pending_);  // too long a line, as the daemon will say at its end
@@ -57,8 +82,7 @@ void SendmailTurns::take_command(std::string& out) {
   line_feeds_ = !line.ends_with('\r');
   if (!line_feeds_) line.remove_suffix(1);
   out.append(line) += "\r\n";
-  const std::size_t blank = line.find_last_not_of(" \t") + 1;
-  said_data_ = ascii::equal_ignoring_case(line.substr(0, blank), "DATA");
+  said_ = verb_of(line);
   pending_.erase(0, end + 1);
   turn_ = Turn::reply;
 }
@@ -77,7 +101,7 @@ void SendmailTurns::take_content(std::string& out) {
     if (!crlf_content_.done()) return;
   }
   turn_ = Turn::reply;
-  said_data_ = false;
+  said_ = Said::content;
 }
 
 }  // namespace relayd::command

@@ -71,7 +71,8 @@ std::string left(std::string_view input, std::size_t cut) {
       all += said;
       std::string_view last = std::string_view(all).substr(all.rfind('\n', all.size() - 2) + 1);  // none: 0
       last = last.substr(0, last.find_last_not_of(" \t\r\n") + 1);
-      const bool data = ascii::equal_ignoring_case(last, "DATA");
+      const std::string_view verb = last.substr(0, last.find_first_of(" \t"));
+      const bool data = ascii::equal_ignoring_case(verb, "DATA");
       if (turns.waiting()) turns.hear(data ? "354 go\r\n" : "250-so\r\n250 ok\r\n");
     }
   }

@@ -1,14 +1,11 @@
 """`printf 'EHLO…DATA…' | sendmail -bs` was refused with 554 "Wait for the reply to DATA": the guard against strangers who
 talk into a port stood before the user's own pipe, too."""
 
-import subprocess
-
 import pytest
 
 from support.sendmail import Sendmail
-from support.waiting import PATIENCE
 
-OK, BAD_DATA = 0, 65
+OK, BAD_DATA, TRY_AGAIN = 0, 65, 75
 ENVELOPE = "EHLO client.example\nMAIL FROM:<app@example.com>\nRCPT TO:<bob@rcpt.example>\nDATA\n"
 CONTENT = "Subject: piped\n\nGood morning.\n..stuffed\n"
 
@@ -73,22 +70,42 @@ def test_content_behind_a_refused_data_is_no_command(post):
     assert not relay.logged("accepted") and not upstream.verbs()
 
 
+def test_what_the_first_refusal_of_a_message_says_counts(relay, upstream, tmp_path):
+    """DATA is out of place then, and its 503 says nothing of the reason."""
+    reject = {"match": "app@example.com", "reject": "450 4.7.1 Not today"}
+    one = relay({"fake": upstream(accounts={}).config()}, [reject, {"match": "*", "upstream": "fake"}])
+    ended = Sendmail(tmp_path / "bin", one.file).run("-bs", message=(ENVELOPE + CONTENT + ".\nQUIT\n").encode())
+    assert codes(ended.stdout) == [b"220", b"250", b"450", b"503", b"503"]
+    assert ended.returncode == TRY_AGAIN and b"refused" in ended.stderr
+
+
+def test_a_message_that_is_refused_at_its_end_is_no_success(post):
+    _, upstream, sendmail = post
+    refused = (ENVELOPE + "Subject: \0\n\nx\n.\n").encode()
+    ended = sendmail.run("-bs", message=refused + (ENVELOPE + CONTENT + ".\nQUIT\n").encode())
+    assert codes(ended.stdout)[5:6] == [b"550"] and codes(ended.stdout)[-2:] == [b"250", b"221"]
+    assert ended.returncode == BAD_DATA and b"refused" in ended.stderr
+    assert len(bodies(upstream, 1)) == 1
+
+
+def test_a_daemon_that_hangs_up_before_the_end_is_no_success(post):
+    _, _, sendmail = post
+    ended = sendmail.run("-bs", message=b"EHLO client.example\n" + 30 * b"NONSENSE\n" + ENVELOPE.encode())
+    assert codes(ended.stdout)[-1] == b"421"
+    assert ended.returncode == TRY_AGAIN and b"hung up" in ended.stderr
+
+
+def test_a_last_command_without_its_line_end_and_what_stands_behind_quit_are_no_failure(post):
+    _, _, sendmail = post
+    for said in ("EHLO client.example\nQUIT", "EHLO client.example\nQUIT\n\n"):
+        ended = sendmail.run("-bs", message=said.encode())
+        assert codes(ended.stdout) == [b"220", b"250", b"221"]
+        assert ended.returncode == OK
+
+
 def test_a_program_that_waits_for_each_reply_may_go_on_after_a_refused_data(post):
     _, upstream, sendmail = post
-    program = subprocess.Popen([sendmail.real, "-bs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               env=sendmail.environment)
-
-    def reply() -> bytes:
-        while (line := program.stdout.readline())[3:4] == b"-":
-            pass
-        return line[:3]
-
-    said = [reply()]
-    for line in ("EHLO client.example", "MAIL FROM:<app@example.com>", "DATA", "RCPT TO:<bob@rcpt.example>", "DATA",
-                 "Subject: x\r\n\r\nx\r\n.", "QUIT"):
-        program.stdin.write(line.encode() + b"\r\n")
-        program.stdin.flush()
-        said.append(reply())
-    program.communicate(timeout=PATIENCE)
-    assert said == [b"220", b"250", b"250", b"554", b"250", b"354", b"250", b"221"]
+    said, status = sendmail.converse("EHLO client.example", "MAIL FROM:<app@example.com>", "DATA",
+                                     "RCPT TO:<bob@rcpt.example>", "DATA", "Subject: x\r\n\r\nx\r\n.", "QUIT")
+    assert (said, status) == ([b"220", b"250", b"250", b"554", b"250", b"354", b"250", b"221"], OK)
     upstream.taken(1)

@@ -56,8 +56,57 @@ TEST(SendmailTurns, NothingBehindARefusedDataLeavesUnlessItComesLater) {
   EXPECT_EQ(turns.take(), "DATA\r\n");
   turns.hear("451 4.3.0 Later\r\n");
   EXPECT_EQ(turns.take(), "");
+  EXPECT_TRUE(turns.stuck());
   EXPECT_EQ(turns.refused(), 451);
   EXPECT_EQ(sent("DATA\r\n", {"220 x\r\n", "503 no\r\n"}), "DATA\r\n");
+}
+
+// What is refused of a dialogue in which each line is a command, or a message of one line and its dot.
+int refused(std::initializer_list<std::pair<std::string_view, std::string_view>> lines) {
+  SendmailTurns turns;
+  turns.hear("220 x\r\n");
+  for (const auto& [line, reply] : lines) {
+    turns.feed(line);
+    while (!turns.take().empty()) {
+    }
+    turns.hear(reply);
+  }
+  return turns.refused();
+}
+
+TEST(SendmailTurns, TheFirstRefusalOfATransactionIsTheOneThatCounts) {
+  EXPECT_EQ(refused({{"MAIL x\n", "451\n"}, {"RCPT x\n", "503\n"}, {"DATA\nx\n", "503\n"}}), 451);
+  EXPECT_EQ(refused({{"MAIL x\n", "250\n"}, {"RCPT x\n", "450\n"}, {"DATA\nx\n", "554\n"}}), 450);
+  EXPECT_EQ(refused({{"MAIL x\n", "451\n"}, {"RSET\n", "250\n"}, {"DATA\nx\n", "503\n"}}), 503);
+  EXPECT_EQ(refused({{"MAIL x\n", "451\n"}, {"MAIL x\n", "250\n"}, {"DATA\nx\n", "554\n"}}), 554);
+  EXPECT_EQ(
+      refused({{"RCPT x\n", "450\n"}, {"DATA\n", "354\n"}, {"x\n.\n", "250\n"}, {"DATA\nx\n", "503\n"}}),
+      503);
+}
+
+TEST(SendmailTurns, AMessageThatWasRefusedAtItsEndIsNotForgotten) {
+  EXPECT_EQ(refused({{"DATA\n", "354\n"}, {"x\n.\n", "452\n"}, {"RSET\n", "250\n"}}), 452);
+  EXPECT_EQ(refused({{"DATA\n", "354\n"}, {"x\n.\n", "554\n"}, {"DATA\n", "354\n"}, {"x\n.\n", "250\n"}}),
+            554);
+  EXPECT_EQ(refused({{"RCPT x\n", "550\n"}, {"DATA\n", "354\n"}, {"x\n.\n", "250\n"}}), 0);
+  EXPECT_EQ(refused({{"MAIL x\n", "550\n"}, {"VRFY x\n", "502\n"}}), 0);
+}
+
+TEST(SendmailTurns, AllIsSaidWhenTheReplyToItHasCome) {
+  SendmailTurns turns;
+  EXPECT_FALSE(turns.done());
+  turns.hear("220 x\r\n");
+  EXPECT_TRUE(turns.done());
+  turns.feed("QUIT");
+  EXPECT_FALSE(turns.done());
+  EXPECT_EQ(turns.take(), "");
+  turns.finish();
+  EXPECT_EQ(turns.take(), "QUIT\r\n");
+  EXPECT_FALSE(turns.done());
+  turns.hear("221 bye\r\n");
+  turns.feed("\r\n");
+  EXPECT_EQ(turns.take(), "");
+  EXPECT_TRUE(turns.done());
 }
 
 TEST(SendmailTurns, BehindStarttlsEverythingLeaves) {

@@ -45,6 +45,24 @@ class Sendmail:
         return subprocess.run([self.real.with_name(program), *map(str, words)], input=message, capture_output=True,
                               timeout=PATIENCE, env=self.environment, **options)
 
+    def converse(self, *lines: str) -> tuple[list[bytes], int]:
+        """Says each line when the reply to the one before has come. The codes of the replies, and the exit code."""
+        program = subprocess.Popen([self.real, "-bs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   env=self.environment)
+
+        def reply() -> bytes:
+            while (line := program.stdout.readline())[3:4] == b"-":
+                pass
+            return line[:3]
+
+        codes = [reply()]
+        for line in lines:
+            program.stdin.write(line.encode() + b"\r\n")
+            program.stdin.flush()
+            codes.append(reply())
+        program.communicate(timeout=PATIENCE)
+        return codes, program.returncode
+
     def words(self) -> list[str]:
         return (self.record / "words").read_text().splitlines()
 
