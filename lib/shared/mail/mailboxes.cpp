@@ -95,10 +95,11 @@ class Reader {
       end_plain();
       begin_member();
     } else if (c == ':') {
-      // What was there is a group's name. An '@' in it is a mailbox that something has run into.
+      // What was there is a group's name. An '@' outside of its quotes is a mailbox that something has run
+      // into.
       if (finished_) {
         end_plain();
-      } else if (contains(word_, "@") && !word_.starts_with('"')) {
+      } else if (split(word_).local_part != word_) {
         word_.clear();
         add_mailbox(at_);
       }

@@ -120,6 +120,11 @@ TEST(MailboxList, AGroupWhoseNameHoldsAnAddressIsAnError) {
   EXPECT_TRUE(mailbox_list("\"a@b\": c@d.example;"));
 }
 
+TEST(MailboxList, SoIsOneWhoseQuotedLocalPartBeginsIt) {
+  EXPECT_THAT(mailbox_list("\"ceo\"@b.example: app@a.example").error(), HasSubstr("ceo"));
+  EXPECT_THAT(*mailbox_list("\"ceo@b.example\": app@a.example;"), ElementsAre("app@a.example"));
+}
+
 TEST(MailboxList, NobodyBehindBracketsIsLeftOut) {
   EXPECT_THAT(mailbox_list("X <a@b.example> c@d.example").error(),
               HasSubstr("'X <a@b.example> c@d.example'"));
