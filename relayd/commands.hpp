@@ -20,11 +20,11 @@ namespace relayd::command {
 inline constexpr const char* default_config = "/etc/relayd/relayd.yaml";
 
 struct Options {
-  std::string config;       // -c; empty: the default file, or the environment where there is none
-  bool own_config = false;  // sendmail: what -C names must be the caller's, or root's
-  std::string sender;       // explain
-  std::string recipient;    // explain; empty: none
-  bool once = false;        // demo
+  std::string config;         // -c; empty: the default file, or the environment where there is none
+  bool mail_program = false;  // sendmail, mailq: what -C names must be the caller's, or root's
+  std::string sender;         // explain
+  std::string recipient;      // explain; empty: none
+  bool once = false;          // demo
   std::chrono::milliseconds grace{20'000};  // run: what is under way gets so long after SIGTERM
   watch::Request queue;                     // queue, lane
   bool json = false;                        // queue, status: the daemon's lines as they are
@@ -54,6 +54,9 @@ std::optional<std::filesystem::path> config_file(const Options& options);
 config::Loaded load_config(const Options& options);
 // The same; null when there is none that can be used, and why stands on standard error.
 std::shared_ptr<const config::Config> usable_config(const Options& options);
+// The mail programs' configuration: the same, but the default one where none is named and none can be read.
+// Anybody may call them, and the daemon is where the default says.
+std::shared_ptr<const config::Config> config_or_default(const Options& options);
 
 // Prints every diagnostic as FILE:LINE:COL: text on standard error.
 void print(const std::vector<config::Diagnostic>& errors,

@@ -41,7 +41,7 @@ void print(const std::vector<config::Diagnostic>& errors, const std::vector<conf
 
 config::Loaded load_config(const Options& options) {
   config::Demands demands{.secrets = false};
-  if (options.own_config && !options.config.empty()) demands.owner = ::getuid();
+  if (options.mail_program && !options.config.empty()) demands.owner = ::getuid();
   const std::optional<std::filesystem::path> file = config_file(options);
   const config::Environment environment = config::process_environment();
   return file ? config::load_file(*file, environment, demands)
@@ -52,6 +52,12 @@ std::shared_ptr<const config::Config> usable_config(const Options& options) {
   config::Loaded loaded = load_config(options);
   if (!loaded.config) print(loaded.errors, loaded.warnings);
   return std::move(loaded.config);
+}
+
+std::shared_ptr<const config::Config> config_or_default(const Options& options) {
+  if (!options.config.empty()) return usable_config(options);
+  config::Loaded loaded = load_config(options);
+  return loaded.config ? std::move(loaded.config) : std::make_shared<const config::Config>();
 }
 
 void forget_variables_of_a_caller() {

@@ -74,12 +74,9 @@ void print_message(const json& message) {
 }  // namespace
 
 int mailq(const Options& options) {
-  const config::Loaded loaded = load_config(options);
-  if (!loaded.config && !options.config.empty()) {
-    print(loaded.errors);
-    return EX_CONFIG;
-  }
-  const std::string path = (loaded.config ? *loaded.config : config::Config()).admin_socket();
+  const std::shared_ptr<const config::Config> config = config_or_default(options);
+  if (!config) return EX_CONFIG;
+  const std::string path = config->admin_socket();
   if (const Window window(path); !window.connected()) return no_answer(path);
 
   // Mail that has failed is kept for the operator, but waits for nothing: `relayd queue list` has it.

@@ -99,7 +99,8 @@ bool print_line(const Options& options, const json& object) {
 }  // namespace
 
 int queue(const Options& options) {
-  const std::shared_ptr<const config::Config> config = usable_config(options);
+  const std::shared_ptr<const config::Config> config =
+      options.mail_program ? config_or_default(options) : usable_config(options);
   if (!config) return EX_CONFIG;
   const std::string path = config->admin_socket();
   Window window(path);

@@ -256,7 +256,7 @@ int run(const SendmailArguments& arguments) {
   if (arguments.mode == Mode::initialise) return EX_OK;
   Options options;
   options.config = arguments.config;
-  options.own_config = true;
+  options.mail_program = true;
   if (arguments.mode == Mode::list_queue) return mailq(options);
   if (arguments.mode == Mode::run_queue) {
     options.queue.command = "retry";

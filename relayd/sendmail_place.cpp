@@ -45,23 +45,19 @@ std::string system_hostname() {
 }  // namespace
 
 std::optional<SendmailPlace> find_place(const Options& options) {
-  const config::Loaded loaded = load_config(options);
-  if (!loaded.config && !options.config.empty()) {
-    print(loaded.errors);
-    return std::nullopt;
-  }
+  const std::shared_ptr<const config::Config> config = config_or_default(options);
+  if (!config) return std::nullopt;
   SendmailPlace place;
-  if (!loaded.config) {
+  place.drop = config->drop_directory();
+  if (config->listeners.empty()) {
     place.listeners = {default_listener("", "/run/relayd/smtp.sock"), default_listener("127.0.0.1", "")};
     place.hostname = system_hostname();
-    place.drop = config::Config().drop_directory();
     return place;
   }
-  std::ranges::copy_if(loaded.config->listeners, std::back_inserter(place.listeners), is_open_to_us);
+  std::ranges::copy_if(config->listeners, std::back_inserter(place.listeners), is_open_to_us);
   std::ranges::stable_partition(place.listeners,
                                 [](const Listener& listener) { return !listener.unix_path.empty(); });
-  place.hostname = loaded.config->hostname;
-  place.drop = loaded.config->drop_directory();
+  place.hostname = config->hostname;
   return place;
 }
 

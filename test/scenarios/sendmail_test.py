@@ -181,6 +181,17 @@ def test_mailq_without_a_daemon_says_so(post):
     restart(relay)
 
 
+def test_who_cannot_read_the_configuration_asks_where_the_default_says(tmp_path):
+    """Where nothing is named; `-bv` needs the rules."""
+    sendmail = Sendmail(tmp_path / "bin", tmp_path / "none.yaml")
+    for program, words in (("mailq", []), ("sendmail", ["-bp"]), ("sendmail", ["-q"])):
+        ended = sendmail.run(*words, program=program)
+        assert ended.returncode == UNAVAILABLE and b"does not answer" in ended.stderr
+    for words in (["-q", "-C", tmp_path / "none.yaml"], ["-bp", "-C", tmp_path / "none.yaml"], ["-bv"]):
+        ended = sendmail.run(*words)
+        assert ended.returncode == BAD_CONFIG and b"none.yaml" in ended.stderr
+
+
 def test_newaliases_and_explain(post):
     _, _, sendmail = post()
     assert sendmail.run(program="newaliases").returncode == OK
