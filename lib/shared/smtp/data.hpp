@@ -1,4 +1,5 @@
-// DATA: the body of a message on the wire and in the queue (RFC 5321 4.5.2 transparency).
+// DATA: mail data (RFC 5321 2.3.9), header and body, on the wire and in the queue; transparency is RFC
+// 5321 4.5.2.
 //
 // The decoder stands in the server dialogue between the connection and the queue's draft, the encoder in the
 // client dialogue between the queue and the connection. Both take pieces cut at any octet and keep a few bits
@@ -15,11 +16,10 @@
 
 namespace relayd::smtp {
 
-// Server side: from the wire. Only CR LF . CR LF ends a message; a bare CR or LF is content, becomes CR LF
-// and is counted, and the line after it is not un-stuffed, for to a conforming peer no line begins there. In
-// a field of the header a bare CR becomes a space instead: it is a line's end for so few that a field behind
-// it would be forged. In front of the header's empty line it goes. A message that begins with . CR LF is
-// empty.
+// Server side: from the wire. Only CR LF . CR LF ends the mail data; where it begins with . CR LF, it is
+// empty. A bare CR or LF becomes CR LF and is counted; a dot after it is not un-stuffed. A bare CR in a
+// header field becomes a space, because as a line end it would let a sender forge a field. Before the empty
+// line that ends the header it is dropped.
 class DataDecoder {
  public:
   enum class Content { message, body };
