@@ -23,7 +23,7 @@ Access::Fate Access::decide(mail::Envelope& envelope) const {
   return fate;
 }
 
-void Access::decide(mail::Envelope& envelope, std::string_view author, Fate& fate) const {
+void Access::decide_by_author(mail::Envelope& envelope, std::string_view author, Fate& fate) const {
   const config::AccessVerdict verdict = sender(author);
   fate.hold |= verdict == config::AccessVerdict::hold;
   if (verdict != config::AccessVerdict::discard) return;
@@ -34,6 +34,11 @@ void Access::decide(mail::Envelope& envelope, std::string_view author, Fate& fat
 std::optional<smtp::Reply> Access::refuse_sender(std::string_view address) const {
   if (sender(address) != config::AccessVerdict::reject) return std::nullopt;
   return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail from <{}> is not taken", address)};
+}
+
+std::optional<smtp::Reply> Access::refuse_recipient(std::string_view address) const {
+  if (recipient(address) != config::AccessVerdict::reject) return std::nullopt;
+  return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail to <{}> is not taken", address)};
 }
 
 Access::Table::Table(const std::vector<config::AccessRule>& rules) {

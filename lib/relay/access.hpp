@@ -24,11 +24,12 @@ class Access {
     std::vector<mail::Recipient> discarded;  // they do not get it; taken out of the envelope
   };
   Fate decide(mail::Envelope& envelope) const;
-  // The same for who wrote a message that goes by its header.
-  void decide(mail::Envelope& envelope, std::string_view author, Fate& fate) const;
+  // The same for an address of From, where that routes the message.
+  void decide_by_author(mail::Envelope& envelope, std::string_view author, Fate& fate) const;
 
-  // The refusal of whoever is rejected.
+  // The refusal of one that is rejected.
   std::optional<smtp::Reply> refuse_sender(std::string_view address) const;
+  std::optional<smtp::Reply> refuse_recipient(std::string_view address) const;
 
   // The verdict of the most specific pattern; without one: accept. The null sender falls under "*".
   config::AccessVerdict sender(std::string_view address) const { return senders_.find(address); }

@@ -174,7 +174,7 @@ Task<std::string> DraftIncoming::commit() {
   if (routed_by_header() && !authors.empty()) envelope_.routing_sender = authors.front();
   if (const std::optional<smtp::Reply> reply = refusal(authors)) throw Refused{*reply};
   if (routed_by_header())
-    for (const std::string& author : authors) terms_.access->decide(envelope_, author, terms_.fate);
+    for (const std::string& author : authors) terms_.access->decide_by_author(envelope_, author, terms_.fate);
   const std::string id = queue::to_string(draft_.id());
   const std::string from = envelope_.sender;
   const std::string recipients = tell::recipients_text(envelope_.recipients);

@@ -21,7 +21,7 @@ namespace relayd {
 
 // What the configuration says of one message, decided when it begins.
 struct IncomingTerms {
-  // A refusal of who has written a message that goes by its header; empty: one who cannot be read.
+  // A refusal of an address in the From of a null sender's message; empty: one that cannot be read.
   using CheckAuthor = std::function<std::optional<smtp::Reply>(const std::string& author)>;
   // A refusal, where a message has no way to go: none for its routing sender, or none that can take it.
   using CheckRoute =
@@ -33,7 +33,7 @@ struct IncomingTerms {
   Bytes header_size = 256_KiB;
   std::size_t header_fields = 10'000;
   std::vector<std::string> may_send_as;  // what the header's From is held to; empty: anything
-  std::shared_ptr<const Access> access;  // what From may change of the fate where it routes the message
+  std::shared_ptr<const Access> access;  // decides by From, too, where that routes the message
   Access::Fate fate;                     // by the envelope
   CheckAuthor check_author;
   CheckRoute check_route;
@@ -51,7 +51,7 @@ class DraftIncoming final : public accept::Incoming {
  private:
   bool write_head();
   bool append_completed();
-  // Nobody sends it: whoever wrote it, by its header, routes it.
+  // A null sender's message is routed by its From.
   bool routed_by_header() const { return envelope_.sender.empty(); }
   bool asks_for_authors() const { return routed_by_header() || !terms_.may_send_as.empty(); }
   using Authors = std::vector<std::string>;

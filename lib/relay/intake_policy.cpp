@@ -61,39 +61,35 @@ std::optional<smtp::Reply> IntakePolicy::check_sender(const accept::ClientFacts&
 }
 
 std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope, mail::Recipient recipient) {
-  if (std::optional<smtp::Reply> refusal = check_recipient(recipient.address)) return refusal;
+  if (std::optional<smtp::Reply> refusal = setup_.access->refuse_recipient(recipient.address)) return refusal;
+  std::vector<mail::Recipient>& recipients = envelope.recipients;
   const rewrite::Aliases& aliases = *setup_.aliases;
   if (aliases.empty()) {
-    envelope.recipients.push_back(std::move(recipient));
+    recipients.push_back(std::move(recipient));
     return std::nullopt;
   }
-  const auto targets = aliases.expand(recipient.address);
+  auto targets = aliases.expand(recipient.address);
   if (!targets) {
     log_.error("alias_trouble", {{"to", recipient.address},
                                  {"reason", fmt::format("it stands for more than {}, or for no end of them",
                                                         rewrite::Aliases::most)}});
     return smtp::Reply{451, {4, 6, 0}, "Alias expansion error"};
   }
-  if (targets->size() == 1 && targets->front() == recipient.address) {
-    envelope.recipients.push_back(std::move(recipient));
-    return std::nullopt;
-  }
-  std::vector<std::string> allowed;
-  for (const std::string& target : *targets)
-    if (!check_recipient(target)) allowed.push_back(target);
-  if (allowed.empty())
+  std::erase_if(*targets, [&](const std::string& target) {
+    return setup_.access->recipient(target) == config::AccessVerdict::reject;
+  });
+  if (targets->empty())
     return smtp::Reply{550, {5, 1, 1}, fmt::format("<{}> leads nowhere", recipient.address)};
-  if (envelope.recipients.size() + allowed.size() > config::most_recipients)
+  if (recipients.size() + targets->size() > config::most_recipients)
     return smtp::Reply{
         452, {4, 5, 3}, fmt::format("At most {} recipients a message", config::most_recipients)};
-  log_.debug("rewritten", {{"from", recipient.address}, {"to", fmt::format("{}", fmt::join(allowed, ","))}});
-  std::ranges::move(rewrite::stand_ins(recipient, allowed), std::back_inserter(envelope.recipients));
+  if (targets->size() == 1 && targets->front() == recipient.address) {
+    recipients.push_back(std::move(recipient));
+    return std::nullopt;
+  }
+  log_.debug("rewritten", {{"from", recipient.address}, {"to", fmt::format("{}", fmt::join(*targets, ","))}});
+  std::ranges::move(rewrite::stand_ins(recipient, *targets), std::back_inserter(recipients));
   return std::nullopt;
-}
-
-std::optional<smtp::Reply> IntakePolicy::check_recipient(const std::string& recipient) const {
-  if (setup_.access->recipient(recipient) != config::AccessVerdict::reject) return std::nullopt;
-  return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail to <{}> is not taken", recipient)};
 }
 
 // What stands in place of an address that cannot be read might be anybody's.

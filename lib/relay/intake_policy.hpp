@@ -41,7 +41,6 @@ class IntakePolicy final : public accept::Intake {
   std::shared_ptr<const accept::Accounts> accounts() override { return setup_.accounts; }
 
  private:
-  std::optional<smtp::Reply> check_recipient(const std::string& recipient) const;
   const config::Account* account_of(const accept::ClientFacts& facts) const;
   std::optional<smtp::Reply> check_author(const std::string& author) const;
   std::optional<smtp::Reply> check_route(const std::string& routing_sender, const mail::Envelope& envelope,
