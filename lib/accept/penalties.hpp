@@ -1,12 +1,20 @@
 // Penalties: what failed logins cost a client. Pure: time is an argument.
 //
-// First stage of the path; owned by the relay, one for all listeners, asked by the session at AUTH. What is
-// counted is an account from an address: behind a gateway many share theirs, and who guesses must not shut
-// his neighbours out. A client is its address, of IPv6 the /64 network; the /48 around it is counted beside
-// it. It locks no account: that would let anybody lock out anybody.
+// First stage of the path; owned by the relay, one for all listeners, asked by the session at AUTH. It counts
+// the failures of ten minutes, of an account from an address and of all accounts from there together. Beyond
+// a limit logins are refused there, right or wrong, until the ten minutes are over. So nobody locks an
+// account out elsewhere, nor, behind a gateway, the other accounts there.
+//
+// An account that has logged in from there within 24 hours is never refused there: a neighbour who guesses
+// must not shut it out. A wrong password costs him eight seconds and a connection for as long, so that an
+// address has at most connections_per_client guesses in eight seconds.
+//
+// A client is its address, of IPv6 the /64 network; the /48 around it is counted beside it, and may have
+// more.
 #pragma once
 
 #include <cstddef>
+#include <list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -17,12 +25,8 @@ namespace relayd::accept {
 
 class Penalties {
  public:
-  // Failures within `memory` after which no login counts, until that is over: for an account from an address,
-  // and for all accounts from there together but those that have logged in from there of late. A /48 may have
-  // more.
-  static constexpr unsigned limit = 20;
-  static constexpr unsigned limit_beside_success = 200;  // of an account that logs in from there meanwhile
-  static constexpr unsigned limit_of_all = 500;
+  static constexpr unsigned limit = 20;          // of an account
+  static constexpr unsigned limit_of_all = 500;  // of all accounts together
   static constexpr unsigned times_for_a_site = 5;
   static constexpr Duration memory = std::chrono::minutes(10);
   static constexpr Duration trust = std::chrono::hours(24);
@@ -34,7 +38,6 @@ class Penalties {
 
   // A login failed; its delay. Names that nobody has count like all others.
   Duration failed(std::string_view client, std::string_view account, SteadyTime now);
-  // One succeeded: the account's failures from there are forgotten.
   void succeeded(std::string_view client, std::string_view account, SteadyTime now);
   // Somebody has logged in from there of late.
   bool knows(std::string_view client, SteadyTime now) const;
@@ -43,22 +46,40 @@ class Penalties {
 
  private:
   struct Key {
+    enum class Of { everybody, account };
     std::string network;
-    std::size_t account;
+    Of of = Of::everybody;
+    std::size_t account = 0;  // its hash: a name may be long
     auto operator<=>(const Key&) const = default;
   };
-  struct Entry {
-    unsigned failures = 0;
-    SteadyTime since;
+
+  // A number for each key, kept for so long from the time it was set. When there are too many, the oldest
+  // goes.
+  class Memory {
+   public:
+    explicit Memory(Duration length) : length_(length) {}
+    unsigned find(const Key& key, SteadyTime now) const;  // 0: none
+    void set(const Key& key, unsigned number, SteadyTime now);
+    // One more; its time is that of the first.
+    unsigned count(const Key& key, SteadyTime now);
+
+   private:
+    struct Entry {
+      Key key;
+      unsigned number;
+      SteadyTime since;
+    };
+    Duration length_;
+    std::list<Entry> by_age_;
+    std::map<Key, std::list<Entry>::iterator> entries_;
   };
-  unsigned count(Key key, SteadyTime now);
-  unsigned failures(const Key& key, SteadyTime now) const;
-  void make_room(SteadyTime now);
 
-  std::map<Key, Entry> entries_;
-  bool trusts(const Key& key, SteadyTime now) const;
+  static Key everybody(std::string network);
+  static Key one(std::string network, std::string_view account);
+  bool too_many(const std::string& network, std::string_view account, unsigned times, SteadyTime now) const;
 
-  std::map<Key, SteadyTime> trusted_;  // who has logged in from where, also who at all, and when last
+  Memory failures_{memory};
+  Memory logins_{trust};  // 1 for who has logged in from where, also for who at all
 };
 
 // The client for counting: an IPv6 address stands for its /64, of which one machine has all.

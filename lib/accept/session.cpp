@@ -76,6 +76,23 @@ void Session::shut_down() {
   if (leaving()) stream_->interrupt();
 }
 
+void Session::abort() {
+  aborted_ = true;
+  async::Event* const pause = pause_;
+  stream_->close();
+  if (pause) pause->set();
+}
+
+Task<void> Session::pause_until(SteadyTime when) {
+  if (aborted_) co_return;
+  async::Event over;
+  async::Timer timer(around_.loop);
+  timer.at(when, [&over] { over.set(); });
+  pause_ = &over;
+  co_await over;
+  pause_ = nullptr;
+}
+
 // --- bytes ---
 
 Task<std::optional<smtp::LineBuffer::Line>> Session::next_line(Deadline deadline) {
@@ -119,28 +136,29 @@ Session::After Session::answer_idle(const Reply& reply) {
   return After::go_on;
 }
 
-Task<void> Session::take_turn(Turns& turns) {
-  const bool is_trusted = !check_client(listener_, facts_.client, false, !facts_.tls.empty()).has_value();
-  if (is_trusted || is_local(facts_.client)) co_return;
+bool Session::may_send() const {
+  return !check_client(listener_, facts_.client, !facts_.account.empty(), !facts_.tls.empty()).has_value();
+}
+
+Task<void> Session::keep_to(RateLimit& limit) {
+  if (may_send() || is_local(facts_.client)) co_return;
   if (around_.penalties.knows(facts_.client, around_.loop.now())) {
-    const SteadyTime of_known = turns.take_of_known(around_.loop.now());
-    if (of_known > around_.loop.now()) co_await async::sleep_until(around_.loop, of_known);
+    const SteadyTime of_known = limit.next_for_known(around_.loop.now());
+    if (of_known > around_.loop.now()) co_await pause_until(of_known);
     co_return;
   }
-  const SteadyTime of_client = turns.take(facts_.client, around_.loop.now());
-  if (of_client > around_.loop.now()) co_await async::sleep_until(around_.loop, of_client);
-  const SteadyTime of_all = turns.take_of_all(around_.loop.now());
-  if (of_all > around_.loop.now()) co_await async::sleep_until(around_.loop, of_all);
+  const SteadyTime of_client = limit.next_for(facts_.client, around_.loop.now());
+  if (of_client > around_.loop.now()) co_await pause_until(of_client);
+  const SteadyTime of_all = limit.next_for_all(around_.loop.now());
+  if (of_all > around_.loop.now()) co_await pause_until(of_all);
 }
 
 void Session::expect_login() {
-  const bool may_send =
-      !check_client(listener_, facts_.client, !facts_.account.empty(), !facts_.tls.empty()).has_value();
-  login_due_ = may_send ? Deadline::max() : around_.loop.now() + login_limit;
+  login_due_ = may_send() ? Deadline::max() : around_.loop.now() + login_limit;
 }
 
 Session::After Session::answer_late_login() {
-  answer(421, {4, 7, 0}, "Nobody has logged in for too long");
+  answer(421, {4, 7, 0}, "Login took too long");
   return After::close;
 }
 
@@ -148,7 +166,7 @@ Session::After Session::answer_late_login() {
 
 Task<void> Session::converse() {
   const std::chrono::seconds patience = config_->limits.command_timeout;
-  co_await take_turn(around_.gate.connections);
+  co_await keep_to(around_.gate.connections);
   expect_login();
   if (listener_.tls == TlsMode::implicit) co_await encrypt();
   // Who speaks before the greeting does not listen to us (RFC 5321 3.1). Clients on this machine are no

@@ -11,7 +11,7 @@
 
 #include "accept/intake.hpp"
 #include "accept/penalties.hpp"
-#include "accept/turns.hpp"
+#include "accept/rate_limit.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/stream.hpp"
 #include "shared/async/workers.hpp"
@@ -24,7 +24,7 @@ namespace relayd::accept {
 
 struct Surroundings {
   async::Loop& loop;
-  async::Workers& workers;
+  async::Workers& workers;  // derive the keys of logins
   telemetry::Log& log;
   Intake& intake;
   Penalties& penalties;
@@ -42,18 +42,22 @@ class Session {
   // Says 421 and ends, at once or when the present transaction is over.
   void shut_down();
   // Ends now.
-  void abort() { stream_->close(); }
+  void abort();
 
  private:
   enum class After { go_on, close };
+  struct Login;
 
   async::Task<void> converse();
   async::Task<std::optional<smtp::LineBuffer::Line>> next_line(Deadline deadline);
   async::Task<void> send();
   async::Task<After> handle(smtp::Command& command);
-  // Clients elsewhere that have to log in wait for their turn at what costs everybody time: those of
-  // addresses where somebody logs in apart from strangers.
-  async::Task<void> take_turn(Turns& turns);
+  // Until then, or until abort().
+  async::Task<void> pause_until(SteadyTime when);
+  // Clients elsewhere that have to log in are held to the rate: those of addresses where somebody logs in
+  // apart from strangers.
+  async::Task<void> keep_to(RateLimit& limit);
+  bool may_send() const;
   // A client that may not send yet has to log in soon.
   void expect_login();
   bool login_is_late() const { return around_.loop.now() >= login_due_; }
@@ -86,10 +90,10 @@ class Session {
   std::optional<smtp::Reply> refuse_auth(const smtp::Auth& command) const;
   async::Task<After> authenticate(smtp::Auth& command);
   sasl::Server::Lookup lookup();
-  async::Task<std::optional<After>> exchange(sasl::Server& server, const smtp::Auth& command,
-                                             sasl::Server::Step& step);
-  bool locked_out(const std::string& account, SteadyTime now) const;
-  async::Task<After> fail_login(const sasl::Server::Step& step, const std::string& account, SteadyTime began);
+  async::Task<std::optional<After>> exchange(Login& login, const smtp::Auth& command);
+  async::Task<void> advance(Login& login, const std::optional<std::string>& response);
+  bool locked_out(const Login& login) const;
+  async::Task<After> fail_login(const Login& login);
 
   // The one way out of a transaction, however it ended.
   void reset_transaction() {
@@ -119,7 +123,9 @@ class Session {
   unsigned errors_ = 0;
   unsigned idle_commands_ = 0;  // since the last message
   unsigned failed_logins_ = 0;
+  async::Event* pause_ = nullptr;  // set() ends a pause_until()
   bool stopping_ = false;
+  bool aborted_ = false;
   bool reading_command_ = false;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "accept/rules.hpp"
 #include "accept/session.hpp"
@@ -25,6 +26,25 @@ std::optional<sasl::Server::Stored> nobody(std::string_view) {
 
 }  // namespace
 
+// One exchange of AUTH.
+struct Session::Login {
+  Login(SteadyTime now, sasl::Mechanism mechanism, sasl::Server::Lookup lookup,
+        std::optional<ChannelBinding> binding)
+      : began(now), server(mechanism, std::move(lookup), std::move(binding)) {
+    if (mechanism == sasl::Mechanism::plain || mechanism == sasl::Mechanism::login)
+      reader.emplace(mechanism, nobody);
+  }
+  // Who the client says it is, as far as it was said.
+  const std::string& account() const { return reader ? reader->username() : server.username(); }
+
+  const SteadyTime began;
+  sasl::Server server;
+  // Reads what the server reads, and derives nothing: PLAIN and LOGIN tell the name with the last response.
+  std::optional<sasl::Server> reader;
+  sasl::Server::Step step;
+  bool has_begun = false;
+};
+
 std::optional<sasl::Server::Stored> find_account(const Accounts& accounts, std::string_view name) {
   if (accounts.empty()) return std::nullopt;
   // Both are worked out for every name: what only some names need would show in the time of the challenge.
@@ -41,7 +61,7 @@ std::optional<sasl::Server::Stored> find_account(const Accounts& accounts, std::
 }
 
 Task<void> Session::encrypt() {
-  co_await take_turn(around_.gate.handshakes);
+  co_await keep_to(around_.gate.handshakes);
   const Deadline patience = around_.loop.now() + config_->limits.command_timeout;
   co_await stream_->start_tls(std::min(patience, login_due_));
   facts_.tls = stream_->tls().version;
@@ -91,31 +111,29 @@ std::optional<Reply> Session::refuse_auth(const smtp::Auth& command) const {
 
 Task<Session::After> Session::authenticate(smtp::Auth& command) {
   if (const std::optional<Reply> refusal = refuse_auth(command)) co_return answer_error(*refusal);
-  const SteadyTime began = around_.loop.now();
   const bool any_will_do = listener_.auth == config::ListenerAuth::accept_any;
-  sasl::Server server(sasl::find_mechanism(command.mechanism).value(),
-                      any_will_do ? sasl::Server::Lookup(nobody) : lookup(), stream_->channel_binding());
-  sasl::Server::Step step;
-  const std::optional<After> broken_off = co_await exchange(server, command, step);
+  Login login(around_.loop.now(), sasl::find_mechanism(command.mechanism).value(),
+              any_will_do ? sasl::Server::Lookup(nobody) : lookup(), stream_->channel_binding());
+  const std::optional<After> broken_off = co_await exchange(login, command);
   if (command.response) wipe(*command.response);
   input_.wipe_taken();
   if (broken_off) co_return *broken_off;
-  if (!any_will_do && locked_out(server.username(), began)) {
+  if (locked_out(login)) {
     const Reply not_now{
         421, {4, 7, 0}, "Too many failed logins of this account from your address, try again later"};
-    log_refused_login(not_now, server.username());
+    log_refused_login(not_now, login.account());
     answer(not_now);
     co_return After::close;
   }
-  if (step.kind != Kind::success && !(any_will_do && !step.malformed)) {
-    const After after = co_await fail_login(step, server.username(), began);
+  if (login.step.kind != Kind::success && !(any_will_do && !login.step.malformed)) {
+    const After after = co_await fail_login(login);
     co_return after;
   }
-  facts_.account = server.username().empty() ? "unknown" : server.username();
+  facts_.account = login.account().empty() ? "unknown" : login.account();
   if (any_will_do)
     facts_.account.insert(0, config::unverified_account);
   else
-    around_.penalties.succeeded(facts_.client, facts_.account, began);
+    around_.penalties.succeeded(facts_.client, facts_.account, login.began);
   expect_login();
   answer(235, {2, 7, 0}, "Authentication successful");
   co_return After::go_on;
@@ -127,16 +145,13 @@ sasl::Server::Lookup Session::lookup() {
 }
 
 // Challenges and responses up to the last step. Something is returned when the client broke it off.
-Task<std::optional<Session::After>> Session::exchange(sasl::Server& server, const smtp::Auth& command,
-                                                      sasl::Server::Step& step) {
-  if (server.needs_derivation())
-    step = co_await around_.workers.run([&] { return server.begin(command.response); });
-  else
-    step = server.begin(command.response);
+Task<std::optional<Session::After>> Session::exchange(Login& login, const smtp::Auth& command) {
+  co_await advance(login, command.response);
   // A success may have a last message (SCRAM's server signature), which the client answers with an empty
   // line.
+  const sasl::Server::Step& step = login.step;
   while (step.kind == Kind::challenge || (step.kind == Kind::success && !step.text.empty())) {
-    if (step.kind == Kind::success && locked_out(server.username(), around_.loop.now())) break;
+    if (step.kind == Kind::success && locked_out(login)) break;
     answer(334, {}, step.text);
     const Deadline patience = around_.loop.now() + config_->limits.command_timeout;
     std::optional<smtp::LineBuffer::Line> line;
@@ -151,19 +166,32 @@ Task<std::optional<Session::After>> Session::exchange(sasl::Server& server, cons
     if (line->text == "*")
       co_return answer_error({501, {5, 7, 0}, "Authentication cancelled"});  // RFC 4954 4
     if (step.kind == Kind::success) break;
-    const Secret response{std::string(line->text)};
-    if (server.needs_derivation())
-      step = co_await around_.workers.run([&server, &response] { return server.step(response.reveal()); });
-    else
-      step = server.step(response.reveal());
+    std::optional<std::string> response(line->text);
+    co_await advance(login, response);
+    wipe(*response);
   }
   co_return std::nullopt;
 }
 
+// One step of the exchange. Nothing is derived for an account that is locked out: that step fails.
+Task<void> Session::advance(Login& login, const std::optional<std::string>& response) {
+  const auto take = [&response, begins = !std::exchange(login.has_begun, true)](sasl::Server& server) {
+    return begins ? server.begin(response) : server.step(*response);
+  };
+  if (login.reader) take(*login.reader);
+  if (!login.server.needs_derivation())
+    login.step = take(login.server);
+  else if (locked_out(login))
+    login.step = {Kind::failure, {}, false};
+  else
+    login.step = co_await around_.workers.run([&] { return take(login.server); });
+}
+
 // A right password must not be told from a wrong one then. Programs on this machine share an address: a
 // broken one must not shut the others out.
-bool Session::locked_out(const std::string& account, SteadyTime now) const {
-  return !is_local(facts_.client) && around_.penalties.exhausted(facts_.client, account, now);
+bool Session::locked_out(const Login& login) const {
+  return listener_.auth != config::ListenerAuth::accept_any && !is_local(facts_.client) &&
+         around_.penalties.exhausted(facts_.client, login.account(), login.began);
 }
 
 // The account is the one that was asked for: nobody is logged in.
@@ -176,14 +204,13 @@ void Session::log_refused_login(const Reply& reply, std::string_view account) {
 }
 
 // The answer comes at a time that says nothing of what was looked up or derived, later with each failure.
-Task<Session::After> Session::fail_login(const sasl::Server::Step& step, const std::string& account,
-                                         SteadyTime began) {
-  const Reply reply = step.malformed ? Reply{501, {5, 5, 2}, "Cannot read the response"}  // RFC 4954 4
-                                     : Reply{535, {5, 7, 8}, "Authentication failed"};
-  log_refused_login(reply, account);
-  const Duration delay =
-      std::max(around_.penalties.failed(facts_.client, account, began), Penalties::delay(failed_logins_));
-  co_await async::sleep_until(around_.loop, began + delay);
+Task<Session::After> Session::fail_login(const Login& login) {
+  const Reply reply = login.step.malformed ? Reply{501, {5, 5, 2}, "Cannot read the response"}  // RFC 4954 4
+                                           : Reply{535, {5, 7, 8}, "Authentication failed"};
+  log_refused_login(reply, login.account());
+  const Duration delay = std::max(around_.penalties.failed(facts_.client, login.account(), login.began),
+                                  Penalties::delay(failed_logins_));
+  co_await pause_until(login.began + delay);
   answer(reply);
   expect_login();
   if (++failed_logins_ < logins_until_close) co_return After::go_on;

@@ -5,12 +5,11 @@
 
 #include <vector>
 
+#include "accept/derivations.hpp"
 #include "accept/intake.hpp"
 #include "shared/sasl/sasl.hpp"
 
-namespace {
-std::vector<unsigned> derived;  // the iterations of each derivation
-}
+std::vector<unsigned> relayd::test::derived;
 
 // The linker sends calls of the library's function here, so that they can be counted (test/CMakeLists.txt).
 extern "C" decltype(gsasl_scram_secrets_from_password) __real_gsasl_scram_secrets_from_password;
@@ -18,13 +17,15 @@ extern "C" int __wrap_gsasl_scram_secrets_from_password(Gsasl_hash hash, const c
                                                         unsigned iterations, const char* salt,
                                                         std::size_t salt_size, char* salted, char* client_key,
                                                         char* server_key, char* stored_key) {
-  derived.push_back(iterations);
+  relayd::test::derived.push_back(iterations);
   return __real_gsasl_scram_secrets_from_password(hash, password, iterations, salt, salt_size, salted,
                                                   client_key, server_key, stored_key);
 }
 
 namespace relayd::accept {
 namespace {
+
+using test::derived;
 
 // What a login with a wrong password is like.
 struct Course {
