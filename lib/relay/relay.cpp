@@ -17,6 +17,7 @@ using async::Task;
 namespace {
 
 constexpr unsigned helper_threads = 4;
+constexpr unsigned login_threads = 2;  // not the others': strangers decide how much there is to derive
 constexpr auto patience_after_abort = std::chrono::seconds(2);
 
 queue::Options queue_options(const config::Config& config) {
@@ -51,7 +52,8 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       intake_(loop, log, queue_, dispatcher_.lanes(), setup_),
       certificates_(loop, workers_, log,
                     [this](std::shared_ptr<net::TlsServerContext> tls) { use_certificates(std::move(tls)); }),
-      started_(loop.now()) {}
+      started_(loop.now()),
+      login_workers_(loop, login_threads) {}
 
 Relay::~Relay() = default;
 
@@ -108,7 +110,7 @@ void Relay::begin() {
   dispatcher_.open();
   intake_.open(std::move(mark));
   ready_ = true;
-  collector_ = make_collector(loop_, surroundings(), setup_.config);
+  collector_ = make_collector(loop_, surroundings(workers_), setup_.config);
 }
 
 std::optional<queue::Totals> Relay::totals() const {
@@ -175,14 +177,14 @@ std::vector<std::string> Relay::upstreams_of(const queue::Message& message) cons
   return names;
 }
 
-accept::Surroundings Relay::surroundings() {
-  return {loop_, workers_, log_, intake_, penalties_, gate_};
+accept::Surroundings Relay::surroundings(async::Workers& workers) {
+  return {loop_, workers, log_, intake_, penalties_, gate_};
 }
 
 void Relay::listen(const config::Listener& listener) {
   try {
-    listeners_.push_back(std::make_unique<accept::Listener>(loop_, surroundings(), setup_.config, listener,
-                                                            setup_.tls, counts_));
+    listeners_.push_back(std::make_unique<accept::Listener>(loop_, surroundings(login_workers_),
+                                                            setup_.config, listener, setup_.tls, counts_));
   } catch (const net::BindError& error) {
     // [::1] is listened on by default, but not every container has it.
     const bool is_default = listener.where.line == 0 && !listeners_.empty();
@@ -266,12 +268,13 @@ void Relay::abort() {
 
 // Ends when all is settled; the caller may stop waiting for it.
 Task<void> Relay::drain(Drained& drained) {
-  for (const auto& listener : listeners_) co_await listener->drained();
-  if (collector_) co_await collector_->drained();
-  co_await certificates_.drained();
+  // First what must be on disk: a client cannot keep it from that.
   co_await opening_.drained();
   co_await dispatcher_.drained();
   if (ready_) co_await queue_.flush();
+  for (const auto& listener : listeners_) co_await listener->drained();
+  if (collector_) co_await collector_->drained();
+  co_await certificates_.drained();
   drained.all = true;
   drained.moment.set();
 }

@@ -71,7 +71,7 @@ class Relay {
   void take_hold();
   async::Task<void> open(OnOpened on_opened);
   void begin();
-  accept::Surroundings surroundings();
+  accept::Surroundings surroundings(async::Workers& workers);
   void listen(const config::Listener& listener);
   void open_window();
   std::optional<watch::Status> starting() const;
@@ -106,6 +106,7 @@ class Relay {
   Drained drained_;
   async::Scope opening_;
   async::Scope draining_;
+  async::Workers login_workers_;  // the last: it goes before those who wait for it
 };
 
 }  // namespace relayd
