@@ -38,8 +38,8 @@ constexpr std::size_t removed_at_once = 1'000;
 constexpr std::size_t excess_at_once = 10'000;
 
 Kind kind_of(std::string_view name) {
-  return name.starts_with(unfinished) ? Kind::unfinished
-         : name.starts_with(refused)  ? Kind::refused
+  return name.starts_with(unfinished) ? Kind::begun
+         : name.starts_with(refused)  ? Kind::set_aside
                                       : Kind::waiting;
 }
 

@@ -27,7 +27,7 @@ struct File {
 };
 
 // Of a file, by its name.
-enum class Kind { unfinished, waiting, refused };
+enum class Kind { begun, waiting, set_aside };
 
 // Some of what waits.
 struct Listing {

@@ -169,11 +169,11 @@ Task<void> Collector::tidy() {
   const WallTime oldest = now - patience_with_writers;
   const WallTime kept = now - config_->queue.keep_failed;
   const std::vector<std::string> unfinished = co_await around_.workers.run(
-      [this, oldest] { return folder_.remove_old(drop::Kind::unfinished, oldest); });
+      [this, oldest] { return folder_.remove_old(drop::Kind::begun, oldest); });
   for (const std::string& name : unfinished)
     around_.log.warning("drop_removed", {{"file", name}, {"reason", "it was never finished"}});
   const std::vector<std::string> refused =
-      co_await around_.workers.run([this, kept] { return folder_.remove_old(drop::Kind::refused, kept); });
+      co_await around_.workers.run([this, kept] { return folder_.remove_old(drop::Kind::set_aside, kept); });
   for (const std::string& name : refused)
     around_.log.warning("drop_removed", {{"file", name}, {"reason", "it was refused, and kept long enough"}});
   if (!unfinished.empty() || !refused.empty()) tidied_ = SteadyTime::min();
@@ -186,7 +186,7 @@ Task<void> Collector::keep_to_allowance() {
   counted_ = around_.loop.now();
   drop::Allowance allowance = allowance_;
   allowance.octets = std::max(allowance.octets, file_limit(config_->limits.message_size));
-  for (const drop::Kind kind : {drop::Kind::waiting, drop::Kind::unfinished, drop::Kind::refused}) {
+  for (const drop::Kind kind : {drop::Kind::waiting, drop::Kind::begun, drop::Kind::set_aside}) {
     if (kind == drop::Kind::waiting && patient_ && !full_) continue;
     uid_t owner = 0;
     for (int cuts = 0;; ++cuts) {

@@ -124,17 +124,17 @@ TEST_F(DropFolder, TheOldestOfWhatAnOwnerHasAboveHisAllowanceIsNamed) {
     const std::optional<Excess> excess = folder.excess(kind, allowance);
     return excess ? excess->names : std::vector<std::string>();
   };
-  EXPECT_THAT(names(Kind::unfinished, {3, 1_GiB}), IsEmpty());
-  EXPECT_THAT(names(Kind::unfinished, {1, 1_GiB}), ElementsAre("new-1", "new-2"));
+  EXPECT_THAT(names(Kind::begun, {3, 1_GiB}), IsEmpty());
+  EXPECT_THAT(names(Kind::begun, {1, 1_GiB}), ElementsAre("new-1", "new-2"));
   EXPECT_THAT(names(Kind::waiting, {2, 1_GiB}), ElementsAre("1"));
-  EXPECT_THAT(names(Kind::refused, {0, 1_GiB}), ElementsAre("refused-1"));
-  EXPECT_EQ(folder.excess(Kind::unfinished, {0, 1_GiB})->owner, 1000u);
-  EXPECT_EQ(folder.excess(Kind::unfinished, {0, 1_GiB}, 1000)->owner, 1001u);
-  EXPECT_FALSE(folder.excess(Kind::unfinished, {0, 1_GiB}, 1001));
+  EXPECT_THAT(names(Kind::set_aside, {0, 1_GiB}), ElementsAre("refused-1"));
+  EXPECT_EQ(folder.excess(Kind::begun, {0, 1_GiB})->owner, 1000u);
+  EXPECT_EQ(folder.excess(Kind::begun, {0, 1_GiB}, 1000)->owner, 1001u);
+  EXPECT_FALSE(folder.excess(Kind::begun, {0, 1_GiB}, 1001));
   leave_for(1000, "refused-2", 100'000);
-  EXPECT_THAT(names(Kind::refused, {2, 50_KiB}), ElementsAre("refused-1", "refused-2"));
+  EXPECT_THAT(names(Kind::set_aside, {2, 50_KiB}), ElementsAre("refused-1", "refused-2"));
   EXPECT_EQ(folder.remove_all({"new-1", "new-2", "new-0", "gone"}), 3u);  // one is an empty directory
-  EXPECT_THAT(names(Kind::unfinished, {1, 1_GiB}), IsEmpty());
+  EXPECT_THAT(names(Kind::begun, {1, 1_GiB}), IsEmpty());
 }
 
 TEST_F(DropFolder, WhatIsGoneIsNoTrouble) {
@@ -235,8 +235,8 @@ TEST_F(DropFolder, WhatWasNeverFinishedIsRemovedByItsAge) {
   fs::create_directory(fs::path(path) / "new-directory");
   fs::create_symlink("/etc/passwd", fs::path(path) / "new-link");
   const Folder folder(path);
-  EXPECT_THAT(folder.remove_old(Kind::unfinished, wall_now() - std::chrono::hours(1)), IsEmpty());
-  EXPECT_THAT(folder.remove_old(Kind::unfinished, wall_now() + std::chrono::hours(1)),
+  EXPECT_THAT(folder.remove_old(Kind::begun, wall_now() - std::chrono::hours(1)), IsEmpty());
+  EXPECT_THAT(folder.remove_old(Kind::begun, wall_now() + std::chrono::hours(1)),
               testing::UnorderedElementsAre("new-one", "new-link", "new-directory"));
   EXPECT_THAT(folder.list(10).names, ElementsAre("one"));
   EXPECT_TRUE(fs::exists("/etc/passwd"));
@@ -247,7 +247,7 @@ TEST_F(DropFolder, AnAgeIsWhatTheSystemSays) {
   const fs::path file = fs::path(path) / "new-one";
   std::ofstream(file) << "half";
   fs::last_write_time(file, fs::file_time_type::clock::now() + std::chrono::hours(10'000));
-  EXPECT_THAT(Folder(path).remove_old(Kind::unfinished, wall_now() + std::chrono::hours(1)),
+  EXPECT_THAT(Folder(path).remove_old(Kind::begun, wall_now() + std::chrono::hours(1)),
               ElementsAre("new-one"));
 }
 
@@ -258,7 +258,7 @@ TEST_F(DropFolder, HoweverMuchWasSetAsideStaysForItsTime) {
     std::ofstream(fs::path(path) / std::to_string(i)) << "text";
     folder.set_aside(std::to_string(i));
   }
-  EXPECT_THAT(folder.remove_old(Kind::refused, wall_now() - std::chrono::hours(1)), IsEmpty());
+  EXPECT_THAT(folder.remove_old(Kind::set_aside, wall_now() - std::chrono::hours(1)), IsEmpty());
 }
 
 TEST_F(DropFolder, WhatWasSetAsideGoesByItsAge) {
@@ -270,8 +270,8 @@ TEST_F(DropFolder, WhatWasSetAsideGoesByItsAge) {
   const std::string one = folder.set_aside("one");
   const std::string two = folder.set_aside("two");
   const std::string full = folder.set_aside("full");
-  EXPECT_THAT(folder.remove_old(Kind::refused, wall_now() - std::chrono::hours(1)), IsEmpty());
-  EXPECT_THAT(folder.remove_old(Kind::refused, wall_now() + std::chrono::hours(1)),
+  EXPECT_THAT(folder.remove_old(Kind::set_aside, wall_now() - std::chrono::hours(1)), IsEmpty());
+  EXPECT_THAT(folder.remove_old(Kind::set_aside, wall_now() + std::chrono::hours(1)),
               testing::UnorderedElementsAre(one, two));
   EXPECT_TRUE(fs::exists(fs::path(path) / full / "file"));
 }

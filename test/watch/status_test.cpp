@@ -42,11 +42,13 @@ TEST(Status, OfTheQueue) {
   status.totals = {1, 2, 3, 4, 5, 6};
   status.oldest = {{4711}, now - 2h};
   status.unused = {"backup"};
+  status.process = {"relayd", 998, true, 4, true, "x"};
   json object = written(status);
   EXPECT_FALSE(object["version"].get<std::string>().empty());
   object.erase("version");
   EXPECT_EQ(object, json::parse(R"({
       "time": "2026-11-20T07:00:00Z", "uptime": 5400,
+      "process": {"user": "relayd", "uid": 998, "confined": true, "landlock": 4, "seccomp": true, "lacks": "x"},
       "queue": {"waiting": 1, "ready": 2, "held": 3, "failed": 4,
                 "oldest": {"id": "000000004j7", "accepted": "2026-11-20T05:00:00Z", "age": 7200}},
       "since_start": {"recovered_in_doubt": 5, "disk_troubles": 6},
