@@ -1,4 +1,5 @@
-// relayd explain: the routing decision for a sender, without a daemon and without sending.
+// relayd explain: the routing decision for a sender, and the aliases of a recipient; without a daemon and
+// without sending.
 #include "route/explain.hpp"
 
 #include <fmt/format.h>
@@ -26,7 +27,7 @@ bool explain_recipient(const config::Config& config, const std::string& given) {
                         (*made.aliases)[alias].name);
   });
   if (!targets)
-    text += fmt::format("   {:<10} more than {} addresses, or no end: 451 4.6.0\n", "becomes",
+    text += fmt::format("   {:<10} more than {} addresses or steps: 451 4.6.0\n", "becomes",
                         rewrite::Aliases::most);
   for (const std::string& target : targets.value_or(std::vector<std::string>()))
     text += fmt::format("   {:<10} {}\n", "becomes", target);

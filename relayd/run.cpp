@@ -23,7 +23,7 @@ class Daemon {
   Daemon(const Options& options, Start start)
       : options_(options),
         standing_(std::move(start.standing)),
-        setup_user_(start.setup.config->user),
+        names_user_(!start.setup.config->user.empty()),
         log_(make_log(start.setup.config->log)),
         relay_(loop_, log_, std::move(start.setup)) {
     log_.on_pending([this](Duration after) { loop_.call_at(loop_.now() + after, [this] { log_.flush(); }); });
@@ -49,17 +49,18 @@ class Daemon {
     process::drop_capabilities();
     const process::User& user = standing_.user;
     const std::optional<process::Confinement>& confinement = standing_.confinement;
-    if (confinement) process::forbid_sockets(*confinement);
+    if (confinement) process::forbid_new_unix_sockets(*confinement);
     log_.info("started", {{"version", RELAYD_VERSION},
                           {"user", user.name},
                           {"confinement", confinement ? to_string(*confinement) : "none"}});
     if (confinement && !confinement->lacks.empty())
       log_.warning("not_confined", {{"reason", confinement->lacks}});
-    if (user.uid == 0 && setup_user_.empty())
-      log_.warning("runs_as_root",
-                   {{"reason",
-                     "there is no user relayd that root may become here, and root owns the queue's "
-                     "directory: make one, give it the directory (chown -R), or write `user: root`"}});
+    if (user.uid == 0 && !names_user_)
+      log_.warning(
+          "runs_as_root",
+          {{"reason",
+            "root may not become another user here; or root owns the queue's directory and there is "
+            "no user relayd. Make that user and give it the directory (chown -R), or write `user: root`"}});
     relay_.runs_as(std::move(standing_));
   }
 
@@ -113,7 +114,7 @@ class Daemon {
 
   Options options_;
   process::Standing standing_;  // until the relay has it
-  std::string setup_user_;      // `user:`
+  bool names_user_;             // the configuration has `user:`
   net::AsioLoop loop_;
   telemetry::Log log_;
   async::Workers workers_{loop_, 1};

@@ -24,13 +24,15 @@ using ConfigFile = std::optional<fs::path>;
 // --- places
 // --------------------------------------------------------------------------------------------------
 
-// Whether all on the way is root's, links too, so that nobody else can put one in the place of a folder.
+// Whether root owns each directory and link of the path, and nobody else can replace one. A sticky directory
+// such as /tmp counts.
 bool is_roots_own(const fs::path& folder) {
   fs::path way;
   for (const fs::path& part : folder) {
     way /= part;
     struct stat status {};
     if (::lstat(way.c_str(), &status) != 0 || status.st_uid != 0) return false;
+    if (S_ISLNK(status.st_mode)) continue;  // has the rights of all
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0) return false;
   }
   return true;
@@ -41,6 +43,7 @@ bool is_roots_own(const fs::path& folder) {
 void make_place(const std::string& place, mode_t mode, const process::User& user) {
   std::error_code absent;
   fs::path there = fs::absolute(place, absent).lexically_normal();
+  if (!there.has_filename()) there = there.parent_path();  // "queue/"
   std::vector<fs::path> missing;
   while (!fs::exists(there, absent) && there.has_relative_path()) {
     missing.insert(missing.begin(), there.filename());
@@ -84,7 +87,8 @@ Result<process::User> user_for(const config::Config& config) {
   return process::this_user();
 }
 
-// False: it cannot be done, and why was printed. Who was only guessed need not be.
+// False: it failed, and the reason was printed. If the configuration names no user, the process stays root
+// instead.
 bool become(const config::Config& config, process::User& user) {
   try {
     process::become(user);

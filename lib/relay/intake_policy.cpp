@@ -8,6 +8,7 @@
 
 #include "accept/rules.hpp"
 #include "relay/incoming.hpp"
+#include "shared/base/ascii.hpp"
 
 namespace relayd {
 
@@ -71,15 +72,20 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
   auto targets = aliases.expand(recipient.address);
   if (!targets) {
     log_.error("alias_trouble", {{"to", recipient.address},
-                                 {"reason", fmt::format("it stands for more than {}, or for no end of them",
+                                 {"reason", fmt::format("more than {0} addresses, more than {0} aliases in a "
+                                                        "row, or an address that is too long",
                                                         rewrite::Aliases::most)}});
     return smtp::Reply{451, {4, 6, 0}, "Alias expansion error"};
   }
   std::erase_if(*targets, [&](const std::string& target) {
-    return setup_.access->recipient(target) == config::AccessVerdict::reject;
+    if (setup_.access->recipient(target) != config::AccessVerdict::reject) return false;
+    log_.warning("alias_trouble",
+                 {{"to", recipient.address}, {"reason", fmt::format("mail to {} is not taken", target)}});
+    return true;
   });
   if (targets->empty())
-    return smtp::Reply{550, {5, 1, 1}, fmt::format("<{}> leads nowhere", recipient.address)};
+    return smtp::Reply{
+        550, {5, 1, 1}, fmt::format("<{}> stands only for recipients that are refused", recipient.address)};
   if (recipients.size() + targets->size() > config::most_recipients)
     return smtp::Reply{
         452, {4, 5, 3}, fmt::format("At most {} recipients a message", config::most_recipients)};
@@ -87,7 +93,10 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
     recipients.push_back(std::move(recipient));
     return std::nullopt;
   }
-  log_.debug("rewritten", {{"from", recipient.address}, {"to", fmt::format("{}", fmt::join(*targets, ","))}});
+  log_.debug("rewritten", {{"to", recipient.address},
+                           {"reason", fmt::format("it stands for {}", fmt::join(*targets, ", "))}});
+  for (const std::string& target : *targets)
+    envelope.smtp_utf8 = envelope.smtp_utf8 || !ascii::all_ascii(target);
   std::ranges::move(rewrite::stand_ins(recipient, *targets), std::back_inserter(recipients));
   return std::nullopt;
 }

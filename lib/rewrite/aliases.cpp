@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_set>
 #include <utility>
 
 #include "shared/base/ascii.hpp"
@@ -94,6 +95,8 @@ class Aliases::Expansion {
 
   bool add(std::string_view address, std::size_t depth) {
     if (depth > most) return false;
+    if (!looked_up_.insert(identity(address)).second) return true;
+    if (looked_up_.size() > most_steps) return false;
     const std::optional<Found> found = aliases_.find(address);
     if (!found) return keep(address);
     const Alias& alias = aliases_.aliases_[found->alias];
@@ -114,17 +117,18 @@ class Aliases::Expansion {
  private:
   bool keep(std::string_view address) {
     if (address.size() > longest_address) return false;
-    const std::string mailbox = identity(address);
-    const auto same = [&](const std::string& kept) { return identity(kept) == mailbox; };
-    if (std::ranges::any_of(kept_, same)) return true;
+    if (!known_.insert(identity(address)).second) return true;
     kept_.emplace_back(address);
     return kept_.size() <= most;
   }
 
+  static constexpr std::size_t most_steps = 10 * most;
   static constexpr std::size_t longest_address = 64 + 1 + 255;  // RFC 5321 4.5.3.1
 
   const Aliases& aliases_;
   const OnStep& on_step_;
+  std::unordered_set<std::string> looked_up_;  // lists may have lists in common, and lead to each other
+  std::unordered_set<std::string> known_;
   std::vector<std::string> kept_;
 };
 
@@ -245,7 +249,9 @@ std::optional<std::vector<std::string>> Aliases::expand(std::string_view address
                                                         const OnStep& on_step) const {
   Expansion expansion(*this, on_step);
   if (!expansion.add(address, 0)) return std::nullopt;
-  return expansion.take();
+  std::vector<std::string> targets = expansion.take();
+  if (targets.empty()) return std::nullopt;  // it leads back to itself only
+  return targets;
 }
 
 std::vector<mail::Recipient> stand_ins(const mail::Recipient& recipient,

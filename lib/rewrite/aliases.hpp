@@ -1,7 +1,8 @@
 // Aliases: who a recipient stands for (RFC 5321 3.9.1), as aliases(5) and virtual(5) have it.
 //
-// Asked at RCPT, before access and routing: what is stored has the targets. Only the envelope is about; the
-// header stays as it is. Pure. Built once for a configuration; a reload builds another.
+// Asked at RCPT, before routing; what `access` says of the address and of each target is asked beside. The
+// queue stores the targets; the header stays as it is. Pure. Built once for a configuration; a reload builds
+// another.
 #pragma once
 
 #include <cstddef>
@@ -46,7 +47,8 @@ class Aliases {
   // Told of each step on the way: the address, and the index of the alias that it fell under.
   using OnStep = std::function<void(std::string_view address, std::size_t alias)>;
   // The addresses that this one stands for in the end, each once; itself where no alias is about it. Nothing:
-  // it becomes more than `most`, or there is no end to it.
+  // more than `most` of them, more than `most` aliases in a row, an address that is too long, or none but
+  // itself again.
   static constexpr std::size_t most = 1000;
   std::optional<std::vector<std::string>> expand(std::string_view address,
                                                  const OnStep& on_step = nullptr) const;

@@ -25,27 +25,43 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
 }
 
-// Where the first of `wanted` stands that is neither quoted nor within parentheses or brackets.
-std::size_t find_bare(std::string_view text, std::string_view wanted) {
-  std::size_t comments = 0;
-  bool quoted = false, bracketed = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '\\' && (quoted || comments > 0)) {
-      ++i;
-    } else if (c == '"' && comments == 0) {
-      quoted = !quoted;
-    } else if (!quoted && c == '(') {
-      ++comments;
-    } else if (!quoted && c == ')' && comments > 0) {
-      --comments;
-    } else if (!quoted && comments == 0) {
-      if (wanted.find(c) != std::string_view::npos && !bracketed) return i;
-      if (c == '<') bracketed = true;
-      if (c == '>') bracketed = false;
+// Goes through a list as a header's parser does: what is quoted, within parentheses or in brackets stands
+// apart.
+class Scan {
+ public:
+  bool is_bare() const { return !quoted_ && !bracketed_ && comments_ == 0; }
+
+  // Octets that this one takes with it: 2 for what a backslash quotes.
+  std::size_t step(char c) {
+    if (c == '\\' && (quoted_ || comments_ > 0)) return 2;
+    if (c == '"' && comments_ == 0) {
+      quoted_ = !quoted_;
+    } else if (!quoted_) {
+      if (c == '(') ++comments_;
+      if (c == ')' && comments_ > 0) --comments_;
+      if (comments_ == 0 && c == '<') bracketed_ = true;
+      if (comments_ == 0 && c == '>') bracketed_ = false;
     }
+    return 1;
   }
+
+ private:
+  std::size_t comments_ = 0;
+  bool quoted_ = false, bracketed_ = false;
+};
+
+// Where the first of `wanted` stands that is bare.
+std::size_t find_bare(std::string_view text, std::string_view wanted) {
+  Scan scan;
+  for (std::size_t i = 0; i < text.size(); i += scan.step(text[i]))
+    if (scan.is_bare() && wanted.find(text[i]) != std::string_view::npos) return i;
   return std::string_view::npos;
+}
+
+bool is_closed(std::string_view text) {
+  Scan scan;
+  for (std::size_t i = 0; i < text.size();) i += scan.step(text[i]);
+  return scan.is_bare();
 }
 
 // What is in the quotes, if it is quoted as a whole.
@@ -54,10 +70,13 @@ std::string_view unquoted(std::string_view text) {
   return is_quoted ? text.substr(1, text.size() - 2) : text;
 }
 
+bool is_plain(std::string_view name) {
+  return mail::check_address(name, true) == mail::AddressFault::none &&
+         name.find('@') == std::string_view::npos;
+}
+
 std::string quoted_if_need_be(std::string_view name) {
-  const bool plain =
-      mail::check_address(name, true) == mail::AddressFault::none && name.find('@') == std::string_view::npos;
-  return plain ? std::string(name) : fmt::format("\"{}\"", name);
+  return is_plain(name) ? std::string(name) : fmt::format("\"{}\"", name);
 }
 
 // Lines of a text, without their ends.
@@ -97,13 +116,15 @@ class Parser {
       if (said.empty() || said.front() == '#') continue;
       if (blanks.find(line.front()) == std::string_view::npos)
         begin_entry(said);
-      else if (value_.empty() && name_.empty())
+      else if (name_.empty() && !is_faulty_)
         fail("a line that goes on, with none before it");
-      else
+      else if (!name_.empty())
         (value_ += ' ') += said;
       if (value_.size() > longest_line) {
         fail("the line is too long");
+        name_.clear();
         value_.clear();
+        is_faulty_ = true;
       }
     }
     end_entry();
@@ -116,6 +137,7 @@ class Parser {
     const FilePlace here = where_;
     end_entry();
     where_ = begun_ = here;
+    is_faulty_ = true;
     if (line.find('\0') != std::string_view::npos) return fail("a NUL");
     const std::size_t colon = find_bare(line, ":");
     if (colon == std::string_view::npos)
@@ -125,8 +147,11 @@ class Parser {
       return fail(fmt::format(
           "'{}': names in this file are local; write addresses and domains under `aliases:`", name));
     if (unquoted(name).empty()) return fail("a target without a name");
+    if (unquoted(name).size() == name.size() && !is_plain(name))
+      return fail(fmt::format("'{}' is no name", name));
     name_ = quoted_if_need_be(unquoted(name));
     value_ = trimmed(line.substr(colon + 1));
+    is_faulty_ = false;
   }
 
   void end_entry() {
@@ -136,13 +161,14 @@ class Parser {
     const std::string value = std::exchange(value_, {});
     const std::size_t faults = out_.faults.size();
     add_targets(alias.targets, value);
-    if (alias.targets.empty() && out_.faults.size() == faults)
-      fail(fmt::format("'{}' stands for nobody", alias.name));
+    if (out_.faults.size() > faults) return;
+    if (alias.targets.empty()) return fail(fmt::format("'{}' stands for nobody", alias.name));
     out_.entries.push_back({std::move(alias), begun_});
   }
 
   // What is no address of a header (a name that is final, a list in a file) stands between commas of its own.
   void add_targets(std::vector<std::string>& targets, std::string_view list) {
+    if (!is_closed(list)) return fail("a quote, a comment or a bracket that is not closed");
     if (find_bare(list, "#") != std::string_view::npos)
       return fail("'#' within a value: comments have lines of their own");
     std::string addresses;
@@ -182,7 +208,7 @@ class Parser {
   void add_special(std::vector<std::string>& targets, std::string_view item) {
     const std::string_view inside = unquoted(item);
     if (item.starts_with('\\'))
-      targets.push_back(fmt::format("\\{}", quoted_if_need_be(unquoted(item.substr(1)))));
+      targets.emplace_back(item);
     else if (inside.starts_with(':'))
       add_list(targets, std::string(trimmed(inside.substr(include.size()))));
     else if (inside.starts_with('|'))
@@ -201,6 +227,7 @@ class Parser {
     if (++lists_ > most_lists) return fail(fmt::format("more than {} lists in one file", most_lists));
     if (including_.size() == deepest_include)
       return fail(fmt::format("more than {} lists in each other", deepest_include));
+    if (targets.size() > Aliases::most) return;  // which is an error of its own
     const Result<std::string> text = read_file_(path);
     if (!text) return fail(text.error());
     including_.push_back(path);
@@ -226,6 +253,7 @@ class Parser {
   FilePlace begun_;  // the alias, which may have more lines
   std::string name_;
   std::string value_;
+  bool is_faulty_ = false;  // the line that others may go on with
   std::vector<std::string> including_;
   std::size_t lists_ = 0;  // lists that include each other twice would be read without end
 };

@@ -62,6 +62,7 @@ TEST(AliasesFileTest, AddressesComeInEveryFormOfAHeader) {
 
 TEST(AliasesFileTest, ABackslashMakesANameFinal) {
   EXPECT_EQ(read("root: \\root, ann@x"), "root: \\root, ann@x");
+  EXPECT_EQ(read("root: \\ann@x"), "root: \\ann@x");
 }
 
 TEST(AliasesFileTest, WhatRelaydCannotDoIsAnErrorWithItsLine) {
@@ -74,7 +75,8 @@ TEST(AliasesFileTest, WhatRelaydCannotDoIsAnErrorWithItsLine) {
 }
 
 TEST(AliasesFileTest, WhatIsMeantToBeTwoTargetsNeedsAComma) {
-  for (const char* const targets : {"a@x b@x", "a@x; b@x", "ann # boss", "<a@x", "a@x, <>", "a@@x"})
+  for (const char* const targets :
+       {"a@x b@x", "a@x; b@x", "ann # boss", "<a@x", "a@x, <>", "a@@x", "a@x (b, c@x", "\"a, b@x"})
     EXPECT_THAT(read("who: "s + targets), HasSubstr("aliases:1: ")) << targets;
 }
 
@@ -83,6 +85,7 @@ TEST(AliasesFileTest, NamesAreLocalAndThere) {
   EXPECT_THAT(read("@domain: a@x"), HasSubstr("local"));
   EXPECT_THAT(read("a%b: a@x"), HasSubstr("local"));
   EXPECT_THAT(read(": a@x"), HasSubstr("without a name"));
+  EXPECT_THAT(read("root (the boss): a@x"), HasSubstr("is no name"));
   EXPECT_THAT(read("empty:"), HasSubstr("stands for nobody"));
   EXPECT_THAT(read("novalue"), HasSubstr("is no 'NAME: TARGETS'"));
   EXPECT_THAT(read("a\0b: c@x"s), HasSubstr("NUL"));
@@ -101,7 +104,7 @@ TEST(AliasesFileTest, AListIsReadFromItsFile) {
 TEST(AliasesFileTest, ListsThatIncludeEachOtherEnd) {
   EXPECT_THAT(read("a: :include:/a", {{"/a", ":include:/b"}, {"/b", ":include:/a"}}),
               HasSubstr("'/a' includes itself"));
-  Files twice{{"/60", "a@x"}};
+  Files twice{{"/60", "# nobody"}};
   for (int i = 0; i < 60; ++i)
     twice[fmt::format("/{}", i)] = fmt::format(":include:/{}\n:include:/{}\n", i + 1, i + 1);
   EXPECT_THAT(read("a: :include:/0", twice), HasSubstr("more than 10000 lists"));

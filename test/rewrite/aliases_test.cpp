@@ -130,6 +130,26 @@ TEST(AliasesTest, AnExpansionIsBounded) {
   EXPECT_EQ(becomes(aliases(tree), "top@o.example").size(), 1000u);
 }
 
+TEST(AliasesTest, ListsThatHaveListsInCommonAreReadOnce) {
+  std::vector<Alias> list;  // 2^40 ways from the first to the last
+  for (int i = 0; i < 40; ++i)
+    for (const char* const name : {"l", "m"})
+      list.push_back({name + std::to_string(i), {"l" + std::to_string(i + 1), "m" + std::to_string(i + 1)}});
+  list.push_back({"l40", {"z@x"}});
+  list.push_back({"m40", {"z@x", "y@x"}});
+  EXPECT_THAT(becomes(aliases(list), "l0@o.example"), ElementsAre("z@x", "y@x"));
+}
+
+TEST(AliasesTest, ADomainThatStandsForItsOwnAddressesEnds) {
+  const Aliases catch_all = aliases({{"@o.example", {"ann@o.example", "bob@o.example"}}});
+  EXPECT_THAT(becomes(catch_all, "x@o.example"), ElementsAre("ann@o.example", "bob@o.example"));
+  EXPECT_THAT(becomes(aliases({{"root", {"root@o.example", "root@mail.o.example"}}}), "root@o.example"),
+              ElementsAre("root@o.example", "root@mail.o.example"));
+  EXPECT_THAT(
+      becomes(aliases({{"@a.example", {"@b.example"}}, {"u@b.example", {"u@a.example"}}}), "u@a.example"),
+      ElementsAre("endless"));
+}
+
 TEST(AliasesTest, EachStepIsTold) {
   const Aliases table = aliases({{"root", {"admin"}}, {"admin", {"ann@x"}}});
   List steps;

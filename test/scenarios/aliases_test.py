@@ -60,12 +60,12 @@ def test_the_header_stays_and_the_wishes_for_notifications_travel(relay, upstrea
                      "TO:<b@x.example> NOTIFY=NEVER ORCPT=rfc822;two@elsewhere.example"}
 
 
-def test_a_recipient_whose_targets_are_all_refused_leads_nowhere(aliased):
+def test_a_recipient_whose_targets_are_all_refused_is_refused(aliased):
     one, _ = aliased({"gone": "x@closed.example"}, access={"recipients": {"@closed.example": "reject"}})
     with Client("127.0.0.1", one.port, timeout=PATIENCE) as client:
         client.ehlo()
         client.mail(SENDER)
-        assert client.rcpt("gone") == (550, b"5.1.1 <gone@o.example> leads nowhere")
+        assert client.rcpt("gone") == (550, b"5.1.1 <gone@o.example> stands only for recipients that are refused")
 
 
 def test_a_reload_takes_other_aliases(aliased):
@@ -135,3 +135,4 @@ def test_a_file_that_cannot_be_used_keeps_what_was(aliased, tmp_path, text, mode
     one.signal(signal.SIGHUP)
     assert told in one.wait_event("reload_failed")["reason"]
     assert arrived(one, fake, "root") == ["ops@x.example"]
+    assert len(one.logged("reload_failed")) == 1  # a fault is told once

@@ -270,7 +270,8 @@ def test_the_socket_goes_with_the_process(rights, folder):
 
 def test_what_a_command_complains_of_is_in_the_reason_and_its_log_is_its_own(rights, folder):
     """Standard error is where relayd's log goes: a program could write lines of it."""
-    forged = """echo '{"event": "delivered", "id": "forged"}' >&2; echo no vault today >&2; exit 3"""
+    forged = ("for i in $(seq 300); do echo '{\"event\": \"delivered\", \"id\": \"forged\"}'; done >&2; "
+              "echo no vault today >&2; exit 3")
     one = rights(user=str(USER), accounts=[{"name": "app", "password": {"command": ["sh", "-c", forged]}}])
     result = command("check", "-c", one.file)
     assert result.returncode == 78 and "ended with status 3: no vault today" in result.stderr
@@ -292,7 +293,8 @@ def test_root_makes_nothing_where_others_could_put_a_link(rights, folder):
 
 def test_folders_above_what_is_missing_stay_roots_and_can_be_entered(rights, folder):
     queue, drop = folder / "a" / "b" / "queue", folder / "c" / "drop"
-    one = rights(user=str(USER), queue={"directory": str(queue), "drop": str(drop)})
+    (folder / "link").symlink_to(folder)  # root's own, as /var/run is
+    one = rights(user=str(USER), queue={"directory": str(queue), "drop": str(folder / "link" / "c" / "drop")})
     one.start()
     found = {path: (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) for path in
              (folder / "a", folder / "a" / "b", queue, folder / "c", drop)}

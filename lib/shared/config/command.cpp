@@ -13,7 +13,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
-#include <thread>
 #include <utility>
 
 #include "shared/base/time.hpp"
@@ -86,7 +85,7 @@ int milliseconds_until(Deadline deadline) {
 struct Output {
   int read_end = -1;
   int write_end = -1;
-  std::size_t most = 0;  // more is an error, or forgotten
+  std::size_t most = 0;  // more is an error, or only the last octets are kept
   bool more_is_error = false;
   std::string text = {};
 
@@ -112,10 +111,11 @@ struct Output {
     const ssize_t got = ::read(read_end, buffer, sizeof buffer);
     if (got < 0) return errno == EINTR ? 0 : errno;
     if (got == 0) close(&Output::read_end);
-    const std::size_t room = more_is_error ? sizeof buffer : most - std::min(most, text.size());
-    text.append(buffer, std::min(room, static_cast<std::size_t>(got)));
+    text.append(buffer, static_cast<std::size_t>(got));
     ::explicit_bzero(buffer, sizeof buffer);
-    return more_is_error && text.size() > most ? EFBIG : 0;
+    if (more_is_error) return text.size() > most ? EFBIG : 0;
+    text.erase(0, text.size() - std::min(text.size(), most));
+    return 0;
   }
 };
 
@@ -143,14 +143,21 @@ std::string in_its_words(std::string_view complaint) {
   return complaint.empty() ? "" : fmt::format(": {}", complaint);
 }
 
-// Waits for the end of a child that has closed its output. 0 or an errno.
-int wait_for_end(pid_t child, Deadline deadline, int& status) {
-  for (;;) {
-    const pid_t ended = ::waitpid(child, &status, WNOHANG);
-    if (ended == child) return 0;
-    if (ended < 0) return errno;
-    if (milliseconds_until(deadline) == 0) return ETIMEDOUT;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+// Waits for the end of a child that has closed its output, and reads what it complains of. 0 or an errno.
+int wait_for_end(pid_t child, Output& complaint, Deadline deadline, int& status) {
+  constexpr int pause = 5;  // milliseconds
+  for (bool ended = false;;) {
+    const pid_t found = ended ? child : ::waitpid(child, &status, WNOHANG);
+    if (found < 0) return errno;
+    ended = found == child;
+    // What is in the pipe when it has ended is read; whoever else has the other end is not waited for.
+    pollfd readable{complaint.read_end, POLLIN, 0};
+    if (::poll(&readable, 1, ended ? 0 : pause) > 0) {
+      if (const int failure = complaint.take(); failure != 0) return failure;
+    } else if (ended) {
+      return 0;
+    }
+    if (milliseconds_until(deadline) == 0) return ended ? 0 : ETIMEDOUT;
   }
 }
 
@@ -179,7 +186,7 @@ Result<std::string> run_command(const std::vector<std::string>& argv, std::chron
 
   int status = 0;
   int failure = collect(output, complaint, deadline);
-  if (failure == 0) failure = wait_for_end(child, deadline, status);
+  if (failure == 0) failure = wait_for_end(child, complaint, deadline, status);
   if (failure == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) return std::move(output.text);
 
   const std::string words = in_its_words(complaint.text);

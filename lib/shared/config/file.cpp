@@ -67,10 +67,12 @@ bool others_may_read_key(const std::string& path, const struct stat& status) {
 }
 
 Result<std::string> read_trusted(const std::string& path, std::size_t limit) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))  // a pipe would have us wait
+    return Error{fmt::format("{} is no regular file", path)};
   Result<FileText> file = read_file(path, limit);
   if (!file) return Error{file.error()};
   const mode_t mode = file->status.st_mode;
-  if (!S_ISREG(mode)) return Error{fmt::format("{} is no regular file", path)};
   if ((mode & (S_IWGRP | S_IWOTH)) != 0 && !rights_are_fixed(path))
     return Error{fmt::format("others may write {} (mode {:04o}): chmod go-w {}", path, mode & 07777, path)};
   return std::move(file->text);

@@ -246,7 +246,7 @@ void refuse_typing(void* filter) {
   }
 }
 
-bool confine_calls(const Needs& needs) {
+void confine_calls(const Needs& needs) {
   const std::unique_ptr<std::remove_pointer_t<scmp_filter_ctx>, FreeFilter> filter(
       ::seccomp_init(SCMP_ACT_ALLOW));
   if (!filter) fail("seccomp", ENOMEM);
@@ -261,7 +261,6 @@ bool confine_calls(const Needs& needs) {
   if (!needs.programs)
     for (const char* const call : {"execve", "execveat"}) refuse(filter.get(), call, EPERM);
   if (const int result = ::seccomp_load(filter.get()); result != 0) fail("seccomp", -result);
-  return true;
 }
 
 bool is_beneath(const std::string& path, const std::string& directory) {
@@ -281,12 +280,15 @@ Confinement confine(Needs needs) {
   };
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) made.lacks = "no_new_privs";
   attempt([&] { made.landlock = confine_files(needs, Sockets::bind); });
-  attempt([&] { made.seccomp = confine_calls(needs); });
+  attempt([&] {
+    confine_calls(needs);
+    made.seccomp = true;
+  });
   made.needs = std::move(needs);
   return made;
 }
 
-void forbid_sockets(const Confinement& confinement) {
+void forbid_new_unix_sockets(const Confinement& confinement) {
   if (confinement.landlock > 0) confine_files(confinement.needs, Sockets::keep);
 }
 

@@ -13,7 +13,7 @@
 
 namespace relayd::process {
 
-// What a configuration needs beyond sockets and reading.
+// What a configuration needs besides the network and reading files.
 struct Needs {
   std::vector<std::string> directories;  // where files are made, changed and removed: absolute, without links
   std::vector<std::string> sockets;      // unix sockets that are bound, and removed at the end: likewise
@@ -37,17 +37,18 @@ std::string to_string(const Confinement& confinement);
 // set the clock. What the kernel lacks or refuses is left out, and is named.
 Confinement confine(Needs needs);
 
-// All is bound: from here on no socket is made either, and one is removed only where its folder is this
-// user's.
-void forbid_sockets(const Confinement& confinement);
+// Call it when all unix sockets are bound. From then on none is made outside needs.directories; outside them
+// one is removed only where its folder belongs to this user, who is not root. Throws std::system_error.
+void forbid_new_unix_sockets(const Confinement& confinement);
 
-// What a process is to the kernel.
+// The user that a process runs as, and its confinement.
 struct Standing {
   User user = {};
   std::optional<Confinement> confinement = {};  // nothing: it is not confined
 };
 
-// Whether a process confined for `granted` can do what `wanted` needs; otherwise what is missing.
+// What wanted needs and granted does not have: directories, and "command" for programs. Sockets are not
+// compared: they change with the next start only.
 std::vector<std::string> beyond(const Needs& granted, const Needs& wanted);
 
 }  // namespace relayd::process

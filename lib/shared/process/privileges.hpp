@@ -1,7 +1,7 @@
 // Privileges: how a process gives up what it was started with (capabilities(7)).
 //
-// Called by `relayd run` and `relayd check`, before there is a second thread: a capability belongs to a
-// thread. Everything here throws std::system_error.
+// For `relayd run` and `relayd check`, before there is a second thread: a capability belongs to a thread.
+// become() and drop_capabilities() throw std::system_error.
 #pragma once
 
 #include "shared/process/user.hpp"

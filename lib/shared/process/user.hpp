@@ -1,4 +1,4 @@
-// User: whom a process started as root becomes.
+// User: a user of the system (passwd(5)).
 #pragma once
 
 #include <sys/types.h>
