@@ -168,8 +168,8 @@ Task<void> Collector::tidy() {
   const WallTime now = around_.loop.wall_now();
   const WallTime oldest = now - patience_with_writers;
   const WallTime kept = now - config_->queue.keep_failed;
-  const std::vector<std::string> unfinished = co_await around_.workers.run(
-      [this, oldest] { return folder_.remove_old(drop::Kind::begun, oldest); });
+  const std::vector<std::string> unfinished =
+      co_await around_.workers.run([this, oldest] { return folder_.remove_old(drop::Kind::begun, oldest); });
   for (const std::string& name : unfinished)
     around_.log.warning("drop_removed", {{"file", name}, {"reason", "it was never finished"}});
   const std::vector<std::string> refused =
