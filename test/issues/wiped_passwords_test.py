@@ -38,7 +38,8 @@ def memory(pid: int) -> bytes:
 def forms(password: str) -> list[bytes]:
     """What the client said, and how it ends: an allocator overwrites the beginning of what is freed.
 
-    Not the decoded password: libgsasl frees copies of its own as they are.
+    Not the decoded password: where an account keeps a hash, libgsasl prepares the password for it in a copy of its own, which
+    it frees as it is.
     """
     said = [password.encode(), f"\0{NAME}\0{password}".encode()]
     return [base64.b64encode(one)[begin:] for one in said for begin in (0, -16)]
@@ -82,3 +83,19 @@ def test_a_password_is_gone_with_its_session(listening, authority, mechanism, en
     for form in forms(password):
         at = held.find(form)
         assert at < 0, f"{held.count(form)} times {form!r}, as {held[max(0, at - 60):at + 60]!r}"
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_a_guess_is_gone_decoded_too(relay, upstream, mechanism):
+    """The account keeps its password, so that nothing is derived from the guess."""
+    one = relay({"fake": upstream(accounts={}).config()}, listener={"auth": "required"},
+                accounts=[{"name": NAME, "password": PASSWORD}])
+    with smtplib.SMTP("127.0.0.1", one.port, "client.test.example", PATIENCE) as client:
+        client.ehlo()
+        client.user, client.password = NAME, GUESS
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            client.auth(mechanism, client.auth_plain if mechanism == "PLAIN" else client.auth_login)
+    greet(one)
+    held = memory(one.pid)
+    assert PASSWORD.encode() in held  # what is looked at is its memory
+    assert GUESS.encode()[-16:] not in held and base64.b64encode(GUESS.encode())[-16:] not in held

@@ -136,3 +136,19 @@ def test_a_file_that_cannot_be_used_keeps_what_was(aliased, tmp_path, text, mode
     assert told in one.wait_event("reload_failed")["reason"]
     assert arrived(one, fake, "root") == ["ops@x.example"]
     assert len(one.logged("reload_failed")) == 1  # a fault is told once
+
+
+def test_a_target_of_utf8_asks_for_smtputf8(aliased):
+    one, fake = aliased({"ops": "grüße@x.example"})
+    id = one.submit(SENDER, "ops", mail.text(SENDER))
+    one.wait_event("delivered", id=id)
+    (said,) = [command.argument for command in fake.commands.all() if command.verb == "MAIL"]
+    assert "SMTPUTF8" in said.split()
+
+
+def test_a_target_that_is_refused_is_told_of(aliased):
+    one, fake = aliased({"two": ["a@x.example", "b@closed.example"]},
+                        access={"recipients": {"@closed.example": "reject"}})
+    assert arrived(one, fake, "two") == ["a@x.example"]
+    told = one.wait_event("alias_trouble")
+    assert told["to"] == "two@o.example" and "b@closed.example" in told["reason"]

@@ -294,7 +294,7 @@ def test_root_makes_nothing_where_others_could_put_a_link(rights, folder):
 def test_folders_above_what_is_missing_stay_roots_and_can_be_entered(rights, folder):
     queue, drop = folder / "a" / "b" / "queue", folder / "c" / "drop"
     (folder / "link").symlink_to(folder)  # root's own, as /var/run is
-    one = rights(user=str(USER), queue={"directory": str(queue), "drop": str(folder / "link" / "c" / "drop")})
+    one = rights(user=str(USER), queue={"directory": f"{queue}/", "drop": f"{folder}/link/c/drop/"})
     one.start()
     found = {path: (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) for path in
              (folder / "a", folder / "a" / "b", queue, folder / "c", drop)}

@@ -25,7 +25,6 @@ constexpr std::pair<Property, Gsasl_property> properties[] = {
     {Property::salt, GSASL_SCRAM_SALT},
     {Property::stored_key, GSASL_SCRAM_STOREDKEY},
     {Property::server_key, GSASL_SCRAM_SERVERKEY},
-    {Property::password_check, GSASL_VALIDATE_SIMPLE},
 };
 
 Gsasl_property library_property(Property wanted) {
@@ -39,8 +38,7 @@ int answer(Gsasl*, Gsasl_session* session, Gsasl_property asked) {
   if (!provide || !*provide) return GSASL_NO_CALLBACK;
   for (const auto& [ours, theirs] : properties) {
     if (theirs != asked) continue;
-    if ((*provide)(ours)) return GSASL_OK;
-    return ours == Property::password_check ? GSASL_AUTHENTICATION_ERROR : GSASL_NO_CALLBACK;
+    return (*provide)(ours) ? GSASL_OK : GSASL_NO_CALLBACK;
   }
   return GSASL_NO_CALLBACK;
 }

@@ -37,13 +37,12 @@ enum class Property {
   salt,
   stored_key,
   server_key,
-  password_check,  // no value: is `password` right for `username`?
 };
 
 class Session {
  public:
   enum class Side { client, server };
-  // Sets the property that the library asks for and returns true; for a password_check, whether it is right.
+  // Sets the property that the library asks for and returns true.
   using Provide = std::function<bool(Property)>;
 
   // Throws std::logic_error when the library does not have the mechanism.

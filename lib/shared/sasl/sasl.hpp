@@ -1,4 +1,5 @@
-// SASL (RFC 4422) as SMTP AUTH uses it: one exchange, base64 in, base64 out. Mechanisms by libgsasl.
+// SASL (RFC 4422) as SMTP AUTH uses it: one exchange, base64 in, base64 out. Mechanisms by libgsasl, but for
+// PLAIN and LOGIN of a server.
 //
 // Stands under send (client) and accept (server). Knows no sockets and no SMTP codes. A step may take
 // milliseconds (SCRAM derives a key): run it on a helper thread when needs_derivation() says so. The

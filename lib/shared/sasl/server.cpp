@@ -43,28 +43,93 @@ ScramSecret made_up_secret(std::string_view name, unsigned iterations) {
   return {iterations, keys->salted_password.substr(0, 16), keys->stored_key, keys->server_key};
 }
 
+namespace {
+
+// PLAIN (RFC 4616) and LOGIN, which bring the password itself. They are our own: libgsasl frees what it has
+// decoded as it is.
+class InClear {
+ public:
+  InClear(Mechanism mechanism, const Server::Lookup& lookup) : mechanism_(mechanism), lookup_(lookup) {}
+
+  Server::Step step(std::string_view response) {
+    return mechanism_ == Mechanism::plain ? plain(response) : login(response);
+  }
+  const std::string& username() const { return username_; }
+
+ private:
+  using Kind = Server::Step::Kind;
+
+  // [authorization identity] NUL name NUL password
+  Server::Step plain(std::string_view message) {
+    const std::size_t first = message.find('\0');
+    const std::size_t second = first == std::string_view::npos ? first : message.find('\0', first + 1);
+    if (second == std::string_view::npos || second == first + 1) return malformed();
+    const std::string_view identity = message.substr(0, first);
+    username_ = message.substr(first + 1, second - first - 1);
+    // Nobody acts for another: an authorization identity is one's own or none.
+    return judge(message.substr(second + 1), identity.empty() || identity == username_);
+  }
+
+  Server::Step login(std::string_view message) {
+    switch (steps_++) {
+      case 0:
+        return {Kind::challenge, encode("User Name")};
+      case 1:
+        username_ = message;
+        if (message.empty() || message.find('\0') != std::string_view::npos) return malformed();
+        return {Kind::challenge, encode("Password")};
+      default:
+        return judge(message, true);
+    }
+  }
+
+  Server::Step judge(std::string_view password, bool as_oneself) const {
+    if (password.find('\0') != std::string_view::npos) return malformed();
+    const std::optional<Server::Stored> stored = lookup_(username_);
+    const bool right = stored && is_right(password, *stored);
+    if (right && as_oneself) return {Kind::success, ""};
+    return {Kind::failure, "the name or the password is wrong"};
+  }
+
+  static bool is_right(std::string_view password, const Server::Stored& stored) {
+    if (const auto* const kept = std::get_if<ScramSecret>(&stored)) return fits(password, *kept);
+    return equal_secrets(password, std::get<Secret>(stored).reveal());
+  }
+
+  static Server::Step malformed() {
+    return {Kind::failure, "the response is no message of the mechanism", true};
+  }
+
+  Mechanism mechanism_;
+  const Server::Lookup& lookup_;
+  std::string username_;
+  int steps_ = 0;
+};
+
+}  // namespace
+
 struct Server::Implementation {
   Implementation(Mechanism chosen, Lookup accounts, std::optional<ChannelBinding> channel)
-      : traits(offered(chosen)),
-        lookup(std::move(accounts)),
-        binding(std::move(channel)),
-        session(Session::Side::server, wire_name(chosen).c_str(),
-                [this](Property wanted) { return provide(wanted); }) {}
+      : traits(offered(chosen)), lookup(std::move(accounts)), binding(std::move(channel)) {
+    if (chosen == Mechanism::plain || chosen == Mechanism::login)
+      in_clear.emplace(chosen, lookup);
+    else
+      session.emplace(Session::Side::server, wire_name(chosen).c_str(),
+                      [this](Property wanted) { return provide(wanted); });
+  }
 
   bool set(Property property, std::string_view value) {
-    session.set(property, value);
+    session->set(property, value);
     return true;
   }
 
   // RFC 5802 9: what the library asks the server's side for.
   bool provide(Property wanted) {
     if (wanted == Property::tls_exporter || wanted == Property::tls_unique) return provide_binding(wanted);
-    const std::string name = session.get(Property::username);
+    const std::string name = session->get(Property::username);
     const std::optional<Stored> found = lookup(name);
     const auto* const kept = found ? std::get_if<ScramSecret>(&*found) : nullptr;
     switch (wanted) {
-      case Property::password_check:
-        return found && is_right(*found);
       case Property::salt:
         return set(wanted, encode(kept ? kept->salt : made_up_secret(name, 1).salt));
       case Property::iterations:
@@ -85,19 +150,29 @@ struct Server::Implementation {
     return binding && binding->type == type && set(wanted, encode(binding->data));
   }
 
-  // A name and password in clear. Nobody acts for another: an authorization identity is one's own or none.
-  bool is_right(const Stored& stored) {
-    const std::string identity = session.get(Property::authorization_identity);
-    if (!identity.empty() && identity != session.get(Property::username)) return false;
-    const Secret given(session.get(Property::password));
-    if (const auto* kept = std::get_if<ScramSecret>(&stored)) return fits(given.reveal(), *kept);
-    return equal_secrets(given.reveal(), std::get<Secret>(stored).reveal());
+  Step step(std::string_view response) {
+    if (in_clear) {
+      Step step = in_clear->step(response);
+      username = in_clear->username();
+      return step;
+    }
+    const Session::Step step = session->step(response);
+    username = session->get(Property::username);
+    switch (step.outcome) {
+      case Session::Outcome::goes_on:
+        return {Step::Kind::challenge, encode(step.output)};
+      case Session::Outcome::done:
+        return {Step::Kind::success, encode(step.output)};
+      default:
+        return {Step::Kind::failure, step.reason, step.outcome == Session::Outcome::malformed};
+    }
   }
 
   const Traits& traits;
-  Lookup lookup;
-  std::optional<ChannelBinding> binding;
-  Session session;
+  const Lookup lookup;
+  const std::optional<ChannelBinding> binding;
+  std::optional<InClear> in_clear;
+  std::optional<Session> session;
   std::string username;
   int steps = 0;
 };
@@ -127,16 +202,7 @@ Server::Step Server::step(std::string_view response) {
   if (self.traits.initial_response && decoded.empty() && self.steps == 0)
     return {Step::Kind::failure, "the response is empty", true};
   ++self.steps;
-  const Session::Step step = self.session.step(decoded.reveal());
-  self.username = self.session.get(Property::username);
-  switch (step.outcome) {
-    case Session::Outcome::goes_on:
-      return {Step::Kind::challenge, encode(step.output)};
-    case Session::Outcome::done:
-      return {Step::Kind::success, encode(step.output)};
-    default:
-      return {Step::Kind::failure, step.reason, step.outcome == Session::Outcome::malformed};
-  }
+  return self.step(decoded.reveal());
 }
 
 const std::string& Server::username() const {
