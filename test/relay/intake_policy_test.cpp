@@ -97,7 +97,8 @@ TEST_F(IntakePolicyTest, AnAliasAddsWhomItStandsFor) {
                                {"bob@o.example", config::AccessVerdict::reject}};
   IntakePolicy& taken = policy();
   EXPECT_EQ(added(taken, "root@o.example"), "ann@x.example");
-  EXPECT_EQ(added(taken, "nobody@o.example"), "550 5.1.1 <nobody@o.example> stands only for recipients that are refused");
+  EXPECT_EQ(added(taken, "nobody@o.example"),
+            "550 5.1.1 <nobody@o.example> stands only for recipients that are refused");
   EXPECT_EQ(added(taken, "carl@o.example"), "carl@o.example");
 }
 
