@@ -211,7 +211,7 @@ def test_what_runs_inside_can_do_nothing_but_its_work(rights, folder, user):
     (folder / "queue").mkdir(0o700)
     os.chown(folder / "queue", int(user), int(user))
     one = rights(user=user, accounts=[{"name": "app", "password": {"command": [
-        str(probe), str(folder), str(folder / "queue"), "looks for leaks" if LOOKS_FOR_LEAKS else ""]}}])
+        str(probe), str(folder), str(folder / "queue"), "looks for leaks" if LOOKS_FOR_LEAKS else "as shipped"]}}])
     one.environment = {"SECRET_OF_ANOTHER_ACCOUNT": "canary"}
     one.start()
     found = [json.loads(told.read_text())]
