@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "shared/disk/posix_disk.hpp"
 #include "shared/process/leak_checker.hpp"
 
 namespace relayd::process {
@@ -49,22 +50,8 @@ constexpr std::uint64_t directory_rights =
     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
     LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER;
 
-class Descriptor {
- public:
-  explicit Descriptor(long number) : number_(static_cast<int>(number)) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
-
-void allow(const Descriptor& rules, const std::string& path, std::uint64_t rights) {
-  const Descriptor place(::open(path.c_str(), O_PATH | O_CLOEXEC));
+void allow(const disk::Descriptor& rules, const std::string& path, std::uint64_t rights) {
+  const disk::Descriptor place(::open(path.c_str(), O_PATH | O_CLOEXEC));
   // The default drop folder need not be there, nor a sandbox that could not be made.
   if (place.number() < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES)) return;
   if (place.number() < 0) fail("Landlock for " + path);
@@ -89,7 +76,8 @@ int confine_files(const Needs& needs, Sockets sockets) {
   const std::uint64_t newer = version >= version_with_truncate ? truncate_right : 0;
   const std::uint64_t programs = needs.programs ? 0 : LANDLOCK_ACCESS_FS_EXECUTE;
   const landlock_ruleset_attr handled{directory_rights | newer | programs};
-  const Descriptor rules(::syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0));
+  const disk::Descriptor rules(
+      static_cast<int>(::syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0)));
   if (rules.number() < 0) fail("Landlock");
   for (const std::string& directory : needs.directories) allow(rules, directory, directory_rights | newer);
   for (const std::string& socket : needs.sockets) {
