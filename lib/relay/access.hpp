@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "route/match.hpp"
 #include "shared/config/config.hpp"
 #include "shared/mail/envelope.hpp"
+#include "shared/mail/matcher.hpp"
 #include "shared/smtp/reply.hpp"
 
 namespace relayd {
@@ -42,7 +42,7 @@ class Access {
     config::AccessVerdict find(std::string_view address) const;
 
    private:
-    route::Matcher matcher_;
+    mail::Matcher matcher_;
     std::vector<config::AccessVerdict> verdicts_;
   };
 

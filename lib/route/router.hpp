@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include "route/match.hpp"
 #include "route/upstream.hpp"
 #include "shared/config/config.hpp"
+#include "shared/mail/matcher.hpp"
 
 namespace relayd::route {
 
@@ -67,7 +67,7 @@ class Router {
   std::vector<Upstream> upstreams_;
   std::vector<Choice> own_accounts_;          // one for each upstream
   std::vector<std::vector<Choice>> choices_;  // one list for each rule
-  Matcher matcher_;
+  mail::Matcher matcher_;
 };
 
 }  // namespace relayd::route

@@ -7,12 +7,12 @@
 #include "fuzz/targets.hpp"
 #include "queue/ground.hpp"
 #include "queue/message.hpp"
-#include "route/match.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/config/network.hpp"
 #include "shared/config/pin.hpp"
 #include "shared/config/suggest.hpp"
 #include "shared/config/value.hpp"
+#include "shared/mail/matcher.hpp"
 
 namespace relayd::fuzz {
 
@@ -57,7 +57,7 @@ void patterns(std::string_view input) {
   const Result<std::string> again = config::parse_pattern(*pattern);
   demand(again.ok() && *again == *pattern, "a pattern has one form");
   demand(ascii::lower(*pattern) == *pattern, "and that is in lower case");
-  route::Matcher matcher;
+  mail::Matcher matcher;
   demand(matcher.add(*pattern, 1) && !matcher.add(input, 2), "two ways to write a pattern are one");
   const bool one_address = *pattern != "*" && !pattern->starts_with('@');
   demand(!one_address || matcher.find(input) == 1, "an address falls under its own pattern");

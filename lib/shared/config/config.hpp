@@ -73,6 +73,7 @@ struct Listener {
   ListenerAuth auth = ListenerAuth::none;
   std::vector<Network> allow;             // default: loopback
   std::vector<std::uint32_t> allow_uids;  // of a unix socket's clients; empty: all that may connect
+  bool provider_headers = false;          // its clients may use the control fields of a provider
   Location where;
 };
 
@@ -88,6 +89,7 @@ struct Account {
   SecretSource scram_sha_256;            // RFC 5803: "SCRAM-SHA-256$4096:SALT$STORED:SERVER"
   std::vector<std::string> may_send_as;  // empty: anything
   bool may_send_as_header = false;       // the header's From is held to may_send_as too
+  std::string file;                      // where it stands; empty: the configuration
   Location where;
 };
 
@@ -108,6 +110,78 @@ struct Access {
 struct Alias {
   std::string name;
   std::vector<std::string> targets;
+  Location where;
+};
+
+// A rule that replaces addresses; see rewrite/rewriting.hpp.
+struct RewriteRule {
+  std::string match;           // a pattern as of a SenderRule; empty: `table`
+  std::string table;           // the name of one of `tables`; empty: `match`
+  std::string to;              // ADDRESS, or @DOMAIN: the local part stays; of a table its value
+  bool sender = false;         // of the envelope
+  bool recipient = false;      // of the envelope
+  bool from_fields = false;    // From, Sender, Reply-To and their like
+  bool to_fields = false;      // To, Cc, Bcc and their like
+  bool taken = false;          // once, when the message is taken; else at each attempt
+  bool keep_reply_to = false;  // the From that is replaced goes to Reply-To, unless there is one
+  Location where;
+};
+
+struct HeaderField {
+  std::string name;
+  std::string value;
+};
+
+enum class ReceivedForm { full, masked };
+
+// What is done to header fields at an attempt; see rewrite/header_rules.hpp.
+struct HeaderRules {
+  std::vector<std::string> remove;       // names; a '*' at the end stands for anything
+  std::vector<HeaderField> set;          // in place of all of that name
+  std::vector<HeaderField> set_missing;  // `default`: where there is none
+  std::string subject_prefix;
+  std::optional<ReceivedForm> received;  // of our own field
+  bool empty() const {
+    return remove.empty() && set.empty() && set_missing.empty() && subject_prefix.empty() && !received;
+  }
+};
+
+// What is changed in messages: of all, at an upstream, or under a rule of `senders`.
+struct Changes {
+  std::vector<RewriteRule> rewrite;
+  HeaderRules headers;
+};
+
+// Copies for others.
+struct Bcc {
+  std::string match;          // a pattern as of a SenderRule
+  bool of_recipient = false;  // it is matched against recipients; else against the sender
+  std::vector<std::string> to;
+  Location where;
+};
+
+// All mail goes to `redirect`, but for recipients that `allow` names.
+struct Staging {
+  std::string redirect;
+  std::vector<std::string> allow;  // patterns as of a SenderRule
+  std::string subject_prefix;
+  Location where;
+};
+
+// A key that signs; see rewrite/dkim.hpp.
+struct DkimKey {
+  std::string domain;
+  std::string selector;
+  std::string key;  // path of the PEM file
+  std::optional<std::chrono::seconds> expires_after;
+  Location where;
+};
+
+// Keys and values from a file; see shared/table/table.hpp.
+struct Table {
+  std::string name;
+  std::string file;    // lines `KEY VALUE`, or comma-separated where its name ends in .csv; empty: `regexp`
+  std::string regexp;  // lines `/PATTERN/ VALUE`; empty: `file`
   Location where;
 };
 
@@ -187,6 +261,7 @@ struct Upstream {
   std::optional<Pipelining> pipelining;
   std::optional<smtp::ReplyClasses> retry_next_on;  // absent: the default set
   std::optional<std::string> sandbox_directory;     // a sandbox: keeps each message as a file, sends nothing
+  Changes changes;                                  // of what it is sent
   Location where;
 };
 
@@ -208,6 +283,8 @@ struct SenderRule {
   SecretSource password;
   SecretSource next_password;
   std::string reject;  // "550 5.7.1 text"; empty: none
+  Changes changes;     // of what is sent under it
+  std::string file;    // where it stands; empty: the configuration
   Location where;
 };
 
@@ -236,10 +313,19 @@ struct Config {
   std::vector<Alias> aliases;
   std::string aliases_file;  // empty: none
   Location aliases_file_where = {};
+  std::string accounts_file;  // empty: none
+  Location accounts_file_where = {};
+  Changes changes;  // of every message
+  std::vector<Bcc> bcc;
+  std::optional<Staging> staging;
+  std::vector<DkimKey> dkim;
+  std::vector<Table> tables;
   Limits limits;
   Queue queue;
   std::vector<Upstream> upstreams;  // in the file's order
   std::vector<SenderRule> senders;
+  std::string senders_file;  // empty: none
+  Location senders_file_where = {};
   Log log;
   Admin admin;
   std::string user;         // whom root becomes, by name or number; empty: see `user` in config.example.yaml

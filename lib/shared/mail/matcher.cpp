@@ -1,9 +1,9 @@
-#include "route/match.hpp"
+#include "shared/mail/matcher.hpp"
 
 #include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
 
-namespace relayd::route {
+namespace relayd::mail {
 
 bool Matcher::add(std::string_view pattern, std::size_t rule) {
   return rules_.emplace(ascii::lower(pattern), rule).second;
@@ -34,4 +34,4 @@ std::optional<std::size_t> Matcher::find(std::string_view address) const {
   return lookup("*");
 }
 
-}  // namespace relayd::route
+}  // namespace relayd::mail

@@ -1,8 +1,8 @@
-#include "route/match.hpp"
+#include "shared/mail/matcher.hpp"
 
 #include <gtest/gtest.h>
 
-namespace relayd::route {
+namespace relayd::mail {
 namespace {
 
 // The pattern an address falls under; the rules stand in an order that helps nobody.
@@ -71,4 +71,4 @@ TEST(Matcher, ManyRules) {
 }
 
 }  // namespace
-}  // namespace relayd::route
+}  // namespace relayd::mail

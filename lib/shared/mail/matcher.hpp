@@ -1,7 +1,7 @@
-// Matching: which sender rule an address falls under.
+// Matcher: which of many patterns an address falls under.
 //
-// Stands under the router. A table of patterns, prepared once and asked at every attempt; the cost of asking
-// does not grow with the number of rules. Pure.
+// Stands under the router, access rules and rewriting, so that one pattern means the same in all of them.
+// Prepared once and asked for every message; the cost of asking does not grow with the number of rules. Pure.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 #include <string_view>
 #include <unordered_map>
 
-namespace relayd::route {
+namespace relayd::mail {
 
 // Patterns are ADDRESS, @DOMAIN, @*.DOMAIN and *; case does not matter.
 class Matcher {
@@ -34,4 +34,4 @@ class Matcher {
   std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> rules_;
 };
 
-}  // namespace relayd::route
+}  // namespace relayd::mail
