@@ -52,6 +52,9 @@ int check(const Options& options) {
   const config::Config& config = *start->setup.config;
   list_quarantine(config.queue.directory);
   inspect_queue(config.queue.directory);
+  if (config.staging)
+    warn(config.file, fmt::format("staging is on: all mail goes to {}, but for recipients that 'allow' names",
+                                  config.staging->redirect));
   fmt::print("{}: ok, {} upstreams, {} sender rules\n", shown(config.file), config.upstreams.size(),
              config.senders.size());
   return EX_OK;

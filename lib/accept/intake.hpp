@@ -23,9 +23,10 @@ struct ClientFacts {
   std::string client;    // as Stream::peer() has it
   std::string listener;  // address the client came to
   std::string helo;
-  bool extended = false;  // EHLO
-  std::string tls;        // version; empty: clear
-  std::string account;    // who logged in; empty: nobody
+  bool extended = false;          // EHLO
+  std::string tls;                // version; empty: clear
+  std::string account;            // who logged in; empty: nobody
+  bool provider_headers = false;  // it may use the control fields of a provider
 };
 
 // A message on its way in. Dropping it leaves nothing behind.

@@ -58,6 +58,7 @@ Session::Session(Surroundings surroundings, std::shared_ptr<const config::Config
     : around_(surroundings), config_(std::move(config)), listener_(listener), stream_(std::move(stream)) {
   facts_.client = stream_->peer();
   facts_.listener = listener_.address;
+  facts_.provider_headers = listener_.provider_headers;
 }
 
 Task<void> Session::run() {

@@ -13,12 +13,16 @@ namespace {
 constexpr std::size_t size_at = 32, body_checksum_at = 40, accepted_at = 48, envelope_length_at = 56,
                       progress_length_at = 60;
 
-constexpr std::uint8_t flag_eight_bit = 1, flag_smtp_utf8 = 2, flag_require_tls = 4;  // of an envelope
+// Of an envelope.
+constexpr std::uint8_t flag_eight_bit = 1, flag_smtp_utf8 = 2, flag_require_tls = 4,
+                       flag_provider_headers = 8, flag_body_hash = 16;
 
 void put_envelope(std::string& out, const Envelope& envelope) {
   out.push_back(static_cast<char>((envelope.eight_bit ? flag_eight_bit : 0) |
                                   (envelope.smtp_utf8 ? flag_smtp_utf8 : 0) |
-                                  (envelope.require_tls ? flag_require_tls : 0)));
+                                  (envelope.require_tls ? flag_require_tls : 0) |
+                                  (envelope.provider_headers ? flag_provider_headers : 0) |
+                                  (envelope.body_hash.empty() ? 0 : flag_body_hash)));
   put_string(out, envelope.sender);
   put_string(out, envelope.routing_sender);
   put_string(out, envelope.ret);
@@ -31,6 +35,7 @@ void put_envelope(std::string& out, const Envelope& envelope) {
     put_string(out, recipient.notify);
     put_string(out, recipient.original_recipient);
   }
+  if (!envelope.body_hash.empty()) put_string(out, envelope.body_hash);
 }
 
 Envelope take_envelope(Reader& reader) {
@@ -39,6 +44,7 @@ Envelope take_envelope(Reader& reader) {
   envelope.eight_bit = flags & flag_eight_bit;
   envelope.smtp_utf8 = flags & flag_smtp_utf8;
   envelope.require_tls = flags & flag_require_tls;
+  envelope.provider_headers = flags & flag_provider_headers;
   envelope.sender = reader.take_string();
   envelope.routing_sender = reader.take_string();
   envelope.ret = reader.take_string();
@@ -52,6 +58,7 @@ Envelope take_envelope(Reader& reader) {
     recipient.notify = reader.take_string();
     recipient.original_recipient = reader.take_string();
   }
+  if (flags & flag_body_hash) envelope.body_hash = reader.take_string();
   return envelope;
 }
 

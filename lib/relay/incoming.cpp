@@ -7,6 +7,7 @@
 #include "accept/rules.hpp"
 #include "rewrite/addresses.hpp"
 #include "rewrite/received.hpp"
+#include "rewrite/staging.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
 #include "shared/mail/mailboxes.hpp"
@@ -77,6 +78,7 @@ bool DraftIncoming::write_head() {
   received.when = now;
   draft_.append(rewrite::received_field(received));
   draft_.append(rewrite::missing_fields(scanner_.facts(), id, terms_.hostname, envelope_.sender, now));
+  draft_.append(rewrite::original_to_fields(terms_.replaced));
   const bool full = append_completed();
   head_ = {};
   return full;
@@ -178,7 +180,9 @@ Task<std::string> DraftIncoming::commit() {
   const std::string id = queue::to_string(draft_.id());
   const std::string from = envelope_.sender;
   const std::string recipients = tell::recipients_text(envelope_.recipients);
-  tell::Arrival arrival{id, from, recipients, draft_.size(), facts_.client, facts_.account, facts_.tls};
+  const std::string replaced = tell::recipients_text(terms_.replaced);
+  tell::Arrival arrival{id,         from,    recipients, draft_.size(), facts_.client, facts_.account,
+                        facts_.tls, replaced};
   if (!terms_.fate.discarded.empty()) {
     const std::string discarded = tell::recipients_text(terms_.fate.discarded);
     arrival.to = discarded;

@@ -32,9 +32,10 @@ struct IncomingTerms {
   std::string mark;    // of this relay; see instance.hpp
   Bytes header_size = 256_KiB;
   std::size_t header_fields = 10'000;
-  std::vector<std::string> may_send_as;  // what the header's From is held to; empty: anything
-  std::shared_ptr<const Access> access;  // decides by From, too, where that routes the message
-  Access::Fate fate;                     // by the envelope
+  std::vector<std::string> may_send_as;   // what the header's From is held to; empty: anything
+  std::shared_ptr<const Access> access;   // decides by From, too, where that routes the message
+  Access::Fate fate;                      // by the envelope
+  std::vector<mail::Recipient> replaced;  // recipients that staging has replaced
   CheckAuthor check_author;
   CheckRoute check_route;
 };

@@ -32,6 +32,10 @@ bool tells_senders_apart(const config::Config& config) {
          std::ranges::any_of(config.senders, [](const auto& rule) { return !rule.reject.empty(); });
 }
 
+smtp::Reply too_many_recipients() {
+  return {452, {4, 5, 3}, fmt::format("At most {} recipients a message", config::most_recipients)};
+}
+
 }  // namespace
 
 Bytes IntakePolicy::size_limit() {
@@ -61,6 +65,15 @@ std::optional<smtp::Reply> IntakePolicy::check_sender(const accept::ClientFacts&
   return check_route(sender, envelope, size);
 }
 
+// An address stands for too many.
+smtp::Reply IntakePolicy::expansion_error(const std::string& address) const {
+  log_.error("alias_trouble", {{"to", address},
+                               {"reason", fmt::format("more than {0} addresses, more than {0} aliases in a "
+                                                      "row, or an address that is too long",
+                                                      rewrite::Aliases::most)}});
+  return {451, {4, 6, 0}, "Alias expansion error"};
+}
+
 std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope, mail::Recipient recipient) {
   if (std::optional<smtp::Reply> refusal = setup_.access->refuse_recipient(recipient.address)) return refusal;
   std::vector<mail::Recipient>& recipients = envelope.recipients;
@@ -70,13 +83,7 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
     return std::nullopt;
   }
   auto targets = aliases.expand(recipient.address);
-  if (!targets) {
-    log_.error("alias_trouble", {{"to", recipient.address},
-                                 {"reason", fmt::format("more than {0} addresses, more than {0} aliases in a "
-                                                        "row, or an address that is too long",
-                                                        rewrite::Aliases::most)}});
-    return smtp::Reply{451, {4, 6, 0}, "Alias expansion error"};
-  }
+  if (!targets) return expansion_error(recipient.address);
   std::erase_if(*targets, [&](const std::string& target) {
     if (setup_.access->recipient(target) != config::AccessVerdict::reject) return false;
     log_.warning("alias_trouble",
@@ -86,9 +93,7 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
   if (targets->empty())
     return smtp::Reply{
         550, {5, 1, 1}, fmt::format("<{}> stands only for recipients that are refused", recipient.address)};
-  if (recipients.size() + targets->size() > config::most_recipients)
-    return smtp::Reply{
-        452, {4, 5, 3}, fmt::format("At most {} recipients a message", config::most_recipients)};
+  if (recipients.size() + targets->size() > config::most_recipients) return too_many_recipients();
   if (targets->size() == 1 && targets->front() == recipient.address) {
     recipients.push_back(std::move(recipient));
     return std::nullopt;
@@ -99,6 +104,23 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
     envelope.smtp_utf8 = envelope.smtp_utf8 || !ascii::all_ascii(target);
   std::ranges::move(rewrite::stand_ins(recipient, *targets), std::back_inserter(recipients));
   return std::nullopt;
+}
+
+// Whom they are for, in the end. What becomes of a copy is nothing to the sender (RFC 3461 4.1: NEVER).
+void IntakePolicy::add_copies(mail::Envelope& envelope) const {
+  if (setup_.copies->empty()) return;
+  for (const std::string& copy : setup_.copies->of(envelope.sender, envelope.recipients)) {
+    const std::optional<std::vector<std::string>> targets = setup_.aliases->expand(copy);
+    if (!targets) throw accept::Refused{expansion_error(copy)};
+    for (const std::string& target : *targets) {
+      envelope.smtp_utf8 = envelope.smtp_utf8 || !ascii::all_ascii(target);
+      mail::Recipient& recipient = envelope.recipients.emplace_back();
+      recipient.address = target;
+      recipient.notify = "NEVER";
+    }
+  }
+  rewrite::unite(envelope.recipients);
+  if (envelope.recipients.size() > config::most_recipients) throw accept::Refused{too_many_recipients()};
 }
 
 // What stands in place of an address that cannot be read might be anybody's.
@@ -124,6 +146,7 @@ std::optional<smtp::Reply> IntakePolicy::check_route(const std::string& routing_
 std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts& facts,
                                                       const mail::Envelope& envelope) {
   mail::Envelope taken = envelope;
+  taken.provider_headers = facts.provider_headers;
   if (!setup_.aliases->empty()) rewrite::unite(taken.recipients);
   IncomingTerms terms;
   terms.hostname = setup_.config->hostname;
@@ -136,6 +159,8 @@ std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts&
     terms.may_send_as = account->may_send_as;
   terms.access = setup_.access;
   terms.fate = setup_.access->decide(taken);
+  if (!taken.recipients.empty()) add_copies(taken);
+  terms.replaced = setup_.staging->replace(taken.recipients);
   terms.check_author = [this](const std::string& author) { return check_author(author); };
   terms.check_route = [this](const mail::Envelope& whole, std::uint64_t size) {
     return check_route(whole.routing_sender, whole, size);

@@ -65,8 +65,16 @@ void Relay::listen() {
 
 void Relay::start(OnOpened on_opened) {
   certificates_.watch(setup_.tls);
+  tell_of_staging();
   opening_.spawn(open(std::move(on_opened)));
   loading_.wait_a_moment();
+}
+
+// Nobody shall have to wonder where mail is.
+void Relay::tell_of_staging() {
+  if (setup_.staging->on())
+    log_.warning("staging", {{"to", setup_.staging->redirect()},
+                             {"reason", "all mail goes there, but for recipients that `allow` names"}});
 }
 
 // Before anything is bound: of two relays on one queue the second shall not take the first one's place.
@@ -225,6 +233,7 @@ std::string Relay::use(Setup setup) {
   dialer_.reload();
   dispatcher_.use(setup_);
   certificates_.watch(setup_.tls);
+  tell_of_staging();
   if (collector_) collector_->use(setup_.config);
   std::string left;
   const auto leave = [&left](std::string_view key) {

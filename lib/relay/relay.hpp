@@ -69,6 +69,7 @@ class Relay {
   };
 
   void take_hold();
+  void tell_of_staging();
   async::Task<void> open(OnOpened on_opened);
   void begin();
   accept::Surroundings surroundings(async::Workers& workers);

@@ -110,6 +110,9 @@ SetupResult make_setup(config::Loaded loaded) {
   AliasesResult aliases = make_aliases(*loaded.config);
   std::ranges::move(aliases.errors, std::back_inserter(result.errors));
   setup.aliases = std::move(aliases.aliases);
+  setup.copies = std::make_shared<const rewrite::Copies>(loaded.config->bcc);
+  setup.staging = std::make_shared<const rewrite::Staging>(
+      loaded.config->staging ? rewrite::Staging(*loaded.config->staging) : rewrite::Staging());
   setup.access = std::make_shared<const Access>(loaded.config->access);
   setup.tls = read_certificates(*loaded.config, result.errors);
   setup.needs = needs_of(*loaded.config);

@@ -12,6 +12,8 @@
 #include "accept/intake.hpp"
 #include "relay/access.hpp"
 #include "rewrite/aliases.hpp"
+#include "rewrite/copies.hpp"
+#include "rewrite/staging.hpp"
 #include "route/router.hpp"
 #include "shared/config/config.hpp"
 #include "shared/net/tls.hpp"
@@ -26,6 +28,8 @@ struct Setup {
   std::shared_ptr<const accept::Accounts> accounts;
   std::shared_ptr<const Access> access;
   std::shared_ptr<const rewrite::Aliases> aliases;
+  std::shared_ptr<const rewrite::Copies> copies;
+  std::shared_ptr<const rewrite::Staging> staging;
   std::shared_ptr<net::TlsServerContext> tls;  // null: no certificates configured
   process::Needs needs;
 };

@@ -45,7 +45,8 @@ void arrived(Log& log, std::string_view event, const Arrival& arrival) {
                    {"size", arrival.size},
                    {"client", arrival.client},
                    {"account", arrival.account},
-                   {"tls", arrival.tls}});
+                   {"tls", arrival.tls},
+                   {"instead_of", arrival.instead_of}});
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ struct Arrival {
   std::string_view client;
   std::string_view account;
   std::string_view tls;
+  std::string_view instead_of = {};  // recipients that staging has replaced
 };
 void accepted(Log& log, const Arrival& arrival);
 void held(Log& log, const Arrival& arrival);  // by `access`

@@ -25,6 +25,8 @@ Envelope envelope() {
   envelope.envelope_id = "id+3D1";
   envelope.client = "192.0.2.1";
   envelope.account = "webapp";
+  envelope.provider_headers = true;
+  envelope.body_hash = std::string(32, '\x07');
   return envelope;
 }
 
@@ -78,6 +80,8 @@ TEST(Record, AMessageComesBackAsItWasPutIn) {
   EXPECT_EQ(message->envelope.recipients[0].original_recipient, "rfc822;c+2B@example.org");
   EXPECT_TRUE(message->envelope.eight_bit);
   EXPECT_FALSE(message->envelope.smtp_utf8);
+  EXPECT_TRUE(message->envelope.provider_headers);
+  EXPECT_EQ(message->envelope.body_hash, std::string(32, '\x07'));
   EXPECT_EQ(message->envelope.ret, "HDRS");
   EXPECT_EQ(message->envelope.envelope_id, "id+3D1");
   EXPECT_EQ(message->envelope.client, "192.0.2.1");

@@ -133,6 +133,26 @@ void check_accounts(Reader& reader, const Node& root, const Config& config) {
   });
 }
 
+// --- copies and staging -----------------------------------------------------------------------------------
+
+void check_copies(Reader& reader, const Node& root, const Config& config) {
+  Unique senders;
+  Unique recipients;
+  for_each_section(below(root, {"bcc"}), config.bcc, [&](const Node& node, const Bcc& rule) {
+    require(reader, node, {"to"});
+    if (!node.has("match") && !node.has("recipient"))
+      reader.error(node.place, "a copy needs one of match (the sender) and recipient");
+    if (!rule.match.empty())
+      (rule.of_recipient ? recipients : senders).add(reader, node, rule.match, "match");
+  });
+}
+
+void check_staging(Reader& reader, const Node& root) {
+  const Node& node = below(root, {"staging"});
+  if (node.kind != Node::Kind::map) return;
+  require(reader, node, {"redirect"});
+}
+
 // --- numbers ----------------------------------------------------------------------------------------------
 
 void check_numbers(Reader& reader, const Node& root, const Config& config) {
@@ -330,6 +350,8 @@ void warn_of_unused(Reader& reader, const Node& root, const Config& config) {
 void check_config(Reader& reader, const Node& root, const Config& config) {
   check_listeners(reader, root, config);
   check_accounts(reader, root, config);
+  check_copies(reader, root, config);
+  check_staging(reader, root);
   check_numbers(reader, root, config);
   check_upstreams(reader, root, config);
   check_senders(reader, root, config);

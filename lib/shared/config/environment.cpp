@@ -25,6 +25,7 @@ const std::vector<Variable>& variables() {
       {"RELAYD_QUEUE_DIRECTORY", {"queue", "directory"}},
       {"RELAYD_LOG_FORMAT", {"log", "format"}},
       {"RELAYD_ROOT_TO", {"aliases", "root"}},
+      {"RELAYD_STAGING_REDIRECT", {"staging", "redirect"}},
       {"RELAYD_PROVIDER", {"upstreams", "default", "provider"}},
       {"RELAYD_HOST", {"upstreams", "default", "host"}},
       {"RELAYD_PORT", {"upstreams", "default", "port"}},

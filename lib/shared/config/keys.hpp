@@ -1,9 +1,9 @@
 // The table of keys: one row each, and the reading of a whole tree through it. Private to this room.
 //
 // Each section has its rows in a file of its own: keys_listen.cpp (listen, tls, accounts, access, limits),
-// keys_queue.cpp, keys_upstreams.cpp, keys_senders.cpp, keys_secret.cpp; keys.cpp has the top and what is
-// small. Rows stand in the order of config.example.yaml. A key that is one field is `key`, a name that is
-// only kept free `reserved`; a row with a function of its own is for the rest.
+// keys_queue.cpp, keys_upstreams.cpp, keys_copies.cpp, keys_senders.cpp, keys_secret.cpp; keys.cpp has the
+// top and what is small. Rows stand in the order of config.example.yaml. A key that is one field is `key`, a
+// name that is only kept free `reserved`; a row with a function of its own is for the rest.
 #pragma once
 
 #include <optional>
@@ -37,6 +37,8 @@ const Keys<RuleUpstream>& keys_of(const RuleUpstream*);
 const Keys<SenderRule>& keys_of(const SenderRule*);
 const Keys<Log>& keys_of(const Log*);
 const Keys<Admin>& keys_of(const Admin*);
+const Keys<Bcc>& keys_of(const Bcc*);
+const Keys<Staging>& keys_of(const Staging*);
 const Keys<Config>& keys_of(const Config*);
 
 // --- kinds of rows, beside those of the reader ------------------------------------------------------------

@@ -248,6 +248,10 @@ std::vector<KeyRow> rows_below(const M* member) {
     return {};
 }
 template <class M>
+std::vector<KeyRow> rows_below(const std::optional<M>*) {
+  return rows_below(static_cast<const M*>(nullptr));
+}
+template <class M>
 std::vector<KeyRow> rows_below(const std::vector<M>*) {
   if constexpr (Section<M>)
     return rows(keys_of(static_cast<const M*>(nullptr)), "*.");

@@ -20,13 +20,16 @@ struct Envelope {
   // What routing goes by: the sender, or for a null sender the header From's address.
   std::string routing_sender;
   std::vector<Recipient> recipients;
-  bool eight_bit = false;    // BODY=8BITMIME
-  bool smtp_utf8 = false;    // RFC 6531
-  bool require_tls = false;  // RFC 8689: over verified TLS all the way, or not at all
-  std::string ret;           // RFC 3461 4.3, "FULL" or "HDRS"; empty: not given
-  std::string envelope_id;   // RFC 3461 4.4, still in xtext; empty: not given
-  std::string client;        // address of the client; on a unix socket "uid:1000" or "unix"
-  std::string account;       // who logged in; empty: nobody
+  bool eight_bit = false;         // BODY=8BITMIME
+  bool smtp_utf8 = false;         // RFC 6531
+  bool require_tls = false;       // RFC 8689: over verified TLS all the way, or not at all
+  std::string ret;                // RFC 3461 4.3, "FULL" or "HDRS"; empty: not given
+  std::string envelope_id;        // RFC 3461 4.4, still in xtext; empty: not given
+  std::string client;             // address of the client; on a unix socket "uid:1000" or "unix"
+  std::string account;            // who logged in; empty: nobody
+  bool provider_headers = false;  // the client may use the control fields of a provider
+  // SHA-256 of the content's body in the relaxed form (RFC 6376 3.4.4), 32 octets; empty: it was not made.
+  std::string body_hash;
 };
 
 }  // namespace relayd::mail

@@ -145,7 +145,7 @@ void Log::arrange(Duration after) {
 
 std::string Log::as_configured(std::string_view key, std::string_view text) const {
   if (addresses_ == Addresses::full) return std::string(text);
-  if (key == "from" || key == "to") return masked(text);
+  if (key == "from" || key == "to" || key == "instead_of") return masked(text);
   if (key == "response" || key == "reason") return masked_within(text);
   return std::string(text);
 }

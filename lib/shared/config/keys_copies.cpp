@@ -1,0 +1,67 @@
+// The keys of copies and of staging.
+#include "shared/config/keys.hpp"
+#include "shared/config/value.hpp"
+#include "shared/mail/address.hpp"
+
+namespace relayd::config {
+
+namespace {
+
+// An address that mail can be sent to: one with a domain.
+Result<std::string> parse_mailbox(std::string_view text) {
+  const bool sound = mail::check_address(text, true) == mail::AddressFault::none;
+  if (!sound || mail::split(text).domain.empty())
+    return Error{"an address with its domain is wanted, such as ann@example.com"};
+  return std::string(text);
+}
+
+template <Result<std::string> (*parse)(std::string_view)>
+void read_texts(Reader& reader, const Node& node, std::vector<std::string>& out, std::string_view expected) {
+  const auto add = [&](const Node& item) {
+    const std::optional<std::string> text = reader.text(item, expected);
+    if (!text) return;
+    Result<std::string> value = parse(*text);
+    if (value)
+      out.push_back(std::move(*value));
+    else
+      reader.error(item.place, value.error());
+  };
+  if (node.kind == Node::Kind::scalar) return add(node);
+  if (!expect_list(reader, node)) return;
+  for (const Node& item : node.items) add(item);
+}
+
+void read_match(Reader& reader, const Node& node, Bcc& out, bool of_recipient) {
+  if (!out.match.empty())
+    reader.error(node.place, "a copy goes by one of match (the sender) and recipient, not by both");
+  const std::optional<std::string> text = reader.text(node, "a pattern");
+  if (!text) return;
+  Result<std::string> pattern = parse_pattern(*text);
+  if (!pattern) return reader.error(node.place, pattern.error());
+  out.match = std::move(*pattern);
+  out.of_recipient = of_recipient;
+}
+
+}  // namespace
+
+const Keys<Bcc>& keys_of(const Bcc*) {
+  static const Keys<Bcc> keys = {
+      {"match", [](Reader& reader, const Node& node, Bcc& out) { read_match(reader, node, out, false); }},
+      {"recipient", [](Reader& reader, const Node& node, Bcc& out) { read_match(reader, node, out, true); }},
+      {"to", [](Reader& reader, const Node& node,
+                Bcc& out) { read_texts<parse_mailbox>(reader, node, out.to, "an address"); }},
+  };
+  return keys;
+}
+
+const Keys<Staging>& keys_of(const Staging*) {
+  static const Keys<Staging> keys = {
+      text("redirect", &Staging::redirect, parse_mailbox),
+      {"allow", [](Reader& reader, const Node& node,
+                   Staging& out) { read_texts<parse_pattern>(reader, node, out.allow, "a pattern"); }},
+      key("subject_prefix", &Staging::subject_prefix),
+  };
+  return keys;
+}
+
+}  // namespace relayd::config
