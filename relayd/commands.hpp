@@ -24,24 +24,32 @@ struct Options {
   bool mail_program = false;  // sendmail, mailq: what -C names must be the caller's, or root's
   std::string sender;         // explain
   std::string recipient;      // explain; empty: none
+  std::string message;        // explain: its file; empty: none
   bool once = false;          // demo
   std::chrono::milliseconds grace{20'000};  // run: what is under way gets so long after SIGTERM
   watch::Request queue;                     // queue, lane
   bool json = false;                        // queue, status: the daemon's lines as they are
   std::string directory;                    // queue check, queue export: empty: that of the configuration
   std::string to = "relayd-export";         // queue export
+  std::string domain;                       // dkim keygen, dns
+  std::string selector;                     // dkim keygen, as the next two
+  std::string key_type = "rsa";             // or ed25519
+  std::string output;                       // empty: a name of domain and selector
 };
 
 int run(const Options& options);
 int check(const Options& options);
 int explain(const Options& options);
 int demo(const Options& options);
+int dkim_keygen(const Options& options);
+int dns(const Options& options);
 int hash_password();
 int healthcheck(const Options& options);
 int lane(const Options& options);
 int queue(const Options& options);
 int queue_check(const Options& options);
 int queue_export(const Options& options);
+int reload(const Options& options);
 int status(const Options& options);
 int version();
 

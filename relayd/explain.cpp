@@ -1,11 +1,21 @@
-// relayd explain: the routing decision for a sender, and the aliases of a recipient; without a daemon and
-// without sending.
+// relayd explain: what becomes of a message: whom it is for, where it goes, and what leaves there; without a
+// daemon and without sending.
+//
+// It asks what the daemon asks, and tells no story of its own. Of secrets and keys it says only where they
+// are.
 #include "route/explain.hpp"
 
 #include <fmt/format.h>
 #include <sysexits.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "commands.hpp"
+#include "explain_message.hpp"
+#include "relay/tables.hpp"
+#include "rewrite/copies.hpp"
+#include "rewrite/staging.hpp"
 #include "shared/mail/address.hpp"
 #include "shown.hpp"
 
@@ -13,26 +23,47 @@ namespace relayd::command {
 
 namespace {
 
-// What becomes of a recipient: each alias on the way with its place, and the end. False: the aliases are in
-// error.
-bool explain_recipient(const config::Config& config, const std::string& given) {
-  const AliasesResult made = make_aliases(config);
-  print(made.errors);
-  if (!made.errors.empty()) return false;
-  const std::string recipient = mail::qualified(given, config.origin);
-  std::string text = fmt::format("recipient  {}\n", recipient);
+void line(std::string& text, std::string_view key, std::string_view value) {
+  fmt::format_to(std::back_inserter(text), "   {:<10} {}\n", key, value);
+}
+
+// Each alias on the way with its place, and the end.
+std::vector<std::string> explain_aliases(const AliasesResult& made, const std::string& recipient,
+                                         std::string& text) {
   const auto targets = made.aliases->expand(recipient, [&](std::string_view address, std::size_t alias) {
     const AliasPlace& place = made.places[alias];
-    text += fmt::format("   {:<10} {} by {}:{} ({})\n", "alias", address, place.file, place.where.line,
-                        (*made.aliases)[alias].name);
+    line(text, "alias",
+         fmt::format("{} by {}:{} ({})", address, place.file, place.where.line, (*made.aliases)[alias].name));
   });
   if (!targets)
-    text += fmt::format("   {:<10} more than {} addresses or steps: 451 4.6.0\n", "becomes",
-                        rewrite::Aliases::most);
-  for (const std::string& target : targets.value_or(std::vector<std::string>()))
-    text += fmt::format("   {:<10} {}\n", "becomes", target);
+    line(text, "becomes", fmt::format("more than {} addresses or steps: 451 4.6.0", rewrite::Aliases::most));
+  return targets.value_or(std::vector<std::string>());
+}
+
+// Whom the message is for in the end.
+std::vector<mail::Recipient> explain_recipient(const config::Config& config, const AliasesResult& aliases,
+                                               const Explained& explained, const std::string& given) {
+  const std::string recipient = mail::qualified(given, config.origin);
+  std::string text = fmt::format("recipient  {}\n", recipient);
+  const std::string taken = explained.taken(rewrite::AddressClass::recipient, recipient, text);
+  std::vector<mail::Recipient> recipients;
+  const auto add = [&](const std::string& address) {
+    for (std::string& target : explain_aliases(aliases, address, text))
+      recipients.push_back({std::move(target), {}, {}});
+  };
+  add(taken);
+  const rewrite::Copies copies(config.bcc);
+  for (const std::string& copy : copies.of(explained.sender(), {{taken, {}, {}}})) {
+    line(text, "copy", copy);
+    add(explained.taken(rewrite::AddressClass::recipient, copy, text));
+  }
+  rewrite::unite(recipients);
+  if (config.staging)
+    for (const mail::Recipient& replaced : rewrite::Staging(*config.staging).replace(recipients))
+      line(text, "staging", fmt::format("in place of {}", replaced.address));
+  for (const mail::Recipient& one : recipients) line(text, "becomes", one.address);
   fmt::print("{}", shown_lines(text));
-  return true;
+  return recipients;
 }
 
 }  // namespace
@@ -41,13 +72,19 @@ int explain(const Options& options) {
   const std::shared_ptr<const config::Config> config = usable_config(options);
   if (!config) return EX_CONFIG;
   const route::Router::Built built = route::Router::build(config);
-  print(built.errors);
-  if (!built.router) return EX_CONFIG;
-  const route::Router& router = *built.router;
-  if (!options.recipient.empty() && !explain_recipient(*config, options.recipient)) return EX_CONFIG;
-  const std::string sender = mail::qualified(options.sender, config->origin);
-  fmt::print("{}", shown_lines(route::explain(router, sender)));
-  return router.route(sender).choices.empty() ? EX_NOUSER : EX_OK;
+  const AliasesResult aliases = make_aliases(*config);
+  const TablesResult tables = make_tables(*config);
+  for (const auto* errors : {&built.errors, &aliases.errors, &tables.errors}) print(*errors);
+  if (!built.router || !aliases.errors.empty() || !tables.errors.empty()) return EX_CONFIG;
+  std::string text;
+  Explained explained(built.router, tables.tables, mail::qualified(options.sender, config->origin), text);
+  if (!options.message.empty() && !explained.read(options.message, text)) return EX_NOINPUT;
+  fmt::print("{}", shown_lines(text));
+  if (!options.recipient.empty())
+    explained.recipients(explain_recipient(*config, aliases, explained, options.recipient));
+  const std::string sender = explained.routing_sender();
+  fmt::print("{}{}", shown_lines(route::explain(*built.router, sender)), shown_lines(explained.departures()));
+  return built.router->route(sender).choices.empty() ? EX_NOUSER : EX_OK;
 }
 
 }  // namespace relayd::command

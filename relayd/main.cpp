@@ -106,6 +106,25 @@ void add_queue_files(CLI::App& app, relayd::command::Options& options, int& stat
       ->add_option("--to", options.to, "The folder to write to, which must not be there yet");
 }
 
+// relayd dkim keygen, relayd dns
+void add_signing(CLI::App& app, relayd::command::Options& options, int& status) {
+  CLI::App* dkim = app.add_subcommand("dkim", "Keys that sign mail");
+  dkim->require_subcommand(1);
+  CLI::App* keygen = dkim->add_subcommand("keygen", "Make a key, and print its record for DNS");
+  keygen->add_option("--domain", options.domain, "The domain that it signs for")->required();
+  keygen->add_option("--selector", options.selector, "Its name below the domain, such as s2026")->required();
+  keygen->add_option("--type", options.key_type, "rsa (2048 bits, the default) or ed25519")
+      ->check(CLI::IsMember({"rsa", "ed25519"}));
+  keygen->add_option("-o,--output", options.output,
+                     "The file, which must not be there yet; default: SELECTOR.DOMAIN.pem here");
+  keygen->callback([&] { status = relayd::command::dkim_keygen(options); });
+
+  CLI::App* dns = app.add_subcommand("dns", "The DNS records that mail from a domain needs");
+  dns->add_option("-c,--config", options.config, "Configuration file");
+  dns->add_option("domain", options.domain, "The domain")->required();
+  dns->callback([&] { status = relayd::command::dns(options); });
+}
+
 // The words from `first` on.
 std::vector<std::string_view> words(int first, int argc, char** argv) {
   return {argv + std::min(first, argc), argv + argc};
@@ -116,7 +135,7 @@ void add_mail_programs(CLI::App& app, int argc, char** argv, int& status) {
   const std::pair<const char*, const char*> programs[] = {
       {"sendmail", "Take a message as sendmail(1) does; also as a program of that name"},
       {"mailq", "Show what waits in the queue, as Postfix does; also as a program of that name"},
-      {"newaliases", "Do nothing, well; also as a program of that name"},
+      {"newaliases", "Check the aliases and have the daemon read them; also as a program of that name"},
   };
   for (const auto& [name, help] : programs) {
     CLI::App* program = app.add_subcommand(name, help)->prefix_command();
@@ -168,6 +187,8 @@ int main(int argc, char** argv) {
       app.add_subcommand("explain", "Show where mail of a sender goes, as whom, and which rule says so"));
   explain->add_option("--sender", options.sender, "Envelope sender; empty for the null sender")->required();
   explain->add_option("--recipient", options.recipient, "Envelope recipient: whom it stands for");
+  explain->add_option("--message", options.message,
+                      "The file of a message: what of its header changes, and who signs it");
   explain->callback([&] { status = command::explain(options); });
 
   CLI::App* demo = app.add_subcommand(
@@ -180,12 +201,20 @@ int main(int argc, char** argv) {
                          "Exit 0 if the daemon of this configuration answers, 1 if not, 2 while it starts"))
       ->callback([&] { status = command::healthcheck(options); });
 
+  with_config(app.add_subcommand(
+                  "reload", "Have the daemon read its configuration again, and say whether it was taken"))
+      ->footer(
+          "Example: relayd reload && echo taken\n"
+          "Exit codes: 0 taken, 78 it has an error and the old one stays, 69 no daemon answers")
+      ->callback([&] { status = command::reload(options); });
+
   app.add_subcommand("hash-password",
                      "Turn a password from standard input into what an account may keep instead")
       ->callback([&] { status = command::hash_password(); });
 
   add_queue(app, options, status);
   add_lane(app, options, status);
+  add_signing(app, options, status);
   add_queue_files(app, options, status);
   add_mail_programs(app, argc, argv, status);
 

@@ -10,6 +10,7 @@
 
 #include "commands.hpp"
 #include "relay/relay.hpp"
+#include "relay/reloader.hpp"
 #include "shared/net/inherited.hpp"
 #include "shared/process/privileges.hpp"
 #include "start.hpp"
@@ -25,7 +26,12 @@ class Daemon {
         standing_(std::move(start.standing)),
         names_user_(!start.setup.config->user.empty()),
         log_(make_log(start.setup.config->log)),
-        relay_(loop_, log_, std::move(start.setup)) {
+        files_(std::move(start.files)),
+        relay_(loop_, log_, std::move(start.setup)),
+        reloader_(
+            loop_, log_, [file = config_file(options)] { return make_setup(file); },
+            [this](Setup setup) { return relay_.use(std::move(setup)); }) {
+    relay_.reloads_by(reloader_);
     log_.on_pending([this](Duration after) { loop_.call_at(loop_.now() + after, [this] { log_.flush(); }); });
   }
 
@@ -35,6 +41,7 @@ class Daemon {
     relay_.start([this](const std::string& failure) {
       if (!failure.empty()) fail(failure);
     });
+    reloader_.watch(std::move(files_));
     loop_.on_signal({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
     loop_.run();
     log_.flush();
@@ -66,7 +73,7 @@ class Daemon {
 
   void on_signal(int signal) {
     if (signal == SIGHUP) {
-      scope_.spawn(reload());
+      reloader_.request();
     } else if (stopping_) {
       relay_.abort();  // asked twice: what is under way is tried again after the next start
     } else {
@@ -89,6 +96,7 @@ class Daemon {
   }
 
   async::Task<void> end(Deadline deadline) {
+    reloader_.close();
     const bool drained = co_await relay_.shut_down(deadline);
     const std::optional<queue::Totals> totals = relay_.totals();
     if (totals)
@@ -98,18 +106,8 @@ class Daemon {
     else if (status_ == EX_OK)
       log_.info("stopped", {{"reason", "before the queue was read"}});
     log_.flush(std::chrono::seconds(1));
-    if (!drained) std::_Exit(status_);
+    if (!drained || reloader_.busy()) std::_Exit(status_);
     loop_.stop();
-  }
-
-  async::Task<void> reload() {
-    const std::optional<std::filesystem::path> file = config_file(options_);
-    SetupResult result = co_await workers_.run([&file] { return make_setup(file); });
-    for (const config::Diagnostic& error : result.errors)
-      log_.error("reload_failed", {{"reason", config::to_string(error)}});
-    if (!result.setup || stopping_) co_return;
-    const std::string left = relay_.use(std::move(*result.setup));
-    log_.info("reloaded", {{"reason", left}});
   }
 
   Options options_;
@@ -117,8 +115,9 @@ class Daemon {
   bool names_user_;             // the configuration has `user:`
   net::AsioLoop loop_;
   telemetry::Log log_;
-  async::Workers workers_{loop_, 1};
+  disk::FileStamps files_;  // until the reloader has them
   Relay relay_;
+  Reloader reloader_;
   async::Scope scope_;
   bool stopping_ = false;
   int status_ = EX_OK;

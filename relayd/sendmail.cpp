@@ -253,10 +253,10 @@ int speak_smtp(const SendmailPlace& place) {
 
 int run(const SendmailArguments& arguments) {
   using Mode = SendmailArguments::Mode;
-  if (arguments.mode == Mode::initialise) return EX_OK;
   Options options;
   options.config = arguments.config;
   options.mail_program = true;
+  if (arguments.mode == Mode::initialise) return newaliases(options);
   if (arguments.mode == Mode::list_queue) return mailq(options);
   if (arguments.mode == Mode::run_queue) {
     options.queue.command = "retry";

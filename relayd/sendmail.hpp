@@ -19,4 +19,7 @@ int mail_program(std::string_view name, std::span<const std::string_view> words)
 // What waits in the queue of the daemon, as Postfix shows it.
 int mailq(const Options& options);
 
+// Checks the aliases of the configuration, and has the daemon read it again where one answers.
+int newaliases(const Options& options);
+
 }  // namespace relayd::command

@@ -148,8 +148,9 @@ std::optional<Start> make_start(const Options& options, bool makes_places) {
   }
 
   process::close_to_others();
-  config::Loaded loaded = load(file, true);
   Start start;
+  if (file) start.files[file->string()] = disk::file_stamp(file->string());
+  config::Loaded loaded = load(file, true);
   start.standing.user = user;
   if (loaded.config) {
     if (makes_places) make_places(*loaded.config, user);
@@ -165,6 +166,7 @@ std::optional<Start> make_start(const Options& options, bool makes_places) {
   }
   start.setup = std::move(*result.setup);
   start.warnings = std::move(result.warnings);
+  start.files.merge(result.files);
   return start;
 }
 

@@ -13,6 +13,7 @@ struct Start {
   Setup setup;
   std::vector<config::Diagnostic> warnings;
   process::Standing standing;
+  disk::FileStamps files;  // that were read, as they were before
 };
 
 // Started by another user than root: stays that. Started by root: becomes `user:` of the configuration;

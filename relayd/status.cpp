@@ -150,6 +150,17 @@ void print_process(const json& status) {
     fmt::print("confinement: not whole; {}\n", text(process, "lacks"));
 }
 
+void print_configuration(const json& status, const std::string& now) {
+  if (!status.contains("configuration")) return;
+  const json& configuration = status["configuration"];
+  fmt::print("configuration: read at {}", moment(text(configuration, "loaded"), now));
+  if (!configuration.contains("failed")) return fmt::print("\n");
+  const json& failed = configuration["failed"];
+  const int more = failed.value("errors", 1) - 1;
+  fmt::print("; it stays since the reload at {} failed: {}{}\n", moment(text(failed, "time"), now),
+             text(failed, "reason"), more > 0 ? fmt::format(" (and {} more)", more) : "");
+}
+
 void print_status(const json& status) {
   const std::string now = text(status, "time");
   if (status.contains("starting")) {
@@ -162,6 +173,7 @@ void print_status(const json& status) {
   }
   fmt::print("relayd {}, up {}\n", text(status, "version"), span(status, "uptime"));
   print_process(status);
+  print_configuration(status, now);
   print_queue(status);
   for (const json& lane : status.at("lanes")) print_lane(lane, now);
   for (const json& upstream : status.at("unused_upstreams"))

@@ -47,6 +47,7 @@ Providers gmail() {
                                             {10'000, Quota::Period::sliding, 24h}}},
           .replies = replies,
           .id = id,
+          .spf = "_spf.google.com",
       },
       {.name = "workspace-relay", .replies = replies, .id = id},
   };

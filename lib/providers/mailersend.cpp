@@ -11,6 +11,9 @@ Providers mailersend() {
       .name = "mailersend",
       // Every error of validation, and never "later".
       .replies = {{content_sent, code(450), no_matter, "given data was invalid", smtp::ReplyClass::content}},
+      .control = {.fields = {{"X-MailerSend-Tags", true}, {"X-MailerSend-*"}},
+                  .tag = {.name = "X-MailerSend-Tags"}},  // up to five; ours is one
+      .domain = "mailersend.net",
   }};
 }
 

@@ -24,6 +24,10 @@ Providers mailgun() {
               // A sandbox domain sends to authorised recipients alone.
               {sending, code(554), no_matter, "sandbox", smtp::ReplyClass::sender},
           },
+      // -Deliver-By, -Drop-Message, -Recipient-Variables, -Track and others
+      .control = {.fields = {{"X-Mailgun-Tag", true}, {"X-Mailgun-*"}}, .tag = {.name = "X-Mailgun-Tag"}},
+      .domain = "mailgun.org",
+      .spf = "mailgun.org",
   }};
 }
 

@@ -11,6 +11,9 @@ Providers mailtrap() {
       .name = "mailtrap",
       // Its 535 is not the password alone.
       .replies = {{only(Stage::auth), code(535), no_matter, "too many connections", smtp::ReplyClass::conn}},
+      .control = {.fields = {{"X-MT-Category", true}, {"X-MT-Custom-Variables", true}, {"X-MT-*"}},
+                  .tag = {.name = "X-MT-Category"}},
+      .domain = "mailtrap.io",
   }};
 }
 

@@ -62,6 +62,7 @@ Providers office365() {
                      .quota = std::vector<Quota>{{10'000, Quota::Period::sliding, 24h}}},
           .replies = of_both(),
           .id = id,
+          .spf = "spf.protection.outlook.com",
       },
       {.name = "office365-hve", .replies = of_both(), .id = id},
       {.name = "m365-connector", .replies = of_tenant},

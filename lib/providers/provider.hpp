@@ -14,6 +14,7 @@
 
 #include "providers/reply_row.hpp"
 #include "shared/config/config.hpp"
+#include "shared/mail/control_field.hpp"
 #include "shared/sasl/mechanism.hpp"
 #include "shared/smtp/pipelining.hpp"
 #include "shared/smtp/tls_mode.hpp"
@@ -54,6 +55,8 @@ struct IdPattern {
   char end = ' ';
 };
 
+using Form = mail::OwnField::Form;
+
 struct Provider {
   std::string_view name;
   // The first is the default; one without a name: there are no regions. A single one named "*" stands for
@@ -67,6 +70,10 @@ struct Provider {
   std::optional<smtp::Pipelining> pipelining = {};  // only where the usual way is in doubt
   std::vector<ReplyRow> replies = {};               // before everybody's
   std::optional<IdPattern> id = {};                 // beside "queued as ID", which is everybody's
+  mail::ControlFields control = {};                 // the header fields that it acts on
+  std::string_view domain = {};                     // of its hosts, where it acts on some
+  std::string_view spf = {};                        // what a sender's SPF record includes; empty: not known
+  std::vector<std::string_view> replaces = {};  // fields of a header, which it writes anew: not to be signed
 
   // It can be named in the configuration.
   bool is_preset() const { return !regions.empty(); }

@@ -8,18 +8,24 @@ namespace relayd::providers {
 
 Providers aliyun();
 Providers azure_acs();
+Providers brevo();
 Providers cloudflare();
 Providers cyberimpact();
 Providers gmail();
 Providers mailersend();
 Providers mailgun();
+Providers mailjet();
 Providers mailtrap();
+Providers mandrill();
 Providers netease();
 Providers oci();
 Providers office365();
+Providers postmark();
+Providers resend();
 Providers sendcloud();
 Providers sendgrid();
 Providers ses();
+Providers socketlabs();
 Providers sparkpost();
 Providers tencent();
 Providers yandex();
@@ -28,8 +34,9 @@ Providers zoho();
 namespace {
 
 constexpr Providers (*files[])() = {
-    aliyun, azure_acs, cloudflare, cyberimpact, gmail, mailersend, mailgun, mailtrap, netease,
-    oci,    office365, sendcloud,  sendgrid,    ses,   sparkpost,  tencent, yandex,   zoho,
+    aliyun,    azure_acs, brevo,    cloudflare, cyberimpact, gmail,     mailersend, mailgun,
+    mailjet,   mailtrap,  mandrill, netease,    oci,         office365, postmark,   resend,
+    sendcloud, sendgrid,  ses,      socketlabs, sparkpost,   tencent,   yandex,     zoho,
 };
 
 }  // namespace

@@ -17,6 +17,9 @@ Providers sendcloud() {
       // No limits: a day's quota goes by plan.
       .pipelining = smtp::Pipelining::transaction,  // guess: nothing is told of its server
       .id = IdPattern{.before = "#"},               // #ID
+      .control = {.fields = {{"X-SMTPAPI"}}},       // guess; not the JSON of SendGrid
+      .domain = "sendcloud.net",
+      .spf = "spf.sendcloud.org",
   }};
 }
 

@@ -24,6 +24,11 @@ Providers sendgrid() {
               {sending, code(550), no_matter, "verified sender identity", sender},  // after the message
               {sending, code(550), no_matter, "unauthenticated senders not allowed", auth},
           },
+      .control =
+          {.fields = {{"X-SMTPAPI"}},  // JSON; it can carry recipients
+           .tag = {.name = "X-SMTPAPI", .before = R"({"category":")", .after = R"("})", .form = Form::json}},
+      .domain = "sendgrid.net",
+      .spf = "sendgrid.net",
   }};
 }
 

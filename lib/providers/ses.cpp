@@ -27,6 +27,15 @@ Providers ses() {
               {sending, code(554), no_matter, "access denied*not authorized to perform", auth},
           },
       .id = IdPattern{.before = "ok "},  // Ok ID
+      // X-SES-CONFIGURATION-SET, -SOURCE-ARN, -FROM-ARN, -RETURN-PATH-ARN
+      .control = {.fields = {{"X-SES-MESSAGE-TAGS", true}, {"X-SES-*"}},
+                  // Letters, digits, '_' and '-'; the name of the tag is ours.
+                  .tag = {.name = "X-SES-MESSAGE-TAGS", .before = "tag=", .form = Form::word},
+                  .stream = {.name = "X-SES-CONFIGURATION-SET", .form = Form::word}},
+      .domain = "amazonaws.com",
+      .spf = "amazonses.com",
+      // guess: what its pages say of the API's fields holds for SMTP
+      .replaces = {"Date", "Message-ID"},
   }};
 }
 

@@ -8,6 +8,8 @@ Providers sparkpost() {
   return {{
       .name = "sparkpost",
       .replies = {{sending, code(421), no_matter, "limit", smtp::ReplyClass::rate}},  // guess
+      .control = {.fields = {{"X-MSYS-*"}}},  // X-MSYS-API: JSON; it can carry Cc, Bcc, an archive
+      .domain = "sparkpostmail.com",
   }};
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "relay/doubt.hpp"
-#include "relay/queue_delivery.hpp"
 #include "tell/log.hpp"
 
 namespace relayd {
@@ -44,7 +43,8 @@ Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& d
   lanes_.use(setup_.router);
 }
 
-void Dispatcher::open() {
+void Dispatcher::open(std::string mark) {
+  mark_ = std::move(mark);
   quotas_.open();
   site_book_.open();
   lanes_.recall_sites();
@@ -55,6 +55,7 @@ void Dispatcher::use(const Setup& setup) {
   health_.use(setup_.config);
   lanes_.use(setup_.router);
   lines_.renew();
+  broken_signatures_.clear();
 }
 
 // --- from the queue to a lane ---
@@ -120,7 +121,7 @@ void Dispatcher::knocked(send::Lane& lane, const send::Report& report,
 }
 
 Task<std::unique_ptr<send::Delivery>> Dispatcher::load(send::Lane& lane, send::Ticket ticket) {
-  std::unique_ptr<send::Delivery> delivery;
+  std::unique_ptr<QueueDelivery> delivery;
   const ShipmentId id = ShipmentId::of(ticket.message);
   Shipment* shipment = queue_.find(id);
   if (!shipment || shipment->state != queue::MessageState::ready) co_return delivery;
@@ -132,14 +133,41 @@ Task<std::unique_ptr<send::Delivery>> Dispatcher::load(send::Lane& lane, send::T
     queue::Content content = co_await queue_.read(*shipment);
     shipment = queue_.find(id);
     delivery = make_delivery(entry_of(lane), *shipment, std::move(content), ticket.recipients);
+    co_await prepare(entry_of(lane), *shipment, *delivery);
+  } catch (const async::IoError& error) {
+    tell::unreadable(log_, queue::to_string(id.message()), error.what());
+    delivery = nullptr;
+    queue_.release(*shipment, loop_.now() + health_.backoff(shipment->attempts + 1U));
   } catch (const queue::QueueError& error) {
     tell::unreadable(log_, queue::to_string(id.message()), error.what());
   }
   co_return delivery;
 }
 
-std::unique_ptr<send::Delivery> Dispatcher::make_delivery(const LaneEntry& lane, Shipment& shipment,
-                                                          queue::Content content, std::uint32_t recipients) {
+// What leaves is made from what is stored, by the present configuration.
+Task<void> Dispatcher::prepare(const LaneEntry& lane, const Shipment& shipment, QueueDelivery& delivery) {
+  const std::shared_ptr<const WaysOut> ways = setup_.ways_out;
+  const std::shared_ptr<const route::Router> router = setup_.router;
+  const route::Route route = router->route(shipment.message->routing_sender);
+  const route::Upstream* const upstream = router->upstream(lane.upstream);
+  if (!upstream) co_return;  // it has gone with a reload, and so does the lane
+  const rewrite::Way way = ways->of(route.rule, *upstream, mark_);
+  const rewrite::Outgoing changes = co_await delivery.prepare(*ways, way, loop_.wall_now());
+  tell_of_changes(delivery, lane.upstream, changes);
+}
+
+void Dispatcher::tell_of_changes(const QueueDelivery& delivery, std::string_view upstream,
+                                 const rewrite::Outgoing& changes) {
+  for (const rewrite::Note& note : changes.notes)
+    tell::not_rewritten(log_, delivery.id(), note.address,
+                        fmt::format("{}:{}: {}", setup_.config->file, note.rule.line, text_of(note.why)));
+  const std::string& field = changes.broken_signature;
+  if (!field.empty() && broken_signatures_.insert(fmt::format("{} {}", upstream, field)).second)
+    tell::signature_broken(log_, delivery.id(), upstream, field);
+}
+
+std::unique_ptr<QueueDelivery> Dispatcher::make_delivery(const LaneEntry& lane, Shipment& shipment,
+                                                         queue::Content content, std::uint32_t recipients) {
   const auto next_attempt = [this, &message = *shipment.message, attempts = shipment.attempts + 1U] {
     const Duration wait = lifetime_.at_most(message, health_.backoff(attempts));
     return loop_.wall_now() + std::chrono::duration_cast<WallTime::duration>(wait);

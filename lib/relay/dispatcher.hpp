@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "relay/lanes.hpp"
 #include "relay/lifetime.hpp"
 #include "relay/lines.hpp"
+#include "relay/queue_delivery.hpp"
 #include "relay/quota_book.hpp"
 #include "relay/settlement.hpp"
 #include "relay/setup.hpp"
@@ -36,8 +38,8 @@ class Dispatcher final : public send::Desk {
              async::Dialer& dialer, queue::Queue& queue, const Setup& setup);
 
   // Reads what quotas are used up and what is known of the upstreams. Blocks: start-up only, once the queue
-  // is open.
-  void open();
+  // is open. `mark`: of this relay; see instance.hpp.
+  void open(std::string mark);
   void use(const Setup& setup);
   void subscribe(tell::Subscriber subscriber) { publisher_.subscribe(std::move(subscriber)); }
 
@@ -74,8 +76,11 @@ class Dispatcher final : public send::Desk {
   void turned_down(send::Lane& lane, std::uint64_t message) override;
 
  private:
-  std::unique_ptr<send::Delivery> make_delivery(const LaneEntry& lane, queue::Shipment& shipment,
-                                                queue::Content content, std::uint32_t recipients);
+  std::unique_ptr<QueueDelivery> make_delivery(const LaneEntry& lane, queue::Shipment& shipment,
+                                               queue::Content content, std::uint32_t recipients);
+  async::Task<void> prepare(const LaneEntry& lane, const queue::Shipment& shipment, QueueDelivery& delivery);
+  void tell_of_changes(const QueueDelivery& delivery, std::string_view upstream,
+                       const rewrite::Outgoing& changes);
   void expire(queue::Shipment& shipment);
   void defer_unroutable(queue::Shipment& shipment);
   void watch_clock();
@@ -94,6 +99,8 @@ class Dispatcher final : public send::Desk {
   Lines lines_;
   Lifetime lifetime_;
   Settlement settlement_;
+  std::string mark_;
+  std::set<std::string> broken_signatures_;  // told already, since the configuration was read
   bool stopping_ = false;
 };
 

@@ -50,7 +50,10 @@ bool DraftIncoming::append(std::string_view bytes) {
   // Whatever the client has declared: the next server must know (RFC 6152 3).
   envelope_.eight_bit = envelope_.eight_bit || !ascii::all_ascii(bytes);
   if (head_too_large_) return false;
-  if (head_written_) return draft_.append(bytes);
+  if (head_written_) {
+    if (body_hash_) body_hash_->update(bytes);
+    return draft_.append(bytes);
+  }
   scanner_.feed(bytes);
   head_ += bytes;
   const mail::HeaderFacts& header = scanner_.facts();
@@ -79,37 +82,66 @@ bool DraftIncoming::write_head() {
   draft_.append(rewrite::received_field(received));
   draft_.append(rewrite::missing_fields(scanner_.facts(), id, terms_.hostname, envelope_.sender, now));
   draft_.append(rewrite::original_to_fields(terms_.replaced));
+  if (!terms_.ways_out->keys().empty()) {
+    body_hash_.emplace();
+    body_hash_->update(std::string_view(head_).substr(scanner_.facts().octets));
+  }
   const bool full = append_completed();
   head_ = {};
   return full;
 }
 
-// What was held back: the header, its addresses with their domain, and the beginning of the body. Between the
-// two there is an empty line, whatever the header ended with: some readers look for it and some do not.
+// What was held back: the header, its addresses with their domain and as the rules have them, and the
+// beginning of the body. Between the two there is an empty line, whatever the header ended with: some readers
+// look for it and some do not.
 bool DraftIncoming::append_completed() {
-  const std::string_view head = head_;
+  const mail::HeaderFacts& facts = scanner_.facts();
+  const std::string_view header = std::string_view(head_).substr(0, facts.octets);
+  const std::string_view body = std::string_view(head_).substr(facts.octets);
+  const bool rewrites = rewrites_header();
+  std::string whole;  // else it goes to the draft as it is
+  const auto put = [&](std::string_view text) { rewrites ? void(whole += text) : void(draft_.append(text)); };
   const std::string domain = "@" + terms_.origin;
   std::size_t written = 0;
-  for (const std::size_t place :
-       rewrite::missing_domains(head.substr(0, scanner_.facts().octets), domain.size())) {
-    draft_.append(head.substr(written, place - written));
-    draft_.append(domain);
+  for (const std::size_t place : rewrite::missing_domains(header, domain.size())) {
+    put(header.substr(written, place - written));
+    put(domain);
     written = place;
   }
-  const mail::HeaderFacts& header = scanner_.facts();
-  if (!header.separated && header.octets > 0 && header.octets < head.size()) {
-    draft_.append(head.substr(written, header.octets - written));
-    draft_.append("\r\n");
-    written = header.octets;
-  }
-  return draft_.append(head.substr(written));
+  put(header.substr(written));
+  if (rewrites) append_rewritten(whole);
+  if (!facts.separated && !header.empty() && !body.empty()) draft_.append("\r\n");
+  return draft_.append(body);
 }
 
-// Each address of From, with its domain; empty: one that cannot be read.
+bool DraftIncoming::rewrites_header() const {
+  return terms_.taken->concern(rewrite::AddressClass::from_fields) ||
+         terms_.taken->concern(rewrite::AddressClass::to_fields);
+}
+
+rewrite::Rewriting DraftIncoming::rewriting() const {
+  return {{terms_.taken.get()}, terms_.ways_out->lookup(), envelope_.smtp_utf8};
+}
+
+void DraftIncoming::append_rewritten(const std::string& header) {
+  rewrite::Notes notes;
+  const std::optional<std::string> rewritten = rewriting().header(header, notes);
+  draft_.append(rewritten.value_or(header));
+  const std::string& file = terms_.ways_out->router().config().file;
+  for (const rewrite::Note& note : notes)
+    tell::not_rewritten(log_, queue::to_string(draft_.id()), note.address,
+                        fmt::format("{}:{}: {}", file, note.rule.line, text_of(note.why)));
+}
+
+// Each address of From as it is stored, with its domain; empty: one that cannot be read.
 DraftIncoming::Authors DraftIncoming::authors() const {
   Authors result;
   for (const std::string& address : scanner_.facts().from)
     result.push_back(mail::qualified(address, terms_.origin));
+  rewrite::Notes notes;
+  for (std::string& author : result)
+    if (auto mapped = rewriting().map(rewrite::AddressClass::from_fields, author, notes))
+      author = std::move(mapped->address);
   return result;
 }
 
@@ -177,6 +209,10 @@ Task<std::string> DraftIncoming::commit() {
   if (const std::optional<smtp::Reply> reply = refusal(authors)) throw Refused{*reply};
   if (routed_by_header())
     for (const std::string& author : authors) terms_.access->decide_by_author(envelope_, author, terms_.fate);
+  if (body_hash_) {
+    const crypto::Digest digest = body_hash_->finish();
+    envelope_.body_hash.assign(digest.begin(), digest.end());
+  }
   const std::string id = queue::to_string(draft_.id());
   const std::string from = envelope_.sender;
   const std::string recipients = tell::recipients_text(envelope_.recipients);

@@ -13,6 +13,9 @@
 #include "accept/intake.hpp"
 #include "queue/queue.hpp"
 #include "relay/access.hpp"
+#include "relay/ways_out.hpp"
+#include "rewrite/dkim_body.hpp"
+#include "rewrite/rewriting.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/mail/header.hpp"
 #include "shared/telemetry/log.hpp"
@@ -32,10 +35,12 @@ struct IncomingTerms {
   std::string mark;    // of this relay; see instance.hpp
   Bytes header_size = 256_KiB;
   std::size_t header_fields = 10'000;
-  std::vector<std::string> may_send_as;   // what the header's From is held to; empty: anything
-  std::shared_ptr<const Access> access;   // decides by From, too, where that routes the message
-  Access::Fate fate;                      // by the envelope
-  std::vector<mail::Recipient> replaced;  // recipients that staging has replaced
+  std::vector<std::string> may_send_as;                // what the header's From is held to; empty: anything
+  std::shared_ptr<const Access> access;                // decides by From, too, where that routes the message
+  Access::Fate fate;                                   // by the envelope
+  std::vector<mail::Recipient> replaced;               // recipients that staging has replaced
+  std::shared_ptr<const rewrite::RewriteRules> taken;  // which addresses of the header become others
+  std::shared_ptr<const WaysOut> ways_out;             // whether a key may sign for it later
   CheckAuthor check_author;
   CheckRoute check_route;
 };
@@ -52,6 +57,9 @@ class DraftIncoming final : public accept::Incoming {
  private:
   bool write_head();
   bool append_completed();
+  bool rewrites_header() const;
+  rewrite::Rewriting rewriting() const;
+  void append_rewritten(const std::string& header);
   // A null sender's message is routed by its From.
   bool routed_by_header() const { return envelope_.sender.empty(); }
   bool asks_for_authors() const { return routed_by_header() || !terms_.may_send_as.empty(); }
@@ -69,6 +77,7 @@ class DraftIncoming final : public accept::Incoming {
   IncomingTerms terms_;
   queue::Draft draft_;
   mail::HeaderScanner scanner_;
+  std::optional<rewrite::BodyHash> body_hash_;  // nothing: nobody will ask for it
   std::string head_;
   bool head_written_ = false;
   bool head_too_large_ = false;  // then nothing more is kept

@@ -9,6 +9,7 @@
 #include "accept/rules.hpp"
 #include "relay/incoming.hpp"
 #include "shared/base/ascii.hpp"
+#include "tell/log.hpp"
 
 namespace relayd {
 
@@ -48,21 +49,42 @@ Bytes IntakePolicy::size_limit() {
 }
 
 const config::Account* IntakePolicy::account_of(const accept::ClientFacts& facts) const {
-  for (const config::Account& account : setup_.config->accounts)
+  for (const config::Account& account : setup_.config->accounts) {
+    // Those of `accounts_file` come last, are many, and may send as anybody, as one that is not found.
+    if (!account.file.empty()) break;
     if (account.name == facts.account) return &account;
+  }
   return nullptr;
 }
 
 std::optional<smtp::Reply> IntakePolicy::check_sender(const accept::ClientFacts& facts,
                                                       const mail::Envelope& envelope, std::uint64_t size) {
   if (!open_) return smtp::Reply{451, {4, 3, 2}, "Starting: the queue is being read, try again in a moment"};
-  const std::string& sender = envelope.sender;
+  const std::string sender = taken_sender(envelope);
   const config::Account* const account = account_of(facts);
   if (account && !accept::may_send_as(account->may_send_as, sender))
     return smtp::Reply{553, {5, 7, 1}, fmt::format("{} may not send as {}", account->name, sender)};
   if (std::optional<smtp::Reply> refusal = setup_.access->refuse_sender(sender)) return refusal;
   if (sender.empty()) return std::nullopt;  // routed by its header, once that is known
   return check_route(sender, envelope, size);
+}
+
+// The addresses that the rules `when: taken` make of the client's. What they are not to become is told when
+// the message is there.
+std::string IntakePolicy::taken_sender(const mail::Envelope& envelope) const {
+  const rewrite::Rewriting rewriting({setup_.taken.get()}, setup_.ways_out->lookup(), envelope.smtp_utf8);
+  rewrite::Notes notes;
+  return rewriting.sender(envelope.sender, notes).value_or(envelope.sender);
+}
+
+std::string IntakePolicy::taken_recipient(const mail::Envelope& envelope, const std::string& address) const {
+  const rewrite::Rewriting rewriting({setup_.taken.get()}, setup_.ways_out->lookup(), envelope.smtp_utf8);
+  rewrite::Notes notes;
+  std::optional<std::string> becomes = rewriting.recipient(address, notes);
+  for (const rewrite::Note& note : notes)
+    tell::not_rewritten(log_, {}, note.address,
+                        fmt::format("{}:{}: {}", setup_.config->file, note.rule.line, text_of(note.why)));
+  return becomes.value_or(address);
 }
 
 // An address stands for too many.
@@ -75,14 +97,16 @@ smtp::Reply IntakePolicy::expansion_error(const std::string& address) const {
 }
 
 std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope, mail::Recipient recipient) {
-  if (std::optional<smtp::Reply> refusal = setup_.access->refuse_recipient(recipient.address)) return refusal;
+  const bool rewrites = setup_.taken->concern(rewrite::AddressClass::recipient);
+  const std::string address = rewrites ? taken_recipient(envelope, recipient.address) : recipient.address;
+  if (std::optional<smtp::Reply> refusal = setup_.access->refuse_recipient(address)) return refusal;
   std::vector<mail::Recipient>& recipients = envelope.recipients;
   const rewrite::Aliases& aliases = *setup_.aliases;
-  if (aliases.empty()) {
+  if (aliases.empty() && !rewrites) {
     recipients.push_back(std::move(recipient));
     return std::nullopt;
   }
-  auto targets = aliases.expand(recipient.address);
+  auto targets = aliases.expand(address);
   if (!targets) return expansion_error(recipient.address);
   std::erase_if(*targets, [&](const std::string& target) {
     if (setup_.access->recipient(target) != config::AccessVerdict::reject) return false;
@@ -110,7 +134,8 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
 void IntakePolicy::add_copies(mail::Envelope& envelope) const {
   if (setup_.copies->empty()) return;
   for (const std::string& copy : setup_.copies->of(envelope.sender, envelope.recipients)) {
-    const std::optional<std::vector<std::string>> targets = setup_.aliases->expand(copy);
+    const std::optional<std::vector<std::string>> targets =
+        setup_.aliases->expand(taken_recipient(envelope, copy));
     if (!targets) throw accept::Refused{expansion_error(copy)};
     for (const std::string& target : *targets) {
       envelope.smtp_utf8 = envelope.smtp_utf8 || !ascii::all_ascii(target);
@@ -146,8 +171,9 @@ std::optional<smtp::Reply> IntakePolicy::check_route(const std::string& routing_
 std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts& facts,
                                                       const mail::Envelope& envelope) {
   mail::Envelope taken = envelope;
+  taken.sender = taken_sender(envelope);
   taken.provider_headers = facts.provider_headers;
-  if (!setup_.aliases->empty()) rewrite::unite(taken.recipients);
+  if (!setup_.aliases->empty() || !setup_.taken->empty()) rewrite::unite(taken.recipients);
   IncomingTerms terms;
   terms.hostname = setup_.config->hostname;
   terms.origin = setup_.config->origin;
@@ -157,6 +183,8 @@ std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts&
   const config::Account* const account = account_of(facts);
   if (account && (account->may_send_as_header || envelope.sender.empty()))
     terms.may_send_as = account->may_send_as;
+  terms.taken = setup_.taken;
+  terms.ways_out = setup_.ways_out;
   terms.access = setup_.access;
   terms.fate = setup_.access->decide(taken);
   if (!taken.recipients.empty()) add_copies(taken);

@@ -1,13 +1,20 @@
-// QueueDelivery: a shipment of the queue, as send wants to have it.
+// QueueDelivery: a shipment of the queue, as send wants to have it, and as its way out wants it to be.
+//
+// Owned by the lane that sends it. The stored message is never changed: what leaves in its place is made for
+// one attempt and lives as long as it.
 #pragma once
 
 #include <cstddef>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "queue/queue.hpp"
+#include "relay/ways_out.hpp"
 #include "send/delivery.hpp"
 #include "shared/async/workers.hpp"
 
@@ -25,12 +32,24 @@ class QueueDelivery final : public send::Delivery {
   QueueDelivery(queue::Queue& queue, async::Workers& workers, const queue::Shipment& shipment,
                 queue::Content content, Terms terms);
 
+  // Makes it what leaves this way: staging, addresses, header rules, signatures. Called once, before anything
+  // else is asked. A worker reads a large message and signs with RSA. Throws IoError where the message cannot
+  // be read. `way` is one of `ways`, which
+  // live until this has returned.
+  async::Task<rewrite::Outgoing> prepare(const WaysOut& ways, rewrite::Way way, WallTime now);
+
   std::string_view id() const override { return text_; }
-  const mail::Envelope& envelope() const override { return content_.envelope; }
+  const mail::Envelope& envelope() const override { return changed_ ? *changed_ : content_.envelope; }
   const std::vector<std::uint32_t>& recipients() const override { return content_.recipients; }
-  std::uint64_t size() const override { return content_.size; }
+  std::uint64_t size() const override { return content_.size - replaced_ + head_.size(); }
   async::Task<std::string_view> next() override;
   async::Task<void> before_final_dot(std::span<const std::uint32_t> recipients) override;
+
+  // As the message was accepted: what the log and the sender are told of.
+  const mail::Envelope& accepted() const { return content_.envelope; }
+  // The report with those who left as one with another recipient: what befell that one befell them. Nothing:
+  // there are none.
+  std::optional<send::Report> for_all(const send::Report& report) const;
 
   // Which attempt of the shipment this is, from 1.
   std::uint32_t attempt() const { return attempt_; }
@@ -38,7 +57,20 @@ class QueueDelivery final : public send::Delivery {
   bool doubted_here() const { return doubted_here_; }
 
  private:
-  std::string_view read_file();
+  struct Signing {
+    std::span<const rewrite::DkimSigner> signers;
+    std::span<const std::string_view> unsigned_names;
+  };
+
+  bool is_large() const { return content_.file >= 0; }
+  void read_header();
+  void read_piece();
+  void read(std::uint64_t position, std::string& piece) const;
+  async::Task<std::string> sign(Signing signing, std::string_view header, std::uint64_t stored_header,
+                                WallTime now);
+  crypto::Digest body_hash(std::uint64_t header);
+  void replace_header(std::uint64_t octets, std::string head);
+  void unite_recipients();
 
   queue::Queue& queue_;
   async::Workers& workers_;
@@ -48,8 +80,16 @@ class QueueDelivery final : public send::Delivery {
   bool doubted_here_;
   std::string text_;
   queue::Content content_;
-  std::uint64_t position_ = 0;
-  std::string piece_;  // of a large message
+  std::uint64_t position_ = 0;  // in the stored message: what was handed out, or read into piece_
+  std::string piece_;           // of a large message
+  bool piece_waits_ = false;    // it was read for its header, and is to be handed out
+
+  std::optional<mail::Envelope> changed_;  // nothing: it leaves as it was accepted
+  std::string head_;                       // leaves in place of the first `replaced_` octets
+  std::uint64_t replaced_ = 0;
+  bool head_waits_ = false;
+  // Who leaves as the same address as another: (it, the other).
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> united_;
 };
 
 }  // namespace relayd

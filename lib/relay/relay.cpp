@@ -50,8 +50,6 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       dialer_(loop),
       dispatcher_(loop, workers_, disk_, log, dialer_, queue_, setup_),
       intake_(loop, log, queue_, dispatcher_.lanes(), setup_),
-      certificates_(loop, workers_, log,
-                    [this](std::shared_ptr<net::TlsServerContext> tls) { use_certificates(std::move(tls)); }),
       started_(loop.now()),
       login_workers_(loop, login_threads) {}
 
@@ -64,7 +62,6 @@ void Relay::listen() {
 }
 
 void Relay::start(OnOpened on_opened) {
-  certificates_.watch(setup_.tls);
   tell_of_staging();
   opening_.spawn(open(std::move(on_opened)));
   loading_.wait_a_moment();
@@ -115,7 +112,7 @@ void Relay::begin() {
   for (const queue::MessageId id : recovery.in_doubt)
     if (queue::Message* const message = queue_.find(id))
       hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *message);
-  dispatcher_.open();
+  dispatcher_.open(mark);
   intake_.open(std::move(mark));
   ready_ = true;
   collector_ = make_collector(loop_, surroundings(workers_), setup_.config);
@@ -140,7 +137,8 @@ void Relay::open_window() {
                                 return dispatcher_.steer(upstream, account, stops);
                               },
                               [this] { return running(); },
-                              [this] { return starting(); }};
+                              [this] { return starting(); },
+                              [this] { return reload(); }};
     admin_ = std::make_unique<watch::Admin>(loop_, workers_, queue_, config.admin_socket(), std::move(hooks));
   } catch (const net::BindError& error) {
     if (!config.admin.socket.empty()) throw;
@@ -161,7 +159,17 @@ std::optional<watch::Status> Relay::starting() const {
 watch::Status Relay::running() const {
   watch::Status status = status_of(queue_, dispatcher_.lanes(), dispatcher_.lines(), started_, loop_);
   status.process = describe(standing_);
+  if (reloader_) status.configuration = reloader_->standing();
   return status;
+}
+
+Task<watch::Reload> Relay::reload() {
+  watch::Reload reload;
+  if (reloader_)
+    reload = co_await reloader_->reload();
+  else
+    reload.errors.emplace_back("this relay has no configuration to read again");
+  co_return reload;
 }
 
 // By the provider that the upstream has in the present configuration.
@@ -232,7 +240,6 @@ std::string Relay::use(Setup setup) {
   setup_ = std::move(setup);
   dialer_.reload();
   dispatcher_.use(setup_);
-  certificates_.watch(setup_.tls);
   tell_of_staging();
   if (collector_) collector_->use(setup_.config);
   std::string left;
@@ -247,8 +254,11 @@ std::string Relay::use(Setup setup) {
       listeners_.size() == after.listeners.size())
     for (std::size_t i = 0; i < listeners_.size(); ++i)
       listeners_[i]->use(setup_.config, after.listeners[i], setup_.tls);
-  else
+  else {
     leave("listen");
+    if (setup_.tls)
+      for (const auto& listener : listeners_) listener->use(setup_.tls);
+  }
   if (before->admin_socket() != after.admin_socket()) leave("admin.socket");
   if (before->queue.directory != after.queue.directory) leave("queue.directory");
   if (before->drop_directory() != after.drop_directory()) leave("queue.drop");
@@ -262,11 +272,6 @@ std::string Relay::use(Setup setup) {
   if (standing_.confinement)
     for (const std::string& what : process::beyond(standing_.confinement->needs, setup_.needs)) leave(what);
   return left.empty() ? left : fmt::format("takes effect with the next start: {}", left);
-}
-
-void Relay::use_certificates(std::shared_ptr<net::TlsServerContext> tls) {
-  setup_.tls = std::move(tls);
-  for (const auto& listener : listeners_) listener->use(setup_.tls);
 }
 
 void Relay::abort() {
@@ -283,7 +288,6 @@ Task<void> Relay::drain(Drained& drained) {
   if (ready_) co_await queue_.flush();
   for (const auto& listener : listeners_) co_await listener->drained();
   if (collector_) co_await collector_->drained();
-  co_await certificates_.drained();
   drained.all = true;
   drained.moment.set();
 }
@@ -293,7 +297,6 @@ Task<bool> Relay::shut_down(Deadline deadline) {
   loading_.stop();
   for (const auto& listener : listeners_) listener->shut_down();
   if (collector_) collector_->shut_down();
-  certificates_.close();
   if (admin_) admin_->close();
   dispatcher_.shut_down();
   // Kept beyond this call: a drain that hangs goes on waiting until the process ends.

@@ -12,11 +12,11 @@
 
 #include "accept/listener.hpp"
 #include "queue/queue.hpp"
-#include "relay/certificates.hpp"
 #include "relay/collector.hpp"
 #include "relay/dispatcher.hpp"
 #include "relay/intake_policy.hpp"
 #include "relay/queue_loading.hpp"
+#include "relay/reloader.hpp"
 #include "relay/setup.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/disk/posix_disk.hpp"
@@ -44,6 +44,8 @@ class Relay {
 
   // What the process may do since it gave up its rights, for status and for what a reload can change.
   void runs_as(process::Standing standing) { standing_ = std::move(standing); }
+  // Who reads the configuration again, for the operator; outlives this. Without, nobody does.
+  void reloads_by(Reloader& reloader) { reloader_ = &reloader; }
   // Where it listens, with the ports that the kernel chose.
   std::vector<std::string> addresses() const;
 
@@ -79,7 +81,7 @@ class Relay {
   watch::Status running() const;
   std::string provider_id_of(const std::string& upstream, const queue::RecipientOutcome& recipient) const;
   std::vector<std::string> upstreams_of(const queue::Message& message) const;
-  void use_certificates(std::shared_ptr<net::TlsServerContext> tls);
+  async::Task<watch::Reload> reload();
   async::Task<void> drain(Drained& drained);
   void report(const queue::Recovery& recovery);
 
@@ -99,9 +101,9 @@ class Relay {
   accept::Gate gate_;
   accept::Listener::Counts counts_;
   std::vector<std::unique_ptr<accept::Listener>> listeners_;
-  Certificates certificates_;
   std::unique_ptr<Collector> collector_;  // null: there is no drop folder
   std::unique_ptr<watch::Admin> admin_;
+  Reloader* reloader_ = nullptr;
   SteadyTime started_;
   process::Standing standing_;
   Drained drained_;

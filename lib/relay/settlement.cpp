@@ -42,10 +42,12 @@ struct Settlement::Attempt {
 };
 
 void Settlement::settle(LaneEntry& lane, queue::ShipmentId id, const QueueDelivery& delivery,
-                        const send::Report& report) {
+                        const send::Report& sent) {
   Shipment* const shipment = queue_.find(id);
   if (!shipment) return;
   const queue::Message& message = *shipment->message;
+  const std::optional<send::Report> for_all = delivery.for_all(sent);
+  const send::Report& report = for_all ? *for_all : sent;
   const Attempt attempt{*shipment, lane, delivery, report, setup_.router->route(message.routing_sender)};
   const WallTime accepted = message.accepted;
   settle::Decision decision = decide(attempt);
@@ -107,15 +109,18 @@ void Settlement::tell(const Attempt& attempt, const send::RecipientEvent& entry,
                       const settle::RecipientDecision& recipient, Duration age) {
   const send::Event& event = entry.event;
   const LaneEntry& lane = attempt.lane;
-  const mail::Envelope& envelope = attempt.delivery.envelope();
+  const mail::Envelope& accepted = attempt.delivery.accepted();
+  const mail::Envelope& sent = attempt.delivery.envelope();
   const bool names_it = event.stage == smtp::Stage::final_dot && event.reply.positive();
   const std::string provider_id = names_it ? settle::provider_id(event.reply, lane.provider) : std::string();
   const config::SenderRule* const rule = attempt.route.rule;
   publisher_.publish(tell::Outcome{
       .fate = fate_of(recipient),
       .id = attempt.delivery.id(),
-      .from = envelope.sender,
-      .to = envelope.recipients[entry.recipient].address,
+      .from = accepted.sender,
+      .to = accepted.recipients[entry.recipient].address,
+      .sent_from = sent.sender,
+      .sent_to = sent.recipients[entry.recipient].address,
       .rule = rule ? std::string_view(rule->match) : std::string_view(),
       .upstream = lane.upstream,
       .host = attempt.report.host,

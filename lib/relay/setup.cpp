@@ -8,14 +8,18 @@
 #include <utility>
 
 #include "relay/needs.hpp"
+#include "relay/tables.hpp"
+#include "relay/watched_files.hpp"
 #include "rewrite/aliases_file.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/config/file.hpp"
+#include "shared/crypto/key_file.hpp"
 
 namespace relayd {
 
 namespace {
 
+namespace fs = std::filesystem;
 using config::Config;
 
 Result<sasl::Server::Stored> read_account(const config::Account& account) {
@@ -36,7 +40,7 @@ std::shared_ptr<const accept::Accounts> read_accounts(const Config& config,
     if (stored)
       accounts->emplace(account.name, std::move(*stored));
     else
-      errors.push_back({config.file, account.where, stored.error()});
+      errors.push_back({account.file.empty() ? config.file : account.file, account.where, stored.error()});
   }
   return accounts;
 }
@@ -45,7 +49,8 @@ constexpr std::size_t longest_aliases_file = 64 << 20;
 
 // What the configuration itself has an alias for is its own.
 void add_aliases_of_file(const Config& config, std::vector<rewrite::Alias>& list, AliasesResult& result) {
-  const rewrite::ReadFile read = [](const std::string& path) {
+  const rewrite::ReadFile read = [&result](const std::string& path) {
+    result.files.emplace(path, disk::file_stamp(path));
     return config::read_trusted(path, longest_aliases_file);
   };
   const Result<std::string> text = read(config.aliases_file);
@@ -79,6 +84,29 @@ std::shared_ptr<net::TlsServerContext> read_certificates(const Config& config,
   return nullptr;
 }
 
+rewrite::DkimKeys read_signing_keys(const Config& config, std::vector<config::Diagnostic>& errors) {
+  std::vector<rewrite::DkimSigner> signers;
+  for (const config::DkimKey& entry : config.dkim) {
+    auto key = crypto::read_signing_key(entry.key);
+    if (key)
+      signers.push_back({entry.domain, entry.selector, std::move(*key), entry.expires_after});
+    else
+      errors.push_back({config.file, entry.where, key.error()});
+  }
+  return rewrite::DkimKeys(std::move(signers));
+}
+
+void add_stamps(const std::vector<std::string>& paths, disk::FileStamps& files) {
+  for (const std::string& path : paths) files.emplace(path, disk::file_stamp(path));
+}
+
+// What may have to change before it can be loaded.
+void add_files_in_trouble(const fs::path& file, const config::Environment& environment, SetupResult& result) {
+  for (const config::Diagnostic& error : result.errors) add_stamps({error.file}, result.files);
+  const config::Loaded named = config::load_file(file, environment, {.secrets = false});
+  if (named.config) add_stamps(named_files(*named.config), result.files);
+}
+
 }  // namespace
 
 AliasesResult make_aliases(const Config& config) {
@@ -101,6 +129,7 @@ AliasesResult make_aliases(const Config& config) {
 SetupResult make_setup(config::Loaded loaded) {
   SetupResult result{std::nullopt, std::move(loaded.errors), std::move(loaded.warnings)};
   if (!loaded.config) return result;
+  add_stamps(watched_files(*loaded.config), result.files);
   Setup setup;
   setup.config = loaded.config;
   route::Router::Built built = route::Router::build(loaded.config);
@@ -109,10 +138,20 @@ SetupResult make_setup(config::Loaded loaded) {
   setup.accounts = read_accounts(*loaded.config, result.errors);
   AliasesResult aliases = make_aliases(*loaded.config);
   std::ranges::move(aliases.errors, std::back_inserter(result.errors));
+  result.files.merge(aliases.files);
   setup.aliases = std::move(aliases.aliases);
   setup.copies = std::make_shared<const rewrite::Copies>(loaded.config->bcc);
   setup.staging = std::make_shared<const rewrite::Staging>(
       loaded.config->staging ? rewrite::Staging(*loaded.config->staging) : rewrite::Staging());
+  TablesResult tables = make_tables(*loaded.config);
+  std::ranges::move(tables.errors, std::back_inserter(result.errors));
+  setup.tables = std::move(tables.tables);
+  setup.taken =
+      std::make_shared<const rewrite::RewriteRules>(loaded.config->changes.rewrite, rewrite::When::taken);
+  rewrite::DkimKeys keys = read_signing_keys(*loaded.config, result.errors);
+  if (setup.router)
+    setup.ways_out =
+        std::make_shared<const WaysOut>(setup.router, setup.staging, setup.tables, std::move(keys));
   setup.access = std::make_shared<const Access>(loaded.config->access);
   setup.tls = read_certificates(*loaded.config, result.errors);
   setup.needs = needs_of(*loaded.config);
@@ -122,7 +161,12 @@ SetupResult make_setup(config::Loaded loaded) {
 
 SetupResult make_setup(const std::optional<std::filesystem::path>& file) {
   const config::Environment environment = config::process_environment();
-  return make_setup(file ? config::load_file(*file, environment) : config::load_environment(environment));
+  if (!file) return make_setup(config::load_environment(environment));
+  disk::FileStamps files = {{file->string(), disk::file_stamp(file->string())}};
+  SetupResult result = make_setup(config::load_file(*file, environment));
+  result.files.merge(files);
+  if (!result.setup) add_files_in_trouble(*file, environment, result);
+  return result;
 }
 
 }  // namespace relayd

@@ -11,13 +11,17 @@
 
 #include "accept/intake.hpp"
 #include "relay/access.hpp"
+#include "relay/ways_out.hpp"
 #include "rewrite/aliases.hpp"
 #include "rewrite/copies.hpp"
+#include "rewrite/rewriting.hpp"
 #include "rewrite/staging.hpp"
 #include "route/router.hpp"
 #include "shared/config/config.hpp"
+#include "shared/disk/file_stamp.hpp"
 #include "shared/net/tls.hpp"
 #include "shared/process/confinement.hpp"
+#include "shared/table/table.hpp"
 
 namespace relayd {
 
@@ -28,8 +32,12 @@ struct Setup {
   std::shared_ptr<const accept::Accounts> accounts;
   std::shared_ptr<const Access> access;
   std::shared_ptr<const rewrite::Aliases> aliases;
-  std::shared_ptr<const rewrite::Copies> copies;
-  std::shared_ptr<const rewrite::Staging> staging;
+  std::shared_ptr<const rewrite::Copies> copies = std::make_shared<const rewrite::Copies>();
+  std::shared_ptr<const rewrite::Staging> staging = std::make_shared<const rewrite::Staging>();
+  std::shared_ptr<const table::Tables> tables = std::make_shared<const table::Tables>();
+  // `rewrite`, when: taken.
+  std::shared_ptr<const rewrite::RewriteRules> taken = std::make_shared<const rewrite::RewriteRules>();
+  std::shared_ptr<const WaysOut> ways_out;
   std::shared_ptr<net::TlsServerContext> tls;  // null: no certificates configured
   process::Needs needs;
 };
@@ -38,6 +46,8 @@ struct SetupResult {
   std::optional<Setup> setup;  // nothing when there are errors
   std::vector<config::Diagnostic> errors;
   std::vector<config::Diagnostic> warnings;
+  // That were read, as they were before; with errors, also those that it names.
+  disk::FileStamps files = {};
 };
 
 struct AliasPlace {
@@ -47,6 +57,7 @@ struct AliasPlace {
 struct AliasesResult {
   std::shared_ptr<const rewrite::Aliases> aliases;
   std::vector<AliasPlace> places;  // of each alias
+  disk::FileStamps files;          // that were read, as they were before
   std::vector<config::Diagnostic> errors;
 };
 // Those of the configuration, and of the file that it names. Blocks.

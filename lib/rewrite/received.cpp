@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iterator>
 
@@ -81,6 +82,25 @@ std::string received_field(const ReceivedFacts& facts) {
   field += ";\r\n\t";
   append_date(field, facts.when);
   return field += "\r\n";
+}
+
+std::string masked_received(std::string_view field, std::string_view mark) {
+  constexpr std::string_view from = "Received: from ";
+  constexpr std::string_view by = "\r\n\tby ";
+  constexpr std::string_view program = " (relayd";
+  if (!field.starts_with(from)) return {};
+  const std::size_t line_end = field.find("\r\n");
+  if (line_end == std::string_view::npos || !field.substr(line_end).starts_with(by)) return {};
+  const std::string_view rest = field.substr(line_end + by.size());
+  std::string_view behind = rest.substr(std::min(rest.find(' '), rest.size()));
+  if (!behind.starts_with(program)) return {};
+  behind.remove_prefix(program.size());
+  if (!mark.empty()) {
+    if (!behind.starts_with(' ') || !behind.substr(1).starts_with(mark)) return {};
+    behind.remove_prefix(1 + mark.size());
+  }
+  if (!behind.starts_with(") with ")) return {};
+  return std::string("Received: by ").append(rest);
 }
 
 std::string missing_fields(const mail::HeaderFacts& header, std::string_view id, std::string_view hostname,

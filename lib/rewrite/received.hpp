@@ -31,6 +31,10 @@ struct ReceivedFacts {
 // 2.1.1); what the client said cannot add a line or close a comment.
 std::string received_field(const ReceivedFacts& facts);
 
+// A field as received_field() wrote it, without what the client called itself and its address; id, mark,
+// protocol and date stay, so that loops are found. Empty: it has another form, or not this mark.
+std::string masked_received(std::string_view field, std::string_view mark);
+
 // The Date, Message-ID and From lines that the header lacks, in this order, with CR LF; empty when it has
 // all. From is the envelope's sender; the null sender is nobody to put there. A message that has no header at
 // all gets an empty line below them.

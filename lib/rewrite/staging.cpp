@@ -12,18 +12,18 @@ namespace relayd::rewrite {
 
 namespace {
 constexpr std::size_t most_fields = 100;
-
-mail::Recipient recipient_of(const std::string& address) {
-  mail::Recipient recipient;
-  recipient.address = address;
-  recipient.notify = "NEVER";
-  return recipient;
-}
 }  // namespace
 
 Staging::Staging(const config::Staging& settings)
     : redirect_(settings.redirect), subject_prefix_(settings.subject_prefix), patterns_(settings.allow) {
   for (std::size_t i = 0; i < patterns_.size(); ++i) allowed_.add(patterns_[i], i);
+}
+
+mail::Recipient Staging::stand_in() const {
+  mail::Recipient recipient;
+  recipient.address = redirect_;
+  recipient.notify = "NEVER";
+  return recipient;
 }
 
 bool Staging::allows(std::string_view recipient) const {
@@ -36,7 +36,6 @@ bool Staging::allows(std::string_view recipient) const {
 std::vector<mail::Recipient> Staging::replace(std::vector<mail::Recipient>& recipients) const {
   std::vector<mail::Recipient> replaced;
   if (!on()) return replaced;
-  const mail::Recipient redirect = recipient_of(redirect_);
   std::vector<mail::Recipient> left;
   for (mail::Recipient& recipient : recipients) {
     if (recipient.address != redirect_ && allows(recipient.address))
@@ -44,7 +43,7 @@ std::vector<mail::Recipient> Staging::replace(std::vector<mail::Recipient>& reci
     else
       replaced.push_back(std::move(recipient));
   }
-  if (!replaced.empty()) left.push_back(redirect);
+  if (!replaced.empty()) left.push_back(stand_in());
   recipients = std::move(left);
   return replaced;
 }

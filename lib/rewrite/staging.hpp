@@ -25,12 +25,14 @@ class Staging {
   const std::string& redirect() const { return redirect_; }
   const std::string& subject_prefix() const { return subject_prefix_; }
 
+  // Who takes the place of those who are not allowed. It asks for no notifications (RFC 3461).
+  mail::Recipient stand_in() const;
+
   // Whether mail for this address may leave. A local part with another address in it ("ann%bank@ours") is
   // allowed by a pattern of its own alone: whom its host would send the mail to is not ours to know.
   bool allows(std::string_view recipient) const;
 
-  // Puts `redirect` in the place of all who are not allowed, once for all of them, and gives them back. It
-  // asks for no notifications (RFC 3461).
+  // Puts the stand-in in the place of all who are not allowed, once for all of them, and gives them back.
   std::vector<mail::Recipient> replace(std::vector<mail::Recipient>& recipients) const;
 
  private:

@@ -17,15 +17,18 @@ std::string_view origin(bool in_file, bool in_preset) {
   return in_preset ? "from preset" : "default";
 }
 
-std::string place(const config::Config& config, config::Location where) {
-  return where.line == 0 ? config.file : fmt::format("{}:{}", config.file, where.line);
+// `file` is empty for the configuration.
+std::string place(const config::Config& config, std::string_view file, config::Location where) {
+  if (file.empty()) file = config.file;
+  return where.line == 0 ? std::string(file) : fmt::format("{}:{}", file, where.line);
 }
 
 void line(std::string& text, std::string_view key, std::string_view value, std::string_view from = {}) {
   fmt::format_to(Out(text), "   {:<10} {}{}\n", key, value, from.empty() ? "" : fmt::format("  ({})", from));
 }
 
-std::string source_of(const config::SecretSource& secret) {
+// `file`: where the account stands, as of a Choice.
+std::string source_of(const config::SecretSource& secret, std::string_view file) {
   switch (secret.kind) {
     case config::SecretSource::Kind::file:
       return fmt::format("file {}", secret.name);
@@ -34,7 +37,7 @@ std::string source_of(const config::SecretSource& secret) {
     case config::SecretSource::Kind::command:
       return fmt::format("command {}", secret.command.empty() ? "" : secret.command.front());
     case config::SecretSource::Kind::literal:
-      return "in the configuration";
+      return file.empty() ? "in the configuration" : fmt::format("in {}", file);
     case config::SecretSource::Kind::none:
       break;
   }
@@ -70,9 +73,11 @@ void explain_server(std::string& text, const Upstream& upstream) {
 
 void explain_account(std::string& text, const Choice& choice, const config::Config& config) {
   if (!choice.login) return line(text, "account", "none: no login");
-  line(text, "username", choice.username.empty() ? "none" : choice.username, place(config, choice.where));
-  line(text, "password", choice.password ? source_of(*choice.password) : "none: by client certificate");
-  if (choice.next_password) line(text, "or", source_of(*choice.next_password));
+  line(text, "username", choice.username.empty() ? "none" : choice.username,
+       place(config, choice.file, choice.where));
+  line(text, "password",
+       choice.password ? source_of(*choice.password, choice.file) : "none: by client certificate");
+  if (choice.next_password) line(text, "or", source_of(*choice.next_password, choice.file));
   line(text, "auth", to_string(choice.upstream->mechanisms),
        origin(!choice.upstream->settings->auth.empty(), choice.upstream->preset));
 }
@@ -129,7 +134,8 @@ std::string explain(const Router& router, std::string_view sender) {
   const Route route = router.route(sender);
   std::string text = fmt::format("sender     {}\n", sender.empty() ? "<>" : smtp::escape(sender));
   if (!route.rule) return text += "rule       none matches: the message is refused\n";
-  fmt::format_to(Out(text), "rule       \"{}\" ({})\n", route.rule->match, place(config, route.rule->where));
+  fmt::format_to(Out(text), "rule       \"{}\" ({})\n", route.rule->match,
+                 place(config, route.rule->file, route.rule->where));
   if (!route.reject.empty()) return text += fmt::format("reject     {}\n", route.reject);
   int number = 0;
   for (const Choice& choice : route.choices) {

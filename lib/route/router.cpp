@@ -14,6 +14,12 @@ bool same_secret(const config::SecretSource& a, const config::SecretSource& b) {
   return a.kind == b.kind && a.literal == b.literal && a.name == b.name && a.command == b.command;
 }
 
+// A line of the configuration, or of another file that it names.
+struct Place {
+  std::string_view file;  // empty: the configuration
+  config::Location where;
+};
+
 struct Passwords {
   const config::SecretSource& present;
   const config::SecretSource& next;
@@ -38,8 +44,9 @@ class RouterBuilder {
  private:
   const config::Config& config() const { return *router_->config_; }
 
-  void error(config::Location where, std::string text) {
-    errors_.push_back({config().file, where, std::move(text)});
+  void error(const Place& place, std::string text) {
+    const std::string file(place.file.empty() ? config().file : place.file);
+    errors_.push_back({file, place.where, std::move(text)});
   }
 
   void add_upstreams() {
@@ -48,34 +55,35 @@ class RouterBuilder {
       std::vector<std::string> faults;
       router_->upstreams_.push_back(effective_upstream(settings, faults));
       for (const std::string& fault : faults)
-        error(settings.where, fmt::format("upstream '{}': {}", settings.name, fault));
+        error({{}, settings.where}, fmt::format("upstream '{}': {}", settings.name, fault));
       const Upstream& upstream = router_->upstreams_.back();
-      router_->own_accounts_.push_back(choose(upstream, settings));
+      router_->own_accounts_.push_back(choose(upstream, settings, {}));
     }
   }
 
   void add_rule(const config::SenderRule& rule) {
     if (!router_->matcher_.add(rule.match, router_->choices_.size()))
-      error(rule.where, fmt::format("duplicate match '{}'", rule.match));
+      error({rule.file, rule.where}, fmt::format("duplicate match '{}'", rule.match));
     std::vector<Choice>& choices = router_->choices_.emplace_back();
     if (rule.username && rule.upstreams.size() > 1)
-      error(rule.where, "a rule's own account is for one upstream: no other host may be given it");
+      error({rule.file, rule.where},
+            "a rule's own account is for one upstream: no other host may be given it");
     for (const config::RuleUpstream& entry : rule.upstreams) {
       const Upstream* const upstream = router_->upstream(entry.name);
       if (!upstream)
-        error(rule.where, fmt::format("unknown upstream '{}'", entry.name));
+        error({rule.file, rule.where}, fmt::format("unknown upstream '{}'", entry.name));
       else if (entry.username)
-        choices.push_back(choose(*upstream, entry));
+        choices.push_back(choose(*upstream, entry, rule.file));
       else if (rule.username)
-        choices.push_back(choose(*upstream, rule));
+        choices.push_back(choose(*upstream, rule, rule.file));
       else
         choices.push_back(router_->own_account(*upstream));
     }
   }
 
-  // `entry` holds the account: a config::Upstream, SenderRule or RuleUpstream.
+  // `entry` holds the account: a config::Upstream, SenderRule or RuleUpstream; it stands in `file`.
   template <class Entry>
-  Choice choose(const Upstream& upstream, const Entry& entry) {
+  Choice choose(const Upstream& upstream, const Entry& entry, std::string_view file) {
     const auto pointer = [](const config::SecretSource& secret) {
       return secret.given() ? &secret : nullptr;
     };
@@ -83,9 +91,10 @@ class RouterBuilder {
     choice.upstream = &upstream;
     choice.login = entry.username || logs_in_by_certificate(upstream);
     choice.id = upstream.name;
+    choice.file = file;
     choice.where = entry.where;
     if (!entry.username) return choice;
-    check_username(upstream, *entry.username, entry.where);
+    check_username(upstream, *entry.username, {file, entry.where});
     choice.username = *entry.username;
     choice.password = pointer(entry.password);
     choice.next_password = pointer(entry.next_password);
@@ -98,10 +107,10 @@ class RouterBuilder {
   }
 
   // Behind another host than the provider's own, such as a proxy, other names may be in use.
-  void check_username(const Upstream& upstream, const std::string& username, config::Location where) {
+  void check_username(const Upstream& upstream, const std::string& username, const Place& place) {
     const bool known = upstream.preset && !upstream.settings->host;
     if (known && !may_be_username(*upstream.preset, username))
-      error(where, fmt::format("upstream '{}': username and password at {} are {}", upstream.name,
+      error(place, fmt::format("upstream '{}': username and password at {} are {}", upstream.name,
                                upstream.preset->name, upstream.preset->account.hint));
   }
 

@@ -26,7 +26,8 @@ struct Choice {
   std::string username;                            // empty: none
   const config::SecretSource* password = nullptr;  // null: none
   const config::SecretSource* next_password = nullptr;  // for the case that the other is refused; null: none
-  config::Location where;                               // of the account in the file
+  std::string_view file;                                // where the account stands; empty: the configuration
+  config::Location where;                               // of the account in that file
   std::string id;
 };
 

@@ -80,6 +80,8 @@ void attempted(Log& log, const Outcome& outcome) {
             {{"id", outcome.id},
              {"from", sender_text(outcome.from)},
              {"to", outcome.to},
+             {"sent_from", outcome.sent_from == outcome.from ? "" : outcome.sent_from},
+             {"sent_to", outcome.sent_to == outcome.to ? "" : outcome.sent_to},
              {"upstream", outcome.upstream},
              {"host", outcome.host},
              {"account", outcome.account},
@@ -120,6 +122,19 @@ void given_up(Log& log, const GivenUp& given_up) {
                                                                      {"to", recipients_text(given_up.to)},
                                                                      {"response", given_up.reason},
                                                                      {"attempts", given_up.attempts}});
+}
+
+void not_rewritten(Log& log, std::string_view id, std::string_view address, std::string_view reason) {
+  log.warning("not_rewritten", {{"id", id}, {"to", address}, {"reason", reason}});
+}
+
+void signature_broken(Log& log, std::string_view id, std::string_view upstream, std::string_view field) {
+  log.warning("signature_broken",
+              {{"id", id},
+               {"upstream", upstream},
+               {"reason", fmt::format("a rule changes the field '{}', which a DKIM signature of the message "
+                                      "covers; told once for each field and upstream",
+                                      field)}});
 }
 
 void unreadable(Log& log, std::string_view id, std::string_view reason) {

@@ -55,6 +55,11 @@ void held(Log& log, const Doubt& doubt);
 
 void given_up(Log& log, const GivenUp& given_up);  // one line a message
 
+// On its way out: an address stays although a rule is about it.
+void not_rewritten(Log& log, std::string_view id, std::string_view address, std::string_view reason);
+// A rule changed a field that a signature of somebody else covers.
+void signature_broken(Log& log, std::string_view id, std::string_view upstream, std::string_view field);
+
 void unreadable(Log& log, std::string_view id, std::string_view reason);  // on the queue's disk
 
 // --- a lane ---

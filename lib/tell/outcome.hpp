@@ -27,6 +27,8 @@ struct Outcome {
   std::string_view id;
   std::string_view from;  // empty: the null sender
   std::string_view to;
+  std::string_view sent_from;  // as the upstream got it; the same where no rule rewrites it
+  std::string_view sent_to;
   std::string_view rule;  // that routed it; empty: none does any more
   std::string_view upstream;
   std::string_view host;  // empty: none was reached

@@ -139,7 +139,9 @@ Task<void> Admin::write(async::Stream& stream, std::string_view bytes) {
 
 Task<void> Admin::answer(async::Stream& stream, const Request& request) {
   const std::optional<Status> starting = hooks_.starting();
-  if (starting)
+  if (request.command == "reload")
+    co_await reload(stream);
+  else if (starting)
     co_await put_off(stream, request, *starting);
   else if (request.command == "health")
     co_await tell_health(stream, "well");
@@ -180,6 +182,13 @@ Task<void> Admin::tell_status(async::Stream& stream) {
   Status status = hooks_.status();
   if (oldest) status.oldest = {oldest->id(), oldest->accepted};
   const std::string line = co_await workers_.run([&status] { return to_line(std::move(status)); });
+  co_await write(stream, line);
+}
+
+Task<void> Admin::reload(async::Stream& stream) {
+  const Reload done = co_await hooks_.reload();
+  const std::string line = line_of(
+      {{"taken", done.taken}, {"errors", done.errors}, {"warnings", done.warnings}, {"left", done.left}});
   co_await write(stream, line);
 }
 

@@ -16,6 +16,7 @@
 #include "shared/async/workers.hpp"
 #include "shared/net/acceptor.hpp"
 #include "watch/admin_request.hpp"
+#include "watch/reload.hpp"
 #include "watch/status.hpp"
 
 namespace relayd::watch {
@@ -38,6 +39,8 @@ class Admin {
     std::function<Status()> status;
     // The same while the queue is being read, and nothing can be asked of it.
     std::function<std::optional<Status>()> starting;
+    // Reads the configuration again; also while the queue is being read.
+    std::function<async::Task<Reload>()> reload;
   };
 
   // Binds; throws net::BindError.
@@ -53,6 +56,7 @@ class Admin {
   async::Task<void> tell_health(async::Stream& stream, const char* health);
   async::Task<void> answer(async::Stream& stream, const Request& request);
   async::Task<void> tell_status(async::Stream& stream);
+  async::Task<void> reload(async::Stream& stream);
   async::Task<void> steer(async::Stream& stream, const Request& request);
   async::Task<void> visit(async::Stream& stream, const Request& request);
   async::Task<void> show(async::Stream& stream, const Request& request);

@@ -12,8 +12,8 @@ namespace relayd::watch {
 using nlohmann::json;
 
 namespace {
-constexpr std::string_view commands[] = {"list",   "show",   "retry",  "hold",  "release",
-                                         "delete", "status", "health", "pause", "resume"};
+constexpr std::string_view commands[] = {"list",   "show",   "retry", "hold",   "release", "delete",
+                                         "status", "health", "pause", "resume", "reload"};
 }
 
 std::string to_line(const Request& request) {
@@ -61,9 +61,10 @@ Result<Request> parse_request(std::string_view line) {
   if (request.not_taken && (request.command != "retry" || request.ids.empty() || request.has_filter()))
     return Error{"--not-taken goes with retry and the ids of messages"};
   if (request.failed && request.command != "retry") return Error{"--failed goes with retry"};
-  const bool only_looks =
-      request.command == "list" || request.command == "status" || request.command == "health";
-  if (!only_looks && request.ids.empty() && !request.all && !request.has_filter())
+  const bool is_of_messages =
+      request.command != "status" && request.command != "health" && request.command != "reload";
+  if (is_of_messages && request.command != "list" && request.ids.empty() && !request.all &&
+      !request.has_filter())
     return Error{fmt::format("{} which messages? Give ids, a filter, or --all", request.command)};
   return request;
 }

@@ -34,6 +34,15 @@ json describe(const Status::Process& process) {
   return object;
 }
 
+json describe(const Status::Configuration& configuration) {
+  json object = {{"loaded", time_text(configuration.loaded)}};
+  if (configuration.errors > 0)
+    object["failed"] = {{"time", time_text(configuration.failed)},
+                        {"reason", configuration.reason},
+                        {"errors", configuration.errors}};
+  return object;
+}
+
 json describe(const LaneStatus::Quota& quota, WallTime now) {
   return {{"limit", quota.limit},
           {"left", quota.left},
@@ -133,6 +142,7 @@ std::string to_line(Status status) {
        {{"recovered_in_doubt", status.totals.in_doubt}, {"disk_troubles", status.totals.troubles}}},
       {"lanes", json::array()},
       {"unused_upstreams", status.unused}};
+  if (status.configuration) object["configuration"] = describe(*status.configuration);
   for (const LaneStatus& lane : status.lanes) object["lanes"].push_back(describe(lane, status.now));
   return line_of(object);
 }

@@ -96,10 +96,19 @@ struct Status {
     std::string lacks = {};  // confined: what is not in force and why
   };
 
+  // What is in use, and whether it is what the files say.
+  struct Configuration {
+    WallTime loaded{};
+    WallTime failed{};        // the last reload, where it failed
+    std::string reason = {};  // the first of its errors
+    std::size_t errors = 0;   // 0: it did not fail
+  };
+
   WallTime now{};
   Duration uptime{};
   Process process;
-  std::optional<queue::Progress> starting;  // the queue is being read; what follows is not known yet
+  std::optional<Configuration> configuration;  // nothing: it is not one that can be read again
+  std::optional<queue::Progress> starting;     // the queue is being read; what follows is not known yet
   queue::Totals totals;
   std::optional<Oldest> oldest;  // that is still to be sent
   std::vector<LaneStatus> lanes;

@@ -18,17 +18,21 @@ void capabilities(std::string_view input);
 void command(std::string_view input);
 void config(std::string_view input);
 void data(std::string_view input);
+void dkim(std::string_view input);
 void header(std::string_view input);
+void header_rules(std::string_view input);
 void line_buffer(std::string_view input);
 void missing_domains(std::string_view input);
 void quotas(std::string_view input);
 void quoting(std::string_view input);
 void record(std::string_view input);
 void reply(std::string_view input);
+void rewriting(std::string_view input);
 void sasl(std::string_view input);
 void sendmail(std::string_view input);
 void session(std::string_view input);
 void sites(std::string_view input);
+void tables(std::string_view input);
 void transport(std::string_view input);
 void values(std::string_view input);
 void verdict(std::string_view input);
@@ -47,17 +51,21 @@ inline constexpr Target targets[] = {
     {"command", command},
     {"config", config},
     {"data", data},
+    {"dkim", dkim},
     {"header", header},
+    {"header_rules", header_rules},
     {"line_buffer", line_buffer},
     {"missing_domains", missing_domains},
     {"quotas", quotas},
     {"quoting", quoting},
     {"record", record},
     {"reply", reply},
+    {"rewriting", rewriting},
     {"sasl", sasl},
     {"sendmail", sendmail},
     {"session", session},
     {"sites", sites},
+    {"tables", tables},
     {"transport", transport},
     {"values", values},
     {"verdict", verdict},

@@ -21,10 +21,12 @@ TEST(Provider, HasANameOfItsOwn) {
 }
 
 TEST(Provider, HasFixtures) {
-  for (const Provider& provider : all())
+  for (const Provider& provider : all()) {
+    if (!provider.is_preset() && provider.replies.empty()) continue;  // it has control fields alone
     EXPECT_TRUE(std::ranges::any_of(test::all_told(), [&provider](const test::Told& told) {
       return told.provider == provider.name;
     })) << provider.name;
+  }
 }
 
 TEST(Provider, IsCompleteWhereItCanBeNamed) {

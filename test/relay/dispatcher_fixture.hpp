@@ -85,6 +85,8 @@ class DispatcherFixture : public QueueFixture {
     relayd::Setup setup;
     setup.config = config;
     setup.router = built.router;
+    setup.ways_out =
+        std::make_shared<const WaysOut>(setup.router, setup.staging, setup.tables, rewrite::DkimKeys());
     return setup;
   }
 

@@ -164,10 +164,7 @@ TEST_F(DoubtTest, WhereTheRouteLeadsThereNoMoreItGoesOn) {
   run_until_attempts(1);
   config = std::make_shared<config::Config>(*config);
   config->senders.front().upstreams = {{.name = "backup"}};
-  relayd::Setup setup;
-  setup.config = config;
-  setup.router = route::Router::build(config).router;
-  dispatcher->use(setup);
+  reload();
   expect(2, greeting() + taken());
   advance(60s);
   run_until_attempts(2);

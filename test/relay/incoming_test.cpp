@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "queue/queue_fixture.hpp"
+#include "relay/setup.hpp"
 #include "support/quiet_log.hpp"
 
 namespace relayd {
@@ -69,6 +70,11 @@ class IncomingTest : public test::QueueFixture {
     result.origin = "example.com";
     result.mark = "0123456789abcdef";
     result.access = std::make_shared<const Access>(config::Access{});
+    const relayd::Setup nothing;  // of its rules
+    const auto router = route::Router::build(std::make_shared<config::Config>()).router;
+    result.taken = nothing.taken;
+    result.ways_out =
+        std::make_shared<const WaysOut>(router, nothing.staging, nothing.tables, rewrite::DkimKeys());
     return result;
   }
 

@@ -80,7 +80,7 @@ TEST_F(SendingTest, AConfiguredQuotaHoldsOverARestart) {
   dispatcher.reset();
   reopen();
   start(server);
-  dispatcher->open();
+  dispatcher->open("mark");
   run_until_quiet();
   EXPECT_EQ(server.taken.size(), 30U);
   EXPECT_EQ(left(), 20U);
@@ -101,7 +101,7 @@ TEST_F(SendingTest, ARateOfAnHourHoldsOverCrashes) {
     dispatcher.reset();
     reopen();
     start(server);
-    dispatcher->open();
+    dispatcher->open("mark");
   }
   EXPECT_LE(server.taken.size(), 20U);
   pass(2h);

@@ -56,7 +56,7 @@ def test_check_accepts_a_good_file(file):
     (GOOD.replace("port: 465", "port: many"), "5:11", "port"),
     (GOOD.replace("upstream: office\n", "upstream: ofice\n"), "17:15", "office"),
     (GOOD + "hostname: again\n", "18:1", "hostname"),
-    (GOOD + "dkim: {}\n", "18:1", "not supported yet"),
+    (GOOD + "redis: {}\n", "18:1", "not supported yet"),
     (GOOD + "queue: {retry: {first: soon}}\n", "18:24", "soon"),
 ], ids=["unknown key", "wrong type", "unknown upstream", "duplicate key", "reserved key", "wrong unit"])
 def test_check_says_where_and_what(file, wrong, place, hint):

@@ -73,9 +73,10 @@ def test_a_relay_that_has_done_nothing_says_little(to_upstream):
     assert told["lanes"] == [] and told["unused_upstreams"] == ["fake"]
     assert told["version"] in command("version").stdout
     assert told["uptime"] >= 0 and abs(seconds_until(told["time"])) < 60
-    first, *user, queue, upstream = shown(relay).splitlines()
+    first, *user, configuration, queue, upstream = shown(relay).splitlines()
     assert re.fullmatch(r"relayd \S+, up \d+ s", first)
     assert all(line.startswith("user: root") for line in user)
+    assert re.fullmatch(r"configuration: read at [\d:]{8} UTC", configuration)
     assert queue == "queue: 0 waiting, 0 under way, 0 held, 0 failed"
     assert upstream == "fake: not used yet"
 

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -36,7 +37,8 @@ enum class Call {
   write,
   send,
   recv,
-  accept
+  accept,
+  watch
 };
 
 // In the order of ACTIONS in faults.py.
@@ -166,6 +168,11 @@ ssize_t recv(int socket, void* bytes, std::size_t size, int flags) {
 int accept4(int socket, sockaddr* address, socklen_t* length, int flags) {
   static const auto real = next<decltype(::accept4)>("accept4");
   return address && fails(Call::accept) ? -1 : real(socket, address, length, flags);
+}
+
+int inotify_init1(int flags) noexcept {
+  static const auto real = next<decltype(::inotify_init1)>("inotify_init1");
+  return fails(Call::watch) ? -1 : real(flags);
 }
 
 int clock_gettime(clockid_t clock, timespec* time) noexcept {

@@ -16,7 +16,7 @@ LIBRARY = Path(BINARY).resolve().parents[1] / "test" / "libfaults.so"
 
 # In the order of faults.cpp. `create` and `open` are both openat(2), with and without O_CREAT.
 CALLS = ("pwritev", "fdatasync", "fsync", "create", "open", "renameat", "unlinkat", "mkdirat",
-         "write", "send", "recv", "accept")
+         "write", "send", "recv", "accept", "watch")
 DISK = CALLS[:CALLS.index("write")]
 ACTIONS = ("none", "fail", "shorten", "kill", "stall")
 LAYOUT = struct.Struct("=7Qq")

@@ -29,7 +29,8 @@ TEST(AdminRequest, ArrivesAsItWasSent) {
 }
 
 TEST(AdminRequest, LooksNeedNeitherIdsNorFilter) {
-  for (const char* command : {"list", "status"}) EXPECT_TRUE(parse_request(to_line(request(command))));
+  for (const char* command : {"list", "status", "health", "reload"})
+    EXPECT_TRUE(parse_request(to_line(request(command))));
 }
 
 TEST(AdminRequest, AChangeOfEverythingMustBeMeant) {

@@ -55,6 +55,16 @@ TEST(Status, OfTheQueue) {
       "lanes": [], "unused_upstreams": ["backup"]})"));
 }
 
+TEST(Status, OfTheConfiguration) {
+  Status status;
+  EXPECT_FALSE(written(status).contains("configuration"));
+  status.configuration = {.loaded = now - 2h};
+  EXPECT_EQ(written(status)["configuration"], json::parse(R"({"loaded": "2026-11-20T05:00:00Z"})"));
+  status.configuration = {now - 2h, now - 1h, "relayd.yaml:1:2: x", 3};
+  EXPECT_EQ(written(status)["configuration"]["failed"],
+            json::parse(R"({"time": "2026-11-20T06:00:00Z", "reason": "relayd.yaml:1:2: x", "errors": 3})"));
+}
+
 TEST(Status, OfALaneThatIsPaused) {
   LaneStatus paused = lane("office", "relay", State::paused);
   paused.until = now + 43s;

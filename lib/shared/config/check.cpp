@@ -47,23 +47,25 @@ std::vector<const Node*> scalars(const Node& node) {
 // Calls check(node, value) for each element of a list of sections that is a section.
 template <class T, class Check>
 void for_each_section(const Node& list, const std::vector<T>& values, Check check) {
-  for (std::size_t i = 0; i < values.size(); ++i)
+  for (std::size_t i = 0; i < list.items.size(); ++i)
     if (list.items[i].kind == Node::Kind::map) check(list.items[i], values[i]);
 }
 
 // Complains about the second of two equal names; false then.
 class Unique {
  public:
-  bool add(Reader& reader, const Node& node, const std::string& name, std::string_view what) {
-    const auto [first, fresh] = lines_.emplace(name, node.place.where.line);
-    if (!fresh)
-      reader.error(node.place,
-                   fmt::format("duplicate {} '{}' (first in line {})", what, name, first->second));
-    return fresh;
+  bool add(Reader& reader, const Place& place, const std::string& name, std::string_view what) {
+    const auto [found, fresh] = places_.emplace(name, place);
+    if (fresh) return true;
+    const Place& first = found->second;
+    const std::string file = first.source == place.source ? "" : fmt::format(" of {}", reader.file_of(first));
+    reader.error(place,
+                 fmt::format("duplicate {} '{}' (first in line {}{})", what, name, first.where.line, file));
+    return false;
   }
 
  private:
-  std::unordered_map<std::string, int> lines_;
+  std::unordered_map<std::string, Place> places_;
 };
 
 // --- listeners and accounts -------------------------------------------------------------------------------
@@ -93,7 +95,7 @@ void check_listener(Reader& reader, const Node& node, const Listener& listener, 
   if (!is_local(listener) && listener.inherited.empty() && passwords && listener.tls == TlsMode::none)
     reader.error(node.place_of("auth"),
                  "passwords would cross the network in clear: set 'tls: starttls' or implicit");
-  if (passwords && config.accounts.empty())
+  if (passwords && config.accounts.empty() && config.accounts_file.empty())
     reader.error(node.place_of("auth"), "nobody could log in: there are no 'accounts'");
   if (listener.tls != TlsMode::none && config.certificates.empty())
     reader.error(node.place_of("tls"), "needs a certificate: there are no 'tls.certificates'");
@@ -106,9 +108,20 @@ void check_listeners(Reader& reader, const Node& root, const Config& config) {
                      check_listener(reader, node, listener, config);
                      const bool chosen_by_kernel = !listener.host.empty() && listener.port == 0;
                      if (!chosen_by_kernel && !listener.address.empty())
-                       addresses.add(reader, *node.find("address"), listener.address, "address");
+                       addresses.add(reader, node.find("address")->place, listener.address, "address");
                    });
 }
+
+}  // namespace
+
+void check_account_name(Reader& reader, const Place& place, const Account& account) {
+  if (account.name.starts_with(unverified_account))
+    reader.error(place,
+                 fmt::format("a name that begins with '{}' is that of a login which nobody has checked",
+                             unverified_account));
+}
+
+namespace {
 
 void check_accounts(Reader& reader, const Node& root, const Config& config) {
   for_each_section(below(root, {"tls", "certificates"}), config.certificates,
@@ -125,12 +138,11 @@ void check_accounts(Reader& reader, const Node& root, const Config& config) {
                    "an account has one of password and scram_sha_256, not both");
     if (account.may_send_as_header && account.may_send_as.empty())
       reader.error(node.place_of("may_send_as_header"), "there is no 'may_send_as' to hold the header to");
-    if (account.name.starts_with(unverified_account))
-      reader.error(node.place_of("name"),
-                   fmt::format("a name that begins with '{}' is that of a login which nobody has checked",
-                               unverified_account));
-    if (!account.name.empty()) names.add(reader, *node.find("name"), account.name, "account");
+    check_account_name(reader, node.place_of("name"), account);
+    if (!account.name.empty()) names.add(reader, node.find("name")->place, account.name, "account");
   });
+  for (const Account& account : config.accounts)
+    if (!account.file.empty()) names.add(reader, {account.where, account.file}, account.name, "account");
 }
 
 // --- copies and staging -----------------------------------------------------------------------------------
@@ -143,7 +155,7 @@ void check_copies(Reader& reader, const Node& root, const Config& config) {
     if (!node.has("match") && !node.has("recipient"))
       reader.error(node.place, "a copy needs one of match (the sender) and recipient");
     if (!rule.match.empty())
-      (rule.of_recipient ? recipients : senders).add(reader, node, rule.match, "match");
+      (rule.of_recipient ? recipients : senders).add(reader, node.place, rule.match, "match");
   });
 }
 
@@ -304,6 +316,8 @@ void check_targets(Reader& reader, const Node& node, const Config& config) {
   }
 }
 
+}  // namespace
+
 void check_sender(Reader& reader, const Node& node, const Config& config) {
   require(reader, node, {"match"});
   const bool rejects = node.has("reject");
@@ -314,23 +328,61 @@ void check_sender(Reader& reader, const Node& node, const Config& config) {
   const bool holds_nothing = upstream.kind == Node::Kind::null || upstream.kind == Node::Kind::list;
   if (node.has("upstream") && holds_nothing && upstream.items.empty())
     reader.error(node.place_of("upstream"), "no upstream is named");
+  if (rejects && node.has("rewrite"))
+    reader.error(node.place_of("rewrite"), "a rule that rejects sends nothing that could be rewritten");
   if (rejects && node.has("username"))
     reader.error(node.place_of("username"), "a rule that rejects logs in nowhere");
+  if (rejects && node.has("headers"))
+    reader.error(node.place_of("headers"), "a rule that rejects sends nothing: it has no 'headers'");
   check_credential(reader, node);
   check_targets(reader, node, config);
 }
 
+namespace {
+
 void check_senders(Reader& reader, const Node& root, const Config& config) {
   Unique patterns;
-  for_each_section(below(root, {"senders"}), config.senders, [&](const Node& node, const SenderRule& rule) {
-    check_sender(reader, node, config);
-    if (rule.match.empty()) return;
-    const Node& match = *node.find("match");
+  const auto check_match = [&](const Place& place, const SenderRule& rule) {
     const Result<std::string> pattern = parse_pattern(rule.match);
     if (pattern)
-      patterns.add(reader, match, *pattern, "match");
+      patterns.add(reader, place, *pattern, "match");
     else
-      reader.error(match.place, pattern.error());
+      reader.error(place, pattern.error());
+  };
+  for_each_section(below(root, {"senders"}), config.senders, [&](const Node& node, const SenderRule& rule) {
+    check_sender(reader, node, config);
+    if (!rule.match.empty()) check_match(node.find("match")->place, rule);
+  });
+  for (const SenderRule& rule : config.senders)
+    if (!rule.file.empty() && !rule.match.empty()) check_match({rule.where, rule.file}, rule);
+}
+
+void check_tables(Reader& reader, const Node& root) {
+  for (const Entry& entry : below(root, {"tables"}).entries) {
+    if (entry.key.empty() || has_control_character(entry.key))
+      reader.error(entry.place, "the name of a table is a text without control characters");
+    if (entry.value.kind != Node::Kind::map && entry.value.kind != Node::Kind::null) continue;
+    if (entry.value.has("file") == entry.value.has("regexp"))
+      reader.error(entry.place, fmt::format("table '{}' needs one of file and regexp", entry.key));
+  }
+}
+
+// --- signing keys -----------------------------------------------------------------------------------------
+
+void check_dkim(Reader& reader, const Node& root, const Config& config) {
+  constexpr std::size_t longest_name = 253;
+  constexpr std::chrono::hours least_life{24};
+  Unique names;
+  for_each_section(below(root, {"dkim"}), config.dkim, [&](const Node& node, const DkimKey& key) {
+    require(reader, node, {"domain", "selector", "key"});
+    if (key.expires_after && *key.expires_after < least_life)
+      reader.error(node.place_of("expires_after"), "mail may wait at the next hop for days: 1d is the least");
+    if (key.domain.empty() || key.selector.empty()) return;
+    const std::string name = fmt::format("{}._domainkey.{}", key.selector, key.domain);
+    if (name.size() > longest_name)
+      reader.error(node.place_of("selector"),
+                   "the name of the record is too long: choose a shorter selector");
+    names.add(reader, node.find("selector")->place, name, "key");
   });
 }
 
@@ -355,6 +407,9 @@ void check_config(Reader& reader, const Node& root, const Config& config) {
   check_numbers(reader, root, config);
   check_upstreams(reader, root, config);
   check_senders(reader, root, config);
+  check_rewrite(reader, root, config);
+  check_tables(reader, root);
+  check_dkim(reader, root, config);
   warn_of_unused(reader, root, config);
 }
 

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::string_view prefix = "RELAYD_";
 
-// A variable that is one key. RELAYD_LISTEN and RELAYD_ALLOW are not: they make the listeners.
+// A variable that is one key. RELAYD_LISTEN and RELAYD_ALLOW are not: they make the listeners; RELAYD_FROM
+// makes a rule.
 struct Variable {
   std::string_view name;
   std::vector<std::string_view> path;
@@ -38,6 +39,7 @@ const std::vector<Variable>& variables() {
 }
 constexpr std::string_view listen_variable = "RELAYD_LISTEN";
 constexpr std::string_view allow_variable = "RELAYD_ALLOW";
+constexpr std::string_view from_variable = "RELAYD_FROM";
 constexpr std::string_view config_variable = "RELAYD_CONFIG";  // names the file; read elsewhere
 
 // An empty variable is as good as none: compose files pass on what is not set as empty.
@@ -52,7 +54,7 @@ std::string_view value_of(const Environment& environment, std::string_view name)
 Node scalar(std::string_view text, std::string_view variable) {
   Node node;
   node.kind = Node::Kind::scalar;
-  node.place.variable = variable;
+  node.place.source = variable;
   node.text = text;
   return node;
 }
@@ -60,7 +62,7 @@ Node scalar(std::string_view text, std::string_view variable) {
 Node collection(Node::Kind kind, std::string_view variable) {
   Node node;
   node.kind = kind;
-  node.place.variable = variable;
+  node.place.source = variable;
   return node;
 }
 
@@ -73,7 +75,7 @@ void add(Node& map, std::string_view key, Node value) {
 void put(Node& root, const std::vector<std::string_view>& path, const Node& value) {
   Node* map = &root;
   for (std::size_t i = 0; i + 1 < path.size(); ++i) {
-    if (!map->has(path[i])) add(*map, path[i], collection(Node::Kind::map, value.place.variable));
+    if (!map->has(path[i])) add(*map, path[i], collection(Node::Kind::map, value.place.source));
     map = map->find(path[i]);
   }
   add(*map, path.back(), value);
@@ -108,6 +110,20 @@ void put_listeners(Node& root, const Environment& environment) {
   add(root, "listen", std::move(listeners));
 }
 
+// The forced From: of all messages, with replies to who wrote them.
+void put_from(Node& root, const Environment& environment) {
+  const std::string_view address = value_of(environment, from_variable);
+  if (address.empty()) return;
+  Node rule = collection(Node::Kind::map, from_variable);
+  add(rule, "match", scalar("*", from_variable));
+  add(rule, "to", scalar(address, from_variable));
+  add(rule, "in", list("sender, from", from_variable));
+  add(rule, "keep", scalar("reply-to", from_variable));
+  Node rules = collection(Node::Kind::list, from_variable);
+  rules.items.push_back(std::move(rule));
+  add(root, "rewrite", std::move(rules));
+}
+
 // One rule: every sender, through the one upstream.
 void put_rule(Node& root) {
   Node rule = collection(Node::Kind::map, "environment");
@@ -120,7 +136,7 @@ void put_rule(Node& root) {
 
 // Containers see many variables that start with a service's name, so only a near miss is worth a word.
 void warn_of_misspelt(Reader& reader, const Environment& environment) {
-  std::vector<std::string_view> known = {listen_variable, allow_variable, config_variable};
+  std::vector<std::string_view> known = {listen_variable, allow_variable, from_variable, config_variable};
   for (const Variable& variable : variables()) known.push_back(variable.name);
   for (const auto& [name, value] : environment) {
     if (!name.starts_with(prefix) || std::ranges::find(known, name) != known.end()) continue;
@@ -151,6 +167,7 @@ Loaded load_environment(const Environment& environment, const Demands& demands) 
       put(root, variable.path, scalar(value_of(environment, variable.name), variable.name));
   }
   put_listeners(root, environment);
+  put_from(root, environment);
   put_rule(root);
   warn_of_misspelt(reader, environment);
   return load_tree(std::move(reader), root, file);

@@ -61,9 +61,10 @@ static Key<Config> upstreams_key() {
           rows(keys_of(static_cast<const Upstream*>(nullptr)), "*.")};
 }
 
-static void read_aliases_file(Reader& reader, const Node& node, Config& out) {
-  if (std::optional<std::string> path = reader.path(node)) out.aliases_file = std::move(*path);
-  out.aliases_file_where = node.place.where;
+static Key<Config> tables_key() {
+  return {"tables",
+          [](Reader& reader, const Node& node, Config& out) { read_named(reader, node, out.tables); },
+          rows(keys_of(static_cast<const Table*>(nullptr)), "*.")};
 }
 
 const Keys<Config>& keys_of(const Config*) {
@@ -73,25 +74,27 @@ const Keys<Config>& keys_of(const Config*) {
       key("listen", &Config::listeners),
       group<Config>("tls", {key("certificates", &Config::certificates)}),
       key("accounts", &Config::accounts),
+      path("accounts_file", &Config::accounts_file, &Config::accounts_file_where),
       key("access", &Config::access),
       key("aliases", &Config::aliases),
-      {"aliases_file", read_aliases_file},
+      path("aliases_file", &Config::aliases_file, &Config::aliases_file_where),
       key("bcc", &Config::bcc),
       key("staging", &Config::staging),
+      change<Config>("rewrite", &Changes::rewrite),
       key("limits", &Config::limits),
       key("queue", &Config::queue),
       upstreams_key(),
       key("senders", &Config::senders),
-      reserved<Config>("senders_file"),
+      path("senders_file", &Config::senders_file, &Config::senders_file_where),
+      tables_key(),
       reserved<Config>("bounce"),
       key("log", &Config::log),
       key("admin", &Config::admin),
       key("user", &Config::user),
       key("confinement", &Config::confinement),
       reserved<Config>("http"),
-      reserved<Config>("rewrite"),
-      reserved<Config>("headers"),
-      reserved<Config>("dkim"),
+      headers_key<Config>(),
+      key("dkim", &Config::dkim),
       reserved<Config>("webhooks"),
       reserved<Config>("priorities"),
       reserved<Config>("lookup"),

@@ -1,9 +1,10 @@
 // The table of keys: one row each, and the reading of a whole tree through it. Private to this room.
 //
 // Each section has its rows in a file of its own: keys_listen.cpp (listen, tls, accounts, access, limits),
-// keys_queue.cpp, keys_upstreams.cpp, keys_copies.cpp, keys_senders.cpp, keys_secret.cpp; keys.cpp has the
-// top and what is small. Rows stand in the order of config.example.yaml. A key that is one field is `key`, a
-// name that is only kept free `reserved`; a row with a function of its own is for the rest.
+// keys_queue.cpp, keys_upstreams.cpp, keys_copies.cpp, keys_dkim.cpp, keys_headers.cpp, keys_rewrite.cpp,
+// keys_senders.cpp, keys_secret.cpp, keys_tables.cpp; keys.cpp has the top and what is small. Rows stand in
+// the order of config.example.yaml. A key that is one field is `key`, a name that is only kept free
+// `reserved`; a row with a function of its own is for the rest.
 #pragma once
 
 #include <optional>
@@ -19,6 +20,8 @@ namespace relayd::config {
 void read_config(Reader& reader, const Node& root, Config& config);
 
 void read(Reader& reader, const Node& node, std::vector<Alias>& out);
+void read(Reader& reader, const Node& node, RewriteRule& out);
+void read_headers(Reader& reader, const Node& node, HeaderRules& rules);
 
 // --- the tables -------------------------------------------------------------------------------------------
 
@@ -35,6 +38,10 @@ const Keys<UpstreamLimits>& keys_of(const UpstreamLimits*);
 const Keys<Upstream>& keys_of(const Upstream*);
 const Keys<RuleUpstream>& keys_of(const RuleUpstream*);
 const Keys<SenderRule>& keys_of(const SenderRule*);
+const Keys<RewriteRule>& keys_of(const RewriteRule*);
+const Keys<HeaderRules>& keys_of(const HeaderRules*);
+const Keys<Table>& keys_of(const Table*);
+const Keys<DkimKey>& keys_of(const DkimKey*);
 const Keys<Log>& keys_of(const Log*);
 const Keys<Admin>& keys_of(const Admin*);
 const Keys<Bcc>& keys_of(const Bcc*);
@@ -48,6 +55,16 @@ template <class T, class M>
 Key<T> path(std::string_view name, M T::*field) {
   return {name, [field](Reader& reader, const Node& node, T& out) {
             if (std::optional<std::string> path = reader.path(node)) out.*field = std::move(*path);
+          }};
+}
+
+// A path of which the place is kept, too: of a file that is read and checked as a whole.
+template <class T>
+Key<T> path(std::string_view name, std::string T::*field, Location T::*where) {
+  return {name, [field, where](Reader& reader, const Node& node, T& out) {
+            const Reader::Outside outside(reader);
+            if (std::optional<std::string> path = reader.path(node)) out.*field = std::move(*path);
+            out.*where = node.place.where;
           }};
 }
 
@@ -85,6 +102,23 @@ Key<T> group(std::string_view name, Keys<T> keys) {
             read_keys(reader, node, keys, out);
           },
           std::move(below)};
+}
+
+// A key of `changes`, which several sections have.
+template <class T, class M>
+Key<T> change(std::string_view name, M Changes::*field) {
+  const auto into = [field](Reader& reader, const Node& node, T& out) {
+    read(reader, node, out.changes.*field);
+  };
+  return {name, into, rows_below(static_cast<const M*>(nullptr))};
+}
+
+// `headers`, of a section that has `changes`.
+template <class T>
+Key<T> headers_key() {
+  return {"headers",
+          [](Reader& reader, const Node& node, T& out) { read_headers(reader, node, out.changes.headers); },
+          rows(keys_of(static_cast<const HeaderRules*>(nullptr)), "")};
 }
 
 // A text that must have a form; `parse` checks it and may normalise it.

@@ -77,8 +77,9 @@ static constexpr auto words_of(Limits::BareNewlines) {
 
 const Keys<Listener>& keys_of(const Listener*) {
   static const Keys<Listener> keys = {
-      {"address", read_endpoint}, key("tls", &Listener::tls),           key("auth", &Listener::auth),
-      {"allow", read_allow},      reserved<Listener>("proxy_protocol"),
+      {"address", read_endpoint},           key("tls", &Listener::tls),
+      key("auth", &Listener::auth),         {"allow", read_allow},
+      reserved<Listener>("proxy_protocol"), key("provider_headers", &Listener::provider_headers),
   };
   return keys;
 }

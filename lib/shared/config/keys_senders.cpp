@@ -36,6 +36,8 @@ const Keys<SenderRule>& keys_of(const SenderRule*) {
       key("password", &SenderRule::password),
       key("next_password", &SenderRule::next_password),
       text("reject", &SenderRule::reject, parse_reject),
+      change<SenderRule>("rewrite", &Changes::rewrite),
+      headers_key<SenderRule>(),
   };
   return keys;
 }

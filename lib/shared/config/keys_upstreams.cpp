@@ -124,7 +124,9 @@ const Keys<Upstream>& keys_of(const Upstream*) {
       key("limits", &Upstream::limits),
       key("pipelining", &Upstream::pipelining),
       key("retry_next_on", &Upstream::retry_next_on),
+      change<Upstream>("rewrite", &Changes::rewrite),
       group<Upstream>("sandbox", {path("directory", &Upstream::sandbox_directory)}),
+      headers_key<Upstream>(),
   };
   return keys;
 }

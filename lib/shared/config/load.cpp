@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <tuple>
 
+#include "shared/config/accounts_file.hpp"
 #include "shared/config/check.hpp"
 #include "shared/config/expand.hpp"
 #include "shared/config/file.hpp"
 #include "shared/config/keys.hpp"
+#include "shared/config/senders_file.hpp"
 #include "shared/config/value.hpp"
 #include "shared/config/yaml.hpp"
 
@@ -78,9 +81,12 @@ void fill_defaults(Reader& reader, const Node& root, Config& config) {
     config.listeners = {default_listener("127.0.0.1:25"), default_listener("[::1]:25")};
 }
 
-void put_in_order(std::vector<Diagnostic>& diagnostics) {
-  std::ranges::stable_sort(diagnostics, {}, [](const Diagnostic& diagnostic) {
-    return std::pair(diagnostic.where.line, diagnostic.where.column);
+// By place; those of other files behind.
+void put_in_order(std::vector<Diagnostic>& diagnostics, const std::string& file) {
+  std::ranges::stable_sort(diagnostics, {}, [&file](const Diagnostic& diagnostic) {
+    const bool elsewhere = diagnostic.where.line > 0 && diagnostic.file != file;
+    return std::tuple(elsewhere ? std::string_view(diagnostic.file) : "", diagnostic.where.line,
+                      diagnostic.where.column);
   });
 }
 
@@ -89,7 +95,7 @@ Loaded load(std::string_view text, const std::string& name, const Environment& e
   Reader reader(name, environment, secrets, status);
   std::optional<Node> root = parse_yaml(text, name, reader.errors);
   if (!root) {
-    put_in_order(reader.errors);
+    put_in_order(reader.errors, name);
     return {nullptr, std::move(reader.errors), {}};
   }
   expand(*root, environment);
@@ -102,11 +108,13 @@ Loaded load_tree(Reader reader, const Node& root, const std::string& file) {
   auto config = std::make_shared<Config>();
   config->file = file;
   read_config(reader, root, *config);
+  read_accounts_file(reader, root, *config);
+  read_senders_file(reader, root, *config);
   check_config(reader, root, *config);
   const bool good = reader.errors.empty();
   if (good) fill_defaults(reader, root, *config);
-  put_in_order(reader.errors);
-  put_in_order(reader.warnings);
+  put_in_order(reader.errors, file);
+  put_in_order(reader.warnings, file);
   if (!good) config.reset();
   return {std::move(config), std::move(reader.errors), std::move(reader.warnings)};
 }

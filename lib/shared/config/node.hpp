@@ -13,10 +13,11 @@
 
 namespace relayd::config {
 
-// Where a node came from: a position in the file, or the variable that carried it (line 0 then).
+// Where a node came from: a position in the file or in another one that the file names, or the variable that
+// carried it (line 0 then).
 struct Place {
   Location where;
-  std::string_view variable;  // names a constant; empty for a file
+  std::string_view source;  // the variable or the other file, which outlives the load; empty: the file
 };
 
 struct Entry;

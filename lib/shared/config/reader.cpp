@@ -85,7 +85,11 @@ void Reader::warn(const Place& place, std::string text) {
 }
 
 Diagnostic Reader::diagnostic(const Place& place, std::string text) const {
-  return {place.variable.empty() ? file_ : std::string(place.variable), place.where, std::move(text)};
+  return {file_of(place), place.where, std::move(text)};
+}
+
+std::string Reader::file_of(const Place& place) const {
+  return place.source.empty() ? file_ : std::string(place.source);
 }
 
 std::optional<std::string> Reader::text(const Node& node, std::string_view expected) {
@@ -149,7 +153,8 @@ void Reader::require_variable(const Node& node, const std::string& name) {
 }
 
 void Reader::literal_secret(const Node& node) {
-  if (!secrets_ || node.from_environment || !status_ || !others_may_read(file_, *status_)) return;
+  const bool elsewhere = node.from_environment || !node.place.source.empty();
+  if (!secrets_ || elsewhere || !status_ || !others_may_read(file_, *status_)) return;
   if (rights_are_fixed(file_)) return warn(node.place, on_a_fixed_mount(file_, *status_));
   error(node.place,
         fmt::format("a secret in clear, in a file that others may read (mode {:04o}): chmod 600 {}, or "

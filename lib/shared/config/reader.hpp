@@ -35,6 +35,10 @@ class Reader {
   void error(const Place& place, std::string text);
   void warn(const Place& place, std::string text);
 
+  // What complaints about a place name: the file, another one, or a variable.
+  std::string file_of(const Place& place) const;
+  bool demands_secrets() const { return secrets_; }
+
   // The text of a scalar that is neither empty nor holds a control character; else complains that `expected`
   // (such as "a path") was wanted.
   std::optional<std::string> text(const Node& node, std::string_view expected);
@@ -48,7 +52,7 @@ class Reader {
   void require_private_key(const Node& node, const std::string& path);
   // Complains when a variable is not set.
   void require_variable(const Node& node, const std::string& name);
-  // Complains about a clear-text secret in a file that others may read.
+  // Complains about a clear-text secret in the file when others may read that.
   void literal_secret(const Node& node);
 
   // While one lives, what is read names something outside of the configuration: without `secrets` a variable

@@ -192,6 +192,19 @@ Result<std::string> parse_reject(std::string_view text) {
   return std::string(text);
 }
 
+Result<std::string> parse_signing_domain(std::string_view text) {
+  if (!is_domain(text)) return Error{fmt::format("'{}' is not a domain", text)};
+  if (!ascii::all_ascii(text))
+    return Error{fmt::format("'{}': write the domain as DNS has it, its labels as 'xn--...'", text)};
+  return lower_case(text);
+}
+
+Result<std::string> parse_selector(std::string_view text) {
+  if (!is_domain(text) || !ascii::all_ascii(text))
+    return Error{fmt::format("'{}' is not a selector: letters, digits and '-', such as s2026", text)};
+  return lower_case(text);
+}
+
 bool is_domain(std::string_view text) {
   if (text.size() > 253) return false;
   for (;;) {

@@ -50,6 +50,10 @@ Result<std::string> parse_pattern(std::string_view text);
 // The answer that a rule gives instead of an upstream, "550 5.7.1 Not from here": printable, code 4xx or 5xx.
 Result<std::string> parse_reject(std::string_view text);
 
+// The domain of a signing key, as DNS has it (A-labels), and a selector (RFC 6376 3.1). Both in lower case.
+Result<std::string> parse_signing_domain(std::string_view text);
+Result<std::string> parse_selector(std::string_view text);
+
 // Labels of letters, digits, - and _, or of UTF-8, with dots between them (RFC 1123 2.1, RFC 5890).
 bool is_domain(std::string_view text);
 bool is_variable_name(std::string_view text);

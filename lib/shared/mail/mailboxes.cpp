@@ -64,6 +64,23 @@ std::string readable(std::string_view address) {
   return valid ? std::string(address) : std::string();
 }
 
+// A word with blanks around its dots, without them; empty where that makes no address with a domain of it.
+std::string obsolete_form(std::string_view word) {
+  std::string plain;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (word[i] == '"') {
+      const std::size_t octets = enclosed_length(word.substr(i));
+      plain += word.substr(i, octets);
+      i += octets - 1;
+      continue;
+    }
+    const bool before_dot = word[i] == ' ' && i + 1 < word.size() && word[i + 1] == '.';
+    const bool behind_dot = word[i] == ' ' && plain.ends_with('.');
+    if (!before_dot && !behind_dot) plain += word[i];
+  }
+  return split(plain).domain.empty() ? std::string() : readable(plain);
+}
+
 class Reader {
  public:
   explicit Reader(std::string_view text) : text_(text) {}
@@ -108,6 +125,7 @@ class Reader {
       if (finished_) end_plain();
       word_.clear();  // a display name
       bracketed_ = true;
+      routed_ = false;
     } else {
       add_to_word(c);
     }
@@ -129,6 +147,7 @@ class Reader {
       finished_ = true;
     } else if (c == ':' && word_.starts_with('@')) {
       word_.clear();  // a route (RFC 5322 4.4)
+      routed_ = true;
     } else {
       add_to_word(c);
     }
@@ -138,6 +157,7 @@ class Reader {
     const bool apart = gap_ && !word_.empty() && !word_.ends_with('@') && c != '@';
     if (apart) word_ += ' ';
     gap_ = false;
+    if (word_.empty() && !routed_) word_begin_ = at_;
     word_ += text_.substr(at_, octets_);
     word_end_ = at_ + octets_;
   }
@@ -145,23 +165,31 @@ class Reader {
   void begin_member() {
     word_.clear();
     finished_ = false;
+    routed_ = false;
     member_ = at_ + 1;
   }
 
   void add_mailbox(std::size_t end) {
-    found_.push_back({readable(word_), trimmed(text_.substr(member_, end - member_)), word_end_});
+    Mailbox& found = found_.emplace_back();
+    found.address = readable(word_);
+    if (found.address.empty()) found.obsolete = obsolete_form(word_);
+    found.text = trimmed(text_.substr(member_, end - member_));
+    found.begin = word_begin_;
+    found.end = word_end_;
     word_.clear();
   }
 
   std::string_view text_;
   std::size_t at_ = 0;
-  std::size_t octets_ = 1;    // of what stands there
-  std::size_t member_ = 0;    // where the present member of the list begins
-  std::string word_;          // of it, what may be the address; comments are out, space is one blank
-  std::size_t word_end_ = 0;  // behind its last octet in the text
-  bool gap_ = false;          // space or a comment stands behind it
-  bool bracketed_ = false;    // we are between '<' and '>'
-  bool finished_ = false;     // its brackets were there: what follows them is no address
+  std::size_t octets_ = 1;      // of what stands there
+  std::size_t member_ = 0;      // where the present member of the list begins
+  std::string word_;            // of it, what may be the address; comments are out, space is one blank
+  std::size_t word_begin_ = 0;  // of its first octet in the text, or of the route before it
+  std::size_t word_end_ = 0;    // behind its last octet in the text
+  bool gap_ = false;            // space or a comment stands behind it
+  bool bracketed_ = false;      // we are between '<' and '>'
+  bool routed_ = false;         // behind a route
+  bool finished_ = false;       // its brackets were there: what follows them is no address
   std::vector<Mailbox> found_;
 };
 

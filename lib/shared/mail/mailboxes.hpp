@@ -18,6 +18,9 @@ struct Mailbox {
   std::string address;    // no display name, no comments, no route; empty: none that can be read
   std::string_view text;  // where it stands in the list, display name and comments included
   std::size_t end = 0;    // offset behind the address: there its domain would be if it has none
+  std::size_t begin = 0;  // offset of the address, or of the route before it
+  // Where `address` is empty: one with space or comments around its dots, without them (RFC 5322 4.4).
+  std::string obsolete = {};
 };
 
 // The mailboxes of `"X, Y" (c) <a@b>, friends: d@e;` and the like, in order; a group's are among them, its

@@ -127,12 +127,6 @@ TlsClientContext::~TlsClientContext() {
   SSL_CTX_free(context_);
 }
 
-std::string TlsServerContext::stamp(const std::vector<Files>& files) {
-  std::string stamp;
-  for (const Files& pair : files) stamp += file_stamp(pair.certificate) + file_stamp(pair.key);
-  return stamp;
-}
-
 std::string TlsServerContext::add(const Files& pair) {
   SSL_CTX* native = new_context();
   contexts_.push_back(native);
@@ -148,7 +142,7 @@ std::string TlsServerContext::add(const Files& pair) {
 }
 
 Result<std::shared_ptr<TlsServerContext>> TlsServerContext::create(const std::vector<Files>& files) {
-  std::shared_ptr<TlsServerContext> server(new TlsServerContext(files));
+  std::shared_ptr<TlsServerContext> server(new TlsServerContext());
   for (const Files& pair : files)
     if (std::string problem = server->add(pair); !problem.empty()) return Error{std::move(problem)};
   SSL_CTX_set_tlsext_servername_arg(server->native(), server.get());

@@ -80,17 +80,10 @@ class TlsServerContext {
   // The context whose certificate is for `name`, else null.
   ssl_ctx_st* for_name(const char* name) const;
 
-  const std::vector<Files>& files() const { return files_; }
-  // Of the files when they were read, and as they are now: another one when one of them has changed. Blocks.
-  const std::string& stamp() const { return stamp_; }
-  static std::string stamp(const std::vector<Files>& files);
-
  private:
-  explicit TlsServerContext(const std::vector<Files>& files) : files_(files), stamp_(stamp(files)) {}
+  TlsServerContext() = default;
   std::string add(const Files& pair);  // what is wrong with it, or nothing
 
-  std::vector<Files> files_;
-  std::string stamp_;
   std::vector<ssl_ctx_st*> contexts_;
   std::vector<x509_st*> leaves_;
 };

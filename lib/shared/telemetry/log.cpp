@@ -114,6 +114,11 @@ std::string masked_within(std::string_view text) {
   }
 }
 
+bool is_address(std::string_view key) {
+  constexpr std::string_view keys[] = {"from", "to", "sent_from", "sent_to", "instead_of"};
+  return std::ranges::find(keys, key) != std::end(keys);
+}
+
 bool plain_word(std::string_view text) {
   for (const char c : text)
     if (c <= ' ' || c >= '\x7f' || c == '"' || c == '\\' || c == '=') return false;
@@ -145,7 +150,7 @@ void Log::arrange(Duration after) {
 
 std::string Log::as_configured(std::string_view key, std::string_view text) const {
   if (addresses_ == Addresses::full) return std::string(text);
-  if (key == "from" || key == "to" || key == "instead_of") return masked(text);
+  if (is_address(key)) return masked(text);
   if (key == "response" || key == "reason") return masked_within(text);
   return std::string(text);
 }

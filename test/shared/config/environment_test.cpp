@@ -136,5 +136,17 @@ TEST(EnvironmentStart, AMisspeltVariableIsAWarning) {
             "environment: unknown variable 'RELAYD_PASWORD' (did you mean 'RELAYD_PASSWORD'?)\n");
 }
 
+TEST(EnvironmentStart, AFromIsForcedOnAllMessages) {
+  const Config config = started({{"RELAYD_HOST", "smtp.example.net"}, {"RELAYD_FROM", "app@example.com"}});
+  ASSERT_EQ(config.changes.rewrite.size(), 1u);
+  const RewriteRule& rule = config.changes.rewrite[0];
+  EXPECT_EQ(rule.match, "*");
+  EXPECT_EQ(rule.to, "app@example.com");
+  EXPECT_TRUE(rule.sender && rule.from_fields && rule.keep_reply_to);
+  EXPECT_FALSE(rule.recipient || rule.to_fields || rule.taken);
+  EXPECT_EQ(refused({{"RELAYD_HOST", "smtp.example.net"}, {"RELAYD_FROM", "app"}}),
+            "RELAYD_FROM: 'app' is not an address or @domain\n");
+}
+
 }  // namespace
 }  // namespace relayd::config

@@ -31,15 +31,23 @@ std::string switched_on() {
   return result;
 }
 
-// Adds the path of every key below `node`; names and places in a list become "*". What stands under `access`
-// and `aliases` are patterns and names, not keys.
+bool is_named(const std::string& path) {
+  return path == "upstreams" || path == "tables";
+}
+
+// Patterns and names stand there, not keys.
+bool has_no_keys(const std::string& path) {
+  return path == "aliases" || path.starts_with("access.") || path.ends_with("headers.set") ||
+         path.ends_with("headers.default");
+}
+
+// Adds the path of every key below `node`; names and places in a list become "*".
 void collect(const Node& node, const std::string& path, std::set<std::string>& paths) {
   for (const Node& item : node.items) collect(item, path + ".*", paths);
   for (const Entry& entry : node.entries) {
-    const std::string below =
-        path == "upstreams" ? path + ".*" : path + (path.empty() ? "" : ".") + entry.key;
-    if (path != "upstreams") paths.insert(below);
-    if (path != "access" && below != "aliases") collect(entry.value, below, paths);
+    const std::string below = is_named(path) ? path + ".*" : path + (path.empty() ? "" : ".") + entry.key;
+    if (!is_named(path)) paths.insert(below);
+    if (!has_no_keys(below)) collect(entry.value, below, paths);
   }
 }
 

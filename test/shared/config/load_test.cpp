@@ -56,7 +56,7 @@ listen:
   - address: 0.0.0.0:2525
     tls: starttls
     auth: required
-  - {address: "unix:/run/relayd/smtp.sock", auth: accept-any}
+  - {address: "unix:/run/relayd/smtp.sock", auth: accept-any, provider_headers: true}
   - {address: "[2001:db8::1]:25", allow: [10.0.0.0/8, "2001:db8::/32"]}
   - {address: "127.0.0.1:0", allow: 127.0.0.1}
 tls: {certificates: [{certificate: )" +
@@ -72,6 +72,8 @@ accounts:
   EXPECT_EQ(config.listeners[1].unix_path, "/run/relayd/smtp.sock");
   EXPECT_EQ(config.listeners[1].host, "");
   EXPECT_EQ(config.listeners[1].auth, ListenerAuth::accept_any);
+  EXPECT_FALSE(config.listeners[0].provider_headers);
+  EXPECT_TRUE(config.listeners[1].provider_headers);
   EXPECT_EQ(config.listeners[2].host, "2001:db8::1");
   EXPECT_EQ(config.listeners[2].allow[1].text(), "2001:db8::/32");
   EXPECT_EQ(config.listeners[3].port, 0);
@@ -252,6 +254,32 @@ senders:
   EXPECT_EQ(config.senders[2].username, "net");
 }
 
+TEST(Load, ReadsHeaderRulesInEachOfTheirPlaces) {
+  const Config config = good(R"(
+headers:
+  remove: [Bcc, "X-PHP-*"]
+  set: {X-Host: app-1, Subject: Grüße}
+  default: {Auto-Submitted: auto-generated}
+  subject_prefix: "[t] "
+  received: masked
+upstreams: {office: {host: smtp.example.net, headers: {remove: User-Agent}}}
+senders: [{match: "*", upstream: office, headers: {received: full}}]
+)");
+  const HeaderRules& general = config.changes.headers;
+  EXPECT_THAT(general.remove, ElementsAre("Bcc", "X-PHP-*"));
+  ASSERT_EQ(general.set.size(), 2u);
+  EXPECT_EQ(general.set[0].name, "X-Host");
+  EXPECT_EQ(general.set[0].value, "app-1");
+  EXPECT_EQ(general.set[1].value, "Grüße");
+  ASSERT_EQ(general.set_missing.size(), 1u);
+  EXPECT_EQ(general.set_missing[0].name, "Auto-Submitted");
+  EXPECT_EQ(general.subject_prefix, "[t] ");
+  EXPECT_EQ(general.received, ReceivedForm::masked);
+  EXPECT_THAT(config.upstreams[0].changes.headers.remove, ElementsAre("User-Agent"));
+  EXPECT_EQ(config.senders[0].changes.headers.received, ReceivedForm::full);
+  EXPECT_TRUE(good("{headers: }").changes.headers.empty());
+}
+
 TEST(Load, RelativePathsStartAtTheFilesFolder) {
   Folder folder;
   folder.write("ca.pem", "");
@@ -407,6 +435,21 @@ TEST(Load, AnEmptyFileAndEmptySectionsAreDefaults) {
     EXPECT_EQ(config.listeners.size(), 2u);
     EXPECT_EQ(config.limits.recipients, 1000u);
   }
+}
+
+TEST(Load, SigningKeysAreReadInLowerCase) {
+  const Folder folder;
+  const std::string key = folder.write("s1.pem", "");
+  const Config config =
+      good("hostname: mail.example.com\ndkim:\n  - {domain: Example.com, selector: S1, key: " + key +
+           "}\n  - {domain: example.com, selector: s2.x, key: " + key + ", expires_after: 14d}\n");
+  ASSERT_EQ(config.dkim.size(), 2u);
+  EXPECT_EQ(config.dkim[0].domain, "example.com");
+  EXPECT_EQ(config.dkim[0].selector, "s1");
+  EXPECT_EQ(config.dkim[0].key, key);
+  EXPECT_FALSE(config.dkim[0].expires_after);
+  EXPECT_EQ(config.dkim[1].expires_after, std::chrono::hours(14 * 24));
+  EXPECT_EQ(config.dkim[1].where.line, 4);
 }
 
 TEST(Load, ManyRulesLoad) {

@@ -101,6 +101,29 @@ TEST(Mailboxes, KnowWhereTheyStand) {
   EXPECT_EQ(found[4].text, "<h");
 }
 
+TEST(Mailboxes, AnAddressBeginsWithItsRoute) {
+  for (const std::string body : {" {a@b}", "X <{a@b}> y", "G: c@d, {a@b};", "X: <{@r,@s : a@b}>",
+                                 "c@d, {a (c) @ b} (d)", "<@r:c@d>, {e@f}", "<@r:c@d>, <{e@f}>"}) {
+    const std::size_t begin = body.find('{'), end = body.find('}') - 1;
+    std::string plain = body;
+    plain.erase(end + 1, 1).erase(begin, 1);
+    EXPECT_EQ(mailboxes(plain).back().begin, begin) << body;
+    EXPECT_EQ(mailboxes(plain).back().end, end) << body;
+  }
+}
+
+TEST(Mailboxes, BlanksAroundDotsMakeAnObsoleteForm) {
+  for (const char* body : {"ann @ int . example", "<ann@int. example>", "X <ann@int(c) . (d)\r\n example>"}) {
+    ASSERT_EQ(mailboxes(body).size(), 1u) << body;
+    EXPECT_EQ(mailboxes(body)[0].address, "");
+    EXPECT_EQ(mailboxes(body)[0].obsolete, "ann@int.example");
+  }
+  EXPECT_EQ(mailboxes("a . b @ c")[0].obsolete, "a.b@c");
+  for (const char* body :
+       {"a@b", "J. Smith", "\"a . b\"", "a b@c . d", "=? . ?=", "<<a@b . c>", "a@b .", "a@b <"})
+    for (const Mailbox& mailbox : mailboxes(body)) EXPECT_EQ(mailbox.obsolete, "") << body;
+}
+
 TEST(Mailboxes, ALongFieldTakesLinearTime) {
   std::string body;
   for (int i = 0; i < 200'000; ++i) body += "(a,\"";

@@ -70,5 +70,50 @@ TEST(DirectoryWatch, SaysWhatItCannotWatch) {
   EXPECT_THROW(DirectoryWatch(loop, "/nonexistent/folder", any, [] {}), std::system_error);
 }
 
+TEST(DirectoryWatch, TellsOfEachChangeOfTheNamesItHas) {
+  const test::TemporaryDirectory directory;
+  const std::filesystem::path file = directory.path() / "file";
+  AsioLoop loop;
+  std::vector<std::function<void()>> steps = {
+      [&] { std::ofstream(file) << "made"; },
+      [&] { std::ofstream(file, std::ios::app) << "changed"; },
+      [&] { std::filesystem::permissions(file, std::filesystem::perms::owner_read); },
+      [&] { std::filesystem::rename(file, directory.path() / "other"); },
+      [&] { std::filesystem::rename(directory.path() / "other", file); },
+      [&] { std::filesystem::remove(file); },
+  };
+  std::size_t done = 0;
+  const auto step = [&] {
+    std::ofstream(directory.path() / "stranger") << "text";
+    steps[done++]();
+  };
+  bool posted = true;
+  const DirectoryWatch watch(loop, {{directory.path(), {"file"}}}, [&] {
+    if (std::exchange(posted, true)) return;  // more of the same step
+    if (done == steps.size()) return loop.stop();
+    loop.post([&] {
+      posted = false;
+      step();
+    });
+  });
+  EXPECT_TRUE(watch.lacks().empty());
+  loop.post([&] {
+    posted = false;
+    step();
+  });
+  loop.run();
+  EXPECT_EQ(done, steps.size());
+}
+
+TEST(DirectoryWatch, NamesTheDirectoriesThatItLeavesOut) {
+  const test::TemporaryDirectory directory;
+  AsioLoop loop;
+  const DirectoryWatch watch(loop, {{directory.path(), {"file"}}, {"/nonexistent/folder", {"file"}}},
+                             [&loop] { loop.stop(); });
+  EXPECT_EQ(watch.lacks(), std::vector<std::string>{"watch /nonexistent/folder: No such file or directory"});
+  loop.post([&] { std::ofstream(directory.path() / "file") << "text"; });
+  loop.run();
+}
+
 }  // namespace
 }  // namespace relayd::net

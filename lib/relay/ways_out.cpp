@@ -1,0 +1,51 @@
+#include "relay/ways_out.hpp"
+
+#include <utility>
+
+#include "route/control.hpp"
+
+namespace relayd {
+
+WaysOut::WaysOut(std::shared_ptr<const route::Router> router, std::shared_ptr<const rewrite::Staging> staging,
+                 std::shared_ptr<const table::Tables> tables, rewrite::DkimKeys keys)
+    : router_(std::move(router)),
+      staging_(std::move(staging)),
+      tables_(std::move(tables)),
+      lookup_([&known = *tables_](std::string_view table, std::string_view key) {
+        return known.find(table, key);
+      }),
+      keys_(std::move(keys)) {
+  const config::Config& config = router_->config();
+  add(&config, config.changes);
+  for (const config::Upstream& upstream : config.upstreams) add(&upstream, upstream.changes);
+  for (const config::SenderRule& rule : config.senders) add(&rule, rule.changes);
+}
+
+void WaysOut::add(const void* of, const config::Changes& changes) {
+  rewrite::Scope scope;
+  scope.rewrite = rewrite::RewriteRules(changes.rewrite, rewrite::When::sent);
+  if (!changes.headers.empty()) scope.headers = &changes.headers;
+  if (!scope.rewrite.empty() || scope.headers) scopes_.emplace(of, std::move(scope));
+}
+
+const rewrite::Scope* WaysOut::find(const void* of) const {
+  const auto found = scopes_.find(of);
+  return found == scopes_.end() ? nullptr : &found->second;
+}
+
+rewrite::Way WaysOut::of(const config::SenderRule* rule, const route::Upstream& upstream,
+                         std::string_view mark) const {
+  rewrite::Way way;
+  way.rule = find(rule);
+  way.upstream = find(upstream.settings);
+  way.general = find(&router_->config());
+  way.staging = staging_.get();
+  way.lookup = &lookup_;
+  way.control_fields = &route::control_fields();
+  way.own_control_fields = route::control_fields_of(upstream);
+  if (upstream.preset) way.unsigned_names = upstream.preset->replaces;
+  way.mark = mark;
+  return way;
+}
+
+}  // namespace relayd

@@ -1,0 +1,59 @@
+#include "shared/table/rows.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "shared/base/ascii.hpp"
+
+namespace relayd::table {
+
+std::string_view fault_in(std::string_view text) {
+  const auto is_forbidden = [](char c) { return ascii::is_control(c) && c != '\t'; };
+  return std::ranges::any_of(text, is_forbidden) ? "a line end or another control character" : "";
+}
+
+void Rows::add(std::string_view key, std::string_view value, std::size_t line, std::vector<Fault>& faults) {
+  for (const std::string_view text : {key, value})
+    if (!fault_in(text).empty()) return faults.push_back({line, 1, std::string(fault_in(text))});
+  if (key.empty()) return faults.push_back({line, 1, "the key is missing"});
+  if (value.empty()) return faults.push_back({line, 1, fmt::format("'{}' has no value", key.substr(0, 80))});
+  const auto offset = [this] { return static_cast<std::uint32_t>(text_.size()); };
+  Row row{offset(), 0, 0, static_cast<std::uint32_t>(line)};
+  for (const char c : key) text_ += ascii::lower(c);
+  row.value = offset();
+  text_ += value;
+  row.end = offset();
+  rows_.push_back(row);
+}
+
+void Rows::sort(std::vector<Fault>& faults) {
+  const auto by_key = [this](const Row& row) { return key(row); };
+  std::ranges::stable_sort(rows_, {}, by_key);
+  for (std::size_t i = 1; i < rows_.size(); ++i) {
+    if (key(rows_[i]) != key(rows_[i - 1])) continue;
+    faults.push_back(
+        {rows_[i].line, 1,
+         fmt::format("'{}' is there twice: in line {} as well", key(rows_[i]), rows_[i - 1].line)});
+  }
+  text_.shrink_to_fit();
+  rows_.shrink_to_fit();
+}
+
+std::optional<std::string> Rows::find(std::string_view wanted) const {
+  const std::string folded = ascii::lower(wanted);
+  const auto by_key = [this](const Row& row) { return key(row); };
+  const auto found = std::ranges::lower_bound(rows_, std::string_view(folded), {}, by_key);
+  if (found == rows_.end() || key(*found) != folded) return {};
+  return text_.substr(found->value, found->end - found->value);
+}
+
+Parsed finish(std::shared_ptr<Rows> rows, std::vector<Fault> faults) {
+  rows->sort(faults);
+  std::ranges::stable_sort(faults, {}, &Fault::line);
+  if (!faults.empty()) return {nullptr, std::move(faults)};
+  return {std::move(rows), {}};
+}
+
+}  // namespace relayd::table

@@ -1,0 +1,38 @@
+// newaliases: checks the aliases of the daemon's configuration, and has a running daemon read them.
+//
+// There is no database to build. Packages call it when they are installed, with no mail set up yet, so
+// nothing to do is success.
+#include <fmt/format.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "commands.hpp"
+#include "reload.hpp"
+#include "sendmail.hpp"
+#include "shown.hpp"
+
+namespace relayd::command {
+
+int newaliases(const Options& options) {
+  const std::optional<std::filesystem::path> file = config_file(options);
+  if (file && ::access(file->c_str(), R_OK) != 0) {
+    const bool is_default = options.config.empty() && *file == default_config;
+    if (is_default && (errno == ENOENT || errno == ENOTDIR)) return EX_OK;
+    const int status = errno == EACCES ? EX_NOPERM : EX_CONFIG;
+    fmt::print(stderr, "newaliases: cannot read the configuration {}: {}\n", shown(file->string()),
+               std::strerror(errno));
+    return status;
+  }
+  const std::shared_ptr<const config::Config> config = usable_config(options);
+  if (!config) return EX_CONFIG;
+  const AliasesResult aliases = make_aliases(*config);
+  print(aliases.errors);
+  if (!aliases.errors.empty()) return EX_CONFIG;
+  return reload_at(config->admin_socket()).value_or(EX_OK);
+}
+
+}  // namespace relayd::command

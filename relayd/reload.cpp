@@ -1,0 +1,59 @@
+// relayd reload: has the running daemon read its configuration again, and says whether it was taken.
+#include "reload.hpp"
+
+#include <fmt/format.h>
+#include <sysexits.h>
+
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "shown.hpp"
+#include "window.hpp"
+
+namespace relayd::command {
+
+namespace {
+
+using nlohmann::json;
+
+int print_answer(const json& answer) {
+  if (answer.contains("error")) {  // the daemon is older than this command
+    fmt::print(stderr, "{}\n", text(answer, "error"));
+    return EX_UNAVAILABLE;
+  }
+  for (const json& warning : answer.value("warnings", json::array()))
+    fmt::print(stderr, "warning: {}\n", shown(warning.get<std::string>()));
+  for (const json& error : answer.value("errors", json::array()))
+    fmt::print(stderr, "{}\n", shown(error.get<std::string>()));
+  if (!answer.value("taken", false)) {
+    fmt::print(stderr, "relayd goes on with the configuration that it had\n");
+    return EX_CONFIG;
+  }
+  if (const std::string left = text(answer, "left"); !left.empty()) fmt::print("{}\n", left);
+  return EX_OK;
+}
+
+}  // namespace
+
+std::optional<int> reload_at(const std::string& socket) {
+  Window window(socket);
+  if (!window.connected()) return std::nullopt;
+  watch::Request request;
+  request.command = "reload";
+  std::string line;
+  const bool answered = window.send(watch::to_line(request)) && window.line(line);
+  const json answer = answered ? json::parse(line, nullptr, false) : json();
+  if (answer.is_object()) return print_answer(answer);
+  fmt::print(stderr, "relayd went away before it answered\n");
+  return EX_UNAVAILABLE;
+}
+
+int reload(const Options& options) {
+  const std::shared_ptr<const config::Config> config = usable_config(options);
+  if (!config) return EX_CONFIG;
+  const std::string path = config->admin_socket();
+  const std::optional<int> status = reload_at(path);
+  return status ? *status : no_answer(path);
+}
+
+}  // namespace relayd::command

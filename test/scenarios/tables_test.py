@@ -1,0 +1,162 @@
+"""senders_file, accounts_file and tables: what stands in files beside the configuration, and their reload."""
+
+import signal
+import smtplib
+import subprocess
+
+import pytest
+
+from support import mail
+from support.relayd import BINARY, Client, command
+from support.waiting import PATIENCE
+
+ANN, BOB, CARL = "ann@a.example", "bob@b.example", "carl@c.example"
+
+
+def private(path, text: str):
+    """The file with that text, for its owner alone."""
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture
+def with_senders(relay, upstream, tmp_path):
+    """A relay with rules in a file, its upstream and the file: (relay, upstream, file)."""
+
+    def start(text: str, **sections):
+        fake = upstream()
+        file = private(tmp_path / "senders.csv", text)
+        one = relay({"fake": fake.config()}, [{"match": BOB, "upstream": "fake", "username": "bob", "password": "bob-canary"}],
+                    senders_file=str(file), **sections)
+        return one, fake, file
+
+    return start
+
+
+RULES = "match,upstream,username,password,reject\nann@a.example,fake,alice,alice-canary,\n@c.example,,,,550 5.7.1 Not you\n"
+
+
+def accounts_of(fake, count: int) -> dict[str, str]:
+    return {message.sender: message.account for message in fake.taken(count)}
+
+
+def refusal(one, sender: str) -> tuple[int, bytes]:
+    with Client("127.0.0.1", one.port, timeout=PATIENCE) as client:
+        client.ehlo()
+        return client.mail(sender)
+
+
+def test_rules_of_the_file_stand_beside_those_of_the_configuration(with_senders):
+    one, fake, _ = with_senders(RULES)
+    for sender in (ANN, BOB):
+        one.submit(sender, "r@r.example", mail.text(sender))
+    assert accounts_of(fake, 2) == {ANN: "alice", BOB: "bob"}
+    assert refusal(one, CARL) == (550, b"5.7.1 Not you")
+
+
+def test_explain_names_the_file_and_the_line(with_senders):
+    one, _, file = with_senders(RULES)
+    told = [line.split() for line in command("explain", "--sender", ANN, "-c", one.file).stdout.splitlines()]
+    assert ["rule", f'"{ANN}"', f"({file}:2)"] in told
+    assert ["username", "alice", f"({file}:2)"] in told
+    assert ["password", "in", str(file)] in told
+    file.unlink()
+    unreadable = command("explain", "--sender", ANN, "-c", one.file)
+    assert unreadable.returncode == 78 and f"cannot read {file}" in unreadable.stderr
+
+
+def test_a_reload_reads_the_file_again(with_senders):
+    one, fake, file = with_senders(RULES)
+    file.write_text(f"match,upstream,username,password\n{CARL},fake,carol,carol-canary\n")
+    one.reload()
+    one.submit(CARL, "r@r.example", mail.text(CARL))
+    assert accounts_of(fake, 1) == {CARL: "carol"}
+    assert refusal(one, ANN)[0] == 550
+
+
+@pytest.mark.parametrize("text, told", [
+    ("match,upstream\nann@a.example,fake\n@d.example,fke\n", ":3:12: unknown upstream 'fke' (did you mean 'fake'?)"),
+    ("match,upstream\nbob@b.example,fake\n", ":2:1: duplicate match 'bob@b.example' (first in line "),
+    ("match,upstream\n\"ann\n", ":2:1: a quote that is not closed"),
+    ("", ":1:1: the first row has to name the columns"),
+])
+def test_a_file_with_a_fault_keeps_the_rules_that_were(with_senders, text, told):
+    one, fake, file = with_senders(RULES)
+    file.write_text(text)
+    one.signal(signal.SIGHUP)
+    assert f"{file}{told}" in one.wait_event("reload_failed")["reason"]
+    assert command("check", "-c", one.file).returncode == 78
+    one.submit(ANN, "r@r.example", mail.text(ANN))
+    assert accounts_of(fake, 1) == {ANN: "alice"}
+
+
+def test_a_file_that_others_may_read_is_refused(with_senders):
+    one, _, file = with_senders(RULES)
+    file.chmod(0o640)
+    one.signal(signal.SIGHUP)
+    assert f"others may read {file} (mode 0640): chmod 600 {file}" in one.wait_event("reload_failed")["reason"]
+
+
+# --- accounts ---
+
+
+def hashed(password: str) -> str:
+    return subprocess.run([BINARY, "hash-password"], input=password + "\n", capture_output=True, text=True,
+                          timeout=PATIENCE, check=True).stdout.strip()
+
+
+@pytest.fixture
+def with_accounts(relay, upstream, tmp_path):
+    """A relay that wants a login of those in a file, and the file: (relay, file)."""
+    file = private(tmp_path / "accounts", f"# ours\nann:{hashed('ann-canary')}\n")
+    one = relay({"fake": upstream(accounts={}, certificate=None).config()}, listener={"auth": "required"},
+                accounts=[{"name": "bob", "password": "bob-canary"}], accounts_file=str(file))
+    return one, file
+
+
+def lets_in(one, name: str, password: str) -> bool:
+    with Client("127.0.0.1", one.port, timeout=PATIENCE) as client:
+        try:
+            client.login(name, password)
+        except smtplib.SMTPAuthenticationError:
+            return False
+        return client.mail("anybody@x.example")[0] == 250
+
+
+def test_accounts_of_the_file_log_in_beside_those_of_the_configuration(with_accounts):
+    one, file = with_accounts
+    assert lets_in(one, "ann", "ann-canary") and lets_in(one, "bob", "bob-canary")
+    assert not lets_in(one, "ann", "wrong-canary")
+    file.write_text(f"carl:{hashed('carl-canary')}\n")
+    one.reload()
+    assert lets_in(one, "carl", "carl-canary") and not lets_in(one, "ann", "ann-canary")
+
+
+@pytest.mark.parametrize("text, told", [
+    ("carl:plain-canary\n", ":1:1: expected NAME:SCRAM-SHA-256$..."),
+    ("\ncarl:SCRAM-SHA-256$1:canary\n", ":2:1: scram_sha_256 of 'carl': "),
+    ("bob:SCRAM-SHA-256$4096:c2FsdA==$AAAA:AAAA\n", ":1:1: duplicate account 'bob' (first in line "),
+])
+def test_a_broken_line_keeps_the_accounts_that_were(with_accounts, text, told):
+    one, file = with_accounts
+    file.write_text(text)
+    one.signal(signal.SIGHUP)
+    assert f"{file}{told}" in one.wait_event("reload_failed")["reason"]
+    assert lets_in(one, "ann", "ann-canary")
+
+
+# --- tables ---
+
+
+def test_a_broken_table_keeps_what_was(relay, upstream, tmp_path):
+    file = tmp_path / "generic"
+    file.write_text("a@x b@y\n")
+    one = relay({"fake": upstream(accounts={}, certificate=None).config()}, tables={"generic": {"file": str(file)}})
+    file.write_text("a@x b@y\n\nA@x c@y\nalone\n")
+    one.signal(signal.SIGHUP)
+    told = [event["reason"] for event in one.wait("reload_failed", 2)]
+    assert told == [f"{file}:3:1: 'a@x' is there twice: in line 1 as well", f"{file}:4:1: 'alone' has no value"]
+    assert command("check", "-c", one.file).returncode == 78
+    file.write_text("a@x b@y\n")
+    one.reload()
