@@ -8,10 +8,10 @@
 
 #include "commands.hpp"
 #include "records.hpp"
+#include "relay/signing_keys.hpp"
 #include "rewrite/dkim.hpp"
 #include "route/router.hpp"
 #include "shared/config/value.hpp"
-#include "shared/crypto/key_file.hpp"
 #include "shared/mail/a_label.hpp"
 #include "shared/mail/address.hpp"
 #include "shown.hpp"
@@ -19,22 +19,6 @@
 namespace relayd::command {
 
 namespace {
-
-// All keys of the configuration; what is wrong with one stands on standard error.
-std::optional<rewrite::DkimKeys> read_keys(const config::Config& config) {
-  std::vector<rewrite::DkimSigner> signers;
-  std::vector<config::Diagnostic> errors;
-  for (const config::DkimKey& entry : config.dkim) {
-    auto key = crypto::read_signing_key(entry.key);
-    if (key)
-      signers.push_back({entry.domain, entry.selector, *key, entry.expires_after});
-    else
-      errors.push_back({config.file, entry.where, key.error()});
-  }
-  print(errors);
-  if (!errors.empty()) return std::nullopt;
-  return rewrite::DkimKeys(std::move(signers));
-}
 
 std::string dkim_lines(const rewrite::DkimKeys& keys, const std::string& domain) {
   const std::span<const rewrite::DkimSigner> signers = keys.of_domain(domain);
@@ -86,14 +70,15 @@ int dns(const Options& options) {
   if (!config) return EX_CONFIG;
   const route::Router::Built built = route::Router::build(config);
   print(built.errors);
-  const std::optional<rewrite::DkimKeys> keys = read_keys(*config);
-  if (!built.router || !keys) return EX_CONFIG;
+  const SigningKeysResult signing = read_signing_keys(*config);
+  print(signing.errors);
+  if (!built.router || !signing.errors.empty()) return EX_CONFIG;
   const std::string domain = mail::a_labels(options.domain);
   if (!config::parse_signing_domain(domain)) {
     fmt::print(stderr, "relayd: '{}' is not a domain\n", shown(options.domain));
     return EX_USAGE;
   }
-  std::string text = dkim_lines(*keys, domain);
+  std::string text = dkim_lines(signing.keys, domain);
   text += spf_lines(upstreams_of(*built.router, domain), domain);
   text += "; DMARC, to begin with: p=quarantine or p=reject once the reports are clean\n";
   text += zone_line("_dmarc." + domain, fmt::format("v=DMARC1; p=none; rua=mailto:postmaster@{}", domain));

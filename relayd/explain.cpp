@@ -7,8 +7,10 @@
 
 #include <fmt/format.h>
 #include <sysexits.h>
+#include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <iterator>
 
 #include "commands.hpp"
@@ -53,7 +55,7 @@ std::vector<mail::Recipient> explain_recipient(const config::Config& config, con
   };
   add(taken);
   const rewrite::Copies copies(config.bcc);
-  for (const std::string& copy : copies.of(explained.sender(), {{taken, {}, {}}})) {
+  for (const std::string& copy : copies.of(explained.sender(), recipients)) {
     line(text, "copy", copy);
     add(explained.taken(rewrite::AddressClass::recipient, copy, text));
   }
@@ -66,17 +68,28 @@ std::vector<mail::Recipient> explain_recipient(const config::Config& config, con
   return recipients;
 }
 
+// Without them it would tell another story than the daemon, who can.
+bool can_read_rules(const config::Config& config) {
+  if (config.senders_file.empty() || ::access(config.senders_file.c_str(), R_OK) == 0) return true;
+  print({{config.file, config.senders_file_where,
+          fmt::format("cannot read {}: {}", config.senders_file, std::strerror(errno))}});
+  return false;
+}
+
 }  // namespace
 
 int explain(const Options& options) {
   const std::shared_ptr<const config::Config> config = usable_config(options);
-  if (!config) return EX_CONFIG;
+  if (!config || !can_read_rules(*config)) return EX_CONFIG;
   const route::Router::Built built = route::Router::build(config);
   const AliasesResult aliases = make_aliases(*config);
   const TablesResult tables = make_tables(*config);
   for (const auto* errors : {&built.errors, &aliases.errors, &tables.errors}) print(*errors);
   if (!built.router || !aliases.errors.empty() || !tables.errors.empty()) return EX_CONFIG;
   std::string text;
+  if (config->staging)
+    text = fmt::format("staging    all mail goes to {}, but for recipients that 'allow' names\n",
+                       config->staging->redirect);
   Explained explained(built.router, tables.tables, mail::qualified(options.sender, config->origin), text);
   if (!options.message.empty() && !explained.read(options.message, text)) return EX_NOINPUT;
   fmt::print("{}", shown_lines(text));

@@ -158,9 +158,7 @@ Task<void> Dispatcher::prepare(const LaneEntry& lane, const Shipment& shipment, 
 
 void Dispatcher::tell_of_changes(const QueueDelivery& delivery, std::string_view upstream,
                                  const rewrite::Outgoing& changes) {
-  for (const rewrite::Note& note : changes.notes)
-    tell::not_rewritten(log_, delivery.id(), note.address,
-                        fmt::format("{}:{}: {}", setup_.config->file, note.rule.line, text_of(note.why)));
+  tell_of(log_, delivery.id(), changes.notes, setup_.config->file);
   const std::string& field = changes.broken_signature;
   if (!field.empty() && broken_signatures_.insert(fmt::format("{} {}", upstream, field)).second)
     tell::signature_broken(log_, delivery.id(), upstream, field);

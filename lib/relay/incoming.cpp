@@ -127,10 +127,7 @@ void DraftIncoming::append_rewritten(const std::string& header) {
   rewrite::Notes notes;
   const std::optional<std::string> rewritten = rewriting().header(header, notes);
   draft_.append(rewritten.value_or(header));
-  const std::string& file = terms_.ways_out->router().config().file;
-  for (const rewrite::Note& note : notes)
-    tell::not_rewritten(log_, queue::to_string(draft_.id()), note.address,
-                        fmt::format("{}:{}: {}", file, note.rule.line, text_of(note.why)));
+  tell_of(log_, queue::to_string(draft_.id()), notes, terms_.ways_out->router().config().file);
 }
 
 // Each address of From as it is stored, with its domain; empty: one that cannot be read.

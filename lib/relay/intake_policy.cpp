@@ -60,7 +60,8 @@ const config::Account* IntakePolicy::account_of(const accept::ClientFacts& facts
 std::optional<smtp::Reply> IntakePolicy::check_sender(const accept::ClientFacts& facts,
                                                       const mail::Envelope& envelope, std::uint64_t size) {
   if (!open_) return smtp::Reply{451, {4, 3, 2}, "Starting: the queue is being read, try again in a moment"};
-  const std::string sender = taken_sender(envelope);
+  rewrite::Notes told_at_data;
+  const std::string sender = taken(rewrite::AddressClass::sender, envelope, envelope.sender, told_at_data);
   const config::Account* const account = account_of(facts);
   if (account && !accept::may_send_as(account->may_send_as, sender))
     return smtp::Reply{553, {5, 7, 1}, fmt::format("{} may not send as {}", account->name, sender)};
@@ -69,22 +70,19 @@ std::optional<smtp::Reply> IntakePolicy::check_sender(const accept::ClientFacts&
   return check_route(sender, envelope, size);
 }
 
-// The addresses that the rules `when: taken` make of the client's. What they are not to become is told when
-// the message is there.
-std::string IntakePolicy::taken_sender(const mail::Envelope& envelope) const {
+// What the rules `when: taken` make of a client's address.
+std::string IntakePolicy::taken(rewrite::AddressClass where, const mail::Envelope& envelope,
+                                const std::string& address, rewrite::Notes& notes) const {
   const rewrite::Rewriting rewriting({setup_.taken.get()}, setup_.ways_out->lookup(), envelope.smtp_utf8);
-  rewrite::Notes notes;
-  return rewriting.sender(envelope.sender, notes).value_or(envelope.sender);
+  auto mapped = rewriting.map(where, address, notes);
+  return mapped ? std::move(mapped->address) : address;
 }
 
 std::string IntakePolicy::taken_recipient(const mail::Envelope& envelope, const std::string& address) const {
-  const rewrite::Rewriting rewriting({setup_.taken.get()}, setup_.ways_out->lookup(), envelope.smtp_utf8);
   rewrite::Notes notes;
-  std::optional<std::string> becomes = rewriting.recipient(address, notes);
-  for (const rewrite::Note& note : notes)
-    tell::not_rewritten(log_, {}, note.address,
-                        fmt::format("{}:{}: {}", setup_.config->file, note.rule.line, text_of(note.why)));
-  return becomes.value_or(address);
+  std::string becomes = taken(rewrite::AddressClass::recipient, envelope, address, notes);
+  tell_of(log_, {}, notes, setup_.config->file);
+  return becomes;
 }
 
 // An address stands for too many.
@@ -171,7 +169,9 @@ std::optional<smtp::Reply> IntakePolicy::check_route(const std::string& routing_
 std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts& facts,
                                                       const mail::Envelope& envelope) {
   mail::Envelope taken = envelope;
-  taken.sender = taken_sender(envelope);
+  rewrite::Notes notes;
+  taken.sender = this->taken(rewrite::AddressClass::sender, envelope, envelope.sender, notes);
+  tell_of(log_, {}, notes, setup_.config->file);
   taken.provider_headers = facts.provider_headers;
   if (!setup_.aliases->empty() || !setup_.taken->empty()) rewrite::unite(taken.recipients);
   IncomingTerms terms;

@@ -42,7 +42,8 @@ class IntakePolicy final : public accept::Intake {
 
  private:
   const config::Account* account_of(const accept::ClientFacts& facts) const;
-  std::string taken_sender(const mail::Envelope& envelope) const;
+  std::string taken(rewrite::AddressClass where, const mail::Envelope& envelope, const std::string& address,
+                    rewrite::Notes& notes) const;
   std::string taken_recipient(const mail::Envelope& envelope, const std::string& address) const;
   smtp::Reply expansion_error(const std::string& address) const;
   void add_copies(mail::Envelope& envelope) const;

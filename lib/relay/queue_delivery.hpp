@@ -32,8 +32,8 @@ class QueueDelivery final : public send::Delivery {
   QueueDelivery(queue::Queue& queue, async::Workers& workers, const queue::Shipment& shipment,
                 queue::Content content, Terms terms);
 
-  // Makes it what leaves this way: staging, addresses, header rules, signatures. Called once, before anything
-  // else is asked. A worker reads a large message and signs with RSA. Throws IoError where the message cannot
+  // Makes it what leaves this way (see rewrite/outgoing.hpp), and signs it. Called once, before anything else
+  // is asked. A worker reads a large message and signs with RSA. Throws IoError where the message cannot
   // be read. `way` is one of `ways`, which
   // live until this has returned.
   async::Task<rewrite::Outgoing> prepare(const WaysOut& ways, rewrite::Way way, WallTime now);

@@ -8,12 +8,12 @@
 #include <utility>
 
 #include "relay/needs.hpp"
+#include "relay/signing_keys.hpp"
 #include "relay/tables.hpp"
 #include "relay/watched_files.hpp"
 #include "rewrite/aliases_file.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/config/file.hpp"
-#include "shared/crypto/key_file.hpp"
 
 namespace relayd {
 
@@ -84,18 +84,6 @@ std::shared_ptr<net::TlsServerContext> read_certificates(const Config& config,
   return nullptr;
 }
 
-rewrite::DkimKeys read_signing_keys(const Config& config, std::vector<config::Diagnostic>& errors) {
-  std::vector<rewrite::DkimSigner> signers;
-  for (const config::DkimKey& entry : config.dkim) {
-    auto key = crypto::read_signing_key(entry.key);
-    if (key)
-      signers.push_back({entry.domain, entry.selector, std::move(*key), entry.expires_after});
-    else
-      errors.push_back({config.file, entry.where, key.error()});
-  }
-  return rewrite::DkimKeys(std::move(signers));
-}
-
 void add_stamps(const std::vector<std::string>& paths, disk::FileStamps& files) {
   for (const std::string& path : paths) files.emplace(path, disk::file_stamp(path));
 }
@@ -145,13 +133,13 @@ SetupResult make_setup(config::Loaded loaded) {
       loaded.config->staging ? rewrite::Staging(*loaded.config->staging) : rewrite::Staging());
   TablesResult tables = make_tables(*loaded.config);
   std::ranges::move(tables.errors, std::back_inserter(result.errors));
-  setup.tables = std::move(tables.tables);
   setup.taken =
       std::make_shared<const rewrite::RewriteRules>(loaded.config->changes.rewrite, rewrite::When::taken);
-  rewrite::DkimKeys keys = read_signing_keys(*loaded.config, result.errors);
+  SigningKeysResult keys = read_signing_keys(*loaded.config);
+  std::ranges::move(keys.errors, std::back_inserter(result.errors));
   if (setup.router)
     setup.ways_out =
-        std::make_shared<const WaysOut>(setup.router, setup.staging, setup.tables, std::move(keys));
+        std::make_shared<const WaysOut>(setup.router, setup.staging, tables.tables, std::move(keys.keys));
   setup.access = std::make_shared<const Access>(loaded.config->access);
   setup.tls = read_certificates(*loaded.config, result.errors);
   setup.needs = needs_of(*loaded.config);

@@ -21,7 +21,6 @@
 #include "shared/disk/file_stamp.hpp"
 #include "shared/net/tls.hpp"
 #include "shared/process/confinement.hpp"
-#include "shared/table/table.hpp"
 
 namespace relayd {
 
@@ -34,7 +33,6 @@ struct Setup {
   std::shared_ptr<const rewrite::Aliases> aliases;
   std::shared_ptr<const rewrite::Copies> copies = std::make_shared<const rewrite::Copies>();
   std::shared_ptr<const rewrite::Staging> staging = std::make_shared<const rewrite::Staging>();
-  std::shared_ptr<const table::Tables> tables = std::make_shared<const table::Tables>();
   // `rewrite`, when: taken.
   std::shared_ptr<const rewrite::RewriteRules> taken = std::make_shared<const rewrite::RewriteRules>();
   std::shared_ptr<const WaysOut> ways_out;
@@ -46,7 +44,7 @@ struct SetupResult {
   std::optional<Setup> setup;  // nothing when there are errors
   std::vector<config::Diagnostic> errors;
   std::vector<config::Diagnostic> warnings;
-  // That were read, as they were before; with errors, also those that it names.
+  // Stamps of the files that were read, taken before; after errors also of all that the configuration names.
   disk::FileStamps files = {};
 };
 

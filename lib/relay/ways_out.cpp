@@ -1,10 +1,19 @@
 #include "relay/ways_out.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "route/control.hpp"
+#include "tell/log.hpp"
 
 namespace relayd {
+
+void tell_of(telemetry::Log& log, std::string_view id, const rewrite::Notes& notes, const std::string& file) {
+  for (const rewrite::Note& note : notes)
+    tell::not_rewritten(log, id, note.address,
+                        fmt::format("{}:{}: {}", file, note.rule.line, text_of(note.why)));
+}
 
 WaysOut::WaysOut(std::shared_ptr<const route::Router> router, std::shared_ptr<const rewrite::Staging> staging,
                  std::shared_ptr<const table::Tables> tables, rewrite::DkimKeys keys)

@@ -13,8 +13,12 @@
 #include "route/router.hpp"
 #include "shared/config/config.hpp"
 #include "shared/table/table.hpp"
+#include "shared/telemetry/log.hpp"
 
 namespace relayd {
+
+// Tells of addresses that stay although a rule is about them. `id`: of the message; empty: not known yet.
+void tell_of(telemetry::Log& log, std::string_view id, const rewrite::Notes& notes, const std::string& file);
 
 class WaysOut {
  public:

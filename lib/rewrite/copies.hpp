@@ -1,8 +1,8 @@
 // Copies: who else gets a message, by its sender and by its recipients (Postfix: sender_bcc_maps,
 // recipient_bcc_maps).
 //
-// Asked when a message is taken, before aliases. The header does not name them. Pure; made once for a
-// configuration.
+// Asked when a message is taken, with its recipients as aliases have made them. The header does not name
+// them. Pure; made once for a configuration.
 #pragma once
 
 #include <string>

@@ -40,7 +40,7 @@ mail::Envelope& changed(Outgoing& out, const mail::Envelope& stored) {
 }
 
 // Whom it would leave to, at last: what was queued before staging began, and what rewriting made. Each keeps
-// its place, for what becomes of it.
+// its place, for what becomes of it. The header says so whatever header rules say.
 void stage(const Way& way, const mail::Envelope& stored, Outgoing& out, Block& block) {
   if (!way.staging || !way.staging->on()) return;
   for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
@@ -76,11 +76,11 @@ Outgoing outgoing(const Way& way, const mail::Envelope& stored, std::string_view
   Outgoing out;
   Block block(header);
   rewrite_addresses(way, stored, out, block);
-  stage(way, stored, out, block);
   if (way.control_fields)
     block.become(with_own_control_fields(block.text(), *way.control_fields, way.own_control_fields,
                                          stored.provider_headers));
   apply_header_rules(way, stored, block);
+  stage(way, stored, out, block);
   if (block.changed()) out.broken_signature = changed_signed_field(header, block.text());
   out.header = block.take();
   return out;

@@ -1,9 +1,9 @@
 // Outgoing: what an upstream gets of a stored message: its envelope and its header.
 //
 // Between the queue and send, at each attempt, so that a changed rule reaches mail that waits; `relayd
-// explain` asks the same. The order: addresses, staging, control fields, header rules. A
-// message that nothing is about costs one look at its header, and no allocation. Pure. The stored message is
-// never changed, nor is its body. Signatures are made of the result; see dkim.hpp.
+// explain` asks the same. The order: addresses, control fields, header rules, staging. A message
+// that nothing is about costs one look at its header, and no allocation. Pure. The stored message is never
+// changed, nor is its body. Signatures are made of the result; see dkim.hpp.
 #pragma once
 
 #include <optional>

@@ -85,8 +85,8 @@ class DispatcherFixture : public QueueFixture {
     relayd::Setup setup;
     setup.config = config;
     setup.router = built.router;
-    setup.ways_out =
-        std::make_shared<const WaysOut>(setup.router, setup.staging, setup.tables, rewrite::DkimKeys());
+    setup.ways_out = std::make_shared<const WaysOut>(
+        setup.router, setup.staging, std::make_shared<const table::Tables>(), rewrite::DkimKeys());
     return setup;
   }
 

@@ -73,8 +73,8 @@ class IncomingTest : public test::QueueFixture {
     const relayd::Setup nothing;  // of its rules
     const auto router = route::Router::build(std::make_shared<config::Config>()).router;
     result.taken = nothing.taken;
-    result.ways_out =
-        std::make_shared<const WaysOut>(router, nothing.staging, nothing.tables, rewrite::DkimKeys());
+    result.ways_out = std::make_shared<const WaysOut>(
+        router, nothing.staging, std::make_shared<const table::Tables>(), rewrite::DkimKeys());
     return result;
   }
 

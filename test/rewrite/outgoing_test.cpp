@@ -116,6 +116,20 @@ TEST(Outgoing, HeaderRulesSeeWhatRewritingMade) {
   EXPECT_EQ(out.header->find("int.example"), std::string::npos);
 }
 
+TEST(Outgoing, HeaderRulesDoNotHideStaging) {
+  config::HeaderRules headers;
+  headers.remove = {"X-*"};
+  headers.set = {{"Subject", "other"}};
+  const Scope general = scope({}, &headers);
+  const Staging on = staging("[test]");
+  Way way;
+  way.general = &general;
+  way.staging = &on;
+  const Outgoing out = outgoing(way, envelope({"bob@customer.example"}), stored);
+  EXPECT_TRUE(out.header->starts_with("X-Original-To: bob@customer.example\r\n"));
+  EXPECT_NE(out.header->find("Subject: [test] other\r\n"), std::string::npos);
+}
+
 TEST(Outgoing, ASignatureThatNoLongerFitsIsNamed) {
   const Scope general = scope({rule("@int.example", "@example.com")});
   Way way;

@@ -1,13 +1,14 @@
 // dkim_sign DOMAIN SELECTOR KEYFILE…: puts a signature for each triple above the message on standard input.
 // For tests that have others verify what rewrite signs.
 #include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <string>
 
 #include "rewrite/dkim.hpp"
 #include "rewrite/dkim_body.hpp"
-#include "shared/crypto/key_file.hpp"
+#include "shared/crypto/signing_key.hpp"
 
 namespace {
 
@@ -18,13 +19,18 @@ std::size_t header_size(const std::string& message) {
   return end == std::string::npos ? message.size() : end + 4;
 }
 
+std::string text_of(const char* path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace relayd;
   std::vector<rewrite::DkimSigner> signers;
   for (int i = 1; i + 2 < argc; i += 3) {
-    const auto key = crypto::read_signing_key(argv[i + 2]);
+    const auto key = crypto::SigningKey::parse(text_of(argv[i + 2]));
     if (!key) {
       std::fprintf(stderr, "%s\n", key.error().c_str());
       return 1;

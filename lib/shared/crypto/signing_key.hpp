@@ -2,7 +2,7 @@
 // 8463).
 //
 // Stands under rewrite, which signs headers with it, and under `relayd dkim keygen`, which makes one.
-// Immutable; shared by all who sign; any thread may. It reads no file (see key_file.hpp), knows no
+// Immutable; shared by all who sign; any thread may. It reads no file (see relay/signing_keys.hpp), knows no
 // certificate and decrypts no key. The library overwrites the key when the last owner goes.
 #pragma once
 
