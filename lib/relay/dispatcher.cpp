@@ -133,7 +133,11 @@ Task<std::unique_ptr<send::Delivery>> Dispatcher::load(send::Lane& lane, send::T
     queue::Content content = co_await queue_.read(*shipment);
     shipment = queue_.find(id);
     delivery = make_delivery(entry_of(lane), *shipment, std::move(content), ticket.recipients);
-    co_await prepare(entry_of(lane), *shipment, *delivery);
+    const bool prepared = co_await prepare(entry_of(lane), *shipment, *delivery);
+    if (!prepared) {
+      delivery = nullptr;
+      give_back(id.value);
+    }
   } catch (const async::IoError& error) {
     tell::unreadable(log_, queue::to_string(id.message()), error.what());
     delivery = nullptr;
@@ -144,16 +148,17 @@ Task<std::unique_ptr<send::Delivery>> Dispatcher::load(send::Lane& lane, send::T
   co_return delivery;
 }
 
-// What leaves is made from what is stored, by the present configuration.
-Task<void> Dispatcher::prepare(const LaneEntry& lane, const Shipment& shipment, QueueDelivery& delivery) {
+// What leaves is made from what is stored, by the present configuration. False: that has no such way.
+Task<bool> Dispatcher::prepare(const LaneEntry& lane, const Shipment& shipment, QueueDelivery& delivery) {
   const std::shared_ptr<const WaysOut> ways = setup_.ways_out;
   const std::shared_ptr<const route::Router> router = setup_.router;
   const route::Route route = router->route(shipment.message->routing_sender);
   const route::Upstream* const upstream = router->upstream(lane.upstream);
-  if (!upstream) co_return;  // it has gone with a reload, and so does the lane
+  if (!upstream) co_return false;  // it has gone with a reload
   const rewrite::Way way = ways->of(route.rule, *upstream, mark_);
   const rewrite::Outgoing changes = co_await delivery.prepare(*ways, way, loop_.wall_now());
   tell_of_changes(delivery, lane.upstream, changes);
+  co_return true;
 }
 
 void Dispatcher::tell_of_changes(const QueueDelivery& delivery, std::string_view upstream,

@@ -78,7 +78,7 @@ class Dispatcher final : public send::Desk {
  private:
   std::unique_ptr<QueueDelivery> make_delivery(const LaneEntry& lane, queue::Shipment& shipment,
                                                queue::Content content, std::uint32_t recipients);
-  async::Task<void> prepare(const LaneEntry& lane, const queue::Shipment& shipment, QueueDelivery& delivery);
+  async::Task<bool> prepare(const LaneEntry& lane, const queue::Shipment& shipment, QueueDelivery& delivery);
   void tell_of_changes(const QueueDelivery& delivery, std::string_view upstream,
                        const rewrite::Outgoing& changes);
   void expire(queue::Shipment& shipment);

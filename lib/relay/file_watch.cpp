@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace relayd {
@@ -73,7 +74,11 @@ void FileWatch::weigh(disk::FileStamps stamps) {
     return look_at(loop_.now() + interval);
   }
   if (seen_.empty()) first_seen_ = loop_.now();
-  const bool settled = stamps == seen_ || loop_.now() >= first_seen_ + longest_settle;
+  // What is empty now is about to be written: a shell empties a file before the command begins.
+  const bool emptied = std::ranges::any_of(stamps, [this](const auto& file) {
+    return disk::is_empty(file.second) && read_.at(file.first) != file.second;
+  });
+  const bool settled = (stamps == seen_ && !emptied) || loop_.now() >= first_seen_ + longest_settle;
   seen_ = std::move(stamps);
   if (!settled) return look_at(loop_.now() + settle);
   std::vector<std::string> changed;

@@ -80,8 +80,8 @@ bool DraftIncoming::write_head() {
   if (envelope_.recipients.size() == 1) received.recipient = envelope_.recipients.front().address;
   received.when = now;
   draft_.append(rewrite::received_field(received));
-  draft_.append(rewrite::missing_fields(scanner_.facts(), id, terms_.hostname, envelope_.sender, now));
   draft_.append(rewrite::original_to_fields(terms_.replaced));
+  draft_.append(rewrite::missing_fields(scanner_.facts(), id, terms_.hostname, envelope_.sender, now));
   if (!terms_.ways_out->keys().empty()) {
     body_hash_.emplace();
     body_hash_->update(std::string_view(head_).substr(scanner_.facts().octets));
@@ -127,18 +127,23 @@ void DraftIncoming::append_rewritten(const std::string& header) {
   rewrite::Notes notes;
   const std::optional<std::string> rewritten = rewriting().header(header, notes);
   draft_.append(rewritten.value_or(header));
+  if (rewritten) {
+    rewritten_.emplace();
+    rewritten_->feed(*rewritten);
+    rewritten_->end();
+  }
   tell_of(log_, queue::to_string(draft_.id()), notes, terms_.ways_out->router().config().file);
+}
+
+const mail::HeaderFacts& DraftIncoming::stored_header() const {
+  return rewritten_ ? rewritten_->facts() : scanner_.facts();
 }
 
 // Each address of From as it is stored, with its domain; empty: one that cannot be read.
 DraftIncoming::Authors DraftIncoming::authors() const {
   Authors result;
-  for (const std::string& address : scanner_.facts().from)
+  for (const std::string& address : stored_header().from)
     result.push_back(mail::qualified(address, terms_.origin));
-  rewrite::Notes notes;
-  for (std::string& author : result)
-    if (auto mapped = rewriting().map(rewrite::AddressClass::from_fields, author, notes))
-      author = std::move(mapped->address);
   return result;
 }
 
@@ -172,7 +177,7 @@ std::optional<smtp::Reply> DraftIncoming::header_refusal() const {
 std::optional<smtp::Reply> DraftIncoming::author_refusal(const Authors& authors) const {
   if (!asks_for_authors()) return std::nullopt;
   const bool held = !terms_.may_send_as.empty();
-  if (!scanner_.facts().from_whole)
+  if (!stored_header().from_whole)
     return smtp::Reply{550, {5, 7, 1}, "The From field is too long to be checked"};
   if (held && routed_by_header() && authors.empty())  // else the sender becomes its From
     return smtp::Reply{

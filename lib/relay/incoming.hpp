@@ -58,6 +58,7 @@ class DraftIncoming final : public accept::Incoming {
   bool write_head();
   bool append_completed();
   bool rewrites_header() const;
+  const mail::HeaderFacts& stored_header() const;
   rewrite::Rewriting rewriting() const;
   void append_rewritten(const std::string& header);
   // A null sender's message is routed by its From.
@@ -77,7 +78,8 @@ class DraftIncoming final : public accept::Incoming {
   IncomingTerms terms_;
   queue::Draft draft_;
   mail::HeaderScanner scanner_;
-  std::optional<rewrite::BodyHash> body_hash_;  // nothing: nobody will ask for it
+  std::optional<mail::HeaderScanner> rewritten_;  // over the header as rules have changed it
+  std::optional<rewrite::BodyHash> body_hash_;    // nothing: nobody will ask for it
   std::string head_;
   bool head_written_ = false;
   bool head_too_large_ = false;  // then nothing more is kept

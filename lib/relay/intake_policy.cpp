@@ -61,7 +61,10 @@ std::optional<smtp::Reply> IntakePolicy::check_sender(const accept::ClientFacts&
                                                       const mail::Envelope& envelope, std::uint64_t size) {
   if (!open_) return smtp::Reply{451, {4, 3, 2}, "Starting: the queue is being read, try again in a moment"};
   rewrite::Notes told_at_data;
-  const std::string sender = taken(rewrite::AddressClass::sender, envelope, envelope.sender, told_at_data);
+  std::string mapped;
+  if (!setup_.taken->empty())
+    mapped = taken(rewrite::AddressClass::sender, envelope, envelope.sender, told_at_data);
+  const std::string& sender = setup_.taken->empty() ? envelope.sender : mapped;
   const config::Account* const account = account_of(facts);
   if (account && !accept::may_send_as(account->may_send_as, sender))
     return smtp::Reply{553, {5, 7, 1}, fmt::format("{} may not send as {}", account->name, sender)};
@@ -96,7 +99,9 @@ smtp::Reply IntakePolicy::expansion_error(const std::string& address) const {
 
 std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope, mail::Recipient recipient) {
   const bool rewrites = setup_.taken->concern(rewrite::AddressClass::recipient);
-  const std::string address = rewrites ? taken_recipient(envelope, recipient.address) : recipient.address;
+  std::string mapped;
+  if (rewrites) mapped = taken_recipient(envelope, recipient.address);
+  const std::string& address = rewrites ? mapped : recipient.address;
   if (std::optional<smtp::Reply> refusal = setup_.access->refuse_recipient(address)) return refusal;
   std::vector<mail::Recipient>& recipients = envelope.recipients;
   const rewrite::Aliases& aliases = *setup_.aliases;
@@ -169,9 +174,14 @@ std::optional<smtp::Reply> IntakePolicy::check_route(const std::string& routing_
 std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts& facts,
                                                       const mail::Envelope& envelope) {
   mail::Envelope taken = envelope;
-  rewrite::Notes notes;
-  taken.sender = this->taken(rewrite::AddressClass::sender, envelope, envelope.sender, notes);
-  tell_of(log_, {}, notes, setup_.config->file);
+  if (!setup_.taken->empty()) {
+    // It may become another than at MAIL: a recipient may have made the message UTF-8 since.
+    if (const std::optional<smtp::Reply> refusal = check_sender(facts, envelope, 0))
+      throw accept::Refused{*refusal};
+    rewrite::Notes notes;
+    taken.sender = this->taken(rewrite::AddressClass::sender, envelope, envelope.sender, notes);
+    tell_of(log_, {}, notes, setup_.config->file);
+  }
   taken.provider_headers = facts.provider_headers;
   if (!setup_.aliases->empty() || !setup_.taken->empty()) rewrite::unite(taken.recipients);
   IncomingTerms terms;

@@ -16,7 +16,9 @@ using async::Task;
 
 namespace {
 constexpr std::uint64_t piece_size = 256 * 1024;
-}
+// Thousands of addresses and a table of costly patterns are no work for the loop.
+constexpr std::size_t large_header = 16 * 1024;
+}  // namespace
 
 QueueDelivery::QueueDelivery(queue::Queue& queue, async::Workers& workers, const queue::Shipment& shipment,
                              queue::Content content, Terms terms)
@@ -27,16 +29,19 @@ QueueDelivery::QueueDelivery(queue::Queue& queue, async::Workers& workers, const
       attempt_(shipment.attempts + 1U),
       doubted_here_(shipment.in_doubt() && shipment.doubted == terms_.upstream),
       text_(queue::to_string(id_.message())),
-      content_(std::move(content)) {
-  if (content_.recipients.size() > terms_.limit) content_.recipients.resize(terms_.limit);
-}
+      content_(std::move(content)) {}
 
 // --- what leaves in place of what is stored ---
 
 Task<rewrite::Outgoing> QueueDelivery::prepare(const WaysOut& ways, rewrite::Way way, WallTime now) {
   if (is_large()) co_await workers_.run([this] { read_header(); });
   const std::string_view stored = rewrite::header_of(is_large() ? piece_ : content_.body);
-  rewrite::Outgoing out = rewrite::outgoing(way, content_.envelope, stored);
+  rewrite::Outgoing out;
+  const auto change = [&] { out = rewrite::outgoing(way, content_.envelope, stored); };
+  if (stored.size() > large_header)
+    co_await workers_.run(change);
+  else
+    change();
   const std::string_view header = out.header ? std::string_view(*out.header) : stored;
   std::string head;
   const Signing signing{ways.keys().of_header(header), way.unsigned_names};
@@ -52,6 +57,7 @@ Task<rewrite::Outgoing> QueueDelivery::prepare(const WaysOut& ways, rewrite::Way
     changed_ = std::move(out.envelope);
     unite_recipients();
   }
+  if (content_.recipients.size() > terms_.limit) leave_for_later();
   co_return out;
 }
 
@@ -125,14 +131,12 @@ void QueueDelivery::unite_recipients() {
   content_.recipients = std::move(left);
 }
 
-std::optional<send::Report> QueueDelivery::for_all(const send::Report& report) const {
-  if (united_.empty()) return std::nullopt;
-  send::Report whole = report;
-  for (const auto& [recipient, other] : united_) {
-    const auto said = std::ranges::find(report.recipients, other, &send::RecipientEvent::recipient);
-    if (said != report.recipients.end()) whole.recipients.push_back({recipient, said->event});
-  }
-  return whole;
+// Those for whom there is no room this time, and who would have left as one of them.
+void QueueDelivery::leave_for_later() {
+  content_.recipients.resize(terms_.limit);
+  std::erase_if(united_, [this](const auto& pair) {
+    return std::ranges::find(content_.recipients, pair.second) == content_.recipients.end();
+  });
 }
 
 // --- content ---

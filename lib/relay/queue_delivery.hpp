@@ -28,7 +28,7 @@ class QueueDelivery final : public send::Delivery {
     std::function<WallTime()> next_attempt;  // should nothing be heard of this one, as if it ended now
   };
 
-  // For the first recipients of the content.
+  // For the recipients of the content, as many as there is room for.
   QueueDelivery(queue::Queue& queue, async::Workers& workers, const queue::Shipment& shipment,
                 queue::Content content, Terms terms);
 
@@ -47,9 +47,8 @@ class QueueDelivery final : public send::Delivery {
 
   // As the message was accepted: what the log and the sender are told of.
   const mail::Envelope& accepted() const { return content_.envelope; }
-  // The report with those who left as one with another recipient: what befell that one befell them. Nothing:
-  // there are none.
-  std::optional<send::Report> for_all(const send::Report& report) const;
+  // Who leaves as the same address as another: (it, the other), whom alone the server is offered.
+  const std::vector<std::pair<std::uint32_t, std::uint32_t>>& united() const { return united_; }
 
   // Which attempt of the shipment this is, from 1.
   std::uint32_t attempt() const { return attempt_; }
@@ -71,6 +70,7 @@ class QueueDelivery final : public send::Delivery {
   crypto::Digest body_hash(std::uint64_t header);
   void replace_header(std::uint64_t octets, std::string head);
   void unite_recipients();
+  void leave_for_later();
 
   queue::Queue& queue_;
   async::Workers& workers_;
@@ -88,7 +88,6 @@ class QueueDelivery final : public send::Delivery {
   std::string head_;                       // leaves in place of the first `replaced_` octets
   std::uint64_t replaced_ = 0;
   bool head_waits_ = false;
-  // Who leaves as the same address as another: (it, the other).
   std::vector<std::pair<std::uint32_t, std::uint32_t>> united_;
 };
 

@@ -42,22 +42,40 @@ struct Settlement::Attempt {
 };
 
 void Settlement::settle(LaneEntry& lane, queue::ShipmentId id, const QueueDelivery& delivery,
-                        const send::Report& sent) {
+                        const send::Report& report) {
   Shipment* const shipment = queue_.find(id);
   if (!shipment) return;
   const queue::Message& message = *shipment->message;
-  const std::optional<send::Report> for_all = delivery.for_all(sent);
-  const send::Report& report = for_all ? *for_all : sent;
   const Attempt attempt{*shipment, lane, delivery, report, setup_.router->route(message.routing_sender)};
   const WallTime accepted = message.accepted;
   settle::Decision decision = decide(attempt);
+  const std::vector<send::RecipientEvent> others = add_united(attempt, decision);
   record(attempt, decision);
   // The shipment may be gone from here on, and its message, too.
-  for (std::size_t i = 0; i < report.recipients.size(); ++i)
-    tell(attempt, report.recipients[i], decision.recipients[i], loop_.wall_now() - accepted);
+  std::size_t next = 0;
+  for (const std::vector<send::RecipientEvent>* const events : {&report.recipients, &others})
+    for (const send::RecipientEvent& event : *events)
+      tell(attempt, event, decision.recipients[next++], loop_.wall_now() - accepted);
   treat(attempt, decision);
   if (queue::Message* const left = queue_.find(id.message()); decision.in_doubt && left)
     hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *left);
+}
+
+// What befell a recipient befell those who left as the same address. Puts them behind the others of the
+// decision, and gives the event of each.
+std::vector<send::RecipientEvent> Settlement::add_united(const Attempt& attempt, settle::Decision& decision) {
+  std::vector<send::RecipientEvent> added;
+  for (const auto& [recipient, other] : attempt.delivery.united()) {
+    const auto offered =
+        std::ranges::find(attempt.report.recipients, other, &send::RecipientEvent::recipient);
+    if (offered == attempt.report.recipients.end()) continue;
+    settle::RecipientDecision same =
+        decision.recipients[static_cast<std::size_t>(offered - attempt.report.recipients.begin())];
+    same.outcome.recipient = recipient;
+    decision.recipients.push_back(std::move(same));
+    added.push_back({recipient, offered->event});
+  }
+  return added;
 }
 
 settle::Decision Settlement::decide(const Attempt& attempt) const {

@@ -41,6 +41,7 @@ class Settlement {
   struct Attempt;
 
   settle::Decision decide(const Attempt& attempt) const;
+  static std::vector<send::RecipientEvent> add_united(const Attempt& attempt, settle::Decision& decision);
   bool another_may_take(const Attempt& attempt) const;
   void record(const Attempt& attempt, settle::Decision& decision);
   void tell(const Attempt& attempt, const send::RecipientEvent& entry,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "rewrite/folding.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
 #include "shared/mail/field.hpp"
@@ -10,8 +11,6 @@
 namespace relayd::rewrite {
 
 namespace {
-
-constexpr std::size_t max_line = 998;  // without CR LF
 
 bool has_addresses(std::string_view name) {
   constexpr std::string_view resent = "Resent-";
@@ -62,16 +61,15 @@ std::vector<std::size_t> missing_in(std::string_view body) {
 
 std::vector<std::size_t> missing_domains(std::string_view header, std::size_t octets) {
   std::vector<std::size_t> found;
-  for (std::string_view rest = header; !rest.empty();) {
-    const mail::Field field = mail::take_field(rest);
-    if (!has_addresses(field.name)) continue;
+  mail::for_each_field(header, [&](const mail::Field& field) {
+    if (!has_addresses(field.name)) return;
     std::vector<std::size_t> places = missing_in(field.body);
     const auto before_body = static_cast<std::size_t>(field.body.data() - field.whole.data());
     for (std::size_t& place : places) place += before_body;
-    if (!lines_fit(field.whole, places, octets)) continue;
+    if (!lines_fit(field.whole, places, octets)) return;
     const auto before_field = static_cast<std::size_t>(field.whole.data() - header.data());
     for (const std::size_t place : places) found.push_back(before_field + place);
-  }
+  });
   return found;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "shared/base/ascii.hpp"
+#include "shared/base/byte_order_mark.hpp"
 #include "shared/mail/address.hpp"
 #include "shared/mail/mailboxes.hpp"
 
@@ -13,17 +14,12 @@ namespace relayd::rewrite {
 
 namespace {
 
+constexpr std::size_t most_faults = 100;  // a file of another kind has one in every line
+
 constexpr std::size_t deepest_include = 100;  // as sendmail has it
 constexpr std::size_t most_lists = 10'000;
 constexpr std::size_t longest_line = 1 << 20;
-constexpr std::string_view blanks = " \t";
 constexpr std::string_view include = ":include:";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(blanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
-}
 
 // Goes through a list as a header's parser does: what is quoted, within parentheses or in brackets stands
 // apart.
@@ -82,10 +78,7 @@ std::string quoted_if_need_be(std::string_view name) {
 // Lines of a text, without their ends.
 class Lines {
  public:
-  explicit Lines(std::string_view text) : rest_(text) {
-    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-    if (rest_.starts_with(byte_order_mark)) rest_.remove_prefix(byte_order_mark.size());
-  }
+  explicit Lines(std::string_view text) : rest_(without_byte_order_mark(text)) {}
 
   bool next(std::string_view& line) {
     if (rest_.empty()) return false;
@@ -110,11 +103,11 @@ class Parser {
   void parse(std::string_view text, const std::string& file) {
     Lines lines(text);
     std::string_view line;
-    while (lines.next(line)) {
+    while (out_.faults.size() < most_faults && lines.next(line)) {
       where_ = {file, lines.number()};
-      const std::string_view said = trimmed(line);
+      const std::string_view said = ascii::trimmed(line, ascii::blanks);
       if (said.empty() || said.front() == '#') continue;
-      if (blanks.find(line.front()) == std::string_view::npos)
+      if (!ascii::is_blank(line.front()))
         begin_entry(said);
       else if (name_.empty() && !is_faulty_)
         fail("a line that goes on, with none before it");
@@ -142,7 +135,7 @@ class Parser {
     const std::size_t colon = find_bare(line, ":");
     if (colon == std::string_view::npos)
       return fail(fmt::format("'{}' is no 'NAME: TARGETS'", line.substr(0, 80)));
-    const std::string_view name = trimmed(line.substr(0, colon));
+    const std::string_view name = ascii::trimmed(line.substr(0, colon), ascii::blanks);
     if (find_bare(name, "@%!") != std::string_view::npos)
       return fail(fmt::format(
           "'{}': names in this file are local; write addresses and domains under `aliases:`", name));
@@ -150,7 +143,7 @@ class Parser {
     if (unquoted(name).size() == name.size() && !is_plain(name))
       return fail(fmt::format("'{}' is no name", name));
     name_ = quoted_if_need_be(unquoted(name));
-    value_ = trimmed(line.substr(colon + 1));
+    value_ = ascii::trimmed(line.substr(colon + 1), ascii::blanks);
     is_faulty_ = false;
   }
 
@@ -174,7 +167,7 @@ class Parser {
     std::string addresses;
     for (;;) {
       const std::size_t comma = find_bare(list, ",");
-      const std::string_view item = trimmed(list.substr(0, comma));
+      const std::string_view item = ascii::trimmed(list.substr(0, comma), ascii::blanks);
       if (is_special(item)) {
         add_addresses(targets, std::exchange(addresses, {}));
         add_special(targets, item);
@@ -210,7 +203,7 @@ class Parser {
     if (item.starts_with('\\'))
       targets.emplace_back(item);
     else if (inside.starts_with(':'))
-      add_list(targets, std::string(trimmed(inside.substr(include.size()))));
+      add_list(targets, std::string(ascii::trimmed(inside.substr(include.size()), ascii::blanks)));
     else if (inside.starts_with('|'))
       fail(fmt::format("'{}': relayd runs no program for mail", item));
     else if (inside == "/dev/null")
@@ -234,9 +227,9 @@ class Parser {
     const FilePlace before = where_;
     Lines lines(*text);
     std::string_view line;
-    while (lines.next(line)) {
+    while (out_.faults.size() < most_faults && lines.next(line)) {
       where_ = {path, lines.number()};
-      const std::string_view said = trimmed(line);
+      const std::string_view said = ascii::trimmed(line, ascii::blanks);
       if (said.empty() || said.front() == '#') continue;
       if (said.find('\0') != std::string_view::npos)
         fail("a NUL");

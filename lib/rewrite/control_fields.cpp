@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "rewrite/encoded_words.hpp"
 #include "rewrite/header_edit.hpp"
 #include "shared/base/ascii.hpp"
 
@@ -41,7 +40,7 @@ std::string written(std::string_view value, const mail::OwnField& form) {
 std::string_view value_of(std::string_view body) {
   if (body.ends_with('\n')) body.remove_suffix(1);
   if (body.ends_with('\r')) body.remove_suffix(1);
-  return trimmed(body);
+  return ascii::trimmed(body, ascii::blanks);
 }
 
 class Orders {
@@ -61,7 +60,7 @@ class Orders {
  private:
   static bool listed(const mail::ControlFields& provider, std::string_view name, bool harmless_only) {
     return std::ranges::any_of(provider.fields, [&](const mail::ControlField& field) {
-      return (field.harmless || !harmless_only) && name_fits(name, field.name);
+      return (field.harmless || !harmless_only) && mail::field_name_fits(name, field.name);
     });
   }
 
@@ -88,8 +87,8 @@ class OwnFieldWriter {
  private:
   bool given_already() const {
     if (!orders_.stays(form_->name)) return false;
-    HeaderEdit header(header_);
-    for (mail::Field field; header.next(field);)
+    std::string_view rest = header_;
+    for (mail::Field field; mail::next_field(rest, field);)
       if (field.is(form_->name)) return true;
     return false;
   }

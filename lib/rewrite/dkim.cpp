@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "rewrite/dkim_header.hpp"
+#include "rewrite/folding.hpp"
 #include "shared/base/ascii.hpp"
+#include "shared/base/base64.hpp"
 #include "shared/mail/a_label.hpp"
 #include "shared/mail/address.hpp"
 #include "shared/mail/field.hpp"
@@ -30,8 +32,7 @@ int compare(std::string_view folded, std::string_view any) {
 // The body of the only From field; nothing when there is none, or more than one.
 std::optional<std::string_view> from_of(std::string_view header) {
   std::optional<std::string_view> from;
-  while (!header.empty() && !header.starts_with("\r\n")) {
-    const mail::Field field = mail::take_field(header);
+  for (mail::Field field; mail::next_field(header, field);) {
     if (!field.is("From")) continue;
     if (from) return std::nullopt;
     from = field.body;
@@ -39,17 +40,13 @@ std::optional<std::string_view> from_of(std::string_view header) {
   return from;
 }
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = std::min(text.find_first_not_of(" \t\r\n"), text.size());
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") + 1 - begin);
-}
-
 // At a glance, of one address without quotes, comments and groups, as most are; empty when that is not
 // enough.
 std::string_view plain_address(std::string_view body) {
   if (body.find_first_of("\"(),:;\\[") != body.npos) return {};
   const std::size_t open = body.find('<');
-  std::string_view address = trimmed(body.substr(open == body.npos ? 0 : open + 1));
+  std::string_view address =
+      ascii::trimmed(body.substr(open == body.npos ? 0 : open + 1), ascii::white_space);
   if (open != body.npos) {
     if (!address.ends_with('>')) return {};
     address.remove_suffix(1);
@@ -70,20 +67,20 @@ class Folded {
 
   // With a blank or a new line before it.
   void word(std::string_view word) {
-    if (column_ + 1 + word.size() > longest) return new_line(word);
+    if (column_ + 1 + word.size() > wanted_line) return new_line(word);
     text_.append(" ").append(word);
     column_ += 1 + word.size();
   }
   // Right behind what is there, or on a new line.
   void joined(std::string_view part) {
-    if (column_ + part.size() > longest) return new_line(part);
+    if (column_ + part.size() > wanted_line) return new_line(part);
     text_ += part;
     column_ += part.size();
   }
   // The same of a text that may be cut anywhere.
   void cut(std::string_view part) {
     while (!part.empty()) {
-      const std::size_t room = column_ < longest ? longest - column_ : longest - 1;
+      const std::size_t room = column_ < wanted_line ? wanted_line - column_ : wanted_line - 1;
       joined(part.substr(0, room));
       part.remove_prefix(std::min(room, part.size()));
     }
@@ -91,7 +88,6 @@ class Folded {
   const std::string& text() const { return text_; }
 
  private:
-  static constexpr std::size_t longest = 78;  // RFC 5322 2.1.1, without CR LF
   void new_line(std::string_view word) {
     text_.append("\r\n\t").append(word);
     column_ = 1 + word.size();
@@ -134,7 +130,7 @@ std::string signed_field(const DkimSigner& signer, crypto::Sha256 covered,
   std::string own;
   append_relaxed(own, field.text());
   covered.update(std::string_view(own).substr(0, own.size() - 2));  // without its CR LF
-  field.cut(crypto::base64(signer.key->sign(covered.finish())));
+  field.cut(base64::encode(signer.key->sign(covered.finish())));
   return field.text() + "\r\n";
 }
 
@@ -181,7 +177,7 @@ std::string dkim_fields(std::span<const DkimSigner> signers, std::string_view he
   crypto::Sha256 covered;
   covered.update(relaxed(fields));
   const std::string hash =
-      crypto::base64({reinterpret_cast<const char*>(body_hash.data()), body_hash.size()});
+      base64::encode({reinterpret_cast<const char*>(body_hash.data()), body_hash.size()});
   std::string text;
   for (const DkimSigner& signer : signers) text += signed_field(signer, covered, fields, hash, now);
   return text;

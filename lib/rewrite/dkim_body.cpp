@@ -4,17 +4,15 @@
 #include <bit>
 #include <cstring>
 
+#include "shared/base/ascii.hpp"
+
 namespace relayd::rewrite {
 
 namespace {
 
-bool is_space(char c) {
-  return c == ' ' || c == '\t';
-}
-
 // What can be different in the canonical text. A bare LF is an octet like any other.
 bool matters(char c) {
-  return is_space(c) || c == '\r';
+  return ascii::is_blank(c) || c == '\r';
 }
 
 // The first octet that matters, eight at a time: it is asked of whole bodies.
@@ -57,7 +55,7 @@ void BodyHash::update(std::string_view piece) {
       space_ = false;  // it stood at the end of a line
       ++line_ends_;
       ++at;
-    } else if (is_space(*at) && !carriage_return_) {
+    } else if (ascii::is_blank(*at) && !carriage_return_) {
       space_ = true;
       ++at;
     } else if (*at == '\r' && !carriage_return_) {

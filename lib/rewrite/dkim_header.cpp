@@ -63,15 +63,6 @@ std::size_t rank_of(std::string_view name) {
   return is_of_family(name) ? family_rank : no_rank;
 }
 
-// Calls see(field) for each field of the block, from the top to the bottom.
-template <class See>
-void for_each_field(std::string_view header, See see) {
-  while (!header.empty() && !header.starts_with("\r\n")) {
-    const mail::Field field = mail::take_field(header);
-    if (field.name.size() < field.whole.size()) see(field);  // there is a colon
-  }
-}
-
 bool comes_first(const Found& a, const Found& b) {
   if (a.rank != b.rank) return a.rank < b.rank;
   const auto less = [](char x, char y) { return ascii::lower(x) < ascii::lower(y); };
@@ -82,7 +73,7 @@ bool comes_first(const Found& a, const Found& b) {
 
 std::vector<Found> found_in(std::string_view header, std::span<const std::string_view> unsigned_names) {
   std::vector<Found> found;
-  for_each_field(header, [&](const mail::Field& field) {
+  mail::for_each_field(header, [&](const mail::Field& field) {
     const std::size_t rank = rank_of(field.name);
     const bool left_out = rank != 0 && is_among(field.name, unsigned_names);
     if (rank != no_rank && !left_out) found.push_back({rank, field.name, field.whole});
@@ -110,7 +101,7 @@ std::vector<SignedField> signed_fields(std::string_view header,
 
 std::vector<SignedField> fields_of_list(std::string_view header, std::span<const std::string_view> names) {
   std::vector<mail::Field> left;
-  for_each_field(header, [&](const mail::Field& field) { left.push_back(field); });
+  mail::for_each_field(header, [&](const mail::Field& field) { left.push_back(field); });
   std::vector<SignedField> fields;
   for (const std::string_view name : names) {
     const auto lowest = std::find_if(left.rbegin(), left.rend(), [&](const auto& f) { return f.is(name); });
@@ -122,7 +113,7 @@ std::vector<SignedField> fields_of_list(std::string_view header, std::span<const
 
 void append_relaxed(std::string& out, std::string_view field) {
   const std::size_t colon = std::min(field.find(':'), field.size());
-  const std::size_t name_end = field.substr(0, colon).find_last_not_of(" \t\r\n") + 1;
+  const std::size_t name_end = field.substr(0, colon).find_last_not_of(ascii::white_space) + 1;
   for (const char c : field.substr(0, name_end)) out += ascii::lower(c);
   out += ':';
   bool space = false;
@@ -130,7 +121,7 @@ void append_relaxed(std::string& out, std::string_view field) {
   for (std::size_t i = colon + 1; i < field.size(); ++i) {
     if (field.substr(i, 2) == "\r\n") {
       ++i;  // what follows is white space, or nothing
-    } else if (field[i] == ' ' || field[i] == '\t') {
+    } else if (ascii::is_blank(field[i])) {
       space = true;
     } else {
       if (space && text) out += ' ';

@@ -1,52 +1,21 @@
 #include "rewrite/encoded_words.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
 #include <optional>
 
+#include "rewrite/folding.hpp"
 #include "shared/base/ascii.hpp"
+#include "shared/base/base64.hpp"
 #include "shared/mail/utf8.hpp"
 
 namespace relayd::rewrite {
 
 namespace {
 
-constexpr std::string_view blanks = " \t";
-constexpr std::string_view white = " \t\r\n";
-constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::size_t wanted_line = 78;          // RFC 5322 2.1.1, without CR LF
 constexpr std::size_t wanted_encoded_line = 76;  // RFC 2047 2
-constexpr std::size_t longest_line = 998;
 constexpr std::size_t longest_piece = 900;
 constexpr std::size_t octets_of_a_word = 36;  // 48 in base64, 60 with what stands around them
 constexpr std::size_t longest_read = 512;     // RFC 2047 2 says 75; some write more
-
-void append_base64(std::string& out, std::string_view octets) {
-  for (; !octets.empty(); octets.remove_prefix(std::min<std::size_t>(3, octets.size()))) {
-    std::uint32_t bits = 0;
-    for (std::size_t i = 0; i < 3; ++i)
-      bits = bits << 8 | (i < octets.size() ? static_cast<unsigned char>(octets[i]) : 0u);
-    for (std::size_t i = 0; i < 4; ++i)
-      out += i <= octets.size() ? base64_digits[bits >> (18 - 6 * i) & 63] : '=';
-  }
-}
-
-std::string from_base64(std::string_view text) {
-  std::string octets;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const std::size_t digit = base64_digits.find(c);
-    if (digit == std::string_view::npos) break;
-    bits = bits << 6 | static_cast<std::uint32_t>(digit);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    octets += static_cast<char>(bits >> count & 0xff);
-  }
-  return octets;
-}
 
 // RFC 2047 4.2.
 std::string from_q(std::string_view text) {
@@ -68,7 +37,7 @@ std::string from_q(std::string_view text) {
 std::optional<std::string> take_encoded_word(std::string_view& text) {
   if (!text.starts_with("=?")) return std::nullopt;
   std::string_view word = text.substr(0, longest_read);
-  word = word.substr(0, word.find_first_of(white));
+  word = word.substr(0, word.find_first_of(ascii::white_space));
   const std::size_t charset_end = word.find('?', 2);
   if (charset_end == std::string_view::npos || charset_end + 2 >= word.size() || word[charset_end + 2] != '?')
     return std::nullopt;
@@ -78,14 +47,14 @@ std::optional<std::string> take_encoded_word(std::string_view& text) {
   if (end == std::string_view::npos || (encoding != 'b' && encoding != 'q')) return std::nullopt;
   const std::string_view inside = word.substr(begin, end - begin);
   text.remove_prefix(end + 2);
-  return encoding == 'b' ? from_base64(inside) : from_q(inside);
+  return encoding == 'b' ? base64::decode_leniently(inside) : from_q(inside);
 }
 
 // Text with each run of blanks as one, and none in front.
 class Squeezed {
  public:
   void put(char c) {
-    if (white.find(c) != std::string_view::npos) return put_blank();
+    if (ascii::is_white_space(c)) return put_blank();
     if (blank_ && !text_.empty()) text_ += ' ';
     blank_ = false;
     text_ += c;
@@ -100,16 +69,11 @@ class Squeezed {
 
 }  // namespace
 
-std::string_view trimmed(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
-  return text.substr(0, text.find_last_not_of(blanks) + 1);
-}
-
 bool needs_encoding(std::string_view text, bool utf8) {
   std::size_t piece = 0;  // a word with the blanks before it
   bool in_word = false;
   for (const char c : text) {
-    const bool blank = blanks.find(c) != std::string_view::npos;
+    const bool blank = ascii::is_blank(c);
     piece = blank && in_word ? 1 : piece + 1;
     in_word = !blank;
     if (piece > longest_piece || (!blank && ascii::is_control(c))) return true;
@@ -122,7 +86,7 @@ std::string encode_words(std::string_view text) {
   std::string octets;
   const auto end_word = [&] {
     words += words.empty() ? "=?utf-8?b?" : " =?utf-8?b?";
-    append_base64(words, octets);
+    words += base64::encode(octets);
     words += "?=";
     octets.clear();
   };
@@ -142,12 +106,12 @@ void append_folded(std::string& field, std::string_view text, bool encoded) {
   const std::size_t last_end = field.rfind('\n');
   std::size_t line = last_end == std::string::npos ? 0 : last_end + 1;
   for (bool first = true; !text.empty(); first = false) {
-    const std::size_t word = std::min(text.find_first_not_of(blanks), text.size());
-    const std::size_t end = std::min(text.find_first_of(blanks, word), text.size());
+    const std::size_t word = std::min(text.find_first_not_of(ascii::blanks), text.size());
+    const std::size_t end = std::min(text.find_first_of(ascii::blanks, word), text.size());
     const std::size_t piece = end + (first ? 1 : 0);
     const std::size_t column = field.size() - line;
     // Behind the colon a fold helps only a word that fits into the next line.
-    const bool fold = column + piece > wanted && (!first || piece <= wanted || column + piece > longest_line);
+    const bool fold = column + piece > wanted && (!first || piece <= wanted || column + piece > max_line);
     if (fold) {
       field += "\r\n";
       line = field.size();
@@ -159,7 +123,7 @@ void append_folded(std::string& field, std::string_view text, bool encoded) {
 }
 
 std::string unstructured_field(std::string_view name, std::string_view value, bool utf8) {
-  value = trimmed(value);
+  value = ascii::trimmed(value, ascii::blanks);
   std::string field(name);
   field += ':';
   const bool encoded = needs_encoding(value, utf8);
@@ -171,7 +135,7 @@ std::string beginning_of_text(std::string_view body, std::size_t most) {
   Squeezed text;
   bool behind_encoded = false;
   while (text.text().size() < most) {
-    const std::size_t begin = std::min(body.find_first_not_of(white), body.size());
+    const std::size_t begin = std::min(body.find_first_not_of(ascii::white_space), body.size());
     body.remove_prefix(begin);
     if (body.empty()) break;
     const std::optional<std::string> decoded = take_encoded_word(body);

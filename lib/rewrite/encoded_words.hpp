@@ -29,7 +29,4 @@ std::string unstructured_field(std::string_view name, std::string_view value, bo
 // most.
 std::string beginning_of_text(std::string_view body, std::size_t most);
 
-// Without the blanks around it.
-std::string_view trimmed(std::string_view text);
-
 }  // namespace relayd::rewrite

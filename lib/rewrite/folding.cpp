@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <string_view>
 
+#include "shared/base/ascii.hpp"
+
 namespace relayd::rewrite {
 
 namespace {
-
-bool is_blank(char c) {
-  return c == ' ' || c == '\t';
-}
 
 bool fits(std::string_view field) {
   for (std::size_t begin = 0; begin < field.size();) {
@@ -40,7 +38,7 @@ class Syntax {
     }
     // RFC 2047: some have a comma in them, none has a blank.
     if (last_ == '=' && c == '?') encoded_ = true;
-    if (is_blank(c) || c == '>') encoded_ = false;
+    if (ascii::is_blank(c) || c == '>') encoded_ = false;
     last_ = c;
   }
   bool may_break_at_blank() const { return !quoted_ && !bracketed_ && !escaped_; }
@@ -82,7 +80,7 @@ class Folding {
     if (!line_end && text_.size() - line_ > max_line && !fold_line()) return false;
     if (!in_body) return true;
     syntax_.take(c);
-    if (syntax_.is_separator() && !is_blank(next) && next != '\r' && next != '\n') {
+    if (syntax_.is_separator() && !ascii::is_blank(next) && next != '\r' && next != '\n') {
       place_ = text_.size();
       needs_blank_ = true;
     }
@@ -92,8 +90,8 @@ class Folding {
   // Before the first blank of several, once something follows them: no line may be blank (RFC 5322 3.2.2).
   // Beside '@' and '.' stands the rest of an address in its obsolete form.
   void find_place(char c) {
-    const bool first = !is_blank(text_.back()) && text_.size() > line_;
-    if (is_blank(c)) {
+    const bool first = !ascii::is_blank(text_.back()) && text_.size() > line_;
+    if (ascii::is_blank(c)) {
       const bool in_address = text_.back() == '@' || text_.back() == '.';
       if (first) blank_ = !in_address && syntax_.may_break_at_blank() ? text_.size() : nowhere;
       return;

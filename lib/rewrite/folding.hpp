@@ -3,12 +3,15 @@
 // Stands under what changes fields. Pure; linear time.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
 namespace relayd::rewrite {
 
-inline constexpr std::size_t max_line = 998;  // without CR LF
+// Octets of a line without CR LF (RFC 5322 2.1.1): the most that it may have, and that it should have.
+inline constexpr std::size_t max_line = 998;
+inline constexpr std::size_t wanted_line = 78;
 
 // A field (name, colon and body, lines with CR LF) without a line of more than max_line octets: longer ones
 // are folded behind a comma or before a blank of the body, as late as possible, never in a quoted string, an

@@ -102,10 +102,9 @@ class Header {
   };
 
   void each_field(const auto& visit) const {
-    for (std::string_view rest = block_; !rest.empty();) {
-      const mail::Field field = mail::take_field(rest);
+    mail::for_each_field(block_, [&visit](const mail::Field& field) {
       if (const auto where = class_of(field.name)) visit(field, *where);
-    }
+    });
   }
 
   // Only these say who it is from; the others say where replies go.

@@ -12,18 +12,13 @@
 
 namespace relayd::rewrite {
 
-// Whether a field's name is the one of a pattern, in any case of letters; a '*' at the end of the pattern
-// stands for anything.
-bool name_fits(std::string_view name, std::string_view pattern);
-
 class HeaderEdit {
  public:
   // `header`: lines up to and with the empty one, if it is there; what stands behind that is kept.
   explicit HeaderEdit(std::string_view header) : header_(header), rest_(header) {}
 
-  // Takes the next field; false at the end of the header. Lines that are no field (RFC 5322 2.2: a name of
-  // graphic ASCII and a colon) are passed by.
-  bool next(mail::Field& field);
+  // Takes the next field; false at the end of the header. Lines that are no field are passed by.
+  bool next(mail::Field& field) { return mail::next_field(rest_, field); }
 
   // Replaces a part of the header, which lies behind all that were replaced before.
   void replace(std::string_view part, std::string_view by);

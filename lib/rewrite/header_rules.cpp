@@ -6,6 +6,7 @@
 #include "rewrite/encoded_words.hpp"
 #include "rewrite/header_edit.hpp"
 #include "rewrite/received.hpp"
+#include "rewrite/subject_prefix.hpp"
 #include "shared/base/ascii.hpp"
 
 namespace relayd::rewrite {
@@ -15,7 +16,7 @@ HeaderRules::HeaderRules(std::initializer_list<const config::HeaderRules*> scope
   for (const config::HeaderRules* const scope : scopes) {
     if (!scope) continue;
     add(*scope);
-    if (prefix_.empty()) prefix_ = trimmed(scope->subject_prefix);
+    if (prefix_.empty()) prefix_ = ascii::trimmed(scope->subject_prefix, ascii::blanks);
     if (!received) received = scope->received;
   }
   masked_ = received == config::ReceivedForm::masked;
@@ -23,8 +24,8 @@ HeaderRules::HeaderRules(std::initializer_list<const config::HeaderRules*> scope
 
 void HeaderRules::add(const config::HeaderRules& scope) {
   const auto removes = [&scope](std::string_view name) {
-    return std::ranges::any_of(scope.remove,
-                               [name](std::string_view pattern) { return name_fits(name, pattern); });
+    return std::ranges::any_of(
+        scope.remove, [name](std::string_view pattern) { return mail::field_name_fits(name, pattern); });
   };
   for (const config::HeaderField& field : scope.set)
     if (find(field.name) == rules_.end()) rules_.push_back({field.name, Kind::set, field.value});
@@ -36,7 +37,7 @@ void HeaderRules::add(const config::HeaderRules& scope) {
 
 HeaderRules::Rules::const_iterator HeaderRules::find(std::string_view name) const {
   return std::ranges::find_if(rules_, [name](const Rule& rule) {
-    return rule.kind == Kind::remove ? name_fits(name, rule.name)
+    return rule.kind == Kind::remove ? mail::field_name_fits(name, rule.name)
                                      : ascii::equal_ignoring_case(name, rule.name);
   });
 }

@@ -59,10 +59,4 @@ class HeaderRules {
   bool masked_ = false;
 };
 
-// The header with the prefix before the text of each Subject, behind one blank, and a Subject where there is
-// none. Nothing when all of them have it: at their beginning or behind "Re:", "Fwd:" and their like, encoded
-// or not. A prefix that is not ASCII is encoded unless the message has SMTPUTF8.
-std::optional<std::string> with_subject_prefix(std::string_view header, std::string_view prefix,
-                                               bool smtp_utf8);
-
 }  // namespace relayd::rewrite

@@ -4,6 +4,8 @@
 
 #include "rewrite/control_fields.hpp"
 #include "rewrite/signed_fields.hpp"
+#include "rewrite/subject_prefix.hpp"
+#include "shared/base/ascii.hpp"
 
 namespace relayd::rewrite {
 
@@ -39,10 +41,14 @@ mail::Envelope& changed(Outgoing& out, const mail::Envelope& stored) {
   return *out.envelope;
 }
 
+bool is_staged(const Way& way) {
+  return way.staging && way.staging->on();
+}
+
 // Whom it would leave to, at last: what was queued before staging began, and what rewriting made. Each keeps
 // its place, for what becomes of it. The header says so whatever header rules say.
 void stage(const Way& way, const mail::Envelope& stored, Outgoing& out, Block& block) {
-  if (!way.staging || !way.staging->on()) return;
+  if (!is_staged(way)) return;
   for (std::size_t i = 0; i < stored.recipients.size(); ++i) {
     const mail::Recipient& leaves_as = (out.envelope ? *out.envelope : stored).recipients[i];
     if (leaves_as.address == way.staging->redirect() || way.staging->allows(leaves_as.address)) continue;
@@ -78,11 +84,13 @@ Outgoing outgoing(const Way& way, const mail::Envelope& stored, std::string_view
   rewrite_addresses(way, stored, out, block);
   if (way.control_fields)
     block.become(with_own_control_fields(block.text(), *way.control_fields, way.own_control_fields,
-                                         stored.provider_headers));
+                                         stored.provider_headers && !is_staged(way)));
   apply_header_rules(way, stored, block);
   stage(way, stored, out, block);
   if (block.changed()) out.broken_signature = changed_signed_field(header, block.text());
   out.header = block.take();
+  if (out.header && !stored.eight_bit && !ascii::all_ascii(*out.header))
+    changed(out, stored).eight_bit = true;
   return out;
 }
 

@@ -10,7 +10,6 @@ namespace relayd::rewrite {
 
 namespace {
 
-constexpr std::size_t max_address = 254;  // RFC 5321 4.5.3.1.3 without <>
 constexpr std::size_t max_notes = 16;
 
 std::size_t index_of(AddressClass where) {
@@ -56,7 +55,7 @@ Rank rank_of(std::string_view pattern, std::string_view key) {
 }
 
 std::optional<Left> fault_of(std::string_view address, bool smtp_utf8) {
-  if (address.size() > max_address) return Left::too_long;
+  if (address.size() > mail::longest_address) return Left::too_long;
   const mail::AddressFault fault = mail::check_address(address, smtp_utf8);
   if (fault == mail::AddressFault::needs_utf8) return Left::needs_utf8;
   if (fault == mail::AddressFault::too_long) return Left::too_long;

@@ -1,28 +1,25 @@
 #include "rewrite/signed_fields.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <unordered_map>
 
-#include "rewrite/header_edit.hpp"
 #include "shared/base/ascii.hpp"
+#include "shared/mail/field.hpp"
 
 namespace relayd::rewrite {
 
 namespace {
 
-constexpr std::string_view white = " \t\r\n";
-
 // The value of the tag h= in a list of tags (RFC 6376 3.2); empty when there is none.
 std::string_view signed_names(std::string_view tags) {
   while (!tags.empty()) {
     const std::size_t end = std::min(tags.find(';'), tags.size());
-    std::string_view tag = tags.substr(0, end);
+    const std::string_view tag = tags.substr(0, end);
     tags.remove_prefix(std::min(end + 1, tags.size()));
-    tag.remove_prefix(std::min(tag.find_first_not_of(white), tag.size()));
     const std::size_t equals = tag.find('=');
     if (equals == std::string_view::npos) continue;
-    const std::string_view name = tag.substr(0, equals);
-    if (name.substr(0, name.find_last_not_of(white) + 1) == "h") return tag.substr(equals + 1);
+    if (ascii::trimmed(tag.substr(0, equals), ascii::white_space) == "h") return tag.substr(equals + 1);
   }
   return {};
 }
@@ -32,11 +29,10 @@ using Contents = std::unordered_map<std::string, std::size_t>;
 
 Contents contents_of(std::string_view header) {
   Contents contents;
-  HeaderEdit fields(header);
-  for (mail::Field field; fields.next(field);) {
+  mail::for_each_field(header, [&contents](const mail::Field& field) {
     std::size_t& sum = contents[ascii::lower(field.name)];
     sum = sum * 31 + std::hash<std::string_view>()(field.whole);
-  }
+  });
   return contents;
 }
 
@@ -50,8 +46,8 @@ std::size_t content(const Contents& contents, const std::string& name) {
 std::string changed_signed_field(std::string_view before, std::string_view after) {
   Contents old_contents;
   Contents new_contents;
-  HeaderEdit fields(before);
-  for (mail::Field field; fields.next(field);) {
+  std::string_view rest = before;
+  for (mail::Field field; mail::next_field(rest, field);) {
     if (!field.is("DKIM-Signature")) continue;
     if (old_contents.empty()) {
       old_contents = contents_of(before);
@@ -59,10 +55,8 @@ std::string changed_signed_field(std::string_view before, std::string_view after
     }
     for (std::string_view names = signed_names(field.body); !names.empty();) {
       const std::size_t end = std::min(names.find(':'), names.size());
-      std::string_view name = names.substr(0, end);
+      const std::string lower = ascii::lower(ascii::trimmed(names.substr(0, end), ascii::white_space));
       names.remove_prefix(std::min(end + 1, names.size()));
-      name.remove_prefix(std::min(name.find_first_not_of(white), name.size()));
-      std::string lower = ascii::lower(name.substr(0, name.find_last_not_of(white) + 1));
       if (content(old_contents, lower) != content(new_contents, lower)) return lower;
     }
   }

@@ -29,7 +29,8 @@ mail::Recipient Staging::stand_in() const {
 bool Staging::allows(std::string_view recipient) const {
   if (!on()) return true;
   const std::optional<std::size_t> pattern = allowed_.find(recipient);
-  const bool may_hide_another = mail::split(recipient).local_part.find_first_of("%!@") != std::string::npos;
+  const bool may_hide_another =
+      mail::split(recipient).local_part.find_first_of("%!@,;:<>") != std::string::npos;
   return pattern && (!may_hide_another || patterns_[*pattern] == mail::folded(recipient));
 }
 

@@ -28,7 +28,7 @@ class Staging {
   // Who takes the place of those who are not allowed. It asks for no notifications (RFC 3461).
   mail::Recipient stand_in() const;
 
-  // Whether mail for this address may leave. A local part with another address in it ("ann%bank@ours") is
+  // Whether mail for this address may leave. A local part that may hold another address ("ann%bank@ours") is
   // allowed by a pattern of its own alone: whom its host would send the mail to is not ours to know.
   bool allows(std::string_view recipient) const;
 

@@ -1,17 +1,18 @@
-// with_subject_prefix() of header_rules.hpp.
+#include "rewrite/subject_prefix.hpp"
+
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "rewrite/encoded_words.hpp"
+#include "rewrite/folding.hpp"
 #include "rewrite/header_edit.hpp"
-#include "rewrite/header_rules.hpp"
 #include "shared/base/ascii.hpp"
 
 namespace relayd::rewrite {
 
 namespace {
 
-constexpr std::size_t wanted_line = 78;        // RFC 5322 2.1.1
 constexpr std::size_t room_for_replies = 256;  // of "Re: Fwd: Re:" before a prefix
 
 bool is_alphanumeric(char c) {
@@ -73,8 +74,9 @@ std::string prefixed_head(const mail::Field& field, std::string_view prefix, boo
 
 void put_prefix(HeaderEdit& edit, const mail::Field& field, std::string_view prefix, bool utf8) {
   const std::string_view body = field.body;
-  const std::string_view text = body.substr(std::min(body.find_first_not_of(" \t"), body.size()));
-  const std::string_view first_word = text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  const std::string_view text = body.substr(std::min(body.find_first_not_of(ascii::blanks), body.size()));
+  const std::string_view first_word =
+      text.substr(std::min(text.find_first_not_of(ascii::white_space), text.size()));
   std::string head = prefixed_head(field, prefix, utf8, first_word.starts_with("=?"));
   const std::size_t first_line = std::min(text.find_first_of("\r\n"), text.size());
   if (first_line > 0) {
@@ -89,7 +91,7 @@ void put_prefix(HeaderEdit& edit, const mail::Field& field, std::string_view pre
 
 std::optional<std::string> with_subject_prefix(std::string_view header, std::string_view prefix,
                                                bool smtp_utf8) {
-  prefix = trimmed(prefix);
+  prefix = ascii::trimmed(prefix, ascii::blanks);
   const std::string written = needs_encoding(prefix, smtp_utf8) ? encode_words(prefix) : std::string(prefix);
   const std::string as_read = beginning_of_text(written, written.size());
   if (as_read.empty()) return std::nullopt;

@@ -8,6 +8,7 @@
 #include "rewrite/control_fields.hpp"
 #include "rewrite/header_edit.hpp"
 #include "rewrite/signed_fields.hpp"
+#include "rewrite/subject_prefix.hpp"
 
 namespace relayd::fuzz {
 
@@ -48,10 +49,10 @@ bool names(const config::HeaderRules& rules, std::string_view name) {
   const auto is_named = [name](const config::HeaderField& field) {
     return mail::Field{{}, name, {}}.is(field.name);
   };
-  return std::ranges::any_of(rules.remove, [name](auto& one) { return rewrite::name_fits(name, one); }) ||
+  return std::ranges::any_of(rules.remove, [name](auto& one) { return mail::field_name_fits(name, one); }) ||
          std::ranges::any_of(rules.set, is_named) || std::ranges::any_of(rules.set_missing, is_named) ||
-         (!rules.subject_prefix.empty() && rewrite::name_fits(name, "Subject")) ||
-         (rules.received && rewrite::name_fits(name, "Received"));
+         (!rules.subject_prefix.empty() && mail::field_name_fits(name, "Subject")) ||
+         (rules.received && mail::field_name_fits(name, "Received"));
 }
 
 // The fields that no rule names, without the end of their last line.
@@ -77,7 +78,7 @@ void check_control_fields(std::string_view header) {
     const auto without = rewrite::with_own_control_fields(header, all, nullptr, may_use);
     rewrite::HeaderEdit left(without ? std::string_view(*without) : header);
     for (mail::Field field; left.next(field);)
-      demand(!rewrite::name_fits(field.name, "X-T-*") && !field.is("X-Relayd-Tag"), "no order is left");
+      demand(!mail::field_name_fits(field.name, "X-T-*") && !field.is("X-Relayd-Tag"), "no order is left");
     const auto with = rewrite::with_own_control_fields(header, all, &tagged, may_use);
     demand(longest_line(with.value_or("")) <= std::max<std::size_t>(longest_line(header), 999),
            "no order makes a line too long");

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 
+#include "shared/base/base64.hpp"
 #include "shared/crypto/signing_key.hpp"
 
 namespace relayd::rewrite {
@@ -14,7 +15,7 @@ using namespace std::string_literals;
 
 std::string finish(BodyHash& hash) {
   const crypto::Digest digest = hash.finish();
-  return crypto::base64({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  return base64::encode({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
 std::string whole(std::string_view body) {
@@ -133,7 +134,7 @@ std::string plainly(std::string_view body) {
   crypto::Sha256 hash;
   hash.update(text);
   const crypto::Digest digest = hash.finish();
-  return crypto::base64({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  return base64::encode({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
 TEST(BodyHash, IsThatOfThePlainWay) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "shared/base/base64.hpp"
 #include "shared/crypto/signing_key.hpp"
 
 namespace relayd::rewrite {
@@ -116,7 +117,7 @@ TEST(DkimHeader, TheEd25519SignatureOfRfc8463) {
   const auto key = crypto::SigningKey::parse("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=\n");
   ASSERT_TRUE(key) << key.error();
   EXPECT_EQ((*key)->public_record_key(), "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
-  EXPECT_EQ(crypto::base64((*key)->sign(digest)),
+  EXPECT_EQ(base64::encode((*key)->sign(digest)),
             "/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11BusFa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw==");
 }
 

@@ -8,6 +8,7 @@
 #include "rewrite/encoded_words.hpp"
 #include "rewrite/header_edit.hpp"
 #include "rewrite/header_rules.hpp"
+#include "rewrite/subject_prefix.hpp"
 #include "shared/base/ascii.hpp"
 
 namespace relayd::rewrite {
@@ -67,7 +68,7 @@ bool speaks_of(const Scope& scope, std::string_view name) {
   for (const auto& field : scope.set_missing)
     if (same(field.name, name)) return true;
   for (const auto& pattern : scope.remove)
-    if (name_fits(name, pattern)) return true;
+    if (mail::field_name_fits(name, pattern)) return true;
   return false;
 }
 
@@ -87,7 +88,7 @@ std::string model(std::vector<Line> lines, const std::vector<Scope>& scopes) {
     };
     for (const auto& pattern : scopes[i].remove)
       std::erase_if(lines, [&](const Line& line) {
-        return decides(line.name) && name_fits(line.name, pattern) && !is_set(line.name);
+        return decides(line.name) && mail::field_name_fits(line.name, pattern) && !is_set(line.name);
       });
     for (const auto& field : scopes[i].set) {
       if (!decides(field.name)) continue;

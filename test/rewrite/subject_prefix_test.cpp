@@ -1,8 +1,8 @@
+#include "rewrite/subject_prefix.hpp"
+
 #include <gtest/gtest.h>
 
 #include <string>
-
-#include "rewrite/header_rules.hpp"
 
 namespace relayd::rewrite {
 namespace {

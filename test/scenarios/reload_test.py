@@ -2,14 +2,17 @@
 
 import errno
 import json
+import os
 import signal
 import smtplib
 import ssl
+import time
 from pathlib import Path
 
 import pytest
 
 from support import mail
+from support.dkim import Keys
 from support.faults import Faults
 from support.load import Load, demand_arrival, twice
 from support.relayd import BINARY, command
@@ -132,6 +135,31 @@ def test_a_file_that_is_missing_for_a_while_keeps_what_was(aliased):
     one.wait_event("reloaded")
     assert root_of(one) == "new@x.example"
     assert len(one.logged("reload_failed")) == 1
+
+
+def test_a_file_that_was_emptied_is_about_to_be_written(aliased, tmp_path):
+    """As `generate > aliases` does it, while `generate` thinks."""
+    file = tmp_path / "aliases"
+    file.write_text("root: ops@x.example\n")
+    one = aliased({}, aliases_file=str(file))
+    file.write_text("")
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        assert root_of(one) == "ops@x.example"
+    file.write_text("root: new@x.example\n")
+    one.wait_event("reloaded")
+    assert root_of(one) == "new@x.example"
+
+
+def test_a_pipe_in_place_of_a_key_is_an_error_that_can_be_mended(aliased, tmp_path):
+    keys = Keys(tmp_path, kinds=("ed25519",))
+    one = aliased(dkim=keys.config())
+    text = keys.files["ed25519"].read_text()
+    keys.files["ed25519"].unlink()
+    os.mkfifo(keys.files["ed25519"], 0o600)
+    assert "cannot be used" in one.wait_event("reload_failed")["reason"]
+    replace(keys.files["ed25519"], text)
+    one.wait_event("reloaded")
 
 
 def test_an_error_is_told_once_shown_in_status_and_gone_when_it_is_mended(aliased):

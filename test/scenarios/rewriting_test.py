@@ -133,6 +133,48 @@ def test_recipients_who_become_one_are_asked_once_and_share_its_fate(relaying):
     assert sorted(line["to"] for line in delivered) == ["a@int.example", "b@int.example", "c@customer.example"]
 
 
+def test_many_who_become_one_are_one_copy_whatever_a_message_may_hold(relaying):
+    one, fake = relaying(of_upstream={"limits": {"recipients_per_message": 2}},
+                         rewrite=[{"match": "@int.example", "to": "all@example.com", "in": ["recipient"]}])
+    many = [f"u{number}@int.example" for number in range(7)]
+    one.submit(SENDER, [*many, "c@customer.example"], MESSAGE)
+    delivered = one.wait("delivered", 8)
+    assert sorted(line["to"] for line in delivered) == sorted([*many, "c@customer.example"])
+    assert [list(taken.recipients) for taken in fake.taken(1)] == [["all@example.com", "c@customer.example"]]
+    assert len(fake.messages.all()) == 1
+
+
+def test_an_address_that_is_too_often_refused_teaches_no_limit(relaying):
+    one, fake = relaying(rewrite=[{"match": "@int.example", "to": "all@example.com", "in": ["recipient"]}])
+    fake.answer("dot", "552 5.5.3 too many recipients")
+    one.submit(SENDER, [f"u{number}@int.example" for number in range(8)], MESSAGE)
+    one.wait("failed", 8)
+    assert not one.logged("limit_learnt") and len(fake.messages.all()) == 1
+
+
+FORCED = {"match": "@b.example", "to": "a@a.example", "in": ["from"], "when": "taken", "keep": "reply-to"}
+
+
+LONGER = {"match": "@b.example", "to": f"{'y' * 60}@a.example", "in": ["from"], "when": "taken"}
+
+
+@pytest.mark.parametrize("rule, header", (
+    (FORCED, b"From: ceo@b.example\r\nResent-From: ceo@b.example\r\n"),
+    (LONGER, b"From: ceo@b.example(" + b"x" * 970 + b")\r\n")))
+def test_rules_let_nobody_write_as_another(relay, upstream, rule, header):
+    fake = upstream(accounts={}, certificate=None)
+    one = relay({"fake": fake.config()}, origin="o.example", listener={"auth": "optional"},
+                accounts=[{"name": "app", "password": "app-canary", "may_send_as": ["@a.example"],
+                           "may_send_as_header": True}],
+                rewrite=[rule])
+    with Client("127.0.0.1", one.port, timeout=PATIENCE) as client:
+        client.login("app", "app-canary")
+        client.mail("x@a.example")
+        client.rcpt("bob@customer.example")
+        code, text = client.data(header + b"Subject: x\r\n\r\ntext\r\n")
+    assert code == 550 and b"may not write as ceo@b.example" in text
+
+
 @pytest.mark.parametrize("when", ("taken", "sent"))
 def test_an_address_that_must_not_become_another_stays_and_is_told(relaying, when):
     long = ".".join(["y" * 60] * 4) + ".example"

@@ -81,6 +81,23 @@ def test_a_thousand_recipients_are_one_message_in_staging(relaying):
     assert recipients(one, fake, SENDER, *[f"user{i}@y.example" for i in range(1000)]) == ["dev@x.example"]
 
 
+def test_no_order_to_a_provider_leads_out_of_staging(relay, upstream):
+    fake = upstream(accounts={}, certificate=None)
+    one = relay({"fake": {**fake.config(), "provider": "sendgrid"}}, origin="o.example", staging=STAGING,
+                listener={"provider_headers": True})
+    one.submit(SENDER, "ann@y.example", b'X-SMTPAPI: {"to":["ann@y.example"]}\r\n' + mail.text(SENDER))
+    (taken,) = fake.taken(1)
+    assert b"SMTPAPI" not in taken.data and list(taken.recipients) == ["dev@x.example"]
+
+
+def test_a_message_without_a_header_gets_its_fields_above_its_body(relaying):
+    one, fake = relaying(staging=STAGING)
+    one.submit(SENDER, "ann@y.example", b"Hello there\r\n")
+    (taken,) = fake.taken(1)
+    header, _, body = taken.data.partition(b"\r\n\r\n")
+    assert b"X-Original-To: ann@y.example" in header and body == b"Hello there\r\n"
+
+
 def test_the_start_says_that_staging_is_on(relaying):
     one, _ = relaying(staging=STAGING)
     assert one.wait_event("staging")["to"] == "dev@x.example"

@@ -114,6 +114,17 @@ class Provider:
         self._write("dovecot.conf", DOVECOT_CONF.format(**values))
         self._write("users", "".join(f"{login}:{password}\n" for login, (password, _) in accounts.items()))
 
+    def file(self, name: str, text: str) -> Path:
+        """A file that its servers can read, such as a table."""
+        self._write(name, text)
+        return self._directory / name
+
+    def add(self, main: str, master: str = ""):
+        """More lines of main.cf and of master.cf, before the start."""
+        for name, text in (("main.cf", main), ("master.cf", master)):
+            with open(self._directory / "postfix" / name, "a") as file:
+                file.write(text)
+
     def start(self):
         # Both return when their servers listen.
         self._run("dovecot", "-c", str(self._directory / "dovecot.conf"))

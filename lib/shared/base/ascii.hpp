@@ -23,6 +23,12 @@ constexpr bool is_control(char c) {
 constexpr bool is_ascii(char c) {
   return static_cast<unsigned char>(c) < 0x80;
 }
+constexpr bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+constexpr bool is_white_space(char c) {
+  return is_blank(c) || c == '\r' || c == '\n';
+}
 constexpr char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
@@ -56,6 +62,17 @@ constexpr bool contains_ignoring_case(std::string_view text, std::string_view pa
   return std::search(text.begin(), text.end(), part.begin(), part.end(),
                      [](char x, char y) { return lower(x) == lower(y); }) != text.end();
 }
+// What trimmed() leaves off.
+inline constexpr std::string_view blanks = " \t";            // WSP (RFC 5234 B.1)
+inline constexpr std::string_view white_space = " \t\r\n";   // with the line ends of what is folded
+inline constexpr std::string_view line_space = " \t\r\v\f";  // isspace(3) of C, within a line
+
+// The text without such characters at either end.
+constexpr std::string_view trimmed(std::string_view text, std::string_view characters) {
+  text.remove_prefix(std::min(text.find_first_not_of(characters), text.size()));
+  return text.substr(0, text.find_last_not_of(characters) + 1);
+}
+
 // Eight octets at a time: it is asked of whole messages.
 inline bool all_ascii(std::string_view text) {
   constexpr std::uint64_t high_bits = 0x8080808080808080;

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "shared/base/ascii.hpp"
 #include "shared/config/check.hpp"
 #include "shared/config/file.hpp"
 #include "shared/config/value.hpp"
-#include "shared/table/lines.hpp"
 
 namespace relayd::config {
 
@@ -38,7 +40,7 @@ void add_accounts(Reader& reader, std::string_view text, Config& config) {
   const std::size_t before = reader.errors.size();
   for (int number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = table::trimmed(text.substr(0, end));
+    const std::string_view line = ascii::trimmed(text.substr(0, end), ascii::line_space);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.empty() || line.front() == '#') continue;
     add_account(reader, line, number, config);

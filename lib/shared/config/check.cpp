@@ -15,8 +15,6 @@ namespace {
 
 using Names = std::vector<std::string_view>;
 
-// What becomes of them at one attempt has to fit into one record of the queue's state log.
-
 // Whether a key must hold is asked of the node, not of the value: a value that could not be read has had its
 // complaint already.
 void require(Reader& reader, const Node& node, std::initializer_list<std::string_view> keys) {
@@ -111,17 +109,6 @@ void check_listeners(Reader& reader, const Node& root, const Config& config) {
                        addresses.add(reader, node.find("address")->place, listener.address, "address");
                    });
 }
-
-}  // namespace
-
-void check_account_name(Reader& reader, const Place& place, const Account& account) {
-  if (account.name.starts_with(unverified_account))
-    reader.error(place,
-                 fmt::format("a name that begins with '{}' is that of a login which nobody has checked",
-                             unverified_account));
-}
-
-namespace {
 
 void check_accounts(Reader& reader, const Node& root, const Config& config) {
   for_each_section(below(root, {"tls", "certificates"}), config.certificates,
@@ -316,30 +303,6 @@ void check_targets(Reader& reader, const Node& node, const Config& config) {
   }
 }
 
-}  // namespace
-
-void check_sender(Reader& reader, const Node& node, const Config& config) {
-  require(reader, node, {"match"});
-  const bool rejects = node.has("reject");
-  if (rejects && node.has("upstream"))
-    reader.error(node.place_of("reject"), "a rule has one of upstream and reject, not both");
-  if (!rejects && !node.has("upstream")) reader.error(node.place, "a rule needs one of upstream and reject");
-  const Node& upstream = below(node, {"upstream"});
-  const bool holds_nothing = upstream.kind == Node::Kind::null || upstream.kind == Node::Kind::list;
-  if (node.has("upstream") && holds_nothing && upstream.items.empty())
-    reader.error(node.place_of("upstream"), "no upstream is named");
-  if (rejects && node.has("rewrite"))
-    reader.error(node.place_of("rewrite"), "a rule that rejects sends nothing that could be rewritten");
-  if (rejects && node.has("username"))
-    reader.error(node.place_of("username"), "a rule that rejects logs in nowhere");
-  if (rejects && node.has("headers"))
-    reader.error(node.place_of("headers"), "a rule that rejects sends nothing: it has no 'headers'");
-  check_credential(reader, node);
-  check_targets(reader, node, config);
-}
-
-namespace {
-
 void check_senders(Reader& reader, const Node& root, const Config& config) {
   Unique patterns;
   const auto check_match = [&](const Place& place, const SenderRule& rule) {
@@ -356,6 +319,8 @@ void check_senders(Reader& reader, const Node& root, const Config& config) {
   for (const SenderRule& rule : config.senders)
     if (!rule.file.empty() && !rule.match.empty()) check_match({rule.where, rule.file}, rule);
 }
+
+// --- tables -----------------------------------------------------------------------------------------------
 
 void check_tables(Reader& reader, const Node& root) {
   for (const Entry& entry : below(root, {"tables"}).entries) {
@@ -398,6 +363,33 @@ void warn_of_unused(Reader& reader, const Node& root, const Config& config) {
 }
 
 }  // namespace
+
+void check_account_name(Reader& reader, const Place& place, const Account& account) {
+  if (account.name.starts_with(unverified_account))
+    reader.error(place,
+                 fmt::format("a name that begins with '{}' is that of a login which nobody has checked",
+                             unverified_account));
+}
+
+void check_sender(Reader& reader, const Node& node, const Config& config) {
+  require(reader, node, {"match"});
+  const bool rejects = node.has("reject");
+  if (rejects && node.has("upstream"))
+    reader.error(node.place_of("reject"), "a rule has one of upstream and reject, not both");
+  if (!rejects && !node.has("upstream")) reader.error(node.place, "a rule needs one of upstream and reject");
+  const Node& upstream = below(node, {"upstream"});
+  const bool holds_nothing = upstream.kind == Node::Kind::null || upstream.kind == Node::Kind::list;
+  if (node.has("upstream") && holds_nothing && upstream.items.empty())
+    reader.error(node.place_of("upstream"), "no upstream is named");
+  if (rejects && node.has("rewrite"))
+    reader.error(node.place_of("rewrite"), "a rule that rejects sends nothing that could be rewritten");
+  if (rejects && node.has("username"))
+    reader.error(node.place_of("username"), "a rule that rejects logs in nowhere");
+  if (rejects && node.has("headers"))
+    reader.error(node.place_of("headers"), "a rule that rejects sends nothing: it has no 'headers'");
+  check_credential(reader, node);
+  check_targets(reader, node, config);
+}
 
 void check_config(Reader& reader, const Node& root, const Config& config) {
   check_listeners(reader, root, config);

@@ -1,6 +1,7 @@
 // What must hold in rules of `rewrite`.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "shared/config/check.hpp"

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "shared/base/ascii.hpp"
 #include "shared/config/load.hpp"
 #include "shared/config/suggest.hpp"
 
@@ -86,9 +87,7 @@ Node list(std::string_view text, std::string_view variable) {
   Node node = collection(Node::Kind::list, variable);
   for (std::size_t at = 0; at <= text.size();) {
     const std::size_t comma = std::min(text.find(',', at), text.size());
-    std::string_view item = text.substr(at, comma - at);
-    item.remove_prefix(std::min(item.find_first_not_of(' '), item.size()));
-    item = item.substr(0, item.find_last_not_of(' ') + 1);
+    const std::string_view item = ascii::trimmed(text.substr(at, comma - at), " ");
     if (!item.empty()) node.items.push_back(scalar(item, variable));
     at = comma + 1;
   }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
+#include <poll.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -15,13 +16,22 @@
 namespace relayd::config {
 namespace {
 
+constexpr int longest_wait = 5000;  // milliseconds
+
+// Waits for what comes through a pipe, which a shell may have made (<(...)).
+bool has_more(int fd) {
+  pollfd pipe{fd, POLLIN, 0};
+  return ::poll(&pipe, 1, longest_wait) > 0;
+}
+
 // Appends what `fd` gives until its end. 0, or an errno (EFBIG: there is more than `limit`).
 int read_to_end(int fd, std::size_t limit, std::string& out) {
   for (;;) {
     char buffer[16384];
     const ssize_t got = ::read(fd, buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno;
+    if (got < 0 && errno == EAGAIN && has_more(fd)) continue;
+    if (got < 0) return errno == EAGAIN ? ETIMEDOUT : errno;
     out.append(buffer, static_cast<std::size_t>(got));
     ::explicit_bzero(buffer, sizeof buffer);  // it may have been a secret
     if (out.size() > limit) return EFBIG;
@@ -79,7 +89,7 @@ Result<std::string> read_trusted(const std::string& path, std::size_t limit) {
 }
 
 Result<FileText> read_file(const std::string& path, std::size_t limit) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe that nobody writes
   if (fd < 0) return Error{fmt::format("cannot read {}: {}", path, std::strerror(errno))};
   FileText result;
   int failure = ::fstat(fd, &result.status) == 0 ? 0 : errno;

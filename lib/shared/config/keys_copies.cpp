@@ -54,9 +54,16 @@ const Keys<Bcc>& keys_of(const Bcc*) {
   return keys;
 }
 
+// Mail that needs no SMTPUTF8 goes there, too.
+Result<std::string> parse_redirect(std::string_view text) {
+  if (mail::check_address(text, false) == mail::AddressFault::needs_utf8)
+    return Error{"an address of ASCII characters is wanted: not every message may go to another"};
+  return parse_mailbox(text);
+}
+
 const Keys<Staging>& keys_of(const Staging*) {
   static const Keys<Staging> keys = {
-      text("redirect", &Staging::redirect, parse_mailbox),
+      text("redirect", &Staging::redirect, parse_redirect),
       {"allow", [](Reader& reader, const Node& node,
                    Staging& out) { read_texts<parse_pattern>(reader, node, out.allow, "a pattern"); }},
       key("subject_prefix", &Staging::subject_prefix),

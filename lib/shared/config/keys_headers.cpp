@@ -8,6 +8,7 @@
 #include "shared/base/ascii.hpp"
 #include "shared/config/keys.hpp"
 #include "shared/config/value.hpp"
+#include "shared/mail/field.hpp"
 
 namespace relayd::config {
 
@@ -43,20 +44,9 @@ constexpr std::string_view structured_fields[] = {
     "Keywords", "List-*",     "Auto-Submitted", "Disposition-Notification-To",
 };
 
-// Whether two names, of which each may end with '*', can be the name of one field.
-bool may_meet(std::string_view a, std::string_view b) {
-  const bool a_open = a.ends_with('*');
-  const bool b_open = b.ends_with('*');
-  if (a_open) a.remove_suffix(1);
-  if (b_open) b.remove_suffix(1);
-  if (a.size() > b.size() && !b_open) return false;
-  if (b.size() > a.size() && !a_open) return false;
-  const std::size_t common = std::min(a.size(), b.size());
-  return ascii::equal_ignoring_case(a.substr(0, common), b.substr(0, common));
-}
-
 bool is_structured(std::string_view name) {
-  return std::ranges::any_of(structured_fields, [name](std::string_view one) { return may_meet(name, one); });
+  return std::ranges::any_of(structured_fields,
+                             [name](std::string_view one) { return mail::field_names_may_meet(name, one); });
 }
 
 // What is wrong with a name; empty: nothing.
@@ -72,7 +62,7 @@ std::string fault_of_name(std::string_view name, bool removed) {
     return fmt::format("'{}' names many fields: only 'remove' may have a '*'", name);
   if (star < name.size() - 1) return fmt::format("'{}': a '*' stands at the end of a name only", name);
   for (const Protected& field : protected_fields) {
-    if (!may_meet(name, field.name) || (removed && field.may_be_removed)) continue;
+    if (!mail::field_names_may_meet(name, field.name) || (removed && field.may_be_removed)) continue;
     if (removed && star != std::string_view::npos)
       return fmt::format("'{}' would remove {}: {}", name, field.name, field.why);
     return fmt::format("{} may not be {}: {}", name, removed ? "removed" : "set", field.why);

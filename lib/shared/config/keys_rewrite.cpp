@@ -5,28 +5,27 @@
 
 #include "shared/config/keys.hpp"
 #include "shared/config/value.hpp"
+#include "shared/mail/address.hpp"
 
 namespace relayd::config {
 
 namespace {
 
-// Octets of an address (RFC 5321 4.5.3.1.3 without <>).
-constexpr std::size_t longest_address = 254;
-
 Result<std::string> parse_becomes(std::string_view text) {
   const bool names_many = text == "*" || text.starts_with("@*.");
-  if (names_many || text.size() > longest_address || !parse_pattern(text))
+  if (names_many || text.size() > mail::longest_address || !parse_pattern(text))
     return Error{fmt::format("'{}' is not an address or @domain", text)};
   return std::string(text);
 }
 
-struct Place {
+// What a word of `in` names.
+struct Extent {
   std::string_view word;
   std::vector<bool RewriteRule::*> fields;
 };
 
 void read_in(Reader& reader, const Node& node, RewriteRule& rule) {
-  static const std::vector<Place> places = {
+  static const std::vector<Extent> extents = {
       {"sender", {&RewriteRule::sender}},
       {"recipient", {&RewriteRule::recipient}},
       {"from", {&RewriteRule::from_fields}},
@@ -34,13 +33,13 @@ void read_in(Reader& reader, const Node& node, RewriteRule& rule) {
       {"header", {&RewriteRule::from_fields, &RewriteRule::to_fields}},
   };
   std::vector<std::string_view> known;
-  for (const Place& place : places) known.push_back(place.word);
+  for (const Extent& extent : extents) known.push_back(extent.word);
   const auto add = [&](const Node& item) {
     const std::optional<std::string> word = reader.text(item, "a word");
     if (!word) return;
-    const auto place = std::ranges::find(places, *word, &Place::word);
-    if (place == places.end()) return complain_word(reader, item, known);
-    for (bool RewriteRule::*const field : place->fields) rule.*field = true;
+    const auto extent = std::ranges::find(extents, *word, &Extent::word);
+    if (extent == extents.end()) return complain_word(reader, item, known);
+    for (bool RewriteRule::*const field : extent->fields) rule.*field = true;
   };
   if (node.kind == Node::Kind::scalar) return add(node);
   if (!expect_list(reader, node)) return;

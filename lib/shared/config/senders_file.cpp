@@ -2,14 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
+#include "shared/base/ascii.hpp"
 #include "shared/config/check.hpp"
 #include "shared/config/file.hpp"
 #include "shared/config/keys.hpp"
 #include "shared/config/suggest.hpp"
 #include "shared/table/csv.hpp"
-#include "shared/table/lines.hpp"
 
 namespace relayd::config {
 
@@ -137,7 +138,7 @@ class SendersFile {
     for (bool more = true; more;) {
       const std::size_t end = rest.find(';');
       more = end != std::string_view::npos;
-      node.items.push_back(scalar(table::trimmed(rest.substr(0, end)), here));
+      node.items.push_back(scalar(ascii::trimmed(rest.substr(0, end), ascii::line_space), here));
       if (more) rest.remove_prefix(end + 1);
     }
     return node;

@@ -1,7 +1,6 @@
 #include "shared/crypto/signing_key.hpp"
 
 #include <fmt/format.h>
-#include <openssl/base64.h>
 #include <openssl/bn.h>
 #include <openssl/bytestring.h>
 #include <openssl/curve25519.h>
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "shared/base/ascii.hpp"
+#include "shared/base/base64.hpp"
 
 namespace relayd::crypto {
 
@@ -37,25 +37,16 @@ std::string_view view(const std::uint8_t* octets, std::size_t size) {
   return {reinterpret_cast<const char*>(octets), size};
 }
 
-bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 // Nothing when it is no base64. White space may stand anywhere.
 std::optional<Secret> from_base64(std::string_view text) {
   std::string digits;
   digits.reserve(text.size());
   for (const char c : text)
-    if (!is_space(c)) digits += c;
-  std::string octets(digits.size(), '\0');
-  std::size_t size = 0;
-  const bool decoded = EVP_DecodeBase64(reinterpret_cast<std::uint8_t*>(octets.data()), &size, octets.size(),
-                                        bytes(digits), digits.size()) == 1;
-  Secret secret(octets.substr(0, decoded ? size : 0));
+    if (!ascii::is_white_space(c)) digits += c;
+  std::optional<std::string> octets = base64::decode(digits);
   wipe(digits);
-  wipe(octets);
-  if (!decoded) return std::nullopt;
-  return secret;
+  if (!octets) return std::nullopt;
+  return Secret(*std::move(octets));
 }
 
 // --- PEM (RFC 7468) ---------------------------------------------------------------------------------------
@@ -114,7 +105,7 @@ Result<Block> only_block(std::string_view text) {
 }
 
 std::string to_pem(std::string_view der) {
-  std::string digits = base64(der);
+  std::string digits = base64::encode(der);
   std::string text = "-----BEGIN PRIVATE KEY-----\n";
   text.reserve(digits.size() + digits.size() / pem_line + 64);  // all of it, so that nothing is left behind
   for (std::size_t at = 0; at < digits.size(); at += pem_line) text.append(digits, at, pem_line).append("\n");
@@ -250,17 +241,11 @@ std::string SigningKey::sign(const Digest& digest) const {
 
 std::string SigningKey::public_record_key() const {
   const EVP_PKEY* key = handle_->key.get();
-  if (type_ == Type::rsa) return base64(der_of(EVP_marshal_public_key, key));
+  if (type_ == Type::rsa) return base64::encode(der_of(EVP_marshal_public_key, key));
   std::uint8_t octets[ED25519_PUBLIC_KEY_LEN];
   std::size_t size = sizeof octets;
   demand(EVP_PKEY_get_raw_public_key(key, octets, &size) == 1, "Ed25519 has a public key");
-  return base64(view(octets, size));
-}
-
-std::string base64(std::string_view octets) {
-  std::string text((octets.size() + 2) / 3 * 4 + 1, '\0');  // a NUL is written, too
-  text.resize(EVP_EncodeBlock(reinterpret_cast<std::uint8_t*>(text.data()), bytes(octets), octets.size()));
-  return text;
+  return base64::encode(view(octets, size));
 }
 
 }  // namespace relayd::crypto

@@ -56,7 +56,4 @@ class SigningKey {
   Type type_;
 };
 
-// RFC 4648 4, with padding and without line ends.
-std::string base64(std::string_view octets);
-
 }  // namespace relayd::crypto

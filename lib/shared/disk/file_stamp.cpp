@@ -30,9 +30,13 @@ void put_before(std::deque<std::string>& parts, const fs::path& path) {
 std::string file_stamp(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return fmt::format("error {}", errno);
-  return fmt::format("{}:{} {} {}.{:09} {:o} {}:{}", status.st_dev, status.st_ino, status.st_size,
-                     status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_mode, status.st_uid,
-                     status.st_gid);
+  return fmt::format("{}:{} {} {}.{:09} {}.{:09}", status.st_dev, status.st_ino, status.st_size,
+                     status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec,
+                     status.st_ctim.tv_nsec);
+}
+
+bool is_empty(const std::string& stamp) {
+  return stamp.find(" 0 ") != std::string::npos;
 }
 
 void add_places(const std::string& path, Places& places) {

@@ -6,15 +6,17 @@
 #include <map>
 #include <set>
 #include <string>
-#include <utility>
 
 namespace relayd::disk {
 
 // Path and stamp. Of two maps with the same paths, those whose stamps differ have changed.
 using FileStamps = std::map<std::string, std::string>;
 
-// Which file the path leads to, its size, time, owner and rights; or why there is none. Follows links.
+// Which file the path leads to, its size, and when its content or its owner and rights changed; or why there
+// is none. Follows links.
 std::string file_stamp(const std::string& path);
+// Whether it is that of a file with nothing in it.
+bool is_empty(const std::string& stamp);
 
 // Directories without links in their paths, and the names in them that matter.
 using Places = std::map<std::string, std::set<std::string>>;

@@ -5,6 +5,7 @@
 // is handed on octet by octet.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,9 @@ struct Parts {
   std::string_view local_part;  // with its quotes, if it has them
   std::string_view domain;      // empty: the address is unqualified
 };
+
+// Octets of an address that SMTP has room for (RFC 5321 4.5.3.1.3), without <>.
+inline constexpr std::size_t longest_address = 254;
 
 // Divides at the last '@' that is not inside quotes. Never fails: text without such an '@' is all local part.
 Parts split(std::string_view address);

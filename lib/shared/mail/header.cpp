@@ -13,22 +13,12 @@ namespace {
 // 998 octets for a line.
 constexpr std::size_t max_line = 8 * 1024;
 
-bool is_space(char c) {
-  return c == ' ' || c == '\t';
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 // The field name of a line, or nothing when it is no field (RFC 5322 2.2; space before the colon as
 // in 4.5.8).
 std::string_view field_name(std::string_view line) {
   const std::size_t colon = line.find(':');
-  const std::string_view name = trimmed(line.substr(0, colon));
-  const bool valid = colon != std::string_view::npos && !is_space(line.front()) &&
+  const std::string_view name = ascii::trimmed(line.substr(0, colon), ascii::blanks);
+  const bool valid = colon != std::string_view::npos && !ascii::is_blank(line.front()) &&
                      std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f; });
   return valid ? name : std::string_view();
 }
@@ -41,12 +31,12 @@ bool is_mailbox_separator(std::string_view line) {
 }
 
 void HeaderLines::text(std::string_view piece) {
-  const bool known = !line_.empty() && (is_space(line_.front()) || line_.ends_with(':'));
+  const bool known = !line_.empty() && (ascii::is_blank(line_.front()) || line_.ends_with(':'));
   if (known || piece.empty()) return;
   const std::size_t end = std::min(piece.find(':'), piece.size() - 1) + 1;
   line_ += piece.substr(0, std::min(end, max_line - std::min(max_line, line_.size())));
   // Asked again at each CR, it must not be looked for again.
-  in_field_ = (field_above_ && is_space(line_.front())) || !field_name(line_).empty();
+  in_field_ = (field_above_ && ascii::is_blank(line_.front())) || !field_name(line_).empty();
 }
 
 void HeaderLines::end_line() {
@@ -81,7 +71,7 @@ void HeaderScanner::read_line(std::string_view line) {
     facts_.octets += line_octets_;
     return finish(true);
   }
-  if (is_space(line.front()) && field_ != Field::none) {
+  if (ascii::is_blank(line.front()) && field_ != Field::none) {
     if (field_ == Field::from) continue_from(line);
     if (field_ == Field::received) look_for_mark(line);
   } else if (!mailbox_separator) {

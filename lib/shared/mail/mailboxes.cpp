@@ -4,21 +4,12 @@
 
 #include <algorithm>
 
+#include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
 
 namespace relayd::mail {
 
 namespace {
-
-bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 // Length of the quoted string, comment (others may be in it) or domain literal that begins the text; all of
 // it when it has no end.
@@ -40,8 +31,8 @@ std::size_t enclosed_length(std::string_view text) {
 // How much of the text is read at once: up to the next octet that may mean something.
 std::size_t plain_length(std::string_view text) {
   const auto may_mean = [](char c) {
-    return is_space(c) || c == '"' || c == '(' || c == ',' || c == ':' || c == ';' || c == '<' || c == '>' ||
-           c == '[';
+    return ascii::is_white_space(c) || c == '"' || c == '(' || c == ',' || c == ':' || c == ';' || c == '<' ||
+           c == '>' || c == '[';
   };
   if (may_mean(text.front())) return 1;
   return static_cast<std::size_t>(std::find_if(text.begin(), text.end(), may_mean) - text.begin());
@@ -91,7 +82,7 @@ class Reader {
       const bool literal = c == '[' && word_.ends_with('@');
       const bool encloses = c == '"' || c == '(' || literal;
       octets_ = encloses ? enclosed_length(text_.substr(at_)) : plain_length(text_.substr(at_));
-      if (c == '(' || is_space(c))
+      if (c == '(' || ascii::is_white_space(c))
         gap_ = true;
       else if (bracketed_)
         read_bracketed(c);
@@ -173,7 +164,7 @@ class Reader {
     Mailbox& found = found_.emplace_back();
     found.address = readable(word_);
     if (found.address.empty()) found.obsolete = obsolete_form(word_);
-    found.text = trimmed(text_.substr(member_, end - member_));
+    found.text = ascii::trimmed(text_.substr(member_, end - member_), ascii::white_space);
     found.begin = word_begin_;
     found.end = word_end_;
     word_.clear();

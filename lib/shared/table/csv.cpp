@@ -2,20 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "shared/base/ascii.hpp"
+#include "shared/base/byte_order_mark.hpp"
 #include "shared/table/rows.hpp"
 
 namespace relayd::table {
 
-Csv::Csv(std::string_view text) : text_(text) {
-  constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-  if (text_.starts_with(byte_order_mark)) text_.remove_prefix(byte_order_mark.size());
-}
+Csv::Csv(std::string_view text) : text_(without_byte_order_mark(text)) {}
 
 bool Csv::next(std::vector<CsvField>& row, std::vector<Fault>& faults) {
-  while (at_ < text_.size()) {
+  while (at_ < text_.size() && faults.size() < most_faults) {
     const std::size_t before = at_;
     skip_line_end();
     if (at_ != before) continue;  // an empty line
@@ -48,12 +47,10 @@ bool Csv::read_field(CsvField& field, std::vector<Fault>& faults) {
   const std::size_t begin = at_;
   while (!at_end_of_field()) ++at_;
   const std::string_view said = text_.substr(begin, at_ - begin);
-  constexpr std::string_view space = " \t";
   if (said.find('"') != std::string_view::npos)
     return fail(faults, field,
                 "a quote within a field: one that holds quotes stands in quotes, its own doubled");
-  if (!said.empty() && (space.find(said.front()) != std::string_view::npos ||
-                        space.find(said.back()) != std::string_view::npos))
+  if (!said.empty() && (ascii::is_blank(said.front()) || ascii::is_blank(said.back())))
     return fail(faults, field,
                 "a blank at an end of a field would belong to it: remove it, or quote the field");
   field.text = said;
@@ -110,7 +107,7 @@ Parsed parse_csv(std::string_view text) {
   };
   Csv csv(text);
   std::vector<CsvField> row;
-  for (bool first = true; csv.next(row, faults); first = false) {
+  for (bool first = true; faults.size() < most_faults && csv.next(row, faults); first = false) {
     if (first && is_header(row)) continue;
     if (row.size() != 2)
       faults.push_back({row[0].line, 1, fmt::format("a row is KEY,VALUE: here are {} fields", row.size())});

@@ -7,23 +7,22 @@
 #include <string>
 #include <string_view>
 
+#include "shared/base/ascii.hpp"
+#include "shared/base/byte_order_mark.hpp"
+
 namespace relayd::table {
 
-inline constexpr std::string_view blanks = " \t\r\v\f";
-
-// Without blanks at either end.
+// Blanks of a line are ascii::line_space.
 inline std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(blanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+  return ascii::trimmed(text, ascii::line_space);
+}
+inline bool begins_with_blank(std::string_view line) {
+  return !line.empty() && ascii::line_space.find(line.front()) != std::string_view::npos;
 }
 
 class LogicalLines {
  public:
-  explicit LogicalLines(std::string_view text) : rest_(text) {
-    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-    if (rest_.starts_with(byte_order_mark)) rest_.remove_prefix(byte_order_mark.size());
-  }
+  explicit LogicalLines(std::string_view text) : rest_(without_byte_order_mark(text)) {}
 
   // False at the end. The blanks before a line with none before it are kept: they are for the caller to
   // refuse.
@@ -34,7 +33,7 @@ class LogicalLines {
       const std::string_view physical = rest_.substr(0, end);
       const std::string_view said = trimmed(physical);
       const bool counts = !said.empty() && said.front() != '#';
-      const bool goes_on = counts && blanks.find(physical.front()) != std::string_view::npos;
+      const bool goes_on = counts && begins_with_blank(physical);
       if (counts && !goes_on && !line.empty()) break;
       rest_.remove_prefix(std::min(end + 1, rest_.size()));
       ++read_;

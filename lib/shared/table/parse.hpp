@@ -28,6 +28,8 @@ struct Parsed {
 
 // More than this is a fault: a table is kept in memory.
 inline constexpr std::size_t longest_text = 64 << 20;
+// What follows is not read: a file of another kind has a fault in every line.
+inline constexpr std::size_t most_faults = 100;
 
 // "KEY VALUE", the source of Postfix's texthash and postmap(1): the key ends at the first blank that is
 // neither quoted nor behind a backslash, and stays quoted as it is written. Empty lines and those that begin

@@ -1,6 +1,7 @@
 // The only file that knows RE2.
 #include <fmt/format.h>
 #include <re2/re2.h>
+#include <re2/set.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +19,7 @@ constexpr std::size_t most_patterns = 1000;
 constexpr std::size_t longest_pattern = 1024;
 constexpr std::size_t longest_value = 1024;
 constexpr std::int64_t most_memory = 256 << 10;  // of one pattern, compiled and at work
+constexpr std::int64_t most_memory_of_all = 64 << 20;
 constexpr int most_groups = 32;
 
 // A part of a value: a text, then what a group matched; 0: nothing.
@@ -36,17 +38,24 @@ struct Rule {
 
 class Patterns final : public Table {
  public:
-  explicit Patterns(std::vector<Rule> rules) : rules_(std::move(rules)) {}
+  explicit Patterns(std::vector<Rule> rules) : rules_(std::move(rules)), all_(make_set(rules_)) {}
 
   std::optional<std::string> find(std::string_view key) const override {
+    const std::optional<std::vector<int>> matching = matching_rules(key);
     std::array<re2::StringPiece, most_groups + 1> groups;
+    const auto match = [&](const Rule& rule) {
+      const int wanted = rule.value.empty() ? 0 : rule.pattern->NumberOfCapturingGroups() + 1;
+      return rule.pattern->Match(key, 0, key.size(), re2::RE2::UNANCHORED, groups.data(), wanted);
+    };
     for (std::size_t i = 0; i < rules_.size();) {
       const Rule& rule = rules_[i];
-      const int wanted = rule.value.empty() ? 0 : rule.pattern->NumberOfCapturingGroups() + 1;
       const bool matched =
-          rule.pattern->Match(key, 0, key.size(), re2::RE2::UNANCHORED, groups.data(), wanted);
+          matching ? std::ranges::binary_search(*matching, static_cast<int>(i)) : match(rule);
       const bool holds = matched != rule.negated;
-      if (holds && !rule.is_condition) return expand(rule.value, groups.data());
+      if (holds && !rule.is_condition) {
+        if (matching && matched) match(rule);  // for its groups
+        return expand(rule.value, groups.data());
+      }
       i = rule.is_condition && !holds ? rule.next : i + 1;
     }
     return {};
@@ -57,6 +66,27 @@ class Patterns final : public Table {
   }
 
  private:
+  // All patterns as one, so that a key costs one pass, however many there are. Null: too large for that.
+  static std::unique_ptr<const re2::RE2::Set> make_set(const std::vector<Rule>& rules) {
+    re2::RE2::Options options;
+    options.set_case_sensitive(false);
+    options.set_log_errors(false);
+    options.set_max_mem(most_memory_of_all);
+    auto set = std::make_unique<re2::RE2::Set>(options, re2::RE2::UNANCHORED);
+    for (const Rule& rule : rules)
+      if (set->Add(rule.pattern->pattern(), nullptr) < 0) return nullptr;
+    return set->Compile() ? std::move(set) : nullptr;
+  }
+
+  // The rules whose patterns match, in order. Nothing: each has to be asked.
+  std::optional<std::vector<int>> matching_rules(std::string_view key) const {
+    std::vector<int> rules;
+    re2::RE2::Set::ErrorInfo trouble{};
+    if (!all_ || (!all_->Match(key, &rules, &trouble) && trouble.kind != re2::RE2::Set::kNoError)) return {};
+    std::ranges::sort(rules);
+    return rules;
+  }
+
   static std::string expand(const std::vector<Piece>& pieces, const re2::StringPiece* groups) {
     std::string result;
     for (const Piece& piece : pieces) {
@@ -67,6 +97,7 @@ class Patterns final : public Table {
   }
 
   std::vector<Rule> rules_;
+  std::unique_ptr<const re2::RE2::Set> all_;
 };
 
 class Parser {
@@ -74,13 +105,13 @@ class Parser {
   Parsed parse(std::string_view text) {
     LogicalLines lines(text);
     std::string line;
-    while (lines.next(line)) {
+    while (faults_.size() < most_faults && lines.next(line)) {
       line_ = lines.number();
       if (rules_.size() == most_patterns) {
         fail(fmt::format("more than {} patterns", most_patterns));
         break;
       }
-      if (blanks.find(line.front()) != std::string_view::npos)
+      if (begins_with_blank(line))
         fail("a line that begins with a blank goes on with the one before, and there is none");
       else if (!fault_in(trimmed(line)).empty())
         fail(std::string(fault_in(trimmed(line))));
@@ -145,7 +176,7 @@ class Parser {
       return refuse(fmt::format("the pattern does not end: there is no second '{}'", delimiter));
     const std::string_view pattern = line.substr(1, end - 1);
     line.remove_prefix(end + 1);
-    const std::string_view flags = line.substr(0, line.find_first_of(blanks));
+    const std::string_view flags = line.substr(0, line.find_first_of(ascii::line_space));
     if (flags.find_first_not_of('i') != std::string_view::npos)
       return refuse(
           fmt::format("'{}' behind the pattern: its only flag is i, and its value stands behind a blank",

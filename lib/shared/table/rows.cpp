@@ -31,7 +31,7 @@ void Rows::add(std::string_view key, std::string_view value, std::size_t line, s
 void Rows::sort(std::vector<Fault>& faults) {
   const auto by_key = [this](const Row& row) { return key(row); };
   std::ranges::stable_sort(rows_, {}, by_key);
-  for (std::size_t i = 1; i < rows_.size(); ++i) {
+  for (std::size_t i = 1; i < rows_.size() && faults.size() < most_faults; ++i) {
     if (key(rows_[i]) != key(rows_[i - 1])) continue;
     faults.push_back(
         {rows_[i].line, 1,

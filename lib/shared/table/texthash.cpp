@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "shared/base/ascii.hpp"
 #include "shared/table/lines.hpp"
 #include "shared/table/rows.hpp"
 
@@ -16,7 +19,7 @@ std::size_t end_of_key(std::string_view line) {
       ++i;
     else if (line[i] == '"')
       quoted = !quoted;
-    else if (!quoted && blanks.find(line[i]) != std::string_view::npos)
+    else if (!quoted && ascii::line_space.find(line[i]) != std::string_view::npos)
       break;
   }
   return quoted ? std::string_view::npos : std::min(i, line.size());
@@ -24,7 +27,7 @@ std::size_t end_of_key(std::string_view line) {
 
 // Why the line cannot be one of the rows, where these do not say it themselves.
 std::string add_line(std::string_view line, std::size_t number, Rows& rows, std::vector<Fault>& faults) {
-  if (blanks.find(line.front()) != std::string_view::npos)
+  if (begins_with_blank(line))
     return "a line that begins with a blank goes on with the one before, and there is none";
   line = trimmed(line);
   if (!fault_in(line).empty()) return std::string(fault_in(line));
@@ -45,7 +48,7 @@ Parsed parse_texthash(std::string_view text) {
   if (text.size() > longest_text) return {nullptr, {{0, 0, "the text is too long"}}};
   LogicalLines lines(text);
   std::string line;
-  while (lines.next(line)) {
+  while (faults.size() < most_faults && lines.next(line)) {
     const std::string fault = add_line(line, lines.number(), *rows, faults);
     if (!fault.empty()) faults.push_back({lines.number(), 1, fault});
   }

@@ -17,5 +17,15 @@ TEST(Ascii, OneOctetAboveIsSeenWhereverItStands) {
   }
 }
 
+TEST(Ascii, OnlyTheEndsAreTrimmedAndOnlyOfWhatIsNamed) {
+  EXPECT_EQ(trimmed(" \t a \t b\t ", blanks), "a \t b");
+  EXPECT_EQ(trimmed(" a\r\n", blanks), "a\r\n");
+  EXPECT_EQ(trimmed("\r\n a\r\n", white_space), "a");
+  EXPECT_EQ(trimmed("\v\fa\r", line_space), "a");
+  EXPECT_EQ(trimmed("\n a", line_space), "\n a");
+  EXPECT_EQ(trimmed(" \t ", blanks), "");
+  EXPECT_EQ(trimmed("", blanks), "");
+}
+
 }  // namespace
 }  // namespace relayd::ascii

@@ -60,6 +60,14 @@ TEST(Texthash, EveryFaultIsToldWithItsLine) {
             "7: 'a' is there twice: in line 6 as well; 8: a line end or another control character");
 }
 
+TEST(Texthash, AFileOfAnotherKindIsNotReadToItsEnd) {
+  std::string lines;
+  for (int i = 0; i < 5000; ++i) lines += "x\n";
+  EXPECT_EQ(parse_texthash(lines).faults.size(), most_faults);
+  EXPECT_EQ(parse_csv(lines).faults.size(), most_faults);
+  EXPECT_EQ(parse_regexp(lines).faults.size(), most_faults);
+}
+
 TEST(Texthash, ALineThatGoesOnNeedsOneBefore) {
   EXPECT_EQ(found(" a v\nb w\n", {}),
             "1: a line that begins with a blank goes on with the one before, and there is none");
