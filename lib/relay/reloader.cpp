@@ -93,6 +93,8 @@ Task<watch::Reload> Reloader::once() {
   watch::Reload reload{
       .taken = result.setup.has_value(), .errors = texts(result.errors), .warnings = texts(result.warnings)};
   if (reload.taken) {
+    for (auto& [path, stamp] : result.files)
+      if (const auto known = before.find(path); known != before.end()) stamp = known->second;
     reload.left = use_(std::move(*result.setup));
     log_.info("reloaded", {{"changed", list(changed)}, {"reason", reload.left}});
     standing_ = {.loaded = loop_.wall_now()};

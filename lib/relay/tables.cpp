@@ -11,8 +11,6 @@ namespace relayd {
 
 namespace {
 
-constexpr std::size_t most_told = 100;  // faults of one file: a file of another kind has one in every line
-
 table::Parsed parse(const config::Table& settings, std::string_view text) {
   if (!settings.regexp.empty()) return table::parse_regexp(text);
   return settings.file.ends_with(".csv") ? table::parse_csv(text) : table::parse_texthash(text);
@@ -20,12 +18,10 @@ table::Parsed parse(const config::Table& settings, std::string_view text) {
 
 void tell(const std::vector<table::Fault>& faults, const std::string& file,
           std::vector<config::Diagnostic>& errors) {
-  for (std::size_t i = 0; i < faults.size() && i < most_told; ++i) {
-    const table::Fault& fault = faults[i];
+  for (const table::Fault& fault : faults)
     errors.push_back({file, {static_cast<int>(fault.line), static_cast<int>(fault.column)}, fault.text});
-  }
-  if (faults.size() > most_told)
-    errors.push_back({file, {}, fmt::format("{} more faults like these", faults.size() - most_told)});
+  if (faults.size() >= table::most_faults)
+    errors.push_back({file, {}, fmt::format("{} faults: the rest is not read", faults.size())});
 }
 
 }  // namespace

@@ -16,12 +16,15 @@
 namespace relayd::config {
 namespace {
 
-constexpr int longest_wait = 5000;  // milliseconds
+constexpr int longest_wait = 10'000;  // milliseconds
 
-// Waits for what comes through a pipe, which a shell may have made (<(...)).
+// Waits for what comes through a pipe, which a shell may have made (<(...)): nobody may write to it yet.
 bool has_more(int fd) {
   pollfd pipe{fd, POLLIN, 0};
-  return ::poll(&pipe, 1, longest_wait) > 0;
+  int ready = 0;
+  do ready = ::poll(&pipe, 1, longest_wait);
+  while (ready < 0 && errno == EINTR);
+  return ready > 0;
 }
 
 // Appends what `fd` gives until its end. 0, or an errno (EFBIG: there is more than `limit`).
@@ -30,8 +33,11 @@ int read_to_end(int fd, std::size_t limit, std::string& out) {
     char buffer[16384];
     const ssize_t got = ::read(fd, buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == EAGAIN && has_more(fd)) continue;
-    if (got < 0) return errno == EAGAIN ? ETIMEDOUT : errno;
+    if (got < 0 && errno == EAGAIN) {
+      if (has_more(fd)) continue;
+      return ETIMEDOUT;
+    }
+    if (got < 0) return errno;
     out.append(buffer, static_cast<std::size_t>(got));
     ::explicit_bzero(buffer, sizeof buffer);  // it may have been a secret
     if (out.size() > limit) return EFBIG;
@@ -93,6 +99,7 @@ Result<FileText> read_file(const std::string& path, std::size_t limit) {
   if (fd < 0) return Error{fmt::format("cannot read {}: {}", path, std::strerror(errno))};
   FileText result;
   int failure = ::fstat(fd, &result.status) == 0 ? 0 : errno;
+  if (failure == 0 && !S_ISREG(result.status.st_mode) && !has_more(fd)) failure = ETIMEDOUT;
   if (failure == 0) failure = read_to_end(fd, limit, result.text);
   ::close(fd);
   if (failure == EFBIG) return Error{fmt::format("{} has more than {} octets", path, limit)};
