@@ -431,16 +431,26 @@ class Play {
         after = gone();
         break;
       case 3:
-        queue_->not_taken(entry);
-        for (std::uint32_t i = 0; i < after.fates.size(); ++i)
-          if (Fate& fate = after.fates[i]; fate.state == doubtful && !message.is_ready(i))
-            fate = {pending, false, fate.attempts, 0};
-        break;
+        return end_doubt(entry, message);
       default:
         queue_->renew(entry);
         return;
     }
     change(message, after);
+  }
+
+  // A record for each shipment: a crash may come between them.
+  void end_doubt(Message& entry, Modelled& message) {
+    std::vector<std::vector<std::uint32_t>> shipments;
+    entry.for_each_shipment([&](Shipment& shipment) { shipments.push_back(recipients_of(shipment)); });
+    queue_->not_taken(entry);
+    for (const std::vector<std::uint32_t>& recipients : shipments) {
+      Snapshot after = message.now;
+      for (const std::uint32_t i : recipients)
+        if (Fate& fate = after.fates[i]; fate.state == doubtful && !message.is_ready(i))
+          fate = {pending, false, fate.attempts, 0};
+      change(message, after);
+    }
   }
 
   static void retry(Snapshot& message) {

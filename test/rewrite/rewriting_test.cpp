@@ -89,6 +89,14 @@ TEST(Rewriting, TheMostSpecificScopeWithARuleForTheAddressDecides) {
   EXPECT_EQ(sender(Rewriting({nullptr, &of_upstream, nullptr}, no_tables, false), "u@c"), "upstream@x");
 }
 
+TEST(Rewriting, AnExceptionHoldsAgainstWiderScopesToo) {
+  const RewriteRules own({rule("ann@int.example", "ann@int.example")}, When::sent);
+  const RewriteRules general({rule("*", "any@x.example")}, When::sent);
+  const TableLookup none;
+  EXPECT_EQ(sender(Rewriting({&own, nullptr, &general}, none, false), "ann@int.example"), "ann@int.example");
+  EXPECT_EQ(sender(Rewriting({&own, nullptr, &general}, none, false), "bob@int.example"), "any@x.example");
+}
+
 TEST(Rewriting, OnePatternMayMeanOtherThingsInOtherClassesAndAtOtherTimes) {
   const std::vector<config::RewriteRule> list = {
       rule("@a.example", "s@x", "sender"), rule("@a.example", "r@x", "recipient"),
