@@ -8,6 +8,7 @@
 #include <iterator>
 #include <map>
 
+#include "records.hpp"
 #include "rewrite/addresses.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/mail/field.hpp"
@@ -144,7 +145,7 @@ std::string Explained::departure(const route::Choice& choice, const config::Send
   if (!out.broken_signature.empty())
     line(text, "breaks", fmt::format("a signature of the message, over {}", out.broken_signature));
   for (const rewrite::DkimSigner& signer : ways_out_.keys().of_header(header))
-    line(text, "signed", fmt::format("{}._domainkey.{}", signer.selector, signer.domain));
+    line(text, "signed", dkim_record_name(signer.selector, signer.domain));
   return text.empty() ? text : fmt::format("leaves by  {}\n{}", choice.upstream->name, text);
 }
 

@@ -34,14 +34,18 @@ QueueDelivery::QueueDelivery(queue::Queue& queue, async::Workers& workers, const
 // --- what leaves in place of what is stored ---
 
 Task<rewrite::Outgoing> QueueDelivery::prepare(const WaysOut& ways, rewrite::Way way, WallTime now) {
-  if (is_large()) co_await workers_.run([this] { read_header(); });
+  if (is_large()) {
+    const auto read = [this] { read_header(); };
+    co_await workers_.run(read);
+  }
   const std::string_view stored = rewrite::header_of(is_large() ? piece_ : content_.body);
   rewrite::Outgoing out;
   const auto change = [&] { out = rewrite::outgoing(way, content_.envelope, stored); };
-  if (stored.size() > large_header)
+  if (stored.size() > large_header) {
     co_await workers_.run(change);
-  else
+  } else {
     change();
+  }
   const std::string_view header = out.header ? std::string_view(*out.header) : stored;
   std::string head;
   const Signing signing{ways.keys().of_header(header), way.unsigned_names};
