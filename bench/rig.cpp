@@ -46,7 +46,7 @@ async::Task<queue::MessageId> Rig::commit(const std::string& body) {
   for (std::size_t at = 0; at < body.size(); at += read_at_once)
     draft.append(std::string_view(body).substr(at, read_at_once));
   queue::Envelope envelope = example_envelope();
-  const queue::MessageId id = co_await queue->commit(std::move(draft), std::move(envelope));
+  const queue::MessageId id = co_await queue->commit(std::move(draft), envelope);
   co_return id;
 }
 

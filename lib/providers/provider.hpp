@@ -73,6 +73,7 @@ struct Provider {
   mail::ControlFields control = {};                 // the header fields that it acts on
   std::string_view domain = {};                     // of its hosts, where it acts on some
   std::string_view spf = {};                        // what a sender's SPF record includes; empty: not known
+  bool null_sender = true;                          // MAIL FROM:<> is taken there
   std::vector<std::string_view> replaces = {};  // fields of a header, which it writes anew: not to be signed
 
   // It can be named in the configuration.

@@ -35,6 +35,7 @@ Providers ses() {
       .domain = "amazonaws.com",
       .spf = "amazonses.com",
       // guess: what its pages say of the API's fields holds for SMTP
+      .null_sender = false,
       .replaces = {"Date", "Message-ID"},
   }};
 }

@@ -308,7 +308,8 @@ void Queue::Implementation::shrink() {
 
 // --- accept ---
 
-async::Task<MessageId> Queue::Implementation::commit(Draft::State& state, Envelope envelope, bool held) {
+async::Task<MessageId> Queue::Implementation::commit(Draft::State& state, const Envelope& envelope,
+                                                     bool held) {
   if (const std::optional<QueueError> refusal = store.journal->refusal()) throw *refusal;
   const RoomClaim room(*upkeep_,
                        Index::state_need(envelope.routing_sender.size(), envelope.recipients.size()));

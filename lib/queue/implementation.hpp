@@ -57,7 +57,7 @@ class Queue::Implementation {
   bool may_part(const Entry& entry) const;
 
   // Throws QueueError and DiskError; nothing of the message is kept then.
-  async::Task<MessageId> commit(Draft::State& state, Envelope envelope, bool held);
+  async::Task<MessageId> commit(Draft::State& state, const Envelope& envelope, bool held);
   // Throws QueueError when it cannot be had, once nothing else is to be tried.
   // `ours`: the shipment that the caller has, so that what cannot be read has consequences.
   async::Task<Content> read(MessageId id, std::optional<ShipmentId> ours);

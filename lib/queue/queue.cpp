@@ -65,10 +65,10 @@ async::Task<void> Draft::flush() {
   }
 }
 
-async::Task<MessageId> Queue::commit(Draft draft, Envelope envelope, bool held) {
+async::Task<MessageId> Queue::commit(Draft draft, const Envelope& envelope, bool held) {
   Implementation& q = *implementation_;
   try {
-    const MessageId id = co_await q.commit(*draft.state_, std::move(envelope), held);
+    const MessageId id = co_await q.commit(*draft.state_, envelope, held);
     co_return id;
   } catch (const std::exception& error) {
     q.alarm.refuse(error);

@@ -235,7 +235,7 @@ class Queue {
   Draft draft();
   // Returns when the message is durable: it is then waiting and due at once, or held. Throws QueueError;
   // nothing is kept then.
-  async::Task<MessageId> commit(Draft draft, Envelope envelope, bool held = false);
+  async::Task<MessageId> commit(Draft draft, const Envelope& envelope, bool held = false);
 
   // --- send ---
   // Throws QueueError{failed} when the disk cannot give the bytes (the shipment then waits for ten seconds;

@@ -24,21 +24,21 @@ const LaneEntry& entry_of(const send::Lane& lane) {
 }  // namespace
 
 Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& disk, telemetry::Log& log,
-                       async::Dialer& dialer, queue::Queue& queue, const Setup& setup)
+                       const tell::Publisher& publisher, async::Dialer& dialer, queue::Queue& queue,
+                       const Setup& setup)
     : loop_(loop),
       workers_(workers),
       log_(log),
       queue_(queue),
       setup_(setup),
-      publisher_(log),
-      give_up_(loop, log, queue, publisher_),
+      give_up_(loop, log, queue, publisher),
       quotas_(loop, workers, disk, log),
       site_book_(loop, workers, disk, log),
       health_(loop, log),
       lanes_(loop, workers, log, dialer, quotas_, site_book_, *this),
       lines_(loop, queue, lanes_),
       lifetime_(loop, queue, setup_),
-      settlement_(loop, log, queue, setup_, lifetime_, lanes_, health_, quotas_, publisher_) {
+      settlement_(loop, log, queue, setup_, lifetime_, lanes_, health_, quotas_, publisher) {
   health_.use(setup_.config);
   lanes_.use(setup_.router);
 }

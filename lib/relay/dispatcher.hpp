@@ -35,13 +35,13 @@ namespace relayd {
 class Dispatcher final : public send::Desk {
  public:
   Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& disk, telemetry::Log& log,
-             async::Dialer& dialer, queue::Queue& queue, const Setup& setup);
+             const tell::Publisher& publisher, async::Dialer& dialer, queue::Queue& queue,
+             const Setup& setup);
 
   // Reads what quotas are used up and what is known of the upstreams. Blocks: start-up only, once the queue
   // is open. `mark`: of this relay; see instance.hpp.
   void open(std::string mark);
   void use(const Setup& setup);
-  void subscribe(tell::Subscriber subscriber) { publisher_.subscribe(std::move(subscriber)); }
 
   // Where the queue's on_due leads.
   void dispatch(queue::Shipment& shipment);
@@ -90,7 +90,6 @@ class Dispatcher final : public send::Desk {
   telemetry::Log& log_;
   queue::Queue& queue_;
   Setup setup_;
-  tell::Publisher publisher_;
   GiveUp give_up_;
   QuotaBook quotas_;
   SiteBook site_book_;

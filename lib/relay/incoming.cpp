@@ -11,7 +11,6 @@
 #include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
 #include "shared/mail/mailboxes.hpp"
-#include "tell/log.hpp"
 
 namespace relayd {
 
@@ -35,10 +34,12 @@ Refused refused(const QueueError& error) {
 
 }  // namespace
 
-DraftIncoming::DraftIncoming(async::Loop& loop, telemetry::Log& log, queue::Queue& queue,
-                             accept::ClientFacts facts, mail::Envelope envelope, IncomingTerms terms)
+DraftIncoming::DraftIncoming(async::Loop& loop, telemetry::Log& log, const tell::Publisher& publisher,
+                             queue::Queue& queue, accept::ClientFacts facts, mail::Envelope envelope,
+                             IncomingTerms terms)
     : loop_(loop),
       log_(log),
+      publisher_(publisher),
       queue_(queue),
       facts_(std::move(facts)),
       envelope_(std::move(envelope)),
@@ -216,24 +217,26 @@ Task<std::string> DraftIncoming::commit() {
     envelope_.body_hash.assign(digest.begin(), digest.end());
   }
   const std::string id = queue::to_string(draft_.id());
-  const std::string from = envelope_.sender;
-  const std::string recipients = tell::recipients_text(envelope_.recipients);
-  const std::string replaced = tell::recipients_text(terms_.replaced);
-  tell::Arrival arrival{id,         from,    recipients, draft_.size(), facts_.client, facts_.account,
-                        facts_.tls, replaced};
+  tell::Arrival arrival{.id = id,
+                        .envelope = envelope_,
+                        .to = terms_.fate.discarded,
+                        .size = draft_.size(),
+                        .tls = facts_.tls,
+                        .message_id = {},
+                        .instead_of = terms_.replaced};
   if (!terms_.fate.discarded.empty()) {
-    const std::string discarded = tell::recipients_text(terms_.fate.discarded);
-    arrival.to = discarded;
-    tell::discarded(log_, arrival);
-    arrival.to = recipients;
+    arrival.kind = tell::Arrival::Kind::discarded;
+    publisher_.publish(arrival);
   }
   if (envelope_.recipients.empty()) co_return id;
   try {
-    co_await queue_.commit(std::move(draft_), std::move(envelope_), terms_.fate.hold);
+    co_await queue_.commit(std::move(draft_), envelope_, terms_.fate.hold);
   } catch (const QueueError& error) {
     throw refused(error);  // the queue raises the alarm, once for all clients
   }
-  terms_.fate.hold ? tell::held(log_, arrival) : tell::accepted(log_, arrival);
+  arrival.kind = terms_.fate.hold ? tell::Arrival::Kind::held : tell::Arrival::Kind::accepted;
+  arrival.to = envelope_.recipients;
+  publisher_.publish(arrival);
   co_return id;
 }
 

@@ -19,6 +19,7 @@
 #include "shared/async/loop.hpp"
 #include "shared/mail/header.hpp"
 #include "shared/telemetry/log.hpp"
+#include "tell/publisher.hpp"
 
 namespace relayd {
 
@@ -47,8 +48,8 @@ struct IncomingTerms {
 
 class DraftIncoming final : public accept::Incoming {
  public:
-  DraftIncoming(async::Loop& loop, telemetry::Log& log, queue::Queue& queue, accept::ClientFacts facts,
-                mail::Envelope envelope, IncomingTerms terms);
+  DraftIncoming(async::Loop& loop, telemetry::Log& log, const tell::Publisher& publisher, queue::Queue& queue,
+                accept::ClientFacts facts, mail::Envelope envelope, IncomingTerms terms);
 
   bool append(std::string_view bytes) override;
   async::Task<void> flush() override;
@@ -72,6 +73,7 @@ class DraftIncoming final : public accept::Incoming {
 
   async::Loop& loop_;
   telemetry::Log& log_;
+  const tell::Publisher& publisher_;
   queue::Queue& queue_;
   accept::ClientFacts facts_;
   mail::Envelope envelope_;

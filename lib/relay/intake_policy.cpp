@@ -203,7 +203,8 @@ std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts&
   terms.check_route = [this](const mail::Envelope& whole, std::uint64_t size) {
     return check_route(whole.routing_sender, whole, size);
   };
-  return std::make_unique<DraftIncoming>(loop_, log_, queue_, facts, std::move(taken), std::move(terms));
+  return std::make_unique<DraftIncoming>(loop_, log_, publisher_, queue_, facts, std::move(taken),
+                                         std::move(terms));
 }
 
 }  // namespace relayd

@@ -16,15 +16,16 @@
 #include "relay/setup.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/telemetry/log.hpp"
+#include "tell/publisher.hpp"
 
 namespace relayd {
 
 class IntakePolicy final : public accept::Intake {
  public:
   // `setup` is the relay's; what it says at the moment holds.
-  IntakePolicy(async::Loop& loop, telemetry::Log& log, queue::Queue& queue, const Lanes& lanes,
-               const Setup& setup)
-      : loop_(loop), log_(log), queue_(queue), lanes_(lanes), setup_(setup) {}
+  IntakePolicy(async::Loop& loop, telemetry::Log& log, const tell::Publisher& publisher, queue::Queue& queue,
+               const Lanes& lanes, const Setup& setup)
+      : loop_(loop), log_(log), publisher_(publisher), queue_(queue), lanes_(lanes), setup_(setup) {}
 
   // The queue was read: mail is taken from now on, and marked so; see instance.hpp.
   void open(std::string mark) {
@@ -53,6 +54,7 @@ class IntakePolicy final : public accept::Intake {
 
   async::Loop& loop_;
   telemetry::Log& log_;
+  const tell::Publisher& publisher_;
   queue::Queue& queue_;
   const Lanes& lanes_;
   const Setup& setup_;

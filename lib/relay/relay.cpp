@@ -43,13 +43,14 @@ watch::Status::Process describe(const process::Standing& standing) {
 Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
     : loop_(loop),
       log_(log),
+      publisher_(log),
       setup_(std::move(setup)),
       workers_(loop, helper_threads),
       queue_(loop, workers_, disk_, queue_options(*setup_.config)),
       loading_(loop, workers_, log, queue_),
       dialer_(loop),
-      dispatcher_(loop, workers_, disk_, log, dialer_, queue_, setup_),
-      intake_(loop, log, queue_, dispatcher_.lanes(), setup_),
+      dispatcher_(loop, workers_, disk_, log, publisher_, dialer_, queue_, setup_),
+      intake_(loop, log, publisher_, queue_, dispatcher_.lanes(), setup_),
       started_(loop.now()),
       login_workers_(loop, login_threads) {}
 

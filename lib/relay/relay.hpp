@@ -60,7 +60,7 @@ class Relay {
   // Cuts what is under way.
   void abort();
 
-  void subscribe(tell::Subscriber subscriber) { dispatcher_.subscribe(std::move(subscriber)); }
+  void subscribe(tell::Subscriber subscriber) { publisher_.subscribe(std::move(subscriber)); }
   // Nothing while the queue is being read.
   std::optional<queue::Totals> totals() const;
 
@@ -87,6 +87,7 @@ class Relay {
 
   net::AsioLoop& loop_;
   telemetry::Log& log_;
+  tell::Publisher publisher_;
   Setup setup_;
   async::Workers workers_;
   disk::PosixDisk disk_;

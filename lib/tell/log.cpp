@@ -38,30 +38,19 @@ Event event_of(Fate fate) {
   return {};
 }
 
-void arrived(Log& log, std::string_view event, const Arrival& arrival) {
-  log.info(event, {{"id", arrival.id},
-                   {"from", sender_text(arrival.from)},
-                   {"to", arrival.to},
-                   {"size", arrival.size},
-                   {"client", arrival.client},
-                   {"account", arrival.account},
-                   {"tls", arrival.tls},
-                   {"instead_of", arrival.instead_of}});
+std::string_view event_of(Arrival::Kind kind) {
+  switch (kind) {
+    case Arrival::Kind::accepted:
+      return "accepted";
+    case Arrival::Kind::held:
+      return "held";
+    case Arrival::Kind::discarded:
+      return "discarded";
+  }
+  return {};
 }
 
 }  // namespace
-
-void accepted(Log& log, const Arrival& arrival) {
-  arrived(log, "accepted", arrival);
-}
-
-void held(Log& log, const Arrival& arrival) {
-  arrived(log, "held", arrival);
-}
-
-void discarded(Log& log, const Arrival& arrival) {
-  arrived(log, "discarded", arrival);
-}
 
 std::string recipients_text(std::span<const mail::Recipient> recipients) {
   constexpr std::size_t shown = 10;
@@ -70,6 +59,18 @@ std::string recipients_text(std::span<const mail::Recipient> recipients) {
     text += (i == 0 ? "" : ",") + recipients[i].address;
   if (recipients.size() > shown) text += fmt::format(",… {} in all", recipients.size());
   return text;
+}
+
+void arrived(Log& log, const Arrival& arrival) {
+  const mail::Envelope& envelope = arrival.envelope;
+  log.info(event_of(arrival.kind), {{"id", arrival.id},
+                                    {"from", sender_text(envelope.sender)},
+                                    {"to", recipients_text(arrival.to)},
+                                    {"size", arrival.size},
+                                    {"client", envelope.client},
+                                    {"account", envelope.account},
+                                    {"tls", arrival.tls},
+                                    {"instead_of", recipients_text(arrival.instead_of)}});
 }
 
 void attempted(Log& log, const Outcome& outcome) {
@@ -135,6 +136,19 @@ void signature_broken(Log& log, std::string_view id, std::string_view upstream, 
                {"reason", fmt::format("a rule changes the field '{}', which a DKIM signature of the message "
                                       "covers; told once for each field and upstream",
                                       field)}});
+}
+
+void reported(Log& log, const Reported& report) {
+  const bool failed = report.kind == Reported::Kind::failed;
+  log.info(report.kind == Reported::Kind::delayed ? "delay_warned"
+           : failed                               ? "bounced"
+                                                  : "reported",
+           {{"id", report.id},
+            {"from", sender_text(report.from)},
+            {"to", report.to},
+            {"about", recipients_text(report.about)},
+            {"report", report.report},
+            {"reason", report.reason}});
 }
 
 void unreadable(Log& log, std::string_view id, std::string_view reason) {

@@ -21,22 +21,10 @@ using telemetry::Log;
 
 // --- a message arrives ---
 
-struct Arrival {
-  std::string_view id;
-  std::string_view from;
-  std::string_view to;  // see recipients_text()
-  std::uint64_t size = 0;
-  std::string_view client;
-  std::string_view account;
-  std::string_view tls;
-  std::string_view instead_of = {};  // recipients that staging has replaced
-};
-void accepted(Log& log, const Arrival& arrival);
-void held(Log& log, const Arrival& arrival);  // by `access`
-void discarded(Log& log, const Arrival& arrival);
-
 // The first ten, and how many there are.
 std::string recipients_text(std::span<const mail::Recipient> recipients);
+
+void arrived(Log& log, const Arrival& arrival);  // accepted, held, discarded
 
 // --- its fate ---
 
@@ -54,6 +42,8 @@ struct Doubt {
 void held(Log& log, const Doubt& doubt);
 
 void given_up(Log& log, const GivenUp& given_up);  // one line a message
+
+void reported(Log& log, const Reported& report);  // bounced, delay_warned
 
 // On its way out: an address stays although a rule is about it.
 void not_rewritten(Log& log, std::string_view id, std::string_view address, std::string_view reason);

@@ -1,11 +1,13 @@
-// Outcome, GivenUp: what has become of a message, as all who hear of it are told: what one attempt did to one
-// recipient, or that all who were left in a shipment were given up without one.
+// Arrival, Outcome, GivenUp, Reported: what has become of a message, as all who hear of it are told: that it
+// came in, what one attempt did to one recipient, that all who were left in a shipment were given up without
+// one, or that somebody was sent a report.
 //
 // Last stage of the path. The relay makes it after the queue has recorded it, and hands it to the Publisher.
 // Its texts belong to the relay: keep a copy of what is needed longer than the call.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -14,6 +16,22 @@
 #include "shared/smtp/event.hpp"
 
 namespace relayd::tell {
+
+struct Arrival {
+  enum class Kind {
+    accepted,
+    held,       // by `access`
+    discarded,  // likewise; of these recipients
+  };
+  Kind kind = Kind::accepted;
+  std::string_view id;
+  const mail::Envelope& envelope;
+  std::span<const mail::Recipient> to;
+  std::uint64_t size = 0;
+  std::string_view tls;                              // the version; empty: clear
+  std::string_view message_id;                       // of the header, with its <>; empty: it cannot be told
+  std::span<const mail::Recipient> instead_of = {};  // recipients that staging has replaced
+};
 
 enum class Fate {
   delivered,
@@ -53,6 +71,18 @@ struct GivenUp {
   std::span<const mail::Recipient> to;
   std::string_view reason;
   std::uint32_t attempts = 0;
+};
+
+// A report was written, or need not be.
+struct Reported {
+  enum class Kind { failed, delayed, relayed, expanded };
+  Kind kind = Kind::failed;
+  std::string_view id;                     // of the message that it is about
+  std::string_view from;                   // of that message
+  std::span<const mail::Recipient> about;  // recipients of that message
+  std::string_view report;                 // the report's own id; empty: none was written
+  std::string_view to;                     // who is sent it
+  std::string_view reason;                 // why none was written
 };
 
 }  // namespace relayd::tell

@@ -5,8 +5,10 @@
 namespace relayd::tell {
 
 Publisher::Publisher(telemetry::Log& log) {
-  subscribe({.attempted = [&log](const Outcome& outcome) { attempted(log, outcome); },
-             .given_up = [&log](const GivenUp& message) { given_up(log, message); }});
+  subscribe({.arrived = [&log](const Arrival& arrival) { arrived(log, arrival); },
+             .attempted = [&log](const Outcome& outcome) { attempted(log, outcome); },
+             .given_up = [&log](const GivenUp& message) { given_up(log, message); },
+             .reported = [&log](const Reported& report) { reported(log, report); }});
 }
 
 }  // namespace relayd::tell

@@ -60,7 +60,7 @@ class QueueFixture : public testing::Test {
       const bool full = draft.append(piece);
       if (full) co_await draft.flush();
     }
-    const queue::MessageId id = co_await queue->commit(std::move(draft), std::move(envelope));
+    const queue::MessageId id = co_await queue->commit(std::move(draft), envelope);
     co_return id;
   }
 

@@ -55,8 +55,9 @@ class DispatcherFixture : public QueueFixture {
   void start() { start(dialer); }
   void start(async::Dialer& with) {
     const relayd::Setup setup = make_setup();
-    dispatcher = std::make_unique<Dispatcher>(loop, workers, *disk, log_, with, *queue, setup);
-    dispatcher->subscribe(
+    publisher_ = tell::Publisher(log_);
+    dispatcher = std::make_unique<Dispatcher>(loop, workers, *disk, log_, publisher_, with, *queue, setup);
+    publisher_.subscribe(
         {.attempted =
              [this](const tell::Outcome& outcome) {
                attempts.push_back(
@@ -149,9 +150,11 @@ class DispatcherFixture : public QueueFixture {
                           return *peers.back();
                         }};
 
+  QuietLog log_;
+  tell::Publisher publisher_{log_};
+
  private:
   std::map<std::uint16_t, std::deque<Script>> plans_;
-  QuietLog log_;
 };
 
 }  // namespace relayd::test

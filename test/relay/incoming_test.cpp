@@ -42,7 +42,7 @@ class IncomingTest : public test::QueueFixture {
       checked_ = whole.routing_sender;
       return route_refusal_;
     };
-    DraftIncoming incoming(loop, log_, *queue, facts, envelope, terms_);
+    DraftIncoming incoming(loop, log_, publisher_, *queue, facts, envelope, terms_);
     try {
       return run_task(give(incoming, message, piece), &loop);
     } catch (const accept::Refused& refused) {
@@ -79,6 +79,7 @@ class IncomingTest : public test::QueueFixture {
   }
 
   test::QuietLog log_;
+  tell::Publisher publisher_{log_};
   IncomingTerms terms_ = terms();
   std::string checked_;
   std::vector<std::string> authors_;
@@ -251,7 +252,8 @@ TEST_F(IncomingTest, AFromAtTheVeryEndIsOneToo) {
 TEST_F(IncomingTest, AccessIsAskedOfEachAuthorOfAReport) {
   using enum config::AccessVerdict;
   config::Access rules;
-  rules.senders = {{"eve@example.org", reject}, {"held@example.org", hold}, {"gone@example.org", discard}};
+  rules.senders = {
+      {"eve@example.org", "", reject}, {"held@example.org", "", hold}, {"gone@example.org", "", discard}};
   terms_.access = std::make_shared<const Access>(rules);
   EXPECT_EQ(take("From: ann@example.com, eve@example.org\r\n\r\n", envelope("")), "550");
   take("From: gone@example.org\r\n\r\n", envelope(""));
@@ -288,8 +290,8 @@ TEST_F(IncomingTest, WhatIsDiscardedIsAnsweredAndForgotten) {
 TEST(Access, TheMostSpecificPatternDecides) {
   using enum config::AccessVerdict;
   config::Access rules;
-  rules.senders = {{"*", reject}, {"@example.com", accept}, {"old@example.com", discard}};
-  rules.recipients = {{"@example.org", hold}, {"sink@example.org", discard}};
+  rules.senders = {{"*", "", reject}, {"@example.com", "", accept}, {"old@example.com", "", discard}};
+  rules.recipients = {{"@example.org", "", hold}, {"sink@example.org", "", discard}};
   const Access access(rules);
   EXPECT_EQ(access.sender("ann@example.com"), accept);
   EXPECT_EQ(access.sender("OLD@example.com"), discard);
@@ -332,7 +334,7 @@ TEST_F(IncomingTest, AReportThatHasNoWayToGoIsRefused) {
 TEST_F(IncomingTest, WhatIsDroppedLeavesNothing) {
   {
     const accept::ClientFacts facts;
-    DraftIncoming incoming(loop, log_, *queue, facts, envelope(), terms_);
+    DraftIncoming incoming(loop, log_, publisher_, *queue, facts, envelope(), terms_);
     incoming.append(complete);
   }
   flush();

@@ -24,7 +24,7 @@ class IntakePolicyTest : public test::LanesWorld {
     AliasesResult made = make_aliases(*config);
     EXPECT_TRUE(made.errors.empty());
     setup.aliases = made.aliases;
-    policy_ = std::make_unique<IntakePolicy>(loop, log, *queue, *lanes, setup);
+    policy_ = std::make_unique<IntakePolicy>(loop, log, publisher_, *queue, *lanes, setup);
     if (opened) policy_->open("mark");
     return *policy_;
   }
@@ -80,9 +80,9 @@ TEST_F(IntakePolicyTest, AnAccountSendsAsWhatItMay) {
 }
 
 TEST_F(IntakePolicyTest, AccessRejectsSendersAndRecipients) {
-  config->access.senders = {{"bad@example.org", config::AccessVerdict::reject},
-                            {"held@example.org", config::AccessVerdict::hold}};
-  config->access.recipients = {{"@nowhere.example", config::AccessVerdict::reject}};
+  config->access.senders = {{"bad@example.org", "", config::AccessVerdict::reject},
+                            {"held@example.org", "", config::AccessVerdict::hold}};
+  config->access.recipients = {{"@nowhere.example", "", config::AccessVerdict::reject}};
   IntakePolicy& taken = policy();
   EXPECT_EQ(answer("bad@example.org"), "550 5.7.1 Mail from <bad@example.org> is not taken");
   EXPECT_EQ(answer("held@example.org"), "");
@@ -93,8 +93,8 @@ TEST_F(IntakePolicyTest, AccessRejectsSendersAndRecipients) {
 TEST_F(IntakePolicyTest, AnAliasAddsWhomItStandsFor) {
   config->origin = "o.example";
   config->aliases = {{"root", {"ann@x.example", "bob"}, {}}, {"nobody", {"a@nowhere.example"}, {}}};
-  config->access.recipients = {{"@nowhere.example", config::AccessVerdict::reject},
-                               {"bob@o.example", config::AccessVerdict::reject}};
+  config->access.recipients = {{"@nowhere.example", "", config::AccessVerdict::reject},
+                               {"bob@o.example", "", config::AccessVerdict::reject}};
   IntakePolicy& taken = policy();
   EXPECT_EQ(added(taken, "root@o.example"), "ann@x.example");
   EXPECT_EQ(added(taken, "nobody@o.example"),

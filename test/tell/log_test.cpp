@@ -88,14 +88,26 @@ TEST(TellLog, EachFateHasItsNameAndLevel) {
 }
 
 TEST(TellLog, AnArrivalNamesItsClient) {
-  const Arrival arrival{"1j0m0u4e32g", "ann@example.com", "bob@customer.example", 42, "10.0.0.7",
-                        "web",         "TLSv1.3"};
+  mail::Envelope envelope;
+  envelope.sender = "ann@example.com";
+  envelope.recipients.push_back({"bob@customer.example", "", ""});
+  envelope.client = "10.0.0.7";
+  envelope.account = "web";
+  Arrival arrival{.id = "1j0m0u4e32g",
+                  .envelope = envelope,
+                  .to = envelope.recipients,
+                  .size = 42,
+                  .tls = "TLSv1.3",
+                  .message_id = "<1@example.com>"};
   const std::string fields =
       "id=1j0m0u4e32g from=ann@example.com to=bob@customer.example size=42 client=10.0.0.7 account=web "
       "tls=TLSv1.3";
-  EXPECT_EQ(said([&](Log& log) { accepted(log, arrival); }), "info accepted " + fields);
-  EXPECT_EQ(said([&](Log& log) { held(log, arrival); }), "info held " + fields);
-  EXPECT_EQ(said([&](Log& log) { discarded(log, arrival); }), "info discarded " + fields);
+  const auto line = [&] { return said([&](Log& log) { arrived(log, arrival); }); };
+  EXPECT_EQ(line(), "info accepted " + fields);
+  arrival.kind = Arrival::Kind::held;
+  EXPECT_EQ(line(), "info held " + fields);
+  arrival.kind = Arrival::Kind::discarded;
+  EXPECT_EQ(line(), "info discarded " + fields);
 }
 
 TEST(TellLog, OfManyRecipientsTenAreNamed) {

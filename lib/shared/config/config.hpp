@@ -96,7 +96,8 @@ struct Account {
 enum class AccessVerdict { accept, reject, discard, hold };
 
 struct AccessRule {
-  std::string match;  // a pattern as of a SenderRule, in lower case
+  std::string match;  // a pattern as of a SenderRule, in lower case; empty: `table`
+  std::string table;  // the name of one of `tables`, whose values are verdicts; empty: `match`
   AccessVerdict verdict = AccessVerdict::accept;
 };
 
@@ -154,7 +155,8 @@ struct Changes {
 
 // Copies for others.
 struct Bcc {
-  std::string match;          // a pattern as of a SenderRule
+  std::string match;          // a pattern as of a SenderRule; empty: `table`
+  std::string table;          // the name of one of `tables`, whose values are addresses; empty: `match`
   bool of_recipient = false;  // it is matched against recipients; else against the sender
   std::vector<std::string> to;
   Location where;
@@ -182,6 +184,32 @@ struct Table {
   std::string name;
   std::string file;    // lines `KEY VALUE`, or comma-separated where its name ends in .csv; empty: `regexp`
   std::string regexp;  // lines `/PATTERN/ VALUE`; empty: `file`
+  Location where;
+};
+
+// Reports to senders about what became of their mail; see tell/report.hpp.
+struct Bounce {
+  enum class Content { headers, full };
+
+  std::string from;                                 // empty: no report is written
+  bool to_sender = true;                            // `to` names the sender
+  std::vector<std::string> to;                      // addresses that `to` names
+  std::vector<std::chrono::seconds> delay_warning;  // ages of a message, ascending
+  Content content = Content::headers;               // what a report returns at most
+  Rate limit{100, std::chrono::hours(1), Counted::messages};
+  Location where;
+};
+
+// What became of messages, kept for `relayd history`.
+struct History {
+  std::chrono::seconds keep{14 * 86400};  // 0: nothing is kept
+  Bytes size = 256_MiB;                   // at most
+  Location where;
+};
+
+// Recipients who are refused for a time, because an upstream said that they do not exist.
+struct Suppress {
+  std::chrono::seconds keep{30 * 86400};
   Location where;
 };
 
@@ -317,6 +345,11 @@ struct Config {
   Location accounts_file_where = {};
   Changes changes;  // of every message
   std::vector<Bcc> bcc;
+  std::string aliases_table;  // the name of one of `tables`; empty: none
+  Location aliases_table_where = {};
+  Bounce bounce;
+  History history;
+  std::optional<Suppress> suppress;
   std::optional<Staging> staging;
   std::vector<DkimKey> dkim;
   std::vector<Table> tables;

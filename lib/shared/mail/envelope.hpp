@@ -4,6 +4,8 @@
 // Filled by accept, kept by the queue, read by route and send. A plain value.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,14 @@ struct Recipient {
   std::string address;             // without <>; as the client wrote it
   std::string notify;              // RFC 3461 4.1, "SUCCESS,FAILURE"; empty: not given
   std::string original_recipient;  // RFC 3461 4.2, "rfc822;…" still in xtext; empty: not given
+};
+
+// What a report of this relay is about.
+struct ReportOf {
+  std::string message;                    // the id of the message
+  std::vector<std::uint32_t> recipients;  // of that message
+  std::uint32_t delay = 0;                // of a delay warning: the age that it was written for, in seconds
+  bool expanded = false;                  // that a recipient became several, too
 };
 
 struct Envelope {
@@ -30,6 +40,9 @@ struct Envelope {
   bool provider_headers = false;  // the client may use the control fields of a provider
   // SHA-256 of the content's body in the relaxed form (RFC 6376 3.4.4), 32 octets; empty: it was not made.
   std::string body_hash;
+  std::optional<ReportOf> report;  // of a report that this relay wrote
+  // Recipients who became several and asked to hear of it, NOTIFY=SUCCESS (RFC 3461 5.2.7.3).
+  std::vector<Recipient> expanded;
 };
 
 }  // namespace relayd::mail

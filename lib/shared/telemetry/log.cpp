@@ -115,7 +115,7 @@ std::string masked_within(std::string_view text) {
 }
 
 bool is_address(std::string_view key) {
-  constexpr std::string_view keys[] = {"from", "to", "sent_from", "sent_to", "instead_of"};
+  constexpr std::string_view keys[] = {"from", "to", "sent_from", "sent_to", "instead_of", "about"};
   return std::ranges::find(keys, key) != std::end(keys);
 }
 
