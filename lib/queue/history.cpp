@@ -55,6 +55,8 @@ HistoryEvent::Kind kind_of(RecordType type) {
       return HistoryEvent::Kind::not_taken;
     case RecordType::renewed:
       return HistoryEvent::Kind::renewed;
+    case RecordType::told:
+      return HistoryEvent::Kind::told;
     default:
       return HistoryEvent::Kind::attempt;
   }
@@ -66,18 +68,23 @@ std::vector<HistoryEvent> read_history(const SegmentTable& states, Position last
   std::vector<HistoryEvent> events;
   walk(states, last, [&events](const Record& record) -> Position {
     if (std::optional<StoredOutcome> stored = decode_outcome(record)) {
-      events.push_back({HistoryEvent::Kind::attempt, stored->outcome.when, 0, std::move(stored->outcome)});
+      events.push_back(
+          {HistoryEvent::Kind::attempt, stored->outcome.when, 0, std::move(stored->outcome), {}});
       return stored->previous;
     }
     if (const std::optional<StoredEvent> event = decode_event(record)) {
-      events.push_back({kind_of(record.type), event->when, 0, {}});
+      events.push_back({kind_of(record.type), event->when, 0, {}, {}});
       events.back().outcome.upstream = event->doubt.upstream;
+      events.back().report = event->told.report;
       return event->previous;
     }
     std::optional<Summary> summary = decode_summary(record);
     if (summary && summary->merged)
-      events.push_back({HistoryEvent::Kind::earlier, summary->merged->when, summary->attempts,
-                        std::move(*summary->merged)});
+      events.push_back({HistoryEvent::Kind::earlier,
+                        summary->merged->when,
+                        summary->attempts,
+                        std::move(*summary->merged),
+                        {}});
     return {};
   });
   std::reverse(events.begin(), events.end());

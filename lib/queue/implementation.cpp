@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t handed_out_at_once = 256;  // then others have a turn on the loop
 constexpr std::size_t most_in_line = 4096;       // records that wait to be written: no more is begun above it
 constexpr auto look_again = std::chrono::milliseconds(10);
+constexpr auto wait_for_report = std::chrono::minutes(1);  // of a message that was kept long enough
 
 // Messages from which on their memory is worth giving back: some ten MiB.
 constexpr std::size_t many_messages = 50'000;
@@ -128,6 +129,13 @@ Recovery Queue::Implementation::begin() {
   recovery.set_aside = std::move(replay_->set_aside);
   recovery.persistent = store.disk.persistent();
   recovery.took = std::chrono::steady_clock::now() - load_began_;
+  // Reports of whose writing nothing was recorded yet.
+  for (const auto& [report, about] : std::exchange(replay_->reports, {})) {
+    const Result<MessageId> id = parse_message_id(about.message);
+    Entry* const entry = id ? store.index.find(*id) : nullptr;
+    const Told what{{about.recipients, about.expanded, {}}, about.delay, to_string(report)};
+    if (entry && store.index.is_news(*entry, what, report)) told(*entry, what);
+  }
   replay_.reset();
   upkeep_->tend();
   arm();
@@ -159,6 +167,10 @@ void Queue::Implementation::hand_out() {
     if (goes ? store.facts->in_line() >= most_in_line : !may_begin()) {
       armed_for_ = loop.now() + look_again;
       return timer_.at(armed_for_, [this] { hand_out(); });
+    }
+    if (goes && store.index.debt(next->id.message())) {
+      store.index.set_failed(entry_of(*next), loop.now() + wait_for_report);
+      continue;
     }
     if (goes) {
       remove(entry_of(*next));
@@ -243,6 +255,13 @@ void Queue::Implementation::hold(Shipment& shipment) {
   if (shipment.state == MessageState::held || shipment.hold_asked) return;
   record_event(RecordType::hold, entry, entry.recipients_of(shipment));
   store.index.hold(shipment);
+}
+
+void Queue::Implementation::told(Entry& entry, const Told& told) {
+  if (entry.doomed) return;
+  const bool living = store.index.told(entry, told);
+  std::string record = encode_told(entry.id(), entry.last, loop.wall_now(), told, !living);
+  living ? this->record(entry, std::move(record)) : erase(entry, std::move(record));
 }
 
 bool Queue::Implementation::may_part(const Entry& entry) const {
@@ -335,6 +354,7 @@ async::Task<MessageId> Queue::Implementation::submit(Draft::State& state, const 
   const Position where = co_await durable;
   state.keep_file();
   store.index.add(state.id, facts, envelope, where, length, clock());
+  if (!envelope.expanded.empty() && on_debt) on_debt(state.id);
   arm();
   co_return state.id;
 }

@@ -54,6 +54,7 @@ class Queue::Implementation {
   bool take_back_doomed(Shipment& shipment);
   void hold(Entry& entry);
   void hold(Shipment& shipment);
+  void told(Entry& entry, const Told& told);
   bool may_part(const Entry& entry) const;
 
   // Throws QueueError and DiskError; nothing of the message is kept then.
@@ -66,6 +67,7 @@ class Queue::Implementation {
   async::Workers& workers;
   const Options options;
   std::function<void(Shipment&)> on_due;
+  std::function<void(MessageId)> on_debt;
   std::function<void(const std::string&)> on_trouble;
   Alarm alarm{loop, on_trouble};
   std::size_t found_in_doubt = 0;  // by load()

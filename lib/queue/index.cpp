@@ -40,6 +40,7 @@ Entry& Index::add(MessageId id, const MessageFacts& facts, const Envelope& envel
   entry.first.unsent = entry.states.size();
   entry.where = where;
   entry.length = length;
+  if (!envelope.expanded.empty()) debts_[id.value].expanded = true;
   state_need_ += state_need(entry.routing_sender.size(), entry.states.size());
   link(entry);
   count(entry.state, +1);
@@ -67,6 +68,8 @@ Entry& Index::add(MessageId id, const Summary& summary, Position place, Clock cl
   }
   entry.where = summary.where;
   entry.length = summary.length;
+  entry.warned = summary.warned;
+  if (!summary.debt.empty()) debts_[id.value] = summary.debt;
   state_need_ += state_need(entry.routing_sender.size(), entry.states.size());
   link(entry);
   set_base(entry, place.segment);
@@ -74,7 +77,7 @@ Entry& Index::add(MessageId id, const Summary& summary, Position place, Clock cl
   count(entry.state, +1);
   if (summary.state == MessageState::failed) {
     entry.first.attempts = summary.attempts;
-    set_failed(entry, due_time(summary.when, summary.next, clock));
+    end(entry, due_time(summary.when, summary.next, clock));
     return entry;
   }
   for (const SummaryOther& other : summary.others) {
@@ -133,6 +136,7 @@ void Index::erase(Entry& entry) {
   if (entry.parting)
     for (auto& [number, shipment] : entry.parting->others) let_go(shipment);
   if (entry.doomed) --doomed_;
+  debts_.erase(entry.id().value);
   entries_.erase(entry.id().value);
 }
 
@@ -226,9 +230,9 @@ namespace {
 SummaryShipment known_of(const Shipment& shipment, Clock clock) {
   SummaryShipment known;
   const bool held = shipment.hold_asked || shipment.state == MessageState::held;
-  known.state = held                                     ? MessageState::held
-                : shipment.state == MessageState::failed ? MessageState::failed
-                                                         : MessageState::waiting;
+  known.state = held                        ? MessageState::held
+                : has_ended(shipment.state) ? shipment.state
+                                            : MessageState::waiting;
   known.doubts = shipment.doubts;
   known.attempts = shipment.attempts;
   known.doubted = shipment.doubted;
@@ -256,6 +260,8 @@ Summary Index::summary_of(const Entry& entry, Clock clock) const {
   summary.when = clock.wall;
   summary.routing_sender = entry.routing_sender;
   summary.states = entry.states.unpacked();
+  summary.warned = entry.warned;
+  if (const Debt* const owed = debt(entry.id())) summary.debt = *owed;
   bool is_first = true;
   entry.for_each_shipment([&](const Shipment& shipment) {
     const SummaryShipment known = known_of(shipment, clock);
@@ -275,7 +281,7 @@ Summary Index::summary_of(const Entry& entry, Clock clock) const {
 }
 
 std::uint64_t Index::state_need(std::size_t sender, std::size_t recipients, std::size_t shipments) {
-  constexpr std::uint64_t fixed = 512, of_recipient = 32;
+  constexpr std::uint64_t fixed = 640, of_recipient = 48;
   return fixed * shipments + 2 * sender + of_recipient * recipients;
 }
 
@@ -308,7 +314,8 @@ void Index::forget(std::string_view text) {
 }
 
 void Index::count(MessageState state, std::ptrdiff_t change) {
-  std::size_t* const totals[] = {&totals_.waiting, &totals_.ready, &totals_.held, &totals_.failed};
+  std::size_t* const totals[] = {&totals_.waiting, &totals_.ready, &totals_.held, &totals_.failed,
+                                 &totals_.reporting};
   *totals[static_cast<std::size_t>(state)] += static_cast<std::size_t>(change);
 }
 

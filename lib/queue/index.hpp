@@ -82,6 +82,9 @@ class Index {
   Summary summary_of(const Entry& entry, Clock clock) const;
   // A summary of the entry has become durable in this state segment.
   void set_base(Entry& entry, std::uint64_t segment);
+  // What is to be reported of it; null: nothing.
+  const Debt* debt(MessageId id) const;
+  const std::map<std::uint64_t, Debt>& debts() const { return debts_; }
   Entry* find(MessageId id);
   Shipment* find(ShipmentId id);
   void erase(Entry& entry);
@@ -100,6 +103,13 @@ class Index {
   // removal after `keep_failed`.
   bool apply(Entry& entry, const Outcome& outcome, bool counted, Duration keep_failed, Clock clock,
              std::uint8_t route_step = 0);
+  // Whose end, by the outcome that is applied next, is to be reported. While anything is owed the entry
+  // stays.
+  void owe(const Entry& entry, const Debt& debt);
+  // What is owed no longer. False: that was all that was left to do, the entry is to be erased.
+  bool told(Entry& entry, const Told& told);
+  // The report with that id has told something of it that is still owed.
+  bool is_news(const Entry& entry, const Told& told, MessageId report) const;
   // After this outcome the recipients of the shipment would be in more than one.
   bool parts(const Shipment& shipment, const Outcome& outcome) const;
   // The message may get more shipments by an outcome. A start does not ask: it must take what is on disk.
@@ -173,7 +183,7 @@ class Index {
   std::size_t doomed() const { return doomed_; }            // and those that will never need one
 
   // Octets that the state log needs, at least, for what may happen to the living messages: their summaries,
-  // twice, and a doubt and an outcome without its texts for each.
+  // twice, and for each a doubt, an outcome without its texts, and that it was reported.
   std::uint64_t state_need() const { return state_need_; }
   static std::uint64_t state_need(std::size_t sender, std::size_t recipients, std::size_t shipments = 1);
 
@@ -201,6 +211,7 @@ class Index {
 
   struct Named;
   Named take_states(Entry& entry, const Outcome& outcome);
+  void end(Entry& entry, SteadyTime removal);
   void set_doubt(Shipment& shipment, std::string_view upstream, std::uint8_t doubts);
   void move(Entry& entry, const std::vector<std::uint32_t>& recipients, Shipment& to);
   Shipment* add_shipment(Entry& entry, const Shipment& as);
@@ -220,6 +231,7 @@ class Index {
 
   std::unordered_map<std::uint64_t, Entry> entries_;
   std::unordered_map<std::uint64_t, EarlierDoubt> earlier_doubts_;  // by shipment
+  std::map<std::uint64_t, Debt> debts_;                             // by message
   std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>>
       texts_;                    // senders and upstreams, with use counts
   std::vector<Shipment*> heap_;  // binary, earliest first, equal times by id

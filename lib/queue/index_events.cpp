@@ -216,12 +216,62 @@ bool Index::apply(Entry& entry, const Outcome& outcome, bool counted, Duration k
   drop_empty(entry);
   for (const ShipmentId id : made) bring_together(id);
   if (entry.unsent() > 0) return true;
-  if (entry.states.count(RecipientState::failed) == 0) return false;
+  if (entry.states.count(RecipientState::failed) == 0 && !debts_.contains(entry.id().value)) return false;
   entry.first.attempts = attempts;
   entry.first.counted = entry.first.whole = entry.first.hold_asked = false;
   const auto kept = std::chrono::duration_cast<WallTime::duration>(keep_failed);
-  set_failed(entry, due_time(outcome.when, outcome.when + kept, clock));
+  end(entry, due_time(outcome.when, outcome.when + kept, clock));
   return true;
+}
+
+// Nobody is left: kept for the operator if somebody has failed, else until all that is owed was reported.
+void Index::end(Entry& entry, SteadyTime removal) {
+  const bool delivered = entry.states.count(RecipientState::failed) == 0;
+  if (delivered && debts_.contains(entry.id().value))
+    set_timeless(entry.first, MessageState::reporting);
+  else
+    set_failed(entry, removal);
+}
+
+// --- reports ---
+
+const Debt* Index::debt(MessageId id) const {
+  const auto found = debts_.find(id.value);
+  return found == debts_.end() ? nullptr : &found->second;
+}
+
+void Index::owe(const Entry& entry, const Debt& debt) {
+  if (debt.recipients.empty()) return;
+  Debt& all = debts_[entry.id().value];
+  all.since = std::max(all.since, debt.since);
+  std::vector<std::uint32_t>& owed = all.recipients;
+  owed.insert(owed.end(), debt.recipients.begin(), debt.recipients.end());
+  std::erase_if(owed, [&entry](std::uint32_t each) { return each >= entry.states.size(); });
+  std::ranges::sort(owed);
+  owed.erase(std::unique(owed.begin(), owed.end()), owed.end());
+}
+
+bool Index::is_news(const Entry& entry, const Told& told, MessageId report) const {
+  if (told.warned > entry.warned) return true;
+  const Debt* const owed = debt(entry.id());
+  if (!owed || report <= owed->since) return false;
+  return (owed->expanded && told.what.expanded) ||
+         std::ranges::any_of(told.what.recipients, [owed](std::uint32_t each) {
+           return std::ranges::binary_search(owed->recipients, each);
+         });
+}
+
+bool Index::told(Entry& entry, const Told& told) {
+  entry.warned = std::max(entry.warned, told.warned);
+  if (const auto found = debts_.find(entry.id().value); found != debts_.end()) {
+    Debt& debt = found->second;
+    std::erase_if(debt.recipients, [&told](std::uint32_t each) {
+      return std::ranges::find(told.what.recipients, each) != told.what.recipients.end();
+    });
+    debt.expanded = debt.expanded && !told.what.expanded;
+    if (debt.empty()) debts_.erase(found);
+  }
+  return entry.state != MessageState::reporting || debts_.contains(entry.id().value);
 }
 
 // The attempt was for other recipients than those left in the shipment: what it changed is undone.
@@ -360,7 +410,7 @@ void Index::not_taken(Shipment& shipment, Clock clock) {
   for (const std::uint32_t each : entry.recipients_of(shipment))
     entry.states.set(each, RecipientState::pending);
   set_doubt(shipment, {}, 0);
-  if (shipment.state != MessageState::failed) set_waiting(shipment, clock.now);
+  if (!has_ended(shipment.state)) set_waiting(shipment, clock.now);
 }
 
 void Index::set_doubt(Shipment& shipment, std::string_view upstream, std::uint8_t doubts) {
@@ -383,13 +433,18 @@ std::vector<std::uint32_t> Index::unsent_of(const Entry& entry,
 // --- the operator ---
 
 void Index::retry(Entry& entry, Clock clock) {
+  if (entry.state == MessageState::reporting) return;
   if (entry.state == MessageState::failed) {
+    Told not_at_an_end;
     for (std::uint32_t i = 0; i < entry.states.size(); ++i) {
       if (entry.states.get(i) != RecipientState::failed) continue;
       entry.states.set(i, RecipientState::pending);
       ++entry.first.unsent;
+      not_at_an_end.what.recipients.push_back(i);
     }
+    told(entry, not_at_an_end);
     entry.lives_from = clock.wall;
+    entry.warned = 0;
   }
   entry.for_each_shipment([&](Shipment& shipment) {
     shipment.hold_asked = false;
@@ -415,7 +470,7 @@ void Index::hold(Entry& entry) {
 void Index::hold(Shipment& shipment) {
   if (shipment.state == MessageState::ready)
     shipment.hold_asked = true;
-  else if (shipment.state != MessageState::failed)
+  else if (!has_ended(shipment.state))
     set_timeless(shipment, MessageState::held);
 }
 

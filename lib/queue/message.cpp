@@ -34,13 +34,13 @@ Result<MessageId> parse_message_id(std::string_view text) {
 }
 
 std::string_view to_string(HistoryEvent::Kind kind) {
-  constexpr std::string_view names[] = {"earlier", "attempt", "in_doubt",  "held",
-                                        "retried", "removed", "not_taken", "renewed"};
+  constexpr std::string_view names[] = {"earlier", "attempt",   "in_doubt", "held", "retried",
+                                        "removed", "not_taken", "renewed",  "told"};
   return names[static_cast<std::size_t>(kind)];
 }
 
 std::string_view to_string(MessageState state) {
-  constexpr std::string_view names[] = {"waiting", "ready", "held", "failed"};
+  constexpr std::string_view names[] = {"waiting", "ready", "held", "failed", "reporting"};
   return names[static_cast<std::size_t>(state)];
 }
 

@@ -55,10 +55,11 @@ using mail::RecipientState;
 using mail::to_string;
 
 enum class MessageState : std::uint8_t {
-  waiting,  // for its next attempt
-  ready,    // handed out through on_due; the relay answers with settle() or release()
-  held,     // until the operator says otherwise
-  failed,   // no recipient pending, at least one failed; kept for the operator until keep_failed has passed
+  waiting,    // for its next attempt
+  ready,      // handed out through on_due; the relay answers with settle() or release()
+  held,       // until the operator says otherwise
+  failed,     // no recipient pending, at least one failed; kept for the operator until keep_failed has passed
+  reporting,  // all are delivered; a report about that is still to be written
 };
 
 // What one attempt did to a shipment; becomes one record. It may name some of the recipients only; none: all.
@@ -69,6 +70,23 @@ struct Outcome {
   std::string host;  // the peer that was talked to, "mx.example.net:587"; empty: none was reached
   std::vector<RecipientOutcome> recipients;
   WallTime next_attempt;  // meaningful while a recipient is still to be sent
+};
+
+// What is still to be reported of a message.
+struct Debt {
+  std::vector<std::uint32_t> recipients;  // who have come to an end; ascending
+  bool expanded = false;                  // see Envelope::expanded
+  MessageId
+      since;  // the newest id given out when a recipient came to an end: a report with a later one tells it
+  bool empty() const { return recipients.empty() && !expanded; }
+  bool operator==(const Debt&) const = default;
+};
+
+// Of a message: what was reported, or need not be.
+struct Told {
+  Debt what;                 // no longer owed
+  std::uint32_t warned = 0;  // a delay warning for this age in seconds, and all below it; 0: none
+  std::string report;        // the id of the report; empty: none was written
 };
 
 // One thing that happened to a message after it was accepted.
@@ -82,12 +100,18 @@ struct HistoryEvent {
     removed,
     not_taken,  // the operator knew that it had not been taken
     renewed,    // its lifetime counts from here
+    told,       // somebody was sent a report about it, or need not be
   };
   Kind kind = Kind::attempt;
   WallTime when;
   std::uint16_t attempts = 0;  // `earlier`: how many
   Outcome outcome;             // attempt, earlier
+  std::string report;          // told: the report's id; empty: none was written
 };
+// Nobody is left to be sent.
+constexpr bool has_ended(MessageState state) {
+  return state == MessageState::failed || state == MessageState::reporting;
+}
 std::string_view to_string(HistoryEvent::Kind kind);
 std::string_view to_string(MessageState state);
 

@@ -45,6 +45,11 @@ void Queue::on_due(std::function<void(Shipment&)> callback) {
   implementation_->arm();
 }
 
+void Queue::on_debt(std::function<void(MessageId)> callback) {
+  implementation_->on_debt = std::move(callback);
+  for (const auto& [id, debt] : implementation_->store.index.debts()) implementation_->on_debt({id});
+}
+
 void Queue::on_trouble(std::function<void(const std::string&)> callback) {
   implementation_->on_trouble = std::move(callback);
 }
@@ -114,7 +119,8 @@ async::Task<void> Queue::mark_in_doubt(Shipment& shipment, std::string_view upst
   co_await durable;
 }
 
-void Queue::settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step) {
+void Queue::settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step,
+                   const std::vector<std::uint32_t>& owed) {
   Implementation& q = *implementation_;
   if (q.take_back_doomed(shipment)) return;
   Index& index = q.store.index;
@@ -123,13 +129,17 @@ void Queue::settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step)
                          (index.parts(shipment, outcome) && !q.may_part(entry));
   if (is_of_all) outcome = index.of_all(shipment, std::move(outcome));
   const bool counted = shipment.counted;
+  const Debt debt{owed, false, q.store.last_id};
+  index.owe(entry, debt);
   const bool living = index.apply(entry, outcome, counted, q.options.keep_failed, q.clock(), route_step);
-  std::string record = encode_outcome(entry.id(), entry.last, outcome, counted, !living);
+  std::string record = encode_outcome(entry.id(), entry.last, outcome, counted, !living, debt);
   // With little room the texts of replies are left out.
   if (q.upkeep().is_brief() || record.size() > q.store.ground.largest_fact())
-    record = encode_outcome(entry.id(), entry.last, without_texts(std::move(outcome)), counted, !living);
+    record =
+        encode_outcome(entry.id(), entry.last, without_texts(std::move(outcome)), counted, !living, debt);
   if (!living) return q.erase(entry, std::move(record));
   q.record(entry, std::move(record));
+  if (!owed.empty() && q.on_debt) q.on_debt(entry.id());
   q.arm();
 }
 
@@ -160,7 +170,7 @@ void Queue::hold(Shipment& shipment) {
 void Queue::retry(Message& message) {
   Implementation& q = *implementation_;
   Entry& entry = entry_of(message);
-  if (entry.doomed) return;
+  if (entry.doomed || entry.state == MessageState::reporting) return;
   q.record_event(RecordType::retry, entry);
   q.store.index.retry(entry, q.clock());
   q.arm();
@@ -228,7 +238,7 @@ async::Task<Message*> Queue::oldest() {
   bool more = true;
   while (more) {
     more = q.store.index.go_on(walk, [&oldest](const Entry& entry) {
-      if (entry.state != MessageState::failed && (!oldest || entry.id() < *oldest)) oldest = entry.id();
+      if (!has_ended(entry.state) && (!oldest || entry.id() < *oldest)) oldest = entry.id();
     });
     if (more) co_await async::sleep_until(q.loop, q.loop.now());
   }
@@ -254,6 +264,14 @@ Totals Queue::totals() const {
   totals.in_doubt = implementation_->found_in_doubt;
   totals.troubles = implementation_->alarm.count();
   return totals;
+}
+
+const Debt* Queue::debt(MessageId id) const {
+  return implementation_->store.index.debt(id);
+}
+
+void Queue::told(Message& message, const Told& told) {
+  implementation_->told(entry_of(message), told);
 }
 
 async::Task<void> Queue::flush() {

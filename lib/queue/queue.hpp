@@ -113,8 +113,10 @@ struct Message {
   WallTime accepted;
   WallTime lives_from;  // its lifetime counts from here: `accepted`, or later by retry() or renew()
   std::string_view routing_sender;  // owned by the index
-  // Ready, if a shipment is; waiting, if one is; held, if all are; failed, if nobody is left to be sent.
+  // Ready, if a shipment is; waiting, if one is; held, if all are; failed or reporting, if nobody is left to
+  // be sent.
   MessageState state = MessageState::waiting;
+  std::uint32_t warned = 0;  // delay warnings were given up to this age, in seconds; see Told
   // The queue keeps its own positions behind these.
 
   MessageId id() const { return first.id.message(); }
@@ -133,6 +135,7 @@ struct Totals {
   std::size_t ready = 0;
   std::size_t held = 0;
   std::size_t failed = 0;
+  std::size_t reporting = 0;
   // Since open():
   std::size_t in_doubt = 0;  // messages that open() found in doubt
   std::size_t troubles = 0;  // lines for the log that on_trouble was given
@@ -227,6 +230,10 @@ class Queue {
   // open()'s messages can be due (nothing is called before the loop runs).
   void on_due(std::function<void(Shipment&)> callback);
 
+  // Called with each message of which something has come to be owed a report, at a start as well; it may not
+  // be durable yet. Set like on_due().
+  void on_debt(std::function<void(MessageId)> callback);
+
   // Called with a line for the log when the disk fails, mail is refused or something in the queue is damaged;
   // while that lasts, not for each message.
   void on_trouble(std::function<void(const std::string&)> callback);
@@ -252,11 +259,13 @@ class Queue {
   // Records the outcome of a ready shipment. Recipients left pending become one shipment, recipients left
   // doubtful another; both wait or are held, and go on at `route_step`. Recipients that the outcome does not
   // name had no attempt: they are due at once, from the first upstream. An outcome without recipients leaves
-  // each as it is, and is an attempt of all. Where there is no room to part them, all who are left share the
-  // doubt and the next time. When nobody is left, the message is failed or removed. `shipment` may be gone
-  // afterwards. Memory changes at once; the record is written with the next batch, and retried until it is
-  // durable.
-  void settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step = 0);
+  // each as it is, and is an attempt of all. `owed`: of those who come to an end by it, whose end is to be
+  // reported; see debt(). Where there is no room to part them, all who are left share the
+  // doubt and the next time. When nobody is left, the message is failed, reporting or removed. `shipment` may
+  // be gone afterwards. Memory changes at once; the record is written with the next batch, and retried until
+  // it is durable.
+  void settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step = 0,
+              const std::vector<std::uint32_t>& owed = {});
   // Gives a ready shipment back without an attempt: due again at `when`. Not recorded.
   void release(Shipment& shipment, SteadyTime when);
   // Makes a waiting shipment ready before its time; on_due is not called. Whoever begins an attempt asks
@@ -290,6 +299,15 @@ class Queue {
   std::vector<MessageId> ids() const;                         // of all living messages, in no order
   void for_each(const std::function<void(Message&)>& visit);  // by id
   Totals totals() const;
+
+  // --- reports ---
+  // What is still to be reported of a message; null: nothing. It outlives restarts, and as long as it lasts
+  // the message stays. It ends by told(), by remove(), and where retry() has a recipient tried again. A start
+  // that finds a report (Envelope::report) takes what that is about for told.
+  const Debt* debt(MessageId id) const;
+  // Reported, or not to be reported. Durable before whatever is recorded after it: so a report that was
+  // committed before this call cannot be sent, and then be written again. The message may be gone afterwards.
+  void told(Message& message, const Told& told);
 
   // Everything settled so far is durable when it returns.
   async::Task<void> flush();

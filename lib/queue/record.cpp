@@ -15,27 +15,62 @@ constexpr std::size_t size_at = 32, body_checksum_at = 40, accepted_at = 48, env
 
 // Of an envelope.
 constexpr std::uint8_t flag_eight_bit = 1, flag_smtp_utf8 = 2, flag_require_tls = 4,
-                       flag_provider_headers = 8, flag_body_hash = 16;
+                       flag_provider_headers = 8, flag_body_hash = 16, flag_report = 32, flag_expanded = 64;
+
+void put_recipient_facts(std::string& out, const std::vector<Recipient>& recipients) {
+  put(out, static_cast<std::uint32_t>(recipients.size()));
+  for (const Recipient& recipient : recipients) {
+    put_string(out, recipient.address);
+    put_string(out, recipient.notify);
+    put_string(out, recipient.original_recipient);
+  }
+}
+
+std::vector<Recipient> take_recipient_facts(Reader& reader) {
+  std::vector<Recipient> recipients;
+  const auto count = reader.take<std::uint32_t>();
+  for (std::uint32_t i = 0; i < count && reader.sound(); ++i) {
+    Recipient& recipient = recipients.emplace_back();
+    recipient.address = reader.take_string();
+    recipient.notify = reader.take_string();
+    recipient.original_recipient = reader.take_string();
+  }
+  return recipients;
+}
+
+void put_report(std::string& out, const mail::ReportOf& report) {
+  put_string(out, report.message);
+  put_recipients(out, report.recipients);
+  put(out, report.delay);
+  put(out, static_cast<std::uint8_t>(report.expanded));
+}
+
+mail::ReportOf take_report(Reader& reader) {
+  mail::ReportOf report;
+  report.message = reader.take_string();
+  report.recipients = take_recipients(reader);
+  report.delay = reader.take<std::uint32_t>();
+  report.expanded = reader.take<std::uint8_t>() != 0;
+  return report;
+}
 
 void put_envelope(std::string& out, const Envelope& envelope) {
-  out.push_back(static_cast<char>((envelope.eight_bit ? flag_eight_bit : 0) |
-                                  (envelope.smtp_utf8 ? flag_smtp_utf8 : 0) |
-                                  (envelope.require_tls ? flag_require_tls : 0) |
-                                  (envelope.provider_headers ? flag_provider_headers : 0) |
-                                  (envelope.body_hash.empty() ? 0 : flag_body_hash)));
+  out.push_back(static_cast<char>(
+      (envelope.eight_bit ? flag_eight_bit : 0) | (envelope.smtp_utf8 ? flag_smtp_utf8 : 0) |
+      (envelope.require_tls ? flag_require_tls : 0) |
+      (envelope.provider_headers ? flag_provider_headers : 0) |
+      (envelope.body_hash.empty() ? 0 : flag_body_hash) | (envelope.report ? flag_report : 0) |
+      (envelope.expanded.empty() ? 0 : flag_expanded)));
   put_string(out, envelope.sender);
   put_string(out, envelope.routing_sender);
   put_string(out, envelope.ret);
   put_string(out, envelope.envelope_id);
   put_string(out, envelope.client);
   put_string(out, envelope.account);
-  put(out, static_cast<std::uint32_t>(envelope.recipients.size()));
-  for (const Recipient& recipient : envelope.recipients) {
-    put_string(out, recipient.address);
-    put_string(out, recipient.notify);
-    put_string(out, recipient.original_recipient);
-  }
+  put_recipient_facts(out, envelope.recipients);
   if (!envelope.body_hash.empty()) put_string(out, envelope.body_hash);
+  if (envelope.report) put_report(out, *envelope.report);
+  if (!envelope.expanded.empty()) put_recipient_facts(out, envelope.expanded);
 }
 
 Envelope take_envelope(Reader& reader) {
@@ -51,14 +86,10 @@ Envelope take_envelope(Reader& reader) {
   envelope.envelope_id = reader.take_string();
   envelope.client = reader.take_string();
   envelope.account = reader.take_string();
-  const auto count = reader.take<std::uint32_t>();
-  for (std::uint32_t i = 0; i < count && reader.sound(); ++i) {
-    Recipient& recipient = envelope.recipients.emplace_back();
-    recipient.address = reader.take_string();
-    recipient.notify = reader.take_string();
-    recipient.original_recipient = reader.take_string();
-  }
+  envelope.recipients = take_recipient_facts(reader);
   if (flags & flag_body_hash) envelope.body_hash = reader.take_string();
+  if (flags & flag_report) envelope.report = take_report(reader);
+  if (flags & flag_expanded) envelope.expanded = take_recipient_facts(reader);
   return envelope;
 }
 
@@ -162,13 +193,18 @@ void set_previous(std::string& record, Position previous) {
   record.replace(record_header, bytes.size(), bytes);
 }
 
-std::string encode_outcome(MessageId id, Position previous, const Outcome& outcome, bool counted,
-                           bool final) {
+std::string encode_outcome(MessageId id, Position previous, const Outcome& outcome, bool counted, bool final,
+                           const Debt& owed) {
   std::string record =
       begin_record(RecordType::outcome, id,
-                   static_cast<std::uint8_t>((final ? flag_final : 0) | (counted ? flag_counted : 0)));
+                   static_cast<std::uint8_t>((final ? flag_final : 0) | (counted ? flag_counted : 0) |
+                                             (owed.empty() ? 0 : flag_owed)));
   put_position(record, previous);
   put_outcome(record, outcome);
+  if (!owed.empty()) {
+    put_recipients(record, owed.recipients);
+    put(record, owed.since.value);
+  }
   pad(record);
   return record;
 }
@@ -179,26 +215,36 @@ std::optional<StoredOutcome> decode_outcome(const Record& record) {
   const Position previous = take_position(reader);
   std::optional<Outcome> outcome = take_outcome(reader);
   if (!outcome) return std::nullopt;
-  return StoredOutcome{previous, std::move(*outcome), (record.flags & flag_counted) != 0,
-                       (record.flags & flag_in_doubt) != 0};
+  StoredOutcome stored{previous,
+                       std::move(*outcome),
+                       (record.flags & flag_counted) != 0,
+                       (record.flags & flag_in_doubt) != 0,
+                       {}};
+  if (record.flags & flag_owed) {
+    stored.owed.recipients = take_recipients(reader);
+    stored.owed.since.value = reader.take<std::uint64_t>();
+  }
+  return reader.sound() ? std::optional(std::move(stored)) : std::nullopt;
 }
 
 bool is_final(const Record& record) {
   return record.type == RecordType::removed ||
-         (record.type == RecordType::outcome && (record.flags & flag_final));
+         ((record.type == RecordType::outcome || record.type == RecordType::told) &&
+          (record.flags & flag_final));
 }
 
 namespace {
 
-std::string begin_event(RecordType type, MessageId id, Position previous, WallTime when) {
-  std::string record = begin_record(type, id);
+std::string begin_event(RecordType type, MessageId id, Position previous, WallTime when,
+                        std::uint8_t flags = 0) {
+  std::string record = begin_record(type, id, flags);
   put_position(record, previous);
   put(record, to_number(when));
   return record;
 }
 
 bool is_event(RecordType type) {
-  return type >= RecordType::in_doubt && type <= RecordType::renewed;
+  return (type >= RecordType::in_doubt && type <= RecordType::renewed) || type == RecordType::told;
 }
 
 }  // namespace
@@ -220,6 +266,18 @@ std::string encode_doubt(MessageId id, Position previous, WallTime when, const D
   return record;
 }
 
+// A version that does not know it knows of no debts either.
+std::string encode_told(MessageId id, Position previous, WallTime when, const Told& told, bool final) {
+  const std::uint8_t flags = flag_may_be_ignored | (final ? flag_final : 0);
+  std::string record = begin_event(RecordType::told, id, previous, when, flags);
+  put_recipients(record, told.what.recipients);
+  put(record, static_cast<std::uint8_t>(told.what.expanded));
+  put(record, told.warned);
+  put_string(record, told.report);
+  pad(record);
+  return record;
+}
+
 std::optional<StoredEvent> decode_event(const Record& record) {
   if (!is_event(record.type)) return std::nullopt;
   Reader reader(record.payload);
@@ -227,6 +285,13 @@ std::optional<StoredEvent> decode_event(const Record& record) {
   event.previous = take_position(reader);
   event.when = to_time(reader.take<std::uint64_t>());
   if (!reader.sound()) return std::nullopt;
+  if (record.type == RecordType::told) {
+    event.told.what.recipients = take_recipients(reader);
+    event.told.what.expanded = reader.take<std::uint8_t>() != 0;
+    event.told.warned = reader.take<std::uint32_t>();
+    event.told.report = reader.take_string();
+    return reader.sound() ? std::optional(std::move(event)) : std::nullopt;
+  }
   if (record.type != RecordType::in_doubt) {
     event.recipients = take_recipients(reader);
     return reader.sound() ? std::optional(std::move(event)) : std::nullopt;

@@ -31,6 +31,8 @@ enum class RecordType : std::uint8_t {
   checkpoint = 10,  // which message segments are in use, and what of them has summaries
   retired = 11,     // message segments that hold nothing living any more
   closed = 12,      // an orderly end
+  // About a message again:
+  told = 13,  // a report about it was written, or need not be
 };
 
 // A record of a type that this version does not know is passed over when it has this flag, and in the state
@@ -129,14 +131,16 @@ struct StoredOutcome {
   Outcome outcome;
   bool counted = false;   // a doubt has counted this attempt already
   bool in_doubt = false;  // format 1 alone: the recipients that it leaves pending are doubtful
+  Debt owed;              // of those who come to an end by it
 };
 // `previous` of an outcome or an event, and the same while it is not sealed yet.
 Position previous_of(const Record& record);
 void set_previous(std::string& record, Position previous);
-// `counted`: see StoredOutcome. `final`: nothing of the message is left to do; the record removes it.
-std::string encode_outcome(MessageId id, Position previous, const Outcome& outcome, bool counted, bool final);
+// `counted`, `owed`: see StoredOutcome. `final`: nothing of the message is left to do; the record removes it.
+std::string encode_outcome(MessageId id, Position previous, const Outcome& outcome, bool counted, bool final,
+                           const Debt& owed = {});
 std::optional<StoredOutcome> decode_outcome(const Record& record);
-bool is_final(const Record& record);  // outcome or removed: the message is gone
+bool is_final(const Record& record);  // outcome, removed or told: the message is gone
 
 // in_doubt: what an upstream may have taken from here on.
 struct Doubt {
@@ -150,9 +154,12 @@ struct StoredEvent {
   WallTime when;
   std::vector<std::uint32_t> recipients;  // of hold and not_taken; empty: all of the message
   Doubt doubt;                            // of in_doubt
+  Told told;                              // of told
 };
 std::string encode_event(RecordType type, MessageId id, Position previous, WallTime when,
                          const std::vector<std::uint32_t>& recipients = {});
+// `final`: this was all that was left to do; the record removes the message.
+std::string encode_told(MessageId id, Position previous, WallTime when, const Told& told, bool final);
 std::string encode_doubt(MessageId id, Position previous, WallTime when, const Doubt& doubt);
 std::optional<StoredEvent> decode_event(const Record& record);
 
@@ -181,6 +188,8 @@ struct Summary : SummaryShipment {
   std::string routing_sender;
   std::vector<RecipientState> states;
   std::vector<SummaryOther> others;
+  Debt debt;
+  std::uint32_t warned = 0;       // see Told
   std::optional<Outcome> merged;  // the newest reply of each recipient, if there was an attempt
 };
 std::string encode_summary(MessageId id, const Summary& summary);

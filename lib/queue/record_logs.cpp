@@ -69,6 +69,34 @@ bool take_others(Reader& reader, std::vector<SummaryOther>& others) {
   return reader.sound();
 }
 
+constexpr std::size_t telling_size = 17;  // at least: more than the padding has
+
+void put_telling(std::string& out, const Summary& summary) {
+  put_recipients(out, summary.debt.recipients);
+  put(out, static_cast<std::uint8_t>(summary.debt.expanded));
+  put(out, summary.debt.since.value);
+  put(out, summary.warned);
+}
+
+// Where nothing but padding follows, nobody is to be told anything.
+void take_telling(Reader& reader, Summary& summary) {
+  if (reader.left() < telling_size) return;
+  summary.debt.recipients = take_recipients(reader);
+  summary.debt.expanded = reader.take<std::uint8_t>() != 0;
+  summary.debt.since.value = reader.take<std::uint64_t>();
+  summary.warned = reader.take<std::uint32_t>();
+}
+
+}  // namespace
+
+namespace {
+
+// What only waits to be reported is for an older version a failed message, which it removes in time. That
+// nobody has failed tells the two apart.
+MessageState stored_state(MessageState state) {
+  return state == MessageState::reporting ? MessageState::failed : state;
+}
+
 }  // namespace
 
 std::string encode_summary(MessageId id, const Summary& summary) {
@@ -76,7 +104,7 @@ std::string encode_summary(MessageId id, const Summary& summary) {
       begin_record(RecordType::summary, id, summary.by_reference ? flag_by_reference : std::uint8_t{0});
   put_position(record, summary.where);
   put(record, summary.length);
-  put(record, static_cast<std::uint8_t>(summary.state));
+  put(record, static_cast<std::uint8_t>(stored_state(summary.state)));
   put(record, summary.doubts);
   put(record, summary.attempts);
   put(record, summary.size);
@@ -89,7 +117,9 @@ std::string encode_summary(MessageId id, const Summary& summary) {
   put_states(record, summary.states);
   put(record, static_cast<std::uint8_t>(summary.merged.has_value()));
   if (summary.merged) put_outcome(record, *summary.merged);
-  if (!summary.others.empty()) put_others(record, summary.others);
+  const bool tells = !summary.debt.empty() || summary.warned != 0;
+  if (!summary.others.empty() || tells) put_others(record, summary.others);
+  if (tells) put_telling(record, summary);
   pad(record);
   return record;
 }
@@ -121,7 +151,8 @@ std::optional<Summary> decode_summary(const Record& record) {
     if (!summary.merged) return std::nullopt;
   }
   if (!take_others(reader, summary.others)) return std::nullopt;
-  return summary;
+  take_telling(reader, summary);
+  return reader.sound() ? std::optional(std::move(summary)) : std::nullopt;
 }
 
 // --- the logs ---

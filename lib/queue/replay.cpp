@@ -239,7 +239,7 @@ void Replay::apply_state(const Record& record, Position where) {
     default:
       break;
   }
-  if (record.type > RecordType::closed) return carry(record);
+  if (record.type > RecordType::told) return carry(record);
   if (record.type == RecordType::retry) suspects_.clear(record.id);
   if (parts_.index.find(record.id)) return apply_fact(record, where);
   if (is_final(record)) {
@@ -272,16 +272,19 @@ void Replay::apply_fact(const Record& record, Position where) {
   const Position before = std::exchange(entry->last, where);
   bool living = !is_final(record);
   if (previous_of(record) != before) incomplete_.insert(record.id.value);
-  if (const auto stored = living ? decode_outcome(record) : std::nullopt)
+  if (const auto stored = living ? decode_outcome(record) : std::nullopt) {
+    parts_.index.owe(*entry, stored->owed);
     living = parts_.index.apply(*entry, stored->outcome, stored->counted, keep_failed_, clock_);
-  else if (const auto event = living ? decode_event(record) : std::nullopt)
-    apply_event(*entry, record.type, *event);
+  } else if (const auto event = living ? decode_event(record) : std::nullopt) {
+    living = apply_event(*entry, record.type, *event);
+  }
   if (living) return;
   dead_.insert(record.id.value);
   parts_.index.erase(*entry);
 }
 
-void Replay::apply_event(Entry& entry, RecordType type, const StoredEvent& event) {
+// False: nothing is left to do.
+bool Replay::apply_event(Entry& entry, RecordType type, const StoredEvent& event) {
   Index& index = parts_.index;
   const Clock then{clock_.now, event.when};
   switch (type) {
@@ -305,9 +308,12 @@ void Replay::apply_event(Entry& entry, RecordType type, const StoredEvent& event
     case RecordType::renewed:
       entry.lives_from = event.when;
       break;
+    case RecordType::told:
+      return index.told(entry, event.told);
     default:
       break;
   }
+  return true;
 }
 
 // Of all who are in doubt, or of those whom it names.
@@ -452,7 +458,7 @@ void Replay::read_tail(const Found& found, const SegmentRow* row) {
 
 // Null: it has ended, or is known already.
 Entry* Replay::add_message(const Record& record, Position where) {
-  if (record.type > RecordType::closed) {
+  if (record.type > RecordType::told) {
     pass_over(record, Ground::Log::messages);
     return nullptr;
   }
@@ -460,6 +466,7 @@ Entry* Replay::add_message(const Record& record, Position where) {
   if (dead_.contains(record.id.value) || parts_.index.find(record.id)) return nullptr;
   const std::optional<StoredMessage> message = decode_message(record);
   if (!message) return nullptr;
+  if (message->envelope.report) reports.emplace_back(record.id, *message->envelope.report);
   Entry& entry = parts_.index.add(record.id, *message, message->envelope, where, record.length, clock_);
   const auto late = late_.extract(record.id.value);
   if (!late) return &entry;

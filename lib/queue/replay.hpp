@@ -67,6 +67,8 @@ class Replay {
   std::uint64_t read = 0;
   std::size_t segments = 0;
   std::vector<MessageId> in_doubt;
+  // Reports that were written, and by their records for what.
+  std::vector<std::pair<MessageId, mail::ReportOf>> reports;
   bool migrating = false;  // what format 1 left is in no checkpoint yet
 
  private:
@@ -122,7 +124,7 @@ class Replay {
   static void pass_over(const Record& record, Ground::Log log);
   void apply_state(const Record& record, Position where);
   void apply_fact(const Record& record, Position where);
-  void apply_event(Entry& entry, RecordType type, const StoredEvent& event);
+  bool apply_event(Entry& entry, RecordType type, const StoredEvent& event);
   void apply_not_taken(Entry& entry, const StoredEvent& event, Clock then);
   void apply_checkpoint(const Record& record, Position where);
   void apply_retired(const std::vector<RetiredRow>& rows);

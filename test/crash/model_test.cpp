@@ -41,12 +41,14 @@ constexpr auto delivered = RecipientState::delivered;
 constexpr auto failed = RecipientState::failed;
 constexpr auto doubtful = RecipientState::doubtful;
 
-// What a start must find of a recipient; for whom nothing is left to do, the state alone.
+// What a start must find of a recipient; for whom nothing is left to do, the state, and whether that is still
+// to be reported.
 struct Fate {
   RecipientState state = pending;
   bool held = false;
   int attempts = 0;
   int doubts = 0;
+  bool owed = false;
   bool operator==(const Fate&) const = default;
   bool waits() const { return state == pending || state == doubtful; }
 };
@@ -55,10 +57,13 @@ struct Fate {
 struct Snapshot {
   bool there = true;
   std::vector<Fate> fates;
-  int attempts_at_end = 0;  // of a failed message
+  int attempts_at_end = 0;  // of a message that has nobody left
   bool operator==(const Snapshot&) const = default;
 
   bool has_ended() const { return std::ranges::none_of(fates, &Fate::waits); }
+  bool owes() const { return std::ranges::any_of(fates, &Fate::owed); }
+  // Nobody is left to be sent, or reported, or kept for the operator.
+  bool is_over() const { return has_ended() && !has(failed) && !owes(); }
   bool has(RecipientState state) const {
     return std::ranges::find(fates, state, &Fate::state) != fates.end();
   }
@@ -97,7 +102,7 @@ std::ostream& operator<<(std::ostream& out, const Snapshot& snapshot) {
   if (!snapshot.there) return out << "gone";
   for (const Fate& fate : snapshot.fates)
     out << to_string(fate.state) << (fate.held ? " held" : "") << " attempts " << fate.attempts << " doubts "
-        << fate.doubts << ", ";
+        << fate.doubts << (fate.owed ? " owed" : "") << ", ";
   return out << "at the end " << snapshot.attempts_at_end;
 }
 
@@ -230,11 +235,14 @@ class Play {
     if (!modelled.has_gap) expect_replies(message, content);
     Snapshot found;
     for (const RecipientState state : content.states) found.fates.push_back({state});
-    if (message.state == MessageState::failed) found.attempts_at_end = message.attempts();
+    if (const Debt* const debt = queue_->debt(message.id()))
+      for (const std::uint32_t each : debt->recipients) found.fates.at(each).owed = true;
+    if (has_ended(message.state)) found.attempts_at_end = message.attempts();
     message.for_each_shipment([&found](Shipment& shipment) {
       for (const std::uint32_t each : recipients_of(shipment)) {
         Fate& fate = found.fates[each];
-        fate = {fate.state, shipment.state == MessageState::held, shipment.attempts, shipment.doubts};
+        fate = {fate.state, shipment.state == MessageState::held, shipment.attempts, shipment.doubts,
+                fate.owed};
         EXPECT_EQ(fate.state == doubtful, shipment.in_doubt()) << "a doubt is of a whole shipment";
       }
     });
@@ -295,17 +303,20 @@ class Play {
   }
 
   void accept() {
-    const std::size_t size = pick(8) == 0 ? 9'000 : static_cast<std::size_t>(pick(5'000));
     Envelope envelope;
     envelope.sender = envelope.routing_sender = "sender@example.org";
     envelope.recipients.resize(static_cast<std::size_t>(1 + pick(3)), {"b@example.org", "", ""});
+    accept(std::move(envelope), pick(10) == 0);
+  }
+
+  void accept(Envelope envelope, bool held) {
+    const std::size_t size = pick(8) == 0 ? 9'000 : static_cast<std::size_t>(pick(5'000));
     Draft draft = queue_->draft();
     const MessageId id = draft.id();
     if (first_id_ == 0) first_id_ = id.value;
     last_id_ = id.value;
     Modelled& message = model_[id];
     message.body = fmt::format("{} ", to_string(id)) + std::string(size, static_cast<char>('a' + pick(26)));
-    const bool held = pick(10) == 0;
     message.now.fates.assign(envelope.recipients.size(), {pending, held});
     message.since = {gone()};
     async::Task<MessageId> task = commit(std::move(draft), message.body, std::move(envelope), held);
@@ -322,7 +333,7 @@ class Play {
   async::Task<MessageId> commit(Draft draft, std::string body, Envelope envelope, bool held) {
     const bool full = draft.append(body);
     if (full) co_await draft.flush();
-    const MessageId id = co_await queue_->commit(std::move(draft), std::move(envelope), held);
+    const MessageId id = co_await queue_->commit(std::move(draft), envelope, held);
     co_return id;
   }
 
@@ -371,22 +382,23 @@ class Play {
     const Fate first = message.now.fates[ready.recipients.front()];
     const int attempts = (ready.open ? ready.attempts : first.attempts) + 1;
     const int before = ready.open ? ready.doubts : first.doubts;
+    std::vector<std::uint32_t> owed;
     for (const RecipientOutcome& each : outcome.recipients) {
       Fate& fate = after.fates[each.recipient];
       fate.state = each.state;
       fate.attempts = attempts;
       const int doubts = ready.marked.contains(each.recipient) ? before + 1 : std::max(1, before);
       fate.doubts = each.state == doubtful ? doubts : 0;
-      if (!fate.waits()) fate = {each.state};
+      if (fate.waits()) continue;
+      fate = {each.state};
+      fate.owed = pick(3) == 0;
+      if (fate.owed) owed.push_back(each.recipient);
     }
-    if (after.has_ended()) {
-      after.there = after.has(failed);
-      after.attempts_at_end = attempts;
-    }
+    if (after.has_ended()) after.attempts_at_end = attempts;
     const ShipmentId id = shipment.id;
-    queue_->settle(shipment, outcome);
+    queue_->settle(shipment, outcome, 0, owed);
     message.ready.erase(id);
-    change(message, after.there ? after : gone());
+    change(message, after.is_over() ? gone() : after);
   }
 
   void give_back(Shipment& shipment, Modelled& message) {
@@ -417,7 +429,7 @@ class Play {
 
   void act_as_operator(Message& entry, Modelled& message, int what) {
     Snapshot after = message.now;
-    switch (what % 5) {
+    switch (what % 6) {
       case 0:
         queue_->hold(entry);
         for (Fate& fate : after.fates) fate.held = fate.waits();
@@ -432,6 +444,8 @@ class Play {
         break;
       case 3:
         return end_doubt(entry, message);
+      case 4:
+        return tell(entry, message);
       default:
         queue_->renew(entry);
         return;
@@ -453,7 +467,35 @@ class Play {
     }
   }
 
+  // Somebody was told; or the report of it is in the queue, and a start has to find that out.
+  void tell(Message& entry, Modelled& message) {
+    const Debt* const debt = queue_->debt(entry.id());
+    if (!debt) return;
+    const Debt owed = *debt;
+    if (pick(2) == 0 && !write_report(entry.id(), owed)) return;
+    Snapshot after = message.now;
+    for (Fate& fate : after.fates) fate.owed = false;
+    queue_->told(entry, {owed, 0, {}});
+    change(message, after.is_over() ? gone() : after);
+  }
+
+  // False: the power failed. Then it may be there, and what it is about told.
+  bool write_report(MessageId about, const Debt& owed) {
+    flush();  // what it tells of is durable
+    if (!queue_ || disk_.dead()) return false;
+    Envelope envelope;
+    envelope.recipients.resize(1, {"sender@example.org", "NEVER", ""});
+    envelope.report = {to_string(about), owed.recipients, 0, owed.expanded};
+    Modelled& original = model_.at(about);
+    Snapshot told = original.now;
+    for (Fate& fate : told.fates) fate.owed = false;
+    accept(std::move(envelope), false);
+    if (disk_.dead()) original.since.push_back(told.is_over() ? gone() : told);
+    return !disk_.dead();
+  }
+
   static void retry(Snapshot& message) {
+    if (message.has_ended() && !message.has(failed)) return;
     const bool again = message.has_ended();
     for (Fate& fate : message.fates) {
       fate.held = false;

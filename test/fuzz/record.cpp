@@ -47,11 +47,13 @@ std::string written_again(const std::string& bytes) {
     return sealed(text);
   }
   if (const auto stored = decode_outcome(*record))
-    return sealed(
-        encode_outcome(record->id, stored->previous, stored->outcome, stored->counted, is_final(*record)));
+    return sealed(encode_outcome(record->id, stored->previous, stored->outcome, stored->counted,
+                                 is_final(*record), stored->owed));
   if (const auto event = decode_event(*record)) {
     if (record->type == RecordType::in_doubt)
       return sealed(encode_doubt(record->id, event->previous, event->when, event->doubt));
+    if (record->type == RecordType::told)
+      return sealed(encode_told(record->id, event->previous, event->when, event->told, is_final(*record)));
     return sealed(encode_event(record->type, record->id, event->previous, event->when));
   }
   if (const auto summary = decode_summary(*record)) return sealed(encode_summary(record->id, *summary));
