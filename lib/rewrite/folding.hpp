@@ -7,11 +7,12 @@
 #include <optional>
 #include <string>
 
+#include "shared/mail/line_length.hpp"
+
 namespace relayd::rewrite {
 
-// Octets of a line without CR LF (RFC 5322 2.1.1): the most that it may have, and that it should have.
-inline constexpr std::size_t max_line = 998;
-inline constexpr std::size_t wanted_line = 78;
+using mail::max_line;
+using mail::wanted_line;
 
 // A field (name, colon and body, lines with CR LF) without a line of more than max_line octets: longer ones
 // are folded behind a comma or before a blank of the body, as late as possible, never in a quoted string, an

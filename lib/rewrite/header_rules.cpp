@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "rewrite/encoded_words.hpp"
 #include "rewrite/header_edit.hpp"
 #include "rewrite/received.hpp"
 #include "rewrite/subject_prefix.hpp"
 #include "shared/base/ascii.hpp"
+#include "shared/mail/encoded_words.hpp"
 
 namespace relayd::rewrite {
 
@@ -55,7 +55,7 @@ std::optional<std::string> HeaderRules::without_prefix(std::string_view header,
                                                        const HeaderTerms& terms) const {
   HeaderEdit edit(header);
   const auto made = [&terms](const Rule& rule) {
-    return unstructured_field(rule.name, rule.value, terms.smtp_utf8);
+    return mail::unstructured_field(rule.name, rule.value, terms.smtp_utf8);
   };
   std::vector<bool> stands(rules_.size());  // a field of it is in the edited header
   bool masks = masked_;

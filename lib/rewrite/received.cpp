@@ -1,13 +1,10 @@
 #include "rewrite/received.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <chrono>
-#include <iterator>
 
 #include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
+#include "shared/mail/date.hpp"
 
 namespace relayd::rewrite {
 
@@ -46,20 +43,6 @@ void append_protocol(std::string& field, const ReceivedFacts& facts) {
   if (facts.authenticated) field += 'A';
 }
 
-void append_date(std::string& field, WallTime when) {
-  using namespace std::chrono;
-  constexpr std::string_view days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  constexpr std::string_view months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const auto day = floor<std::chrono::days>(when);
-  const year_month_day date(day);
-  const hh_mm_ss time(floor<seconds>(when - day));
-  fmt::format_to(std::back_inserter(field), "{}, {} {} {:04} {:02}:{:02}:{:02} +0000",
-                 days[weekday(day).c_encoding()], static_cast<unsigned>(date.day()),
-                 months[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
-                 time.hours().count(), time.minutes().count(), time.seconds().count());
-}
-
 }  // namespace
 
 std::string received_field(const ReceivedFacts& facts) {
@@ -80,7 +63,7 @@ std::string received_field(const ReceivedFacts& facts) {
   if (mail::check_address(facts.recipient, facts.smtp_utf8) == mail::AddressFault::none)
     field.append("\r\n\tfor <").append(facts.recipient).append(">");
   field += ";\r\n\t";
-  append_date(field, facts.when);
+  field += mail::format_date(facts.when);
   return field += "\r\n";
 }
 
@@ -108,7 +91,7 @@ std::string missing_fields(const mail::HeaderFacts& header, std::string_view id,
   std::string fields;
   if (!header.has_date) {
     fields += "Date: ";
-    append_date(fields, when);
+    fields += mail::format_date(when);
     fields += "\r\n";
   }
   if (!header.has_message_id) {
@@ -121,12 +104,6 @@ std::string missing_fields(const mail::HeaderFacts& header, std::string_view id,
   if (header.from.empty() && !sender.empty()) fields.append("From: <").append(sender).append(">\r\n");
   if (header.octets == 0) fields += "\r\n";
   return fields;
-}
-
-std::string format_date(WallTime when) {
-  std::string date;
-  append_date(date, when);
-  return date;
 }
 
 }  // namespace relayd::rewrite

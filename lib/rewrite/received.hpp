@@ -41,7 +41,4 @@ std::string masked_received(std::string_view field, std::string_view mark);
 std::string missing_fields(const mail::HeaderFacts& header, std::string_view id, std::string_view hostname,
                            std::string_view sender, WallTime when);
 
-// RFC 5322 3.3, in UTC: "Fri, 20 Nov 2026 06:40:46 +0000".
-std::string format_date(WallTime when);
-
 }  // namespace relayd::rewrite

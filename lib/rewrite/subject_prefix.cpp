@@ -4,10 +4,10 @@
 #include <array>
 #include <utility>
 
-#include "rewrite/encoded_words.hpp"
 #include "rewrite/folding.hpp"
 #include "rewrite/header_edit.hpp"
 #include "shared/base/ascii.hpp"
+#include "shared/mail/encoded_words.hpp"
 
 namespace relayd::rewrite {
 
@@ -49,7 +49,7 @@ bool begins_with(std::string_view text, std::string_view prefix) {
 }
 
 bool has_prefix(std::string_view body, std::string_view prefix) {
-  const std::string read = beginning_of_text(body, prefix.size() + room_for_replies);
+  const std::string read = mail::beginning_of_text(body, prefix.size() + room_for_replies);
   std::string_view text = read;
   do {
     if (begins_with(text, prefix)) return true;
@@ -61,14 +61,14 @@ bool has_prefix(std::string_view body, std::string_view prefix) {
 std::string prefixed_head(const mail::Field& field, std::string_view prefix, bool utf8,
                           bool encoded_follows) {
   std::string head(field.whole.substr(0, field.whole.size() - field.body.size()));
-  if (!needs_encoding(prefix, utf8)) {
-    append_folded(head, prefix, false);
+  if (!mail::needs_encoding(prefix, utf8)) {
+    mail::append_folded(head, prefix, false);
     return head;
   }
   // A blank between two encoded words is not shown (RFC 2047 6.2): it has to be inside.
   std::string text(prefix);
   if (encoded_follows) text += ' ';
-  append_folded(head, encode_words(text), true);
+  mail::append_folded(head, mail::encode_words(text), true);
   return head;
 }
 
@@ -92,8 +92,9 @@ void put_prefix(HeaderEdit& edit, const mail::Field& field, std::string_view pre
 std::optional<std::string> with_subject_prefix(std::string_view header, std::string_view prefix,
                                                bool smtp_utf8) {
   prefix = ascii::trimmed(prefix, ascii::blanks);
-  const std::string written = needs_encoding(prefix, smtp_utf8) ? encode_words(prefix) : std::string(prefix);
-  const std::string as_read = beginning_of_text(written, written.size());
+  const std::string written =
+      mail::needs_encoding(prefix, smtp_utf8) ? mail::encode_words(prefix) : std::string(prefix);
+  const std::string as_read = mail::beginning_of_text(written, written.size());
   if (as_read.empty()) return std::nullopt;
   HeaderEdit edit(header);
   bool has_subject = false;
@@ -102,7 +103,7 @@ std::optional<std::string> with_subject_prefix(std::string_view header, std::str
     has_subject = true;
     if (!has_prefix(field.body, as_read)) put_prefix(edit, field, prefix, smtp_utf8);
   }
-  if (!has_subject) edit.add(unstructured_field("Subject", prefix, smtp_utf8));
+  if (!has_subject) edit.add(mail::unstructured_field("Subject", prefix, smtp_utf8));
   return std::move(edit).take();
 }
 

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "rewrite/encoded_words.hpp"
 #include "rewrite/header_edit.hpp"
 #include "rewrite/header_rules.hpp"
 #include "rewrite/subject_prefix.hpp"
 #include "shared/base/ascii.hpp"
+#include "shared/mail/encoded_words.hpp"
 
 namespace relayd::rewrite {
 namespace {
@@ -96,13 +96,13 @@ std::string model(std::vector<Line> lines, const std::vector<Scope>& scopes) {
       bool first = true;
       std::erase_if(lines, [&](Line& line) {
         if (!same(line.name, field.name)) return false;
-        line.whole = unstructured_field(field.name, field.value, false);
+        line.whole = mail::unstructured_field(field.name, field.value, false);
         return !std::exchange(first, false);
       });
     }
     for (const auto& field : scopes[i].set_missing)
       if (decides(field.name) && !has(field.name))
-        lines.push_back({field.name, unstructured_field(field.name, field.value, false)});
+        lines.push_back({field.name, mail::unstructured_field(field.name, field.value, false)});
   }
   std::string header;
   for (const Line& line : lines) header += line.whole;

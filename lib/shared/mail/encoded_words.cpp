@@ -1,14 +1,14 @@
-#include "rewrite/encoded_words.hpp"
+#include "shared/mail/encoded_words.hpp"
 
 #include <algorithm>
 #include <optional>
 
-#include "rewrite/folding.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/base/base64.hpp"
+#include "shared/mail/line_length.hpp"
 #include "shared/mail/utf8.hpp"
 
-namespace relayd::rewrite {
+namespace relayd::mail {
 
 namespace {
 
@@ -91,7 +91,7 @@ std::string encode_words(std::string_view text) {
     octets.clear();
   };
   while (!text.empty()) {
-    const auto code_point = mail::first_code_point(text);
+    const auto code_point = first_code_point(text);
     const std::size_t size = code_point ? code_point->octets : 1;
     if (octets.size() + size > octets_of_a_word) end_word();
     octets += code_point ? text.substr(0, size) : "?";
@@ -152,4 +152,4 @@ std::string beginning_of_text(std::string_view body, std::size_t most) {
   return text.text();
 }
 
-}  // namespace relayd::rewrite
+}  // namespace relayd::mail

@@ -1,12 +1,12 @@
 // Encoded words (RFC 2047): text that is not ASCII in fields that are, and fields made of any text.
 //
-// Stands under whoever makes a field. Pure; linear time.
+// Stands under rewrite and tell, which make fields. Pure; linear time.
 #pragma once
 
 #include <string>
 #include <string_view>
 
-namespace relayd::rewrite {
+namespace relayd::mail {
 
 // Whether the text cannot stand in an unstructured field as it is: it is not ASCII (`utf8`: may be), has a
 // control character, or a word that no line would have room for.
@@ -29,4 +29,4 @@ std::string unstructured_field(std::string_view name, std::string_view value, bo
 // most.
 std::string beginning_of_text(std::string_view body, std::size_t most);
 
-}  // namespace relayd::rewrite
+}  // namespace relayd::mail
