@@ -34,7 +34,7 @@ void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
       {"retry", "Try now what waits; with --failed, or by id, also what has failed"},
       {"hold", "Keep messages from being sent"},
       {"release", "Send held messages"},
-      {"delete", "Remove messages for good; nobody is told"},
+      {"delete", "Remove messages for good; nobody is told, but with --bounce"},
   };
   for (const auto& [name, help] : actions) {
     CLI::App* action = queue->add_subcommand(name, help);
@@ -48,6 +48,8 @@ void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
       action->add_flag("--failed", request.failed,
                        "What has failed, instead of what waits: it gets its failed recipients back");
     }
+    if (std::string_view(name) == "delete")
+      action->add_flag("--bounce", request.bounce, "Tell their senders, as of mail that failed");
     if (std::string_view(name) == "show") {
       action->add_flag("--body", request.body, "The whole message");
     } else {
@@ -55,7 +57,7 @@ void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
       action->add_option("--recipient", request.recipient, "Only for this address, or @domain");
       action->add_option("--upstream", request.upstream, "Only what waits for this upstream");
       action->add_option("--state", request.state, "Only these")
-          ->check(CLI::IsMember({"waiting", "ready", "held", "failed"}));
+          ->check(CLI::IsMember({"waiting", "ready", "held", "failed", "reporting"}));
       if (std::string_view(name) != "list") action->add_flag("--all", request.all, "All messages");
     }
     action->callback([&options, &status, action_name = std::string(name)] {

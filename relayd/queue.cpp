@@ -70,8 +70,8 @@ void print_message(const json& message) {
   print_recipients(message.value("recipients", json::array()), "  ");
   if (message.contains("history")) fmt::print("history\n");
   for (const json& event : message.value("history", json::array())) {
-    fmt::print("  {} {} {} {}\n", text(event, "time"), text(event, "event"), text(event, "upstream"),
-               text(event, "host"));
+    fmt::print("  {} {} {} {}{}\n", text(event, "time"), text(event, "event"), text(event, "upstream"),
+               text(event, "host"), text(event, "report"));
     print_recipients(event.value("recipients", json::array()), "    ");
   }
 }

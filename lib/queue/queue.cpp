@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "queue/draft.hpp"
@@ -47,6 +48,7 @@ void Queue::on_due(std::function<void(Shipment&)> callback) {
 
 void Queue::on_debt(std::function<void(MessageId)> callback) {
   implementation_->on_debt = std::move(callback);
+  if (!implementation_->on_debt) return;
   for (const auto& [id, debt] : implementation_->store.index.debts()) implementation_->on_debt({id});
 }
 
@@ -243,6 +245,22 @@ async::Task<Message*> Queue::oldest() {
     if (more) co_await async::sleep_until(q.loop, q.loop.now());
   }
   co_return oldest ? q.store.index.find(*oldest) : nullptr;
+}
+
+async::Task<std::vector<MessageId>> Queue::find_all(std::function<bool(const Message&)> wanted,
+                                                    std::size_t most) {
+  Implementation& q = *implementation_;
+  std::set<MessageId> found;
+  Walk walk;
+  bool more = true;
+  while (more) {
+    more = q.store.index.go_on(walk, [&](const Entry& entry) {
+      if (found.size() < most && !entry.doomed && wanted(entry)) found.insert(entry.id());
+    });
+    more = more && found.size() < most;
+    if (more) co_await async::sleep_until(q.loop, q.loop.now());
+  }
+  co_return std::vector<MessageId>(found.begin(), found.end());
 }
 
 void Queue::for_each(const std::function<void(Message&)>& visit) {

@@ -296,6 +296,8 @@ class Queue {
   // Of those still to be sent, held ones included; null: none, or it has just gone. Looks at every message, a
   // few at a time: mail goes on meanwhile.
   async::Task<Message*> oldest();
+  // Of all messages those that are wanted, `most` of them at most; walks as oldest() does.
+  async::Task<std::vector<MessageId>> find_all(std::function<bool(const Message&)> wanted, std::size_t most);
   std::vector<MessageId> ids() const;                         // of all living messages, in no order
   void for_each(const std::function<void(Message&)>& visit);  // by id
   Totals totals() const;

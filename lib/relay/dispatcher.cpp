@@ -31,7 +31,7 @@ Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& d
       log_(log),
       queue_(queue),
       setup_(setup),
-      give_up_(loop, log, queue, publisher),
+      give_up_(loop, log, queue, setup_, publisher),
       quotas_(loop, workers, disk, log),
       site_book_(loop, workers, disk, log),
       health_(loop, log),
@@ -87,8 +87,7 @@ void Dispatcher::defer_unroutable(Shipment& shipment) {
 }
 
 void Dispatcher::expire(Shipment& shipment) {
-  give_up_.take(shipment, tell::Ending::expired,
-                fmt::format("not delivered within {} s", setup_.config->queue.lifetime.count()));
+  give_up_.take(shipment, tell::Ending::expired, expiry_text(setup_.config->queue.lifetime));
 }
 
 // --- what lanes ask ---

@@ -51,6 +51,8 @@ class Dispatcher final : public send::Desk {
   std::vector<std::string> steer(const std::string& upstream, const std::string& account, bool stops) {
     return relayd::steer(lanes_, log_, upstream, account, stops);
   }
+  // See give_up.hpp.
+  async::Task<std::string> delete_all(queue::MessageId id) { return give_up_.delete_all(id); }
   const Lanes& lanes() const { return lanes_; }
   const Lines& lines() const { return lines_; }
   std::size_t being_given_up() const { return give_up_.under_way(); }

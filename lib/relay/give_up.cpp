@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "relay/owed.hpp"
 #include "tell/log.hpp"
 
 namespace relayd {
@@ -39,17 +40,40 @@ Task<void> GiveUp::fail_all(ShipmentId id, tell::Ending why, std::string reason)
   }
   shipment = queue_.find(id);
   if (!shipment) co_return;  // deleted meanwhile
+  fail(*shipment, content.envelope, content.recipients, why, reason);
+}
+
+void GiveUp::fail(Shipment& shipment, const mail::Envelope& envelope,
+                  const std::vector<std::uint32_t>& recipients, tell::Ending why, const std::string& reason) {
   queue::Outcome outcome;
   outcome.when = loop_.wall_now();
   std::vector<mail::Recipient> failed;
-  for (const std::uint32_t each : content.recipients) {
+  for (const std::uint32_t each : recipients) {
     outcome.recipients.push_back({each, RecipientState::failed, 0, reason});
-    failed.push_back(content.envelope.recipients[each]);
+    failed.push_back(envelope.recipients[each]);
   }
-  const std::uint32_t attempts = shipment->attempts;
-  queue_.settle(*shipment, std::move(outcome));
-  publisher_.publish(
-      tell::GivenUp{why, queue::to_string(id.message()), content.envelope.sender, failed, reason, attempts});
+  const std::string id = queue::to_string(shipment.id.message());
+  const std::uint32_t attempts = shipment.attempts;
+  const std::vector<std::uint32_t> owed =
+      relayd::owed(setup_.config->bounce, envelope, outcome.recipients, false);
+  queue_.settle(shipment, std::move(outcome), 0, owed);
+  publisher_.publish(tell::GivenUp{why, id, envelope.sender, failed, reason, attempts});
+}
+
+Task<std::string> GiveUp::delete_all(queue::MessageId id) {
+  queue::Message* message = queue_.find(id);
+  if (!message) co_return "no such message";
+  const queue::Content content = co_await queue_.look(*message);
+  message = queue_.find(id);
+  if (!message) co_return "no such message";
+  if (message->state == queue::MessageState::ready) co_return "it is being sent: hold it, and delete it then";
+  std::vector<std::uint32_t> left;
+  for (std::uint32_t i = 0; i < content.states.size(); ++i)
+    if (queue::is_unsent(content.states[i])) left.push_back(i);
+  Shipment* any = nullptr;
+  message->for_each_shipment([&any](Shipment& shipment) { any = &shipment; });
+  if (!left.empty()) fail(*any, content.envelope, left, tell::Ending::deleted, "deleted by the operator");
+  co_return "";
 }
 
 }  // namespace relayd

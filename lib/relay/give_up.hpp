@@ -10,6 +10,7 @@
 #include <string>
 
 #include "queue/queue.hpp"
+#include "relay/setup.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/scope.hpp"
 #include "shared/telemetry/log.hpp"
@@ -19,21 +20,30 @@ namespace relayd {
 
 class GiveUp {
  public:
-  GiveUp(async::Loop& loop, telemetry::Log& log, queue::Queue& queue, const tell::Publisher& publisher)
-      : loop_(loop), log_(log), queue_(queue), publisher_(publisher) {}
+  // `setup` is the dispatcher's; what it says at the moment holds.
+  GiveUp(async::Loop& loop, telemetry::Log& log, queue::Queue& queue, const Setup& setup,
+         const tell::Publisher& publisher)
+      : loop_(loop), log_(log), queue_(queue), setup_(setup), publisher_(publisher) {}
 
   // Takes a shipment that is ready.
   void take(queue::Shipment& shipment, tell::Ending why, const std::string& reason);
+
+  // By the operator: all of a message, of whom nobody is being sent. Why not; empty: done. Throws QueueError
+  // where it cannot be read.
+  async::Task<std::string> delete_all(queue::MessageId id);
 
   std::size_t under_way() const { return scope_.count(); }
   async::Task<void> drained() { return scope_.drained(); }
 
  private:
+  void fail(queue::Shipment& shipment, const mail::Envelope& envelope,
+            const std::vector<std::uint32_t>& recipients, tell::Ending why, const std::string& reason);
   async::Task<void> fail_all(queue::ShipmentId id, tell::Ending why, std::string reason);
 
   async::Loop& loop_;
   telemetry::Log& log_;
   queue::Queue& queue_;
+  const Setup& setup_;
   const tell::Publisher& publisher_;
   SteadyTime last_turn_{};  // the latest that was given to a message
   async::Scope scope_;

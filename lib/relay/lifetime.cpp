@@ -1,5 +1,7 @@
 #include "relay/lifetime.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -16,7 +18,17 @@ constexpr auto clock_drift = std::chrono::minutes(1);
 // No clock that is right says an earlier time.
 constexpr WallTime first_believable = std::chrono::sys_days(std::chrono::year(2026) / 1 / 1);
 
+constexpr std::string_view expiry = "not delivered within ";
+
 }  // namespace
+
+std::string expiry_text(std::chrono::seconds lifetime) {
+  return fmt::format("{}{} s", expiry, lifetime.count());
+}
+
+bool is_expiry(std::string_view text) {
+  return text.starts_with(expiry);
+}
 
 SteadyTime Lifetime::end_of(const Message& message) const {
   const WallTime from = clock_was_wrong(message) ? loop_.wall_now() : message.lives_from;

@@ -3,7 +3,10 @@
 // Owned by the dispatcher, which asks before it hands a message on. What ends is given up by GiveUp.
 #pragma once
 
+#include <chrono>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "queue/queue.hpp"
 #include "relay/setup.hpp"
@@ -11,6 +14,10 @@
 #include "shared/base/time.hpp"
 
 namespace relayd {
+
+// What is recorded of recipients whose time is over, and whether a text is that.
+std::string expiry_text(std::chrono::seconds lifetime);
+bool is_expiry(std::string_view text);
 
 class Lifetime {
  public:

@@ -51,6 +51,7 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       dialer_(loop),
       dispatcher_(loop, workers_, disk_, log, publisher_, dialer_, queue_, setup_),
       intake_(loop, log, publisher_, queue_, dispatcher_.lanes(), setup_),
+      reporter_(loop, workers_, log, publisher_, queue_, dispatcher_.lanes(), intake_, setup_),
       started_(loop.now()),
       login_workers_(loop, login_threads) {}
 
@@ -115,6 +116,7 @@ void Relay::begin() {
       hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *message);
   dispatcher_.open(mark);
   intake_.open(std::move(mark));
+  reporter_.begin();
   ready_ = true;
   collector_ = make_collector(loop_, surroundings(workers_), setup_.config);
 }
@@ -137,6 +139,7 @@ void Relay::open_window() {
                               [this](const std::string& upstream, const std::string& account, bool stops) {
                                 return dispatcher_.steer(upstream, account, stops);
                               },
+                              [this](queue::MessageId id) { return bounce(id); },
                               [this] { return running(); },
                               [this] { return starting(); },
                               [this] { return reload(); }};
@@ -162,6 +165,17 @@ watch::Status Relay::running() const {
   status.process = describe(standing_);
   if (reloader_) status.configuration = reloader_->standing();
   return status;
+}
+
+Task<std::string> Relay::bounce(queue::MessageId id) {
+  std::string refusal;
+  try {
+    refusal = co_await dispatcher_.delete_all(id);
+  } catch (const queue::QueueError& error) {
+    refusal = error.what();
+  }
+  if (refusal.empty()) reporter_.remove_when_told(id);
+  co_return refusal;
 }
 
 Task<watch::Reload> Relay::reload() {
@@ -286,6 +300,7 @@ Task<void> Relay::drain(Drained& drained) {
   // First what must be on disk: a client cannot keep it from that.
   co_await opening_.drained();
   co_await dispatcher_.drained();
+  co_await reporter_.drained();
   if (ready_) co_await queue_.flush();
   for (const auto& listener : listeners_) co_await listener->drained();
   if (collector_) co_await collector_->drained();
@@ -300,6 +315,7 @@ Task<bool> Relay::shut_down(Deadline deadline) {
   if (collector_) collector_->shut_down();
   if (admin_) admin_->close();
   dispatcher_.shut_down();
+  reporter_.shut_down();
   // Kept beyond this call: a drain that hangs goes on waiting until the process ends.
   draining_.spawn(drain(drained_));
   async::Timer grace(loop_);

@@ -17,6 +17,7 @@
 #include "relay/intake_policy.hpp"
 #include "relay/queue_loading.hpp"
 #include "relay/reloader.hpp"
+#include "relay/reporter.hpp"
 #include "relay/setup.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/disk/posix_disk.hpp"
@@ -81,6 +82,7 @@ class Relay {
   watch::Status running() const;
   std::string provider_id_of(const std::string& upstream, const queue::RecipientOutcome& recipient) const;
   std::vector<std::string> upstreams_of(const queue::Message& message) const;
+  async::Task<std::string> bounce(queue::MessageId id);
   async::Task<watch::Reload> reload();
   async::Task<void> drain(Drained& drained);
   void report(const queue::Recovery& recovery);
@@ -98,6 +100,7 @@ class Relay {
   net::NetDialer dialer_;
   Dispatcher dispatcher_;
   IntakePolicy intake_;
+  Reporter reporter_;
   accept::Penalties penalties_;
   accept::Gate gate_;
   accept::Listener::Counts counts_;

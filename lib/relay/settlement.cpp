@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "relay/doubt.hpp"
+#include "relay/owed.hpp"
 #include "settle/provider_id.hpp"
 
 namespace relayd {
@@ -120,7 +121,9 @@ void Settlement::record(const Attempt& attempt, settle::Decision& decision) {
   std::uint8_t step = 0;
   if (decision.comeback == settle::Comeback::next_upstream)
     step = static_cast<std::uint8_t>(*step_of(lane, attempt.route.choices) + 1);
-  queue_.settle(attempt.shipment, std::move(outcome), step);
+  const std::vector<std::uint32_t> owed = relayd::owed(setup_.config->bounce, attempt.delivery.accepted(),
+                                                       outcome.recipients, attempt.report.dsn);
+  queue_.settle(attempt.shipment, std::move(outcome), step, owed);
 }
 
 void Settlement::tell(const Attempt& attempt, const send::RecipientEvent& entry,

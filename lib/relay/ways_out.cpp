@@ -53,6 +53,7 @@ rewrite::Way WaysOut::of(const config::SenderRule* rule, const route::Upstream& 
   way.control_fields = &route::control_fields();
   way.own_control_fields = route::control_fields_of(upstream);
   if (upstream.preset) way.unsigned_names = upstream.preset->replaces;
+  if (upstream.preset && !upstream.preset->null_sender) way.report_sender = router_->config().bounce.from;
   way.mark = mark;
   return way;
 }

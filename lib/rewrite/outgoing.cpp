@@ -59,6 +59,12 @@ void stage(const Way& way, const mail::Envelope& stored, Outgoing& out, Block& b
   block.become(with_subject_prefix(block.text(), way.staging->subject_prefix(), stored.smtp_utf8));
 }
 
+// Against RFC 3464 2, where it must be: such a report bears NOTIFY=NEVER, and is marked as one in its header.
+void replace_null_sender(const Way& way, const mail::Envelope& stored, Outgoing& out) {
+  if (stored.report && stored.sender.empty() && !way.report_sender.empty())
+    changed(out, stored).sender = way.report_sender;
+}
+
 void rewrite_addresses(const Way& way, const mail::Envelope& stored, Outgoing& out, Block& block) {
   static const TableLookup no_tables;
   const Rewriting rewriting({rewrite_of(way.rule), rewrite_of(way.upstream), rewrite_of(way.general)},
@@ -82,6 +88,7 @@ Outgoing outgoing(const Way& way, const mail::Envelope& stored, std::string_view
   Outgoing out;
   Block block(header);
   rewrite_addresses(way, stored, out, block);
+  replace_null_sender(way, stored, out);
   if (way.control_fields)
     block.become(with_own_control_fields(block.text(), *way.control_fields, way.own_control_fields,
                                          stored.provider_headers && !is_staged(way)));

@@ -37,6 +37,7 @@ struct Way {
   const std::vector<const mail::ControlFields*>* control_fields = nullptr;  // of every provider
   const mail::ControlFields* own_control_fields = nullptr;  // of the upstream's; null: not known
   std::span<const std::string_view> unsigned_names;         // fields that the provider writes anew
+  std::string_view report_sender;  // of reports where the provider takes no null sender; empty: it does
   std::string_view mark;                                    // of this relay; see ReceivedFacts
 };
 

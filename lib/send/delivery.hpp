@@ -46,6 +46,7 @@ struct Report {
   std::string host;        // "smtp.example.net:587"; empty: none was reached
   std::uint16_t port = 0;  // that was tried, also in vain; 0: there are none
   std::string tls;         // "TLSv1.3"; empty: clear
+  bool dsn = false;        // it offered RFC 3461: what it takes it reports itself
   // One for each recipient of the delivery: its own refusal at RCPT, or what befell the message.
   std::vector<RecipientEvent> recipients;
 

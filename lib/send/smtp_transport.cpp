@@ -166,6 +166,7 @@ Report SmtpTransport::describe() const {
   report.port = target_.port;
   if (conversation_.connected()) report.host = fmt::format("{}:{}", target_.host, target_.port);
   report.tls = conversation_.tls().version;
+  report.dsn = capabilities_.dsn;
   return report;
 }
 

@@ -62,6 +62,7 @@ struct Outcome {
 enum class Ending {
   expired,   // its lifetime is over
   rejected,  // its rule rejects by now
+  deleted,   // by the operator, who wants the sender to hear of it
 };
 
 struct GivenUp {

@@ -38,6 +38,7 @@ json describe_event(const queue::HistoryEvent& event, const mail::Envelope& enve
                     const Admin::Hooks& hooks) {
   json object = {{"event", queue::to_string(event.kind)}, {"time", time_text(event.when)}};
   if (event.attempts != 0) object["attempts"] = event.attempts;
+  if (!event.report.empty()) object["report"] = event.report;
   const queue::Outcome& outcome = event.outcome;
   if (!outcome.upstream.empty())
     object.update({{"upstream", outcome.upstream}, {"account", outcome.username}, {"host", outcome.host}});
@@ -228,7 +229,12 @@ Task<void> Admin::visit(async::Stream& stream, const Request& request) {
     Message* message = is_wanted ? queue_.find(id) : nullptr;
     if (!message) continue;
     ++count;
-    out += act(request, *message);
+    if (request.bounce) {
+      const std::string line = co_await bounce(id);
+      out += line;
+    } else {
+      out += act(request, *message);
+    }
     if (out.size() < write_at_least) continue;
     co_await tell(stream, request, out);
     out.clear();
@@ -246,7 +252,7 @@ Task<bool> Admin::wanted(const Request& request, MessageId id) {
   Message* message = queue_.find(id);
   if (!message || !fits(request.sender, message->routing_sender)) co_return false;
   if (!request.state.empty() && !is_in_state(*message, request.state)) co_return false;
-  if (!request.concerns(message->state == MessageState::failed)) co_return false;
+  if (!request.concerns(has_ended(message->state))) co_return false;
   if (!request.upstream.empty()) {
     const std::vector<std::string> upstreams = hooks_.upstreams_of(*message);
     if (upstreams.empty() || upstreams.front() != request.upstream) co_return false;
@@ -263,6 +269,12 @@ Task<bool> Admin::wanted(const Request& request, MessageId id) {
   co_return found;
 }
 
+Task<std::string> Admin::bounce(MessageId id) {
+  const std::string refusal = co_await hooks_.bounce(id);
+  const std::string text = queue::to_string(id);
+  co_return refusal.empty() ? line_of({{"id", text}, {"done", "delete"}}) : error_line(text, refusal);
+}
+
 std::string Admin::act(const Request& request, Message& message) {
   if (request.command == "list") return describe(message);
   const std::string id = queue::to_string(message.id());
@@ -272,16 +284,18 @@ std::string Admin::act(const Request& request, Message& message) {
   } else if (request.not_taken) {
     hooks_.clear_way(message);
     queue_.not_taken(message);
+  } else if (request.command == "retry" && message.state == MessageState::reporting) {
+    refusal = "it is delivered, and a report about that is being written";
   } else if (request.command == "retry" ||
              (request.command == "release" && is_in_state(message, to_string(MessageState::held)))) {
     hooks_.clear_way(message);
     queue_.retry(message);
   } else if (request.command == "delete") {
     queue_.remove(message);
-  } else if (request.command == "hold" && message.state != MessageState::failed) {
+  } else if (request.command == "hold" && !has_ended(message.state)) {
     queue_.hold(message);
   } else {
-    refusal = request.command == "hold" ? "a failed message cannot be held" : "it is not held";
+    refusal = request.command == "hold" ? "nobody is left to whom it would be sent" : "it is not held";
   }
   return refusal ? line_of({{"id", id}, {"error", refusal}})
                  : line_of({{"id", id}, {"done", request.command}});

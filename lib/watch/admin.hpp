@@ -35,6 +35,8 @@ class Admin {
     std::function<std::vector<std::string>(const std::string& upstream, const std::string& account,
                                            bool stops)>
         steer;
+    // Fails all who are left of a message, has its sender told, and then removes it. Why not; empty: done.
+    std::function<async::Task<std::string>(queue::MessageId)> bounce;
     // How it stands, but for the oldest message.
     std::function<Status()> status;
     // The same while the queue is being read, and nothing can be asked of it.
@@ -62,6 +64,7 @@ class Admin {
   async::Task<void> show(async::Stream& stream, const Request& request);
   async::Task<void> send_content(async::Stream& stream, const queue::Content& content);
   async::Task<bool> wanted(const Request& request, queue::MessageId id);
+  async::Task<std::string> bounce(queue::MessageId id);
   std::string act(const Request& request, queue::Message& message);
   std::string describe(const queue::Message& message) const;
   std::string describe_whole(const queue::Message& message, const queue::Content& content,

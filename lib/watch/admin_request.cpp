@@ -27,6 +27,7 @@ std::string to_line(const Request& request) {
                      {"state", request.state},
                      {"body", request.body},
                      {"not_taken", request.not_taken},
+                     {"bounce", request.bounce},
                      {"failed", request.failed}};
   return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -45,6 +46,7 @@ Result<Request> parse_request(std::string_view line) {
     request.state = object.value("state", "");
     request.body = object.value("body", false);
     request.not_taken = object.value("not_taken", false);
+    request.bounce = object.value("bounce", false);
     request.failed = object.value("failed", false);
   } catch (const json::exception& error) {
     return Error{fmt::format("not a request: {}", error.what())};
@@ -60,6 +62,7 @@ Result<Request> parse_request(std::string_view line) {
   // Who says so has looked at the upstream for each of them.
   if (request.not_taken && (request.command != "retry" || request.ids.empty() || request.has_filter()))
     return Error{"--not-taken goes with retry and the ids of messages"};
+  if (request.bounce && request.command != "delete") return Error{"--bounce goes with delete"};
   if (request.failed && request.command != "retry") return Error{"--failed goes with retry"};
   const bool is_of_messages =
       request.command != "status" && request.command != "health" && request.command != "reload";

@@ -22,9 +22,10 @@ struct Request {
   std::string recipient;         // the same
   std::string upstream;          // name of the upstream the message waits for, or of the lane; empty: any
   std::string account;           // of the lane: its user name; empty: any
-  std::string state;             // waiting | ready | held | failed; empty: any
+  std::string state;             // waiting | ready | held | failed | reporting; empty: any
   bool body = false;             // show: the whole message, not its header alone
   bool not_taken = false;        // retry: the upstream is known not to have taken what is in doubt
+  bool bounce = false;           // delete: the sender is told, as of mail that failed
   bool failed = false;           // retry: what has failed, instead of what waits
 
   bool has_filter() const {

@@ -17,8 +17,11 @@ std::int64_t seconds(auto duration) {
 
 json describe_queue(const Status& status) {
   const queue::Totals& totals = status.totals;
-  json object = {
-      {"waiting", totals.waiting}, {"ready", totals.ready}, {"held", totals.held}, {"failed", totals.failed}};
+  json object = {{"waiting", totals.waiting},
+                 {"ready", totals.ready},
+                 {"held", totals.held},
+                 {"failed", totals.failed},
+                 {"reporting", totals.reporting}};
   if (status.oldest)
     object["oldest"] = {{"id", queue::to_string(status.oldest->id)},
                         {"accepted", time_text(status.oldest->accepted)},

@@ -39,7 +39,7 @@ json written(const LaneStatus& lane) {
 TEST(Status, OfTheQueue) {
   Status status;
   status.uptime = 90min;
-  status.totals = {1, 2, 3, 4, 5, 6};
+  status.totals = {1, 2, 3, 4, 5, 6, 7};
   status.oldest = {{4711}, now - 2h};
   status.unused = {"backup"};
   status.process = {"relayd", 998, true, 4, true, "x"};
@@ -49,9 +49,9 @@ TEST(Status, OfTheQueue) {
   EXPECT_EQ(object, json::parse(R"({
       "time": "2026-11-20T07:00:00Z", "uptime": 5400,
       "process": {"user": "relayd", "uid": 998, "confined": true, "landlock": 4, "seccomp": true, "lacks": "x"},
-      "queue": {"waiting": 1, "ready": 2, "held": 3, "failed": 4,
+      "queue": {"waiting": 1, "ready": 2, "held": 3, "failed": 4, "reporting": 5,
                 "oldest": {"id": "000000004j7", "accepted": "2026-11-20T05:00:00Z", "age": 7200}},
-      "since_start": {"recovered_in_doubt": 5, "disk_troubles": 6},
+      "since_start": {"recovered_in_doubt": 6, "disk_troubles": 7},
       "lanes": [], "unused_upstreams": ["backup"]})"));
 }
 

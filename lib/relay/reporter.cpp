@@ -1,0 +1,363 @@
+#include "relay/reporter.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "rewrite/aliases.hpp"
+#include "rewrite/staging.hpp"
+#include "shared/smtp/reply.hpp"
+
+namespace relayd {
+
+using async::Task;
+using queue::MessageId;
+using queue::QueueError;
+using queue::RecipientState;
+using tell::Reported;
+
+namespace {
+
+// Recipients who fail within this time share a report.
+constexpr auto collect = std::chrono::seconds(5);
+constexpr auto try_again = std::chrono::minutes(1);
+constexpr auto look_for_late_every = std::chrono::minutes(1);
+constexpr std::size_t at_once = 4;
+constexpr std::size_t late_at_once = 1000;
+constexpr std::size_t piece = 64 * 1024;
+
+// By what silenced reports are counted.
+std::string reason_of(const tell::ReportedRecipient& recipient) {
+  if (recipient.expired) return "expired";
+  const std::string_view text = recipient.text;
+  const std::string_view enhanced = text.substr(0, text.find(' '));
+  const bool has_enhanced = enhanced.find('.') != std::string_view::npos && enhanced.size() <= 9;
+  if (recipient.code == 0) return "no reply";
+  return has_enhanced ? fmt::format("{} {}", recipient.code, enhanced) : fmt::format("{}", recipient.code);
+}
+
+std::vector<mail::Recipient> named(const ReportedMessage& message, Reported::Kind kind,
+                                   const std::vector<tell::ReportedRecipient>& recipients) {
+  const auto& all =
+      kind == Reported::Kind::expanded ? message.envelope.expanded : message.envelope.recipients;
+  std::vector<mail::Recipient> names;
+  for (const tell::ReportedRecipient& each : recipients) names.push_back(all[each.recipient]);
+  return names;
+}
+
+// As the queue has it: what is no longer owed.
+queue::Debt paid(Reported::Kind kind, const std::vector<tell::ReportedRecipient>& recipients) {
+  queue::Debt debt;
+  debt.expanded = kind == Reported::Kind::expanded;
+  if (kind == Reported::Kind::failed || kind == Reported::Kind::relayed)
+    for (const tell::ReportedRecipient& each : recipients) debt.recipients.push_back(each.recipient);
+  return debt;
+}
+
+}  // namespace
+
+Reporter::Reporter(async::Loop& loop, async::Workers& workers, telemetry::Log& log,
+                   const tell::Publisher& publisher, queue::Queue& queue, const Lanes& lanes,
+                   IntakePolicy& intake, const Setup& setup)
+    : loop_(loop),
+      workers_(workers),
+      log_(log),
+      publisher_(publisher),
+      queue_(queue),
+      lanes_(lanes),
+      intake_(intake),
+      setup_(setup),
+      due_(loop),
+      late_(loop),
+      hour_(loop) {}
+
+void Reporter::begin() {
+  queue_.on_debt([this](MessageId id) { owe(id); });
+  look_again();
+}
+
+void Reporter::shut_down() {
+  stopping_ = true;
+  due_.cancel();
+  late_.cancel();
+  hour_.cancel();
+}
+
+// --- what is owed ---
+
+void Reporter::owe(MessageId id) {
+  if (known_.insert(id.value).second) put(id, collect);
+}
+
+void Reporter::remove_when_told(MessageId id) {
+  queue::Message* const message = queue_.find(id);
+  if (message && queue_.debt(id)) return void(removed_when_told_.insert(id.value));
+  removed_when_told_.erase(id.value);
+  if (message && has_ended(message->state)) queue_.remove(*message);
+}
+
+void Reporter::put(MessageId id, Duration wait) {
+  const Waiting waiting{id, loop_.now() + wait};
+  const auto place = std::ranges::upper_bound(waiting_, waiting.due, {}, &Waiting::due);
+  waiting_.insert(place, waiting);
+  arm();
+}
+
+void Reporter::arm() {
+  if (stopping_ || waiting_.empty() || under_way_ == at_once) return;
+  due_.at(waiting_.front().due, [this] { begin_due(); });
+}
+
+void Reporter::begin_due() {
+  while (!stopping_ && under_way_ < at_once && !waiting_.empty() && waiting_.front().due <= loop_.now()) {
+    const MessageId id = waiting_.front().id;
+    waiting_.pop_front();
+    ++under_way_;
+    scope_.spawn(pay(id));
+  }
+  arm();
+}
+
+Task<void> Reporter::pay(MessageId id) {
+  bool failed = false;
+  try {
+    co_await pay_debt(id);
+  } catch (const QueueError& error) {
+    log_.warning("report_waits", {{"id", queue::to_string(id)}, {"reason", error.what()}});
+    failed = true;
+  }
+  --under_way_;
+  known_.erase(id.value);
+  if (removed_when_told_.contains(id.value)) remove_when_told(id);
+  // Something may have come to be owed meanwhile.
+  if (queue_.debt(id) && known_.insert(id.value).second) put(id, failed ? Duration(try_again) : collect);
+  arm();
+}
+
+Task<void> Reporter::pay_debt(MessageId id) {
+  co_await queue_.flush();  // what is told of is durable
+  ReportedMessage message;
+  const bool there = co_await read_message(queue_, workers_, id, message);
+  const queue::Debt* const debt = queue_.debt(id);
+  if (!there || !debt) co_return;
+  const queue::Debt owed = *debt;
+  if (owed.expanded) {
+    Order order{Reported::Kind::expanded, {}};
+    for (std::uint32_t i = 0; i < message.envelope.expanded.size(); ++i)
+      order.recipients.push_back({.recipient = i});
+    co_await write(message, std::move(order));
+  }
+  for (const auto& [kind, state] : {std::pair(Reported::Kind::failed, RecipientState::failed),
+                                    std::pair(Reported::Kind::relayed, RecipientState::delivered)}) {
+    const std::vector<std::uint32_t> recipients = message.in_state(owed.recipients, state);
+    if (recipients.empty()) continue;
+    Order order{kind, message.reported(recipients)};
+    co_await write(message, std::move(order));
+  }
+  const std::vector<std::uint32_t> waits = message.in_state(owed.recipients, RecipientState::pending);
+  if (queue::Message* const known = waits.empty() ? nullptr : queue_.find(id))
+    queue_.told(*known, {{waits, false, {}}, 0, {}});  // tried again meanwhile
+}
+
+// --- what is late ---
+
+void Reporter::look_again() {
+  if (stopping_) return;
+  late_.at(loop_.now() + look_for_late_every, [this] {
+    const config::Bounce& bounce = setup_.config->bounce;
+    if (bounce.from.empty() || bounce.delay_warning.empty()) return look_again();
+    scope_.spawn(look_for_late());
+  });
+}
+
+Task<void> Reporter::look_for_late() {
+  const bool open = way_is_open();
+  std::vector<MessageId> late;
+  if (open)
+    late = co_await queue_.find_all(
+        [this](const queue::Message& message) { return age_to_warn_of(message).count() > 0; }, late_at_once);
+  for (const MessageId id : late) {
+    if (stopping_) co_return;
+    try {
+      co_await warn(id);
+    } catch (const QueueError& error) {
+      log_.warning("report_waits", {{"id", queue::to_string(id)}, {"reason", error.what()}});
+      break;
+    }
+  }
+  look_again();
+}
+
+// The oldest of the configured ages that it has reached and was not warned of; 0: none. Held mail is not late
+// by itself.
+std::chrono::seconds Reporter::age_to_warn_of(const queue::Message& message) const {
+  if (message.state != queue::MessageState::waiting && message.state != queue::MessageState::ready) return {};
+  const WallTime::duration age = loop_.wall_now() - message.lives_from;
+  std::chrono::seconds reached{0};
+  for (const std::chrono::seconds each : setup_.config->bounce.delay_warning)
+    if (each <= age && each.count() > message.warned) reached = std::max(reached, each);
+  return reached;
+}
+
+// A warning that would wait where the mail waits says nothing that its reader could not see by then.
+bool Reporter::way_is_open() const {
+  const route::Route route = setup_.router->route(setup_.config->bounce.from);
+  return std::ranges::any_of(route.choices, [this](const route::Choice& choice) {
+    bool open = true;  // one that was never used may be
+    lanes_.for_each([&](const LaneEntry& lane) {
+      if (lane.id == choice.id) open = lane.open() && !lane.probing();
+    });
+    return open;
+  });
+}
+
+Task<void> Reporter::warn(MessageId id) {
+  ReportedMessage message;
+  const bool there = co_await read_message(queue_, workers_, id, message);
+  const queue::Message* const known = there ? queue_.find(id) : nullptr;
+  if (!known) co_return;
+  const std::chrono::seconds age = age_to_warn_of(*known);
+  if (age.count() == 0) co_return;
+  std::vector<std::uint32_t> late;
+  for (std::uint32_t i = 0; i < message.states.size(); ++i)
+    if (queue::is_unsent(message.states[i]) &&
+        tell::is_owed(Reported::Kind::delayed, message.envelope.recipients[i]))
+      late.push_back(i);
+  Order order{Reported::Kind::delayed, message.reported(late), age};
+  known->for_each_shipment([&](const queue::Shipment& shipment) {
+    const bool has_time = shipment.state == queue::MessageState::waiting && shipment.line == 0;
+    const auto wait = std::chrono::duration_cast<WallTime::duration>(shipment.due - loop_.now());
+    if (!has_time) return;
+    const WallTime next = loop_.wall_now() + wait;
+    order.next_attempt = order.next_attempt ? std::min(*order.next_attempt, next) : next;
+  });
+  order.retry_until = known->lives_from + setup_.config->queue.lifetime;
+  co_await write(message, std::move(order));
+}
+
+// --- a report ---
+
+// Writes it, or records that it need not be. Throws QueueError where the queue cannot take it now.
+Task<void> Reporter::write(const ReportedMessage& message, Order order) {
+  const config::Bounce& bounce = setup_.config->bounce;
+  const std::vector<std::string> to =
+      bounce.from.empty() ? std::vector<std::string>()
+                          : tell::addressees(bounce, order.kind, message.envelope, message.marks);
+  if (to.empty() || order.recipients.empty()) co_return told(message, order, {}, {}, "nobody is to be told");
+  if (!limit_.has_room(bounce.limit, loop_.wall_now())) {
+    limit_.silenced(reason_of(order.recipients.front()));
+    hour_.at(loop_.now() + std::max<Duration>(limit_.end(bounce.limit) - loop_.wall_now(), Duration::zero()),
+             [this] { end_hour(); });
+    co_return told(message, order, {}, {}, "bounce.limit");
+  }
+  queue::Draft draft = queue_.draft();
+  const std::string id = queue::to_string(draft.id());
+  tell::Report report = compose(message, order, to, id);
+  const std::string refusal = readdress(report);
+  if (report.envelope.recipients.empty()) co_return told(message, order, {}, {}, refusal);
+  limit_.written();
+  co_await commit(std::move(draft), std::move(report));
+  told(message, order, id, fmt::format("{}", fmt::join(to, ",")), {});
+}
+
+tell::Report Reporter::compose(const ReportedMessage& message, const Order& order,
+                               const std::vector<std::string>& to, std::string_view id) {
+  const config::Config& config = *setup_.config;
+  tell::ReportFacts facts{.kind = order.kind,
+                          .hostname = config.hostname,
+                          .from = config.bounce.from,
+                          .to = to,
+                          .id = id,
+                          .about = {},
+                          .envelope = message.envelope,
+                          .arrived = message.accepted,
+                          .now = loop_.wall_now(),
+                          .recipients = order.recipients};
+  const std::string about = queue::to_string(message.id);
+  facts.about = about;
+  facts.next_attempt = order.next_attempt;
+  facts.retry_until = order.retry_until;
+  facts.delay = order.delay;
+  facts.header = message.header;
+  facts.content = config.bounce.content;
+  const bool returns_body = tell::returns_body(order.kind, message.envelope, config.bounce.content);
+  if (returns_body && message.is_whole && message.text.size() <= tell::most_returned)
+    facts.body = std::string_view(message.text).substr(message.header.size());
+  for (std::uint64_t& bits : facts.random) bits = std::uint64_t{random_()} << 32 | random_();
+  return tell::compose(facts);
+}
+
+// The addresses of a report stand for others as those of any mail do, and staging replaces them. Returns why
+// the last one of those that are refused is.
+std::string Reporter::readdress(tell::Report& report) const {
+  std::string refusal;
+  for (mail::Recipient& recipient : std::exchange(report.envelope.recipients, {})) {
+    const auto refused = intake_.add_recipient(report.envelope, std::move(recipient));
+    if (refused) refusal = smtp::one_line(*refused);
+  }
+  rewrite::unite(report.envelope.recipients);
+  const std::vector<mail::Recipient> replaced = setup_.staging->replace(report.envelope.recipients);
+  report.content = rewrite::original_to_fields(replaced) + std::move(report.content);
+  return refusal;
+}
+
+Task<void> Reporter::commit(queue::Draft draft, tell::Report report) {
+  std::string_view rest = report.content;
+  while (!rest.empty()) {
+    const bool full = draft.append(rest.substr(0, piece));
+    rest.remove_prefix(std::min(rest.size(), piece));
+    if (full) co_await draft.flush();
+  }
+  co_await queue_.commit(std::move(draft), report.envelope);
+}
+
+// The message may be gone: deleted while its report was written.
+void Reporter::told(const ReportedMessage& message, const Order& order, const std::string& report,
+                    std::string_view to, std::string_view reason) {
+  if (queue::Message* const known = queue_.find(message.id))
+    queue_.told(*known, {paid(order.kind, order.recipients), static_cast<std::uint32_t>(order.delay.count()),
+                         report});
+  const std::string id = queue::to_string(message.id);
+  const std::vector<mail::Recipient> about = named(message, order.kind, order.recipients);
+  publisher_.publish(Reported{.kind = order.kind,
+                              .id = id,
+                              .from = message.envelope.sender,
+                              .about = about,
+                              .report = report,
+                              .to = to,
+                              .reason = reason});
+}
+
+// --- too many ---
+
+void Reporter::end_hour() {
+  ReportLimit::Hour hour = limit_.take();
+  if (!stopping_ && !hour.reasons.empty()) scope_.spawn(write_summary(std::move(hour)));
+}
+
+Task<void> Reporter::write_summary(ReportLimit::Hour hour) {
+  const config::Config& config = *setup_.config;
+  if (config.bounce.from.empty()) co_return;
+  std::vector<std::string> to = config.bounce.to;
+  if (std::ranges::find(to, config.bounce.from) == to.end()) to.push_back(config.bounce.from);
+  queue::Draft draft = queue_.draft();
+  const std::string id = queue::to_string(draft.id());
+  const std::string limit = config::to_string(config.bounce.limit);
+  tell::Report report = tell::compose_summary({.hostname = config.hostname,
+                                               .from = config.bounce.from,
+                                               .to = to,
+                                               .id = id,
+                                               .since = hour.began,
+                                               .now = loop_.wall_now(),
+                                               .limit = limit,
+                                               .reasons = hour.reasons});
+  const std::string refusal = readdress(report);
+  try {
+    if (!report.envelope.recipients.empty()) co_await commit(std::move(draft), std::move(report));
+  } catch (const QueueError& error) {
+    log_.warning("report_waits", {{"id", id}, {"reason", error.what()}});
+  }
+}
+
+}  // namespace relayd
