@@ -4,6 +4,7 @@
 
 #include "shared/config/network.hpp"
 #include "shared/mail/address.hpp"
+#include "shared/mail/lookup_key.hpp"
 
 namespace relayd::accept {
 
@@ -57,10 +58,10 @@ std::optional<smtp::Reply> check_client(const config::Listener& listener, std::s
 
 bool may_send_as(const std::vector<std::string>& patterns, std::string_view sender) {
   if (patterns.empty() || sender.empty()) return true;
-  const std::string address = mail::folded(sender);
+  const std::string address = mail::lookup_key(sender);
   const std::string domain = "@" + mail::folded_domain(sender);
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-    const std::string wanted = mail::folded(pattern);
+    const std::string wanted = mail::lookup_key(pattern);
     if (wanted.starts_with("@*.")) return domain.ends_with(std::string_view(wanted).substr(2));
     return wanted == "*" || wanted == address || wanted == domain;
   });

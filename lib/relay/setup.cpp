@@ -12,8 +12,8 @@
 #include "relay/tables.hpp"
 #include "relay/watched_files.hpp"
 #include "rewrite/aliases_file.hpp"
-#include "shared/base/ascii.hpp"
 #include "shared/config/file.hpp"
+#include "shared/mail/lookup_key.hpp"
 
 namespace relayd {
 
@@ -65,9 +65,9 @@ void add_aliases_of_file(const Config& config, std::vector<rewrite::Alias>& list
   for (const rewrite::AliasesFile::Fault& fault : file.faults)
     result.errors.push_back({fault.where.file, location(fault.where.line), fault.text});
   std::set<std::string> own;
-  for (const rewrite::Alias& alias : list) own.insert(ascii::lower(alias.name));
+  for (const rewrite::Alias& alias : list) own.insert(mail::lookup_key(alias.name));
   for (rewrite::AliasesFile::Entry& entry : file.entries) {
-    if (own.contains(ascii::lower(entry.alias.name))) continue;
+    if (own.contains(mail::lookup_key(entry.alias.name))) continue;
     list.push_back(std::move(entry.alias));
     result.places.push_back({entry.where.file, location(entry.where.line)});
   }

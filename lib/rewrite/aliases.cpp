@@ -8,7 +8,9 @@
 #include <utility>
 
 #include "shared/base/ascii.hpp"
+#include "shared/mail/a_label.hpp"
 #include "shared/mail/address.hpp"
+#include "shared/mail/lookup_key.hpp"
 #include "shared/smtp/xtext.hpp"
 
 namespace relayd::rewrite {
@@ -17,14 +19,8 @@ namespace {
 
 using mail::AddressFault;
 
-// The same mailbox: a local part means what its host says, a domain has no case (RFC 5321 2.4).
-std::string identity(std::string_view address) {
-  const auto [local_part, domain] = mail::split(address);
-  return domain.empty() ? std::string(local_part) : fmt::format("{}@{}", local_part, ascii::lower(domain));
-}
-
-std::string without_end_dot(std::string_view domain) {
-  return ascii::lower(domain.ends_with('.') ? domain.substr(0, domain.size() - 1) : domain);
+std::string_view without_end_dot(std::string_view text) {
+  return text.ends_with('.') ? text.substr(0, text.size() - 1) : text;
 }
 
 bool is_domain_alone(std::string_view text) {
@@ -95,18 +91,19 @@ class Aliases::Expansion {
 
   bool add(std::string_view address, std::size_t depth) {
     if (depth > most) return false;
-    if (!looked_up_.insert(identity(address)).second) return true;
+    if (!looked_up_.insert(mail::lookup_spelling(address)).second) return true;
     if (looked_up_.size() > most_steps) return false;
     const std::optional<Found> found = aliases_.find(address);
     if (!found) return keep(address);
     const Alias& alias = aliases_.aliases_[found->alias];
     if (on_step_) on_step_(address, found->alias);
-    const std::string self = identity(address);
+    const std::string self = mail::lookup_spelling(address);
     for (const std::string& target : alias.targets) {
       const bool is_final = target.starts_with('\\');
       const std::string becomes = aliases_.target_of(is_final ? std::string_view(target).substr(1) : target,
                                                      address, found->extension);
-      const bool good = is_final || identity(becomes) == self ? keep(becomes) : add(becomes, depth + 1);
+      const bool good =
+          is_final || mail::lookup_spelling(becomes) == self ? keep(becomes) : add(becomes, depth + 1);
       if (!good) return false;
     }
     return true;
@@ -117,7 +114,7 @@ class Aliases::Expansion {
  private:
   bool keep(std::string_view address) {
     if (address.size() > longest_address) return false;
-    if (!known_.insert(identity(address)).second) return true;
+    if (!known_.insert(mail::lookup_spelling(address)).second) return true;
     kept_.emplace_back(address);
     return kept_.size() <= most;
   }
@@ -134,7 +131,8 @@ class Aliases::Expansion {
 
 Aliases::Aliases(std::vector<Alias> aliases, std::vector<std::string> local_domains)
     : aliases_(std::move(aliases)), origin_(local_domains.empty() ? "" : local_domains.front()) {
-  for (const std::string& domain : local_domains) local_domains_.push_back(without_end_dot(domain));
+  for (const std::string& domain : local_domains)
+    local_domains_.push_back(mail::a_labels(without_end_dot(domain)));
   for (std::size_t i = 0; i < aliases_.size(); ++i) {
     const Alias& alias = aliases_[i];
     const bool is_domain = alias.name.starts_with('@');
@@ -146,7 +144,7 @@ Aliases::Aliases(std::vector<Alias> aliases, std::vector<std::string> local_doma
     for (const std::string& target : alias.targets)
       if (std::string fault = fault_of_target(target, is_domain); !fault.empty())
         faults_.push_back({i, std::move(fault)});
-    if (!by_name_.emplace(ascii::lower(alias.name), i).second)
+    if (!by_name_.emplace(mail::lookup_key(alias.name), i).second)
       faults_.push_back({i, fmt::format("'{}' is there twice", alias.name)});
   }
   if (faults_.empty()) find_circles();
@@ -165,23 +163,23 @@ std::optional<std::size_t> Aliases::lookup(std::string_view key) const {
 // domain.
 std::optional<Aliases::Found> Aliases::find(std::string_view address) const {
   if (by_name_.empty()) return std::nullopt;
-  const auto [local_part, domain] = mail::split(address);
-  const std::string user = ascii::lower(local_part);
-  const std::string host = without_end_dot(domain);
+  const bool has_domain = !mail::split(address).domain.empty();
+  const std::string spelling = mail::lookup_spelling(has_domain ? without_end_dot(address) : address);
+  const std::string folded = ascii::lower(spelling);
+  const auto [local_part, host] = mail::split(folded);
   const std::size_t plus =
-      user.starts_with('"') || user.starts_with('+') ? std::string::npos : user.find('+');
+      local_part.starts_with('"') || local_part.starts_with('+') ? std::string::npos : local_part.find('+');
+  const std::string user(local_part);
   const std::string plain = user.substr(0, plus);
-  const std::string_view extension = plus == std::string::npos ? std::string_view() : local_part.substr(plus);
+  const std::string extension =
+      plus == std::string::npos ? std::string() : spelling.substr(plus, local_part.size() - plus);
   const bool local = host.empty() || is_local(host);
-  struct Try {
-    std::string key;
-    std::string_view dropped;
-  };
-  const std::array<Try, 4> tries{Try{user + "@" + host, {}}, Try{plain + "@" + host, extension},
-                                 Try{local ? user : "", {}}, Try{local ? plain : "", extension}};
-  for (const auto& [key, dropped] : tries)
-    if (const auto alias = lookup(key)) return Found{*alias, dropped};
-  if (const auto alias = lookup("@" + host)) return Found{*alias, {}};
+  const std::string of_domain = fmt::format("@{}", host);
+  const std::array<std::string, 4> tries{user + of_domain, plain + of_domain, local ? user : "",
+                                         local ? plain : ""};
+  for (std::size_t i = 0; i < tries.size(); ++i)
+    if (const auto alias = lookup(tries[i])) return Found{*alias, i % 2 == 1 ? extension : std::string()};
+  if (const auto alias = lookup(of_domain)) return Found{*alias, {}};
   return std::nullopt;
 }
 
@@ -269,7 +267,7 @@ void unite(std::vector<mail::Recipient>& recipients) {
   std::unordered_map<std::string, std::size_t> kept;
   std::size_t count = 0;
   for (mail::Recipient& recipient : recipients) {
-    const auto [place, is_new] = kept.emplace(identity(recipient.address), count);
+    const auto [place, is_new] = kept.emplace(mail::lookup_spelling(recipient.address), count);
     if (is_new) {
       if (&recipients[count] != &recipient) recipients[count] = std::move(recipient);
       ++count;

@@ -61,7 +61,7 @@ class Aliases {
   // An alias and the "+extension" that its name did not have.
   struct Found {
     std::size_t alias = 0;
-    std::string_view extension;
+    std::string extension;
   };
   class Expansion;
 
@@ -73,9 +73,9 @@ class Aliases {
   void find_circles();
 
   std::vector<Alias> aliases_;
-  std::vector<std::string> local_domains_;  // in lower case
+  std::vector<std::string> local_domains_;  // in lower case and as A-labels
   std::string origin_;                      // the first of them as it was given
-  std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> by_name_;  // in lower case
+  std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> by_name_;  // by lookup keys
   std::vector<Fault> faults_;
 };
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "rewrite/header_addresses.hpp"
-#include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
 
 namespace relayd::rewrite {
@@ -28,30 +27,6 @@ bool is_in(const config::RewriteRule& rule, AddressClass where) {
       return rule.to_fields;
   }
   return false;
-}
-
-// The same mailbox without quotes, where it needs none: "a.b"@x is a.b@x (RFC 5321 4.1.2).
-std::string unquoted(std::string_view address) {
-  const auto [local_part, domain] = mail::split(address);
-  if (local_part.size() < 2 || local_part.front() != '"') return std::string(address);
-  std::string plain;
-  for (std::size_t i = 1; i + 1 < local_part.size(); ++i) {
-    if (local_part[i] == '\\') ++i;
-    plain += local_part[i];
-  }
-  const bool is_name = !plain.starts_with('"');
-  plain += address.substr(local_part.size());
-  const bool same = is_name && mail::check_address(plain, true) != mail::AddressFault::syntax;
-  return same ? plain : std::string(address);
-}
-
-// How narrow a pattern is that an address fell under, and how narrow the keys of tables are.
-enum class Rank { address, without_tag, domain, wider };
-
-Rank rank_of(std::string_view pattern, std::string_view key) {
-  if (pattern == "*" || pattern.starts_with("@*.")) return Rank::wider;
-  if (pattern.starts_with('@')) return Rank::domain;
-  return ascii::equal_ignoring_case(pattern, key) ? Rank::address : Rank::without_tag;
 }
 
 std::optional<Left> fault_of(std::string_view address, bool smtp_utf8) {
@@ -94,55 +69,34 @@ RewriteRules::RewriteRules(const std::vector<config::RewriteRule>& rules, When w
     if (rule.taken != (when == When::taken)) continue;
     for (std::size_t i = 0; i < classes_.size(); ++i) {
       if (!is_in(rule, static_cast<AddressClass>(i))) continue;
-      Class& in = classes_[i];
-      in.empty = false;
       if (rule.table.empty())
-        in.patterns.add(rule.match, rules_.size());
+        classes_[i].add(rule.match, rules_.size());
       else
-        in.tables.push_back(rules_.size());
+        classes_[i].add_table(rules_.size());
     }
     rules_.push_back(rule);
   }
 }
 
 bool RewriteRules::concern(AddressClass where) const {
-  return !classes_[index_of(where)].empty;
+  return !classes_[index_of(where)].empty();
 }
 
 std::optional<RewriteRules::Found> RewriteRules::find(AddressClass where, std::string_view address,
                                                       const TableLookup& lookup) const {
-  const Class& in = classes_[index_of(where)];
-  if (in.empty) return std::nullopt;
-  const std::string plain = unquoted(address);
-  const std::string key = mail::folded(plain);
-  const std::string untagged = mail::without_tag(key);
-  const std::string_view tag =
-      std::string_view(plain).substr(mail::split(untagged).local_part.size(), key.size() - untagged.size());
-  const mail::Parts parts = mail::split(address);
-  const auto found = [&](std::size_t index, std::string_view to, Rank rank) {
-    Found result{&rules_[index], std::string(to)};
-    const auto [new_local_part, new_domain] = mail::split(to);
-    if (to.starts_with('@'))
-      result.becomes.insert(0, parts.local_part);
-    else if (rank == Rank::without_tag && when_ == When::taken && !new_local_part.starts_with('"'))
-      result.becomes.insert(new_local_part.size(), tag);
-    return result;
+  const auto ask = [&](std::size_t rule, std::string_view key) {
+    return lookup ? lookup(rules_[rule].table, key) : std::nullopt;
   };
-
-  const std::optional<std::size_t> pattern = in.patterns.find(key);
-  const Rank narrowest = pattern ? rank_of(rules_[*pattern].match, key) : Rank::wider;
-  const std::string domain_key = parts.domain.empty() ? std::string() : "@" + ascii::lower(parts.domain);
-  const std::pair<Rank, std::string_view> keys[] = {
-      {Rank::address, key}, {Rank::without_tag, untagged}, {Rank::domain, domain_key}};
-  for (const auto& [rank, table_key] : keys) {
-    if (pattern && rank == narrowest) break;
-    const bool asked_before = rank == Rank::without_tag && untagged == key;
-    if (asked_before || table_key.empty() || !lookup) continue;
-    for (const std::size_t index : in.tables)
-      if (const auto value = lookup(rules_[index].table, table_key)) return found(index, *value, rank);
-  }
-  if (!pattern) return std::nullopt;
-  return found(*pattern, rules_[*pattern].to, narrowest);
+  const std::optional<mail::RuleMatcher::Found> found = classes_[index_of(where)].find(address, ask);
+  if (!found) return std::nullopt;
+  const config::RewriteRule& rule = rules_[found->rule];
+  Found result{&rule, found->value ? *found->value : rule.to};
+  const std::string_view local_part = mail::split(result.becomes).local_part;
+  if (result.becomes.starts_with('@'))
+    result.becomes.insert(0, mail::split(address).local_part);
+  else if (when_ == When::taken && !local_part.starts_with('"'))
+    result.becomes.insert(local_part.size(), found->tag);
+  return result;
 }
 
 // --- one message ------------------------------------------------------------------------------------------

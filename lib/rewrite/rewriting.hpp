@@ -18,7 +18,7 @@
 
 #include "shared/config/config.hpp"
 #include "shared/mail/envelope.hpp"
-#include "shared/mail/matcher.hpp"
+#include "shared/mail/rule_matcher.hpp"
 
 namespace relayd::rewrite {
 
@@ -64,24 +64,16 @@ class RewriteRules {
     const config::RewriteRule* rule = nullptr;
     std::string becomes;  // not checked
   };
-  // What an address becomes by the most specific rule that is about it. Keys are tried in the order of
-  // virtual(5): user+ext@domain, user@domain, @domain; each in patterns first, then in the tables in the
-  // order of the file. What is left then are the patterns @*.PARENT, the nearest first, and *. Case does not
-  // matter, nor do quotes around a local part that needs none. An extension that the key did not have goes to
-  // the result when a message is taken, and not when it is sent (propagate_unmatched_extensions of Postfix).
+  // What an address becomes by the most specific rule that is about it, in the order of mail::RuleMatcher. An
+  // extension that the key did not have goes to the result when a message is taken, and not when it is sent
+  // (propagate_unmatched_extensions of Postfix).
   std::optional<Found> find(AddressClass where, std::string_view address, const TableLookup& lookup) const;
 
  private:
-  // Different rules may have one pattern for different classes.
-  struct Class {
-    mail::Matcher patterns;
-    std::vector<std::size_t> tables;
-    bool empty = true;
-  };
-
   When when_ = When::sent;
   std::vector<config::RewriteRule> rules_;
-  std::array<Class, 4> classes_;
+  // Of each class: different rules may have one pattern for different classes.
+  std::array<mail::RuleMatcher, 4> classes_;
 };
 
 // What becomes of one message.

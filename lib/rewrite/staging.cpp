@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "shared/mail/address.hpp"
+#include "shared/mail/lookup_key.hpp"
 
 namespace relayd::rewrite {
 
@@ -31,7 +32,7 @@ bool Staging::allows(std::string_view recipient) const {
   const std::optional<std::size_t> pattern = allowed_.find(recipient);
   const bool may_hide_another =
       mail::split(recipient).local_part.find_first_of("%!@,;:<>") != std::string::npos;
-  return pattern && (!may_hide_another || patterns_[*pattern] == mail::folded(recipient));
+  return pattern && (!may_hide_another || patterns_[*pattern] == mail::lookup_key(recipient));
 }
 
 std::vector<mail::Recipient> Staging::replace(std::vector<mail::Recipient>& recipients) const {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "shared/mail/address.hpp"
+#include "shared/mail/lookup_key.hpp"
 
 namespace relayd::watch {
 
@@ -74,9 +75,9 @@ Result<Request> parse_request(std::string_view line) {
 
 bool fits(std::string_view pattern, std::string_view address) {
   if (pattern.empty()) return true;
-  const std::string wanted = mail::folded(pattern);
+  const std::string wanted = mail::lookup_key(pattern);
   return wanted.front() == '@' ? "@" + mail::folded_domain(address) == wanted
-                               : mail::folded(address) == wanted;
+                               : mail::lookup_key(address) == wanted;
 }
 
 }  // namespace relayd::watch

@@ -96,6 +96,13 @@ TEST(MaySendAs, MatchesAddressesAndDomainsInAnyCase) {
   EXPECT_FALSE(may_send_as(patterns, "\"@example.com\"@example.net"));
 }
 
+TEST(MaySendAs, MatchesAnAddressInAllItsSpellings) {
+  const std::vector<std::string> patterns{"ann.smith@b\xc3\xbc\x63her.example", "@*.m\xc3\xbcller.example"};
+  EXPECT_TRUE(may_send_as(patterns, "\"Ann.Smith\"@xn--bcher-kva.example"));
+  EXPECT_TRUE(may_send_as(patterns, "bob@mail.xn--mller-kva.example"));
+  EXPECT_FALSE(may_send_as(patterns, "bob@xn--mller-kva.example"));
+}
+
 TEST(MaySendAs, AStarIsEverybody) {
   EXPECT_TRUE(may_send_as({"*"}, "ann@example.com"));
 }

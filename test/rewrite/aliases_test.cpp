@@ -66,6 +66,23 @@ TEST(AliasesTest, TheMostSpecificNameCounts) {
   EXPECT_THAT(becomes(table, "bob@mail.o.example"), ElementsAre("rest@x"));
 }
 
+TEST(AliasesTest, AnAddressHasOneKeyInAllItsSpellings) {
+  const Aliases table = aliases({{"Ann.Smith", {"Ann@x"}},
+                                 {"\"weird name\"", {"weird@x"}},
+                                 {"bob@b\xc3\xbc\x63her.example", {"Bob@B\xc3\xbc\x63her.example"}},
+                                 {"@xn--mller-kva.example", {"@m.example"}}});
+  EXPECT_THAT(becomes(table, "\"ann.smith\"@O.example"), ElementsAre("Ann@x"));
+  EXPECT_THAT(becomes(table, "\"ann.smith+Tag\"@o.example"), ElementsAre("Ann+Tag@x"));
+  EXPECT_THAT(becomes(table, "\"Weird\\ Name\"@o.example"), ElementsAre("weird@x"));
+  EXPECT_THAT(becomes(table, "BOB@xn--bcher-kva.example"), ElementsAre("Bob@B\xc3\xbc\x63her.example"))
+      << "what is sent keeps its spelling, and is the same address";
+  EXPECT_THAT(becomes(table, "\"U.v\"@m\xc3\xbcller.example"), ElementsAre("\"U.v\"@m.example"));
+  EXPECT_EQ(fault({{"\"ann\"", {"x@y"}}, {"Ann", {"z@y"}}}), "'Ann' is there twice");
+  EXPECT_THAT(
+      becomes(Aliases({{"root", {"ops@x"}}}, {"b\xc3\xbc\x63her.example"}), "root@xn--bcher-kva.example"),
+      ElementsAre("ops@x"));
+}
+
 TEST(AliasesTest, AnExtensionGoesToTheTarget) {
   const Aliases table = aliases({{"ann", {"smith@x", "\"john doe\"@x"}}});
   EXPECT_THAT(becomes(table, "ann+a+b@o.example"), ElementsAre("smith+a+b@x", "\"john doe\"@x"));

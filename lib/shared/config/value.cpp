@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "shared/config/network.hpp"
+#include "shared/mail/lookup_key.hpp"
 
 namespace relayd::config {
 namespace {
@@ -177,7 +178,7 @@ Result<std::string> parse_pattern(std::string_view text) {
                            (is_domain(domain) || is_address_literal(domain));
   if (!any_sender && !any_local_part && !one_address)
     return Error{fmt::format("'{}' is not a pattern (an address, @domain, @*.domain or *)", text)};
-  return lower_case(text);
+  return mail::lookup_key(text);
 }
 
 Result<std::string> parse_reject(std::string_view text) {

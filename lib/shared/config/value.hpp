@@ -43,7 +43,7 @@ Result<Endpoint> parse_endpoint(std::string_view text);
 // The host of an upstream: a name, or an IP literal with or without brackets, which are dropped.
 Result<std::string> parse_host(std::string_view text);
 
-// A pattern of a sender rule: ADDRESS, @DOMAIN, @*.DOMAIN or *. Gives it back in lower case (ASCII), the form
+// A pattern of a sender rule: ADDRESS, @DOMAIN, @*.DOMAIN or *. Gives back its mail::lookup_key(), the form
 // in which two patterns are the same.
 Result<std::string> parse_pattern(std::string_view text);
 

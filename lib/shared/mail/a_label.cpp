@@ -89,6 +89,7 @@ std::string a_label(std::string_view label) {
 }  // namespace
 
 std::string a_labels(std::string_view domain) {
+  if (ascii::all_ascii(domain)) return ascii::lower(domain);
   std::string result;
   for (;;) {
     const std::size_t dot = domain.find('.');

@@ -1,7 +1,7 @@
 // A-labels: a domain in the ASCII form that DNS has (RFC 5890 2.3.2.1, RFC 3492).
 //
-// Stands under rewrite, which finds the key of a domain by it. Pure. It takes U-labels as they have to be, in
-// lower case and composed (RFC 5890 2.3.2.1), and checks or maps no characters.
+// Stands under whatever looks a domain up: rules (lookup_key.hpp), signing keys. Pure. It takes U-labels as
+// they have to be, in lower case and composed (RFC 5890 2.3.2.1), and checks or maps no characters.
 #pragma once
 
 #include <string>

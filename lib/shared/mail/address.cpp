@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shared/base/ascii.hpp"
+#include "shared/mail/a_label.hpp"
 #include "shared/mail/utf8.hpp"
 
 namespace relayd::mail {
@@ -91,11 +92,7 @@ Parts split(std::string_view address) {
 }
 
 std::string folded_domain(std::string_view address) {
-  return ascii::lower(split(address).domain);
-}
-
-std::string folded(std::string_view address) {
-  return ascii::lower(address);
+  return a_labels(split(address).domain);
 }
 
 std::string without_tag(std::string_view address) {

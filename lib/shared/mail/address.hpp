@@ -22,11 +22,9 @@ inline constexpr std::size_t longest_address = 254;
 // Divides at the last '@' that is not inside quotes. Never fails: text without such an '@' is all local part.
 Parts split(std::string_view address);
 
-// The domain in lower case (ASCII only); empty for an unqualified address.
+// The domain in lower case (ASCII only) and as A-labels; empty for an unqualified address. For comparing,
+// never for sending.
 std::string folded_domain(std::string_view address);
-
-// The whole address in lower case (ASCII only). For comparing in rules, never for sending (RFC 5321 2.4).
-std::string folded(std::string_view address);
 
 // "user+tag@example.com" becomes "user@example.com"; an address without a tag, with a quoted local part, or
 // with nothing before the '+' comes back as it is.

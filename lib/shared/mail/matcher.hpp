@@ -12,7 +12,7 @@
 
 namespace relayd::mail {
 
-// Patterns are ADDRESS, @DOMAIN, @*.DOMAIN and *; case does not matter.
+// Patterns are ADDRESS, @DOMAIN, @*.DOMAIN and *, compared by their lookup keys (lookup_key.hpp).
 class Matcher {
  public:
   // False when the pattern is there already; the first one stays.
@@ -23,6 +23,17 @@ class Matcher {
   // "*".
   std::optional<std::size_t> find(std::string_view address) const;
 
+  // How much of an address a pattern names, the narrowest first.
+  enum class Width { address, without_tag, domain, wider };
+  struct Match {
+    std::size_t rule = 0;
+    Width width = Width::wider;
+  };
+  // The same with how narrow the pattern is.
+  std::optional<Match> match(std::string_view address) const;
+
+  bool empty() const { return rules_.empty(); }
+
  private:
   struct Hash {
     using is_transparent = void;
@@ -30,7 +41,7 @@ class Matcher {
   };
   std::optional<std::size_t> lookup(std::string_view pattern) const;
 
-  // The patterns in lower case. No address is one of them by accident: none begins with '@'.
+  // By the keys of the patterns. No address is one of them by accident: none begins with '@'.
   std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> rules_;
 };
 

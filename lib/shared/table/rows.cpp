@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "shared/base/ascii.hpp"
+#include "shared/mail/lookup_key.hpp"
 
 namespace relayd::table {
 
@@ -21,7 +22,7 @@ void Rows::add(std::string_view key, std::string_view value, std::size_t line, s
   if (value.empty()) return faults.push_back({line, 1, fmt::format("'{}' has no value", key.substr(0, 80))});
   const auto offset = [this] { return static_cast<std::uint32_t>(text_.size()); };
   Row row{offset(), 0, 0, static_cast<std::uint32_t>(line)};
-  for (const char c : key) text_ += ascii::lower(c);
+  text_ += mail::lookup_key(key);
   row.value = offset();
   text_ += value;
   row.end = offset();
@@ -42,7 +43,7 @@ void Rows::sort(std::vector<Fault>& faults) {
 }
 
 std::optional<std::string> Rows::find(std::string_view wanted) const {
-  const std::string folded = ascii::lower(wanted);
+  const std::string folded = mail::lookup_key(wanted);
   const auto by_key = [this](const Row& row) { return key(row); };
   const auto found = std::ranges::lower_bound(rows_, std::string_view(folded), {}, by_key);
   if (found == rows_.end() || key(*found) != folded) return {};

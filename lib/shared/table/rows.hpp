@@ -32,7 +32,7 @@ class Rows final : public Table {
     return std::string_view(text_).substr(row.key, row.value - row.key);
   }
 
-  std::string text_;  // the keys in lower case
+  std::string text_;  // the keys as mail::lookup_key() makes them
   std::vector<Row> rows_;
 };
 

@@ -32,6 +32,28 @@ TEST(Matcher, CaseDoesNotMatter) {
   EXPECT_EQ(match("a@B.EXAMPLE.com"), "@*.Example.com");
 }
 
+TEST(Matcher, SpellingDoesNotMatter) {
+  EXPECT_EQ(match("\"billing\"@example.com"), "billing@example.com");
+  EXPECT_EQ(match("\"billing+eu\"@example.com"), "billing+eu@example.com");
+  Matcher matcher;
+  EXPECT_TRUE(
+      matcher.add("@b\xc3\xbc"
+                  "cher.example",
+                  0));
+  EXPECT_FALSE(matcher.add("@xn--bcher-kva.Example", 1));
+  EXPECT_TRUE(matcher.add("\"A b\"@x.example", 2));
+  EXPECT_TRUE(
+      matcher.add("@*.b\xc3\xbc"
+                  "cher.example",
+                  3));
+  EXPECT_EQ(matcher.find("ann@XN--BCHER-KVA.example"), 0u);
+  EXPECT_EQ(matcher.find("ann@B\xc3\xbc"
+                         "cher.example"),
+            0u);
+  EXPECT_EQ(matcher.find("\"a\\ B\"@x.example"), 2u);
+  EXPECT_EQ(matcher.find("ann@mail.xn--bcher-kva.example"), 3u);
+}
+
 TEST(Matcher, ParentDomainIsNotItsOwnChild) {
   Matcher matcher;
   matcher.add("@*.example.com", 0);
@@ -51,7 +73,7 @@ TEST(Matcher, OddSenders) {
   EXPECT_EQ(match(""), "*");
   EXPECT_EQ(match("root"), "root");
   EXPECT_EQ(match("\"x@example.com\"@other.org"), "*");
-  EXPECT_EQ(match("\"billing+x\"@example.com"), "@example.com");
+  EXPECT_EQ(match("\"billing x\"@example.com"), "@example.com");
   EXPECT_EQ(match("a@."), "*");
 }
 

@@ -22,6 +22,12 @@ TEST(Texthash, KeysAreComparedWithoutCaseAndValuesKeepTheirs) {
   EXPECT_EQ(found("Ann@X.Example Ops@Y.Example", {"ANN@x.EXAMPLE"}), "Ops@Y.Example");
 }
 
+TEST(Texthash, AnAddressHasOneKeyInAllItsSpellings) {
+  const std::string text = "a.b@x 1\n\"C d\"@x 2\n@b\xc3\xbc\x63her.example 3\n";
+  EXPECT_EQ(found(text, {"\"A.b\"@X", "\"c\\ d\"@x", "\"c d\"@x", "@XN--bcher-kva.example"}), "1, 2, 2, 3");
+  EXPECT_EQ(found("\"a.b\"@x 1\na.B@X 2\n", {}), "2: 'a.b@x' is there twice: in line 1 as well");
+}
+
 TEST(Texthash, OnlyTheCaseOfAsciiIsFolded) {
   EXPECT_EQ(found("Ä@x 1\nä@x 2\n", {"Ä@X", "ä@X"}), "1, 2");
 }
