@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <unordered_map>
 #include <utility>
 
 namespace relayd::route {
@@ -20,9 +20,10 @@ struct Place {
   config::Location where;
 };
 
-struct Passwords {
-  const config::SecretSource& present;
-  const config::SecretSource& next;
+struct Account {
+  const Upstream* upstream;
+  const config::SecretSource& password;
+  const config::SecretSource& next_password;
 };
 
 }  // namespace
@@ -36,6 +37,10 @@ class RouterBuilder {
 
   Router::Built build() {
     add_upstreams();
+    // Growing by and by would go through all of them each time.
+    router_->choices_.reserve(config().senders.size());
+    router_->matcher_.reserve(config().senders.size());
+    accounts_.reserve(config().senders.size());
     for (const config::SenderRule& rule : config().senders) add_rule(rule);
     if (!errors_.empty()) return {nullptr, std::move(errors_)};
     return {std::move(router_), {}};
@@ -98,7 +103,7 @@ class RouterBuilder {
     choice.username = *entry.username;
     choice.password = pointer(entry.password);
     choice.next_password = pointer(entry.next_password);
-    choice.id = credential_id(upstream, choice.username, {entry.password, entry.next_password});
+    choice.id = credential_id({&upstream, entry.password, entry.next_password}, *entry.username);
     return choice;
   }
 
@@ -116,22 +121,25 @@ class RouterBuilder {
 
   // Names upstream and username, and counts on where one username comes with several passwords. No name holds
   // a tab.
-  std::string credential_id(const Upstream& upstream, const std::string& username,
-                            const Passwords& passwords) {
-    std::string id = fmt::format("{}\t{}", upstream.name, username);
-    auto& known = passwords_[id];
-    const auto same = [&passwords](const Passwords& other) {
-      return same_secret(other.present, passwords.present) && same_secret(other.next, passwords.next);
-    };
-    const auto found = std::find_if(known.begin(), known.end(), same);
-    const auto number = found - known.begin();
-    if (found == known.end()) known.push_back(passwords);
-    return number == 0 ? id : fmt::format("{}\t{}", id, number + 1);
+  std::string credential_id(const Account& account, const std::string& username) {
+    int number = 1;
+    const auto [first, last] = accounts_.equal_range(username);
+    const auto known = std::find_if(first, last, [&](const auto& other) {
+      if (other.second.upstream != account.upstream) return false;
+      const bool same = same_secret(other.second.password, account.password) &&
+                        same_secret(other.second.next_password, account.next_password);
+      if (!same) ++number;
+      return same;
+    });
+    if (known == last) accounts_.emplace(username, account);
+    std::string id = fmt::format("{}\t{}", account.upstream->name, username);
+    return number == 1 ? id : fmt::format("{}\t{}", id, number);
   }
 
   std::shared_ptr<Router> router_;
   std::vector<config::Diagnostic> errors_;
-  std::map<std::string, std::vector<Passwords>> passwords_;
+  // By username, those of one name in the order of the rules. The names stand in the configuration.
+  std::unordered_multimap<std::string_view, Account> accounts_;
 };
 
 Router::Built Router::build(std::shared_ptr<const config::Config> config) {

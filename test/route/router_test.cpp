@@ -157,6 +157,19 @@ TEST(Router, LanesAreSharedByEqualCredentialsOnly) {
   for (const std::string& text : different) EXPECT_EQ(text.find("secret"), std::string::npos);
 }
 
+// What is kept over restarts goes by the id: it must not change with another upstream's accounts.
+TEST(Router, AnAccountsIdDoesNotDependOnOtherUpstreams) {
+  config::SenderRule first = rule("a@b", {});
+  first.upstreams = {at("x", "ann", "secret-of-x"), at("y", "ann", "secret-of-y")};
+  config::SenderRule alone = rule("c@d", {});
+  alone.upstreams = {at("y", "ann", "secret-of-y")};
+  const auto [built, errors] = build({upstream("x"), upstream("y")}, {first});
+  ASSERT_TRUE(built);
+  const auto [without, none] = build({upstream("x"), upstream("y")}, {alone});
+  ASSERT_TRUE(without);
+  EXPECT_EQ(built->route("a@b").choices[1].id, without->route("c@d").choices[0].id);
+}
+
 TEST(Router, NoLoginWithoutUsername) {
   config::Upstream open = upstream("x");
   open.username.reset();

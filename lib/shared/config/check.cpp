@@ -52,6 +52,8 @@ void for_each_section(const Node& list, const std::vector<T>& values, Check chec
 // Complains about the second of two equal names; false then.
 class Unique {
  public:
+  explicit Unique(std::size_t expected = 0) : places_(expected) {}
+
   bool add(Reader& reader, const Place& place, const std::string& name, std::string_view what) {
     const auto [found, fresh] = places_.emplace(name, place);
     if (fresh) return true;
@@ -193,12 +195,11 @@ void check_credential(Reader& reader, const Node& node) {
 
 // Why a credential may not travel to this upstream; empty when it may.
 std::string_view exposure(const Upstream& upstream) {
+  if (upstream.tls != TlsMode::none && upstream.tls_options.verify) return {};
   if (upstream.host && is_loopback_host(*upstream.host)) return {};
   if (upstream.tls == TlsMode::none)
     return "'tls: none' sends the password in clear: allowed to a host on loopback only";
-  if (!upstream.tls_options.verify)
-    return "'verify: none' sends the password to whoever answers: allowed to a host on loopback only";
-  return {};
+  return "'verify: none' sends the password to whoever answers: allowed to a host on loopback only";
 }
 
 void check_sandbox(Reader& reader, const Node& node) {
@@ -304,7 +305,7 @@ void check_targets(Reader& reader, const Node& node, const Config& config) {
 }
 
 void check_senders(Reader& reader, const Node& root, const Config& config) {
-  Unique patterns;
+  Unique patterns(config.senders.size());
   const auto check_match = [&](const Place& place, const SenderRule& rule) {
     const Result<std::string> pattern = parse_pattern(rule.match);
     if (pattern)

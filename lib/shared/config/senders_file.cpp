@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
+#include <utility>
 
 #include "shared/base/ascii.hpp"
 #include "shared/config/check.hpp"
@@ -50,6 +52,7 @@ class SendersFile {
       add_rule(row);
       goes_on = reader_.errors.size() + faults.size() - before < most_told;
     }
+    hand_over();
     for (const table::Fault& fault : faults) reader_.error(place(fault.line, fault.column), fault.text);
     if (columns_.empty() && faults.empty())
       reader_.error(place(1, 1), "the first row has to name the columns");
@@ -87,10 +90,17 @@ class SendersFile {
           place(row[0].line, 1),
           fmt::format("a row of {} fields: the first row names {} columns", row.size(), columns_.size()));
     const Node node = node_of(row);
-    SenderRule& rule = config_.senders.emplace_back();
+    SenderRule& rule = rules_.emplace_back();
     config::read(reader_, node, rule);
     rule.file = config_.senders_file;
     check_sender(reader_, node, config_);
+  }
+
+  // At once, when their number is known: a list that grows would copy all of them, with their secrets, again
+  // and again, and keep room for as many more.
+  void hand_over() {
+    config_.senders.reserve(config_.senders.size() + rules_.size());
+    for (; !rules_.empty(); rules_.pop_front()) config_.senders.push_back(std::move(rules_.front()));
   }
 
   // The rule as it would stand in the configuration.
@@ -98,6 +108,7 @@ class SendersFile {
     Node node;
     node.kind = Node::Kind::map;
     node.place = place(row[0].line, 1);
+    node.entries.reserve(row.size());
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (row[i].text.empty()) continue;
       const Column& column = *columns_[i];
@@ -147,6 +158,7 @@ class SendersFile {
   Reader& reader_;
   Config& config_;
   std::vector<const Column*> columns_;  // of the file
+  std::deque<SenderRule> rules_;
 };
 
 }  // namespace
