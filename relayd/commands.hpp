@@ -28,7 +28,9 @@ struct Options {
   bool once = false;          // demo
   std::chrono::milliseconds grace{20'000};  // run: what is under way gets so long after SIGTERM
   watch::Request queue;                     // queue, lane
-  bool json = false;                        // queue, status: the daemon's lines as they are
+  bool json = false;                        // for scripts
+  bool compare = false;                     // dns: with what DNS says
+  std::optional<std::string> server;        // dns: whom to ask; none: those of resolv.conf
   std::string directory;                    // queue check, queue export: empty: that of the configuration
   std::string to = "relayd-export";         // queue export
   std::string domain;                       // dkim keygen, dns

@@ -57,8 +57,8 @@ std::string yaml_text(std::string_view text) {
 
 void print_what_to_do(const std::string& domain, const std::string& selector, const std::string& path,
                       const SigningKey& key) {
-  const std::string name = dkim_record_name(selector, domain);
-  const std::string record = dkim_record(key);
+  const std::string name = dns::dkim_name(selector, domain);
+  const std::string record = dns::dkim_record(public_half(domain, selector, key));
   std::string text = fmt::format("The record, for a zone file:\n\n{}\n", zone_line(name, record));
   text += fmt::format("The same for a form that asks for name and text of a TXT record:\n\n{}\n{}\n\n", name,
                       record);

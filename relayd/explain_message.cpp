@@ -8,9 +8,9 @@
 #include <iterator>
 #include <map>
 
-#include "records.hpp"
 #include "rewrite/addresses.hpp"
 #include "shared/base/ascii.hpp"
+#include "shared/dns/answer.hpp"
 #include "shared/mail/field.hpp"
 #include "shared/mail/header.hpp"
 #include "shown.hpp"
@@ -145,7 +145,7 @@ std::string Explained::departure(const route::Choice& choice, const config::Send
   if (!out.broken_signature.empty())
     line(text, "breaks", fmt::format("a signature of the message, over {}", out.broken_signature));
   for (const rewrite::DkimSigner& signer : ways_out_.keys().of_header(header))
-    line(text, "signed", dkim_record_name(signer.selector, signer.domain));
+    line(text, "signed", dns::dkim_name(signer.selector, signer.domain));
   return text.empty() ? text : fmt::format("leaves by  {}\n{}", choice.upstream->name, text);
 }
 

@@ -124,6 +124,14 @@ void add_signing(CLI::App& app, relayd::command::Options& options, int& status) 
   CLI::App* dns = app.add_subcommand("dns", "The DNS records that mail from a domain needs");
   dns->add_option("-c,--config", options.config, "Configuration file");
   dns->add_option("domain", options.domain, "The domain")->required();
+  CLI::Option* check = dns->add_flag("--check", options.compare, "Compare them with what DNS says");
+  dns->add_option("--server", options.server,
+                  "Ask this DNS server, as ADDRESS or ADDRESS:PORT; default: those of /etc/resolv.conf")
+      ->needs(check);
+  dns->add_flag("--json", options.json, "Lines of JSON, for scripts");
+  dns->footer(
+      "Example: relayd dns example.com --check\n"
+      "Exit codes: 0 all is well, 1 something is missing or wrong, 69 DNS did not tell");
   dns->callback([&] { status = relayd::command::dns(options); });
 }
 

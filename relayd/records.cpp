@@ -4,13 +4,19 @@
 
 namespace relayd::command {
 
-std::string dkim_record_name(std::string_view selector, std::string_view domain) {
-  return fmt::format("{}._domainkey.{}", selector, domain);
+dns::DkimKey public_half(std::string domain, std::string selector, const crypto::SigningKey& key) {
+  const bool rsa = key.type() == crypto::SigningKey::Type::rsa;
+  return {std::move(domain), std::move(selector), rsa ? "rsa" : "ed25519", key.public_record_key()};
 }
 
-std::string dkim_record(const crypto::SigningKey& key) {
-  const bool rsa = key.type() == crypto::SigningKey::Type::rsa;
-  return fmt::format("v=DKIM1; k={}; p={}", rsa ? "rsa" : "ed25519", key.public_record_key());
+// What would end the string, or escape what follows, stands with a backslash (RFC 1035 5.1).
+static std::string quoted(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + '"';
 }
 
 std::string zone_line(std::string_view name, std::string_view text) {
@@ -18,7 +24,7 @@ std::string zone_line(std::string_view name, std::string_view text) {
   const bool several = text.size() > longest;
   std::string line = fmt::format("{}. IN TXT{}", name, several ? " (" : "");
   for (; !text.empty(); text.remove_prefix(std::min(longest, text.size())))
-    line += fmt::format(" \"{}\"", text.substr(0, longest));
+    line += ' ' + quoted(text.substr(0, longest));
   return line + (several ? " )\n" : "\n");
 }
 

@@ -9,6 +9,7 @@
 
 #include "shared/config/suggest.hpp"
 #include "shared/config/value.hpp"
+#include "shared/dns/answer.hpp"
 
 namespace relayd::config {
 namespace {
@@ -344,7 +345,7 @@ void check_dkim(Reader& reader, const Node& root, const Config& config) {
     if (key.expires_after && *key.expires_after < least_life)
       reader.error(node.place_of("expires_after"), "mail may wait at the next hop for days: 1d is the least");
     if (key.domain.empty() || key.selector.empty()) return;
-    const std::string name = fmt::format("{}._domainkey.{}", key.selector, key.domain);
+    const std::string name = dns::dkim_name(key.selector, key.domain);
     if (name.size() > longest_name)
       reader.error(node.place_of("selector"),
                    "the name of the record is too long: choose a shorter selector");

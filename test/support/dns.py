@@ -1,0 +1,124 @@
+"""A DNS server on loopback, over UDP and TCP, that says what a test has it say."""
+
+import socket
+import struct
+import threading
+
+TXT, CNAME, OPT = 16, 5, 41
+NO_ERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
+UDP_SIZE = 1232
+
+
+def encode_name(name: str) -> bytes:
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".") if label) + b"\0"
+
+
+def read_question(query: bytes) -> tuple[str, int, bytes]:
+    """The name, the type, and the octets of the question."""
+    labels, place = [], 12
+    while size := query[place]:
+        labels.append(query[place + 1:place + 1 + size].decode("latin-1"))
+        place += 1 + size
+    return ".".join(labels).lower(), struct.unpack("!H", query[place + 1:place + 3])[0], query[12:place + 5]
+
+
+class Dns:
+    """`texts` has the records of a name: each a text, or a list of the strings that it is made of.
+
+    `aliases` has CNAMEs. They are followed here, as a resolver does; not those in `unfollowed`, as the server of a
+    domain does for names of others. `codes` has what else a name is answered; None: nothing at all.
+    """
+
+    def __init__(self, texts: dict | None = None, aliases: dict | None = None):
+        self.texts = texts or {}
+        self.aliases = aliases or {}
+        self.unfollowed: set[str] = set()
+        self.codes: dict[str, int | None] = {}
+        self.asked: list[tuple[str, str]] = []  # ("udp" or "tcp", name)
+
+    def start(self):
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        while True:
+            self._udp.bind(("127.0.0.1", 0))
+            try:
+                self._tcp = socket.create_server(self._udp.getsockname())
+                break
+            except OSError:  # the number is taken there
+                self._udp.close()
+                self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._threads = [threading.Thread(target=self._serve_udp), threading.Thread(target=self._serve_tcp)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    @property
+    def address(self) -> str:
+        return "127.0.0.1:%d" % self._udp.getsockname()[1]
+
+    def stop(self):
+        for listener in (self._udp, self._tcp):
+            try:
+                listener.shutdown(socket.SHUT_RDWR)
+            except OSError:  # UDP has nobody at the other end; it wakes the thread all the same
+                pass
+        for thread in self._threads:
+            thread.join()
+        self._udp.close()
+        self._tcp.close()
+
+    def _serve_udp(self):
+        while True:
+            query, peer = self._udp.recvfrom(4096)
+            if not query:
+                return
+            answer = self._answer("udp", query)
+            if answer and len(answer) > UDP_SIZE:
+                flags = struct.unpack("!H", answer[2:4])[0] | 0x0200  # truncated
+                size = 12 + len(read_question(query)[2])
+                answer = answer[:2] + struct.pack("!HHHHH", flags, 1, 0, 0, 0) + answer[12:size]
+            if answer:
+                self._udp.sendto(answer, peer)
+
+    def _serve_tcp(self):
+        while True:
+            try:
+                peer, _ = self._tcp.accept()
+            except OSError:
+                return
+            with peer, peer.makefile("rb") as stream:
+                while size := stream.read(2):
+                    answer = self._answer("tcp", stream.read(struct.unpack("!H", size)[0]))
+                    if answer:
+                        peer.sendall(struct.pack("!H", len(answer)) + answer)
+
+    def _answer(self, way: str, query: bytes) -> bytes | None:
+        name, kind, question = read_question(query)
+        self.asked.append((way, name))
+        code = self.codes.get(name, NO_ERROR)
+        if code is None:
+            return None
+        records, end = [], name
+        while end in self.aliases and code == NO_ERROR:
+            records.append(self._record(end, CNAME, encode_name(self.aliases[end])))
+            if end in self.unfollowed:
+                break
+            end = self.aliases[end]
+        found = self.texts.get(end, ()) if kind == TXT and code == NO_ERROR else ()
+        for text in found:
+            strings = [text] if isinstance(text, (str, bytes)) else text
+            octets = [one if isinstance(one, bytes) else one.encode() for one in strings]
+            parts = [one[i:i + 255] for one in octets for i in range(0, len(one) or 1, 255)]
+            records.append(self._record(end, TXT, b"".join(bytes([len(part)]) + part for part in parts)))
+        if not records and code == NO_ERROR:
+            code = NXDOMAIN
+        return query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records), 0, 0) + question + b"".join(records)
+
+    @staticmethod
+    def _record(name: str, kind: int, data: bytes) -> bytes:
+        return encode_name(name) + struct.pack("!HHIH", kind, 1, 60, len(data)) + data
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
