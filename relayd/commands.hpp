@@ -36,7 +36,11 @@ struct Options {
   std::string domain;                       // dkim keygen, dns
   std::string selector;                     // dkim keygen, as the next two
   std::string key_type = "rsa";             // or ed25519
-  std::string output;                       // empty: a name of domain and selector
+  std::string what;                         // history, as the next three; empty: any message
+  std::string since;                        // empty: ever
+  bool failed = false;
+  std::optional<std::size_t> limit;  // nothing: the default
+  std::string output;                // empty: a name of domain and selector
 };
 
 int run(const Options& options);
@@ -47,6 +51,7 @@ int dkim_keygen(const Options& options);
 int dns(const Options& options);
 int hash_password();
 int healthcheck(const Options& options);
+int history(const Options& options);
 int lane(const Options& options);
 int queue(const Options& options);
 int queue_check(const Options& options);

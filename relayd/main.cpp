@@ -135,6 +135,28 @@ void add_signing(CLI::App& app, relayd::command::Options& options, int& status) 
   dns->callback([&] { status = relayd::command::dns(options); });
 }
 
+// relayd history
+void add_history(CLI::App& app, relayd::command::Options& options, int& status) {
+  CLI::App* history = app.add_subcommand(
+      "history",
+      "What became of messages, also of those that have left: each attempt, reply and provider's id");
+  history->add_option("-c,--config", options.config, "Configuration file of the daemon");
+  history->add_option(
+      "what", options.what,
+      "Id, address of a sender or recipient, @domain, Message-ID or provider's id; default: the "
+      "last 20 messages");
+  history->add_option("--since", options.since,
+                      "Of which something is told since then: 2h, 3d, 2026-11-20 or 2026-11-20T09:30:00Z");
+  history->add_flag("--failed", options.failed, "Those that failed for a recipient");
+  history->add_option("--limit", options.limit, "The last so many; 0: all")->check(CLI::NonNegativeNumber);
+  history->add_flag("--json", options.json, "A line of JSON for each message, for scripts");
+  history
+      ->footer(
+          "Example: relayd history ann@example.com --since 2d\n"
+          "Exit codes: 0 found, 1 there is none, 77 not allowed, 78 the configuration has an error")
+      ->callback([&] { status = relayd::command::history(options); });
+}
+
 // The words from `first` on.
 std::vector<std::string_view> words(int first, int argc, char** argv) {
   return {argv + std::min(first, argc), argv + argc};
@@ -225,6 +247,7 @@ int main(int argc, char** argv) {
   add_queue(app, options, status);
   add_lane(app, options, status);
   add_signing(app, options, status);
+  add_history(app, options, status);
   add_queue_files(app, options, status);
   add_mail_programs(app, argc, argv, status);
 

@@ -217,12 +217,15 @@ Task<std::string> DraftIncoming::commit() {
     envelope_.body_hash.assign(digest.begin(), digest.end());
   }
   const std::string id = queue::to_string(draft_.id());
+  const mail::HeaderFacts& header = scanner_.facts();
+  const mail::MessageIdText message_id =
+      header.has_message_id ? header.message_id : rewrite::own_message_id(id, terms_.hostname);
   tell::Arrival arrival{.id = id,
                         .envelope = envelope_,
                         .to = terms_.fate.discarded,
                         .size = draft_.size(),
                         .tls = facts_.tls,
-                        .message_id = {},
+                        .message_id = message_id.view(),
                         .instead_of = terms_.replaced};
   if (!terms_.fate.discarded.empty()) {
     arrival.kind = tell::Arrival::Kind::discarded;

@@ -48,12 +48,15 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       workers_(loop, helper_threads),
       queue_(loop, workers_, disk_, queue_options(*setup_.config)),
       loading_(loop, workers_, log, queue_),
+      history_(loop, workers_, disk_, log, *setup_.config),
       dialer_(loop),
       dispatcher_(loop, workers_, disk_, log, publisher_, dialer_, queue_, setup_),
       intake_(loop, log, publisher_, queue_, dispatcher_.lanes(), setup_),
       reporter_(loop, workers_, log, publisher_, queue_, dispatcher_.lanes(), intake_, setup_),
       started_(loop.now()),
-      login_workers_(loop, login_threads) {}
+      login_workers_(loop, login_threads) {
+  publisher_.subscribe(history_.subscriber());
+}
 
 Relay::~Relay() = default;
 
@@ -114,6 +117,7 @@ void Relay::begin() {
   for (const queue::MessageId id : recovery.in_doubt)
     if (queue::Message* const message = queue_.find(id))
       hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *message);
+  history_.open();
   dispatcher_.open(mark);
   intake_.open(std::move(mark));
   reporter_.begin();
@@ -142,7 +146,8 @@ void Relay::open_window() {
                               [this](queue::MessageId id) { return bounce(id); },
                               [this] { return running(); },
                               [this] { return starting(); },
-                              [this] { return reload(); }};
+                              [this] { return reload(); },
+                              [this] { return history_.flush(); }};
     admin_ = std::make_unique<watch::Admin>(loop_, workers_, queue_, config.admin_socket(), std::move(hooks));
   } catch (const net::BindError& error) {
     if (!config.admin.socket.empty()) throw;
@@ -255,6 +260,7 @@ std::string Relay::use(Setup setup) {
   setup_ = std::move(setup);
   dialer_.reload();
   dispatcher_.use(setup_);
+  history_.use(*setup_.config);
   tell_of_staging();
   if (collector_) collector_->use(setup_.config);
   std::string left;
@@ -304,6 +310,7 @@ Task<void> Relay::drain(Drained& drained) {
   if (ready_) co_await queue_.flush();
   for (const auto& listener : listeners_) co_await listener->drained();
   if (collector_) co_await collector_->drained();
+  co_await history_.flush();
   drained.all = true;
   drained.moment.set();
 }

@@ -14,6 +14,7 @@
 #include "queue/queue.hpp"
 #include "relay/collector.hpp"
 #include "relay/dispatcher.hpp"
+#include "relay/history_book.hpp"
 #include "relay/intake_policy.hpp"
 #include "relay/queue_loading.hpp"
 #include "relay/reloader.hpp"
@@ -95,6 +96,7 @@ class Relay {
   disk::PosixDisk disk_;
   queue::Queue queue_;
   QueueLoading loading_;
+  HistoryBook history_;
   bool ready_ = false;  // the queue was read
   bool stopping_ = false;
   net::NetDialer dialer_;

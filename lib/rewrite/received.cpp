@@ -14,12 +14,13 @@ constexpr std::size_t max_name = 255;  // RFC 5321 4.5.3.1.2
 constexpr std::size_t usual_field = 320;
 
 // A host name or address literal as it may stand in a field; '?' for what may not.
-void append_name(std::string& field, std::string_view name) {
+template <class Text>
+void append_name(Text& field, std::string_view name) {
   if (name.empty()) name = "unknown";
   for (const char c : name.substr(0, max_name)) {
     const bool fits = ascii::is_letter(c) || ascii::is_digit(c) ||
                       std::string_view(".-_:[]").find(c) != std::string_view::npos;
-    field += fits ? c : '?';
+    field.append(fits ? std::string_view(&c, 1) : "?");
   }
 }
 
@@ -86,6 +87,16 @@ std::string masked_received(std::string_view field, std::string_view mark) {
   return std::string("Received: by ").append(rest);
 }
 
+mail::MessageIdText own_message_id(std::string_view id, std::string_view hostname) {
+  mail::MessageIdText text;
+  text.append("<");
+  append_name(text, id);
+  text.append("@");
+  append_name(text, hostname);
+  text.append(">");
+  return text;
+}
+
 std::string missing_fields(const mail::HeaderFacts& header, std::string_view id, std::string_view hostname,
                            std::string_view sender, WallTime when) {
   std::string fields;
@@ -95,11 +106,7 @@ std::string missing_fields(const mail::HeaderFacts& header, std::string_view id,
     fields += "\r\n";
   }
   if (!header.has_message_id) {
-    fields += "Message-ID: <";
-    append_name(fields, id);
-    fields += '@';
-    append_name(fields, hostname);
-    fields += ">\r\n";
+    fields.append("Message-ID: ").append(own_message_id(id, hostname).view()).append("\r\n");
   }
   if (header.from.empty() && !sender.empty()) fields.append("From: <").append(sender).append(">\r\n");
   if (header.octets == 0) fields += "\r\n";

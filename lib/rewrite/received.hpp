@@ -35,6 +35,9 @@ std::string received_field(const ReceivedFacts& facts);
 // protocol and date stay, so that loops are found. Empty: it has another form, or not this mark.
 std::string masked_received(std::string_view field, std::string_view mark);
 
+// The Message-ID of a message that comes without one.
+mail::MessageIdText own_message_id(std::string_view id, std::string_view hostname);
+
 // The Date, Message-ID and From lines that the header lacks, in this order, with CR LF; empty when it has
 // all. From is the envelope's sender; the null sender is nobody to put there. A message that has no header at
 // all gets an empty line below them.

@@ -29,7 +29,7 @@ struct Arrival {
   std::span<const mail::Recipient> to;
   std::uint64_t size = 0;
   std::string_view tls;                              // the version; empty: clear
-  std::string_view message_id;                       // of the header, with its <>; empty: it cannot be told
+  std::string_view message_id;                       // of the header, with its <>; empty: it has none
   std::span<const mail::Recipient> instead_of = {};  // recipients that staging has replaced
 };
 

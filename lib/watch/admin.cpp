@@ -142,6 +142,8 @@ Task<void> Admin::answer(async::Stream& stream, const Request& request) {
   const std::optional<Status> starting = hooks_.starting();
   if (request.command == "reload")
     co_await reload(stream);
+  else if (request.command == "history")
+    co_await write_history(stream);
   else if (starting)
     co_await put_off(stream, request, *starting);
   else if (request.command == "health")
@@ -190,6 +192,13 @@ Task<void> Admin::reload(async::Stream& stream) {
   const Reload done = co_await hooks_.reload();
   const std::string line = line_of(
       {{"taken", done.taken}, {"errors", done.errors}, {"warnings", done.warnings}, {"left", done.left}});
+  co_await write(stream, line);
+}
+
+// Who asks reads the files.
+Task<void> Admin::write_history(async::Stream& stream) {
+  co_await hooks_.write_history();
+  const std::string line = end_line(0);
   co_await write(stream, line);
 }
 

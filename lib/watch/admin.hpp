@@ -43,6 +43,8 @@ class Admin {
     std::function<std::optional<Status>()> starting;
     // Reads the configuration again; also while the queue is being read.
     std::function<async::Task<Reload>()> reload;
+    // Has what is known of messages in the files of the history.
+    std::function<async::Task<void>()> write_history;
   };
 
   // Binds; throws net::BindError.
@@ -59,6 +61,7 @@ class Admin {
   async::Task<void> answer(async::Stream& stream, const Request& request);
   async::Task<void> tell_status(async::Stream& stream);
   async::Task<void> reload(async::Stream& stream);
+  async::Task<void> write_history(async::Stream& stream);
   async::Task<void> steer(async::Stream& stream, const Request& request);
   async::Task<void> visit(async::Stream& stream, const Request& request);
   async::Task<void> show(async::Stream& stream, const Request& request);

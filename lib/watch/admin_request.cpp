@@ -14,7 +14,7 @@ using nlohmann::json;
 
 namespace {
 constexpr std::string_view commands[] = {"list",   "show",   "retry", "hold",   "release", "delete",
-                                         "status", "health", "pause", "resume", "reload"};
+                                         "status", "health", "pause", "resume", "reload",  "history"};
 }
 
 std::string to_line(const Request& request) {
@@ -65,8 +65,8 @@ Result<Request> parse_request(std::string_view line) {
     return Error{"--not-taken goes with retry and the ids of messages"};
   if (request.bounce && request.command != "delete") return Error{"--bounce goes with delete"};
   if (request.failed && request.command != "retry") return Error{"--failed goes with retry"};
-  const bool is_of_messages =
-      request.command != "status" && request.command != "health" && request.command != "reload";
+  const bool is_of_messages = request.command != "status" && request.command != "health" &&
+                              request.command != "reload" && request.command != "history";
   if (is_of_messages && request.command != "list" && request.ids.empty() && !request.all &&
       !request.has_filter())
     return Error{fmt::format("{} which messages? Give ids, a filter, or --all", request.command)};

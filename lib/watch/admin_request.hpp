@@ -14,7 +14,7 @@ namespace relayd::watch {
 
 struct Request {
   // list | show | retry | hold | release | delete: messages; pause | resume: lanes; status | health;
-  // reload: the configuration
+  // reload: the configuration; history: to its files
   std::string command;
   std::vector<std::string> ids;  // these; none: all that the filters let through
   bool all = false;              // meant all, without a filter

@@ -55,6 +55,26 @@ const Keys<Admin>& keys_of(const Admin*) {
   return keys;
 }
 
+const Keys<History>& keys_of(const History*) {
+  static const Keys<History> keys = {
+      {"keep",
+       [](Reader& reader, const Node& node, History& out) {
+         out.where = node.place.where;
+         if (node.kind == Node::Kind::scalar && node.text == "0")
+           out.keep = {};
+         else
+           read(reader, node, out.keep);
+       }},
+      {"size",
+       [](Reader& reader, const Node& node, History& out) {
+         read(reader, node, out.size);
+         if (out.size < 1_MiB)
+           reader.error(node.place, "a history has 1MiB at least: to keep none, set 'keep: 0'");
+       }},
+  };
+  return keys;
+}
+
 static Key<Config> upstreams_key() {
   return {"upstreams",
           [](Reader& reader, const Node& node, Config& out) { read_named(reader, node, out.upstreams); },
@@ -88,6 +108,7 @@ const Keys<Config>& keys_of(const Config*) {
       path("senders_file", &Config::senders_file, &Config::senders_file_where),
       tables_key(),
       reserved<Config>("bounce"),
+      key("history", &Config::history),
       key("log", &Config::log),
       key("admin", &Config::admin),
       key("user", &Config::user),

@@ -43,6 +43,7 @@ const Keys<HeaderRules>& keys_of(const HeaderRules*);
 const Keys<Table>& keys_of(const Table*);
 const Keys<DkimKey>& keys_of(const DkimKey*);
 const Keys<Log>& keys_of(const Log*);
+const Keys<History>& keys_of(const History*);
 const Keys<Admin>& keys_of(const Admin*);
 const Keys<Bcc>& keys_of(const Bcc*);
 const Keys<Staging>& keys_of(const Staging*);

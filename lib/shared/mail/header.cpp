@@ -25,6 +25,19 @@ std::string_view field_name(std::string_view line) {
 
 }  // namespace
 
+// Blanks are where the field was folded, or are no part of the id.
+void MessageIdText::append(std::string_view text) {
+  for (const char c : text)
+    if (!ascii::is_blank(c) && size_ < text_.size()) text_[size_++] = c;
+}
+
+std::string_view MessageIdText::view() const {
+  const std::string_view all(text_.data(), size_);
+  const std::size_t begin = all.find('<');
+  if (begin == std::string_view::npos) return all;
+  return all.substr(begin, std::min(all.find('>', begin), all.size()) + 1 - begin);
+}
+
 bool is_mailbox_separator(std::string_view line) {
   if (line.starts_with('>')) line.remove_prefix(1);
   return line.starts_with("From ") && field_name(line).empty();
@@ -74,6 +87,7 @@ void HeaderScanner::read_line(std::string_view line) {
   if (ascii::is_blank(line.front()) && field_ != Field::none) {
     if (field_ == Field::from) continue_from(line);
     if (field_ == Field::received) look_for_mark(line);
+    if (field_ == Field::message_id) facts_.message_id.append(line);
   } else if (!mailbox_separator) {
     const std::string_view name = field_name(line);
     if (name.empty()) return finish(false);
@@ -99,6 +113,8 @@ void HeaderScanner::begin_field(std::string_view name, std::string_view value) {
   } else if (is("Date")) {
     facts_.has_date = true;
   } else if (is("Message-ID")) {
+    if (!facts_.has_message_id) field_ = Field::message_id;
+    if (!facts_.has_message_id) facts_.message_id.append(value);
     facts_.has_message_id = true;
   }
 }

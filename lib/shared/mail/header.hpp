@@ -5,6 +5,7 @@
 // time whatever it is fed; it changes nothing, decodes nothing and knows no MIME.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -18,6 +19,19 @@ namespace relayd::mail {
 // ">From ann Fri…" (RFC 4155). It is no part of the header, yet stands in front of it and gets sent along.
 bool is_mailbox_separator(std::string_view line);
 
+// The value of a Message-ID field, bounded, so that keeping it needs no memory of its own. Of a longer one it
+// is the beginning.
+class MessageIdText {
+ public:
+  void append(std::string_view text);
+  // From '<' to '>', or all of it where there are none.
+  std::string_view view() const;
+
+ private:
+  std::array<char, 320> text_{};
+  std::uint16_t size_ = 0;
+};
+
 struct HeaderFacts {
   std::uint64_t octets = 0;  // up to and with the empty line that ends the block
   bool separated = false;    // there is such a line; else the body begins with a line that is no field
@@ -26,6 +40,7 @@ struct HeaderFacts {
   std::size_t marked = 0;    // how many of them have the scanner's mark
   bool has_date = false;
   bool has_message_id = false;
+  MessageIdText message_id;       // of the first such field
   std::vector<std::string> from;  // address of each mailbox of all From fields; empty: it cannot be read
   bool from_whole = true;         // else the From fields are longer than what is read of them
 };
@@ -68,7 +83,7 @@ class HeaderScanner {
   const HeaderFacts& facts() const { return facts_; }
 
  private:
-  enum class Field { none, from, received, other };
+  enum class Field { none, from, received, message_id, other };
   void read_line(std::string_view line);
   void begin_field(std::string_view name, std::string_view value);
   void continue_from(std::string_view line);

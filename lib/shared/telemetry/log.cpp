@@ -6,12 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <iterator>
 #include <utility>
 
-#include "shared/base/ascii.hpp"
-#include "shared/mail/utf8.hpp"
+#include "shared/telemetry/text.hpp"
 
 namespace relayd::telemetry {
 
@@ -39,79 +37,6 @@ std::string_view name(Level level) {
       return "error";
   }
   return {};
-}
-
-// "2026-11-20T06:24:01.123456Z"
-void append_time(std::string& out) {
-  const auto now = wall_now().time_since_epoch().count();
-  const std::time_t seconds = now / 1'000'000;
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  fmt::format_to(std::back_inserter(out), "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", utc.tm_year + 1900,
-                 utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now % 1'000'000);
-}
-
-bool is_plain(char c) {
-  return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
-}
-
-// Quotes, backslashes and all that could move a terminal, break a line or turn its direction are escaped.
-void append_escaped(std::string& out, std::string_view text) {
-  for (;;) {
-    const auto* const special = std::find_if_not(text.begin(), text.end(), is_plain);
-    out.append(text.begin(), special);
-    text.remove_prefix(static_cast<std::size_t>(special - text.begin()));
-    if (text.empty()) return;
-    const char c = text.front();
-    const auto point = mail::first_code_point(text);
-    const std::size_t octets = point ? point->octets : 1;
-    if (!point || ascii::is_control(c))
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
-    else if (octets == 1)
-      (out += '\\') += c;
-    else if (mail::is_invisible_control(point->value))
-      out += "\\ufffd";
-    else
-      out += text.substr(0, octets);
-    text.remove_prefix(octets);
-  }
-}
-
-// "ann@example.com" as "a***@example.com".
-std::string masked(std::string_view address) {
-  const auto at = address.rfind('@');
-  if (at == std::string_view::npos || at == 0) return std::string(address);
-  return fmt::format("{}***{}", address.substr(0, 1), address.substr(at));
-}
-
-bool in_local_part(char c) {
-  return ascii::is_letter(c) || ascii::is_digit(c) || static_cast<unsigned char>(c) >= 0x80 ||
-         std::string_view("!#$%&'*+-/=?^_`{|}~.").find(c) != std::string_view::npos;
-}
-
-// Where the local part begins that ends with `text`; at its end when there is none.
-std::size_t local_part(std::string_view text) {
-  std::size_t begin = text.size();
-  if (text.ends_with('"')) {
-    const std::size_t quote = text.substr(0, begin - 1).rfind('"');
-    return quote == std::string_view::npos ? begin : quote;
-  }
-  while (begin > 0 && in_local_part(text[begin - 1])) --begin;
-  return begin;
-}
-
-// The same for each address in a text.
-std::string masked_within(std::string_view text) {
-  std::string result;
-  for (;;) {
-    const std::size_t at = text.find('@');
-    if (at == std::string_view::npos) return result.append(text);
-    const std::size_t begin = local_part(text.substr(0, at));
-    result.append(text, 0, begin);
-    if (begin < at) result.append(text, begin, 1).append("***");
-    result += '@';
-    text.remove_prefix(at + 1);
-  }
 }
 
 bool is_address(std::string_view key) {
@@ -156,7 +81,7 @@ std::string Log::as_configured(std::string_view key, std::string_view text) cons
 }
 
 void Log::append_text(Level level, std::string_view event, std::initializer_list<Field> fields) {
-  append_time(pending_);
+  append_time(pending_, wall_now());
   fmt::format_to(std::back_inserter(pending_), " {} {}", name(level), event);
   for (const Field& field : fields) {
     if (const auto* text = std::get_if<std::string_view>(&field.value)) {
@@ -181,7 +106,7 @@ void Log::append_text(Level level, std::string_view event, std::initializer_list
 
 void Log::append_json(Level level, std::string_view event, std::initializer_list<Field> fields) {
   pending_ += R"({"time":")";
-  append_time(pending_);
+  append_time(pending_, wall_now());
   fmt::format_to(std::back_inserter(pending_), R"(","level":"{}","event":"{}")", name(level), event);
   for (const Field& field : fields) {
     if (const auto* text = std::get_if<std::string_view>(&field.value)) {
