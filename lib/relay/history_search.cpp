@@ -8,6 +8,7 @@
 #include "relay/history_files.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
+#include "shared/mail/lookup_key.hpp"
 #include "shared/telemetry/text.hpp"
 #include "tell/history.hpp"
 
@@ -39,7 +40,7 @@ class Wanted {
     std::string_view what = query.what;
     if (what.starts_with('<') && what.ends_with('>')) what = what.substr(1, what.size() - 2);
     if (!what.empty()) {
-      folded_ = mail::folded(what);
+      folded_ = mail::lookup_key(what);
       std::string needle;
       telemetry::append_escaped(needle, folded_);
       needles_.push_back(std::move(needle));
@@ -100,11 +101,11 @@ class Wanted {
     for (const char* const key : address_keys)
       for_each_text(line, key, [&](const std::string& address) {
         found |= folded_.front() == '@' ? "@" + mail::folded_domain(address) == folded_
-                                        : mail::folded(address) == folded_;
+                                        : mail::lookup_key(address) == folded_;
       });
     for (const char* const key : id_keys)
       for_each_text(line, key, [&](const std::string& id) {
-        const std::string folded = mail::folded(id);
+        const std::string folded = mail::lookup_key(id);
         found |= folded == folded_ || folded == '<' + folded_ + '>';
       });
     for_each_text(line, "keys", [&](const std::string& hash) { found |= !hash_.empty() && hash == hash_; });

@@ -10,7 +10,7 @@
 
 #include "shared/base/ascii.hpp"
 #include "shared/crypto/sha256.hpp"
-#include "shared/mail/address.hpp"
+#include "shared/mail/lookup_key.hpp"
 #include "shared/telemetry/text.hpp"
 
 namespace relayd::tell {
@@ -279,7 +279,7 @@ void append_history(std::string& out, const Reported& report, const HistoryStyle
 std::string history_hash(std::string_view address, std::string_view key) {
   crypto::Sha256 sha256;
   sha256.update(key);
-  sha256.update(mail::folded(address));
+  sha256.update(mail::lookup_key(address));
   const crypto::Digest digest = sha256.finish();
   std::string hash;
   for (std::size_t i = 0; i < 8; ++i) fmt::format_to(std::back_inserter(hash), "{:02x}", digest[i]);

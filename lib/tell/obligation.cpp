@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "shared/base/ascii.hpp"
-#include "shared/mail/address.hpp"
+#include "shared/mail/lookup_key.hpp"
 #include "shared/mail/field.hpp"
 
 namespace relayd::tell {
@@ -31,7 +31,7 @@ std::string_view first_word(std::string_view body) {
 }
 
 void add_once(std::vector<std::string>& addresses, std::string_view address) {
-  if (std::ranges::find(addresses, mail::folded(address), mail::folded) == addresses.end())
+  if (std::ranges::find(addresses, mail::lookup_key(address), mail::lookup_key) == addresses.end())
     addresses.emplace_back(address);
 }
 
@@ -82,7 +82,7 @@ bool is_told_of(Reported::Kind kind, const mail::Envelope& envelope, std::string
                 const HeaderMarks& marks) {
   const std::string_view sender = without_route(envelope.sender);
   if (sender.empty() || envelope.report || marks.auto_replied) return false;
-  if (mail::folded(sender) == mail::folded(bounce_from)) return false;
+  if (mail::lookup_key(sender) == mail::lookup_key(bounce_from)) return false;
   return kind != Reported::Kind::delayed || !(marks.automatic || marks.bulk);
 }
 
