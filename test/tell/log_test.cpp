@@ -129,6 +129,41 @@ TEST(TellLog, WhatEndsWithoutAnAttemptSaysWhy) {
   EXPECT_EQ(said([&](Log& log) { given_up(log, message); }), "error failed " + fields);
 }
 
+TEST(TellLog, AReportHasANameForEachKind) {
+  const std::vector<mail::Recipient> about = {{"b@c", "", ""}, {"d@e", "", ""}};
+  Reported report{.kind = Reported::Kind::failed,
+                  .id = "1j0m0u4e32g",
+                  .from = "ann@example.com",
+                  .about = about,
+                  .report = "1j0m0u4e32h",
+                  .to = "ann@example.com,ops@example.com",
+                  .reason = ""};
+  const auto line = [&] { return said([&](Log& log) { reported(log, report); }); };
+  const std::string fields =
+      "id=1j0m0u4e32g from=ann@example.com to=ann@example.com,ops@example.com about=b@c,d@e "
+      "report=1j0m0u4e32h";
+  EXPECT_EQ(line(), "info bounced " + fields);
+  report.kind = Reported::Kind::delayed;
+  EXPECT_EQ(line(), "info delay_warned " + fields);
+  for (const Reported::Kind kind : {Reported::Kind::relayed, Reported::Kind::expanded}) {
+    report.kind = kind;
+    EXPECT_EQ(line(), "info reported " + fields);
+  }
+}
+
+TEST(TellLog, AReportThatIsNotWrittenSaysWhy) {
+  const std::vector<mail::Recipient> about = {{"b@c", "", ""}};
+  const Reported report{.kind = Reported::Kind::failed,
+                        .id = "1j0m0u4e32g",
+                        .from = "",
+                        .about = about,
+                        .report = "",
+                        .to = "",
+                        .reason = "the null sender is told nothing"};
+  EXPECT_EQ(said([&](Log& log) { reported(log, report); }),
+            "info bounced id=1j0m0u4e32g from=<> about=b@c reason=\"the null sender is told nothing\"");
+}
+
 TEST(TellLog, WhatHasNoRuleSaysWhatToAdd) {
   EXPECT_EQ(said([](Log& log) { unroutable(log, "1j0m0u4e32g", "ann@example.com"); }),
             "warning deferred id=1j0m0u4e32g from=ann@example.com response=\"no sender rule matches: add one "

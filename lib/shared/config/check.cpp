@@ -404,6 +404,7 @@ void check_config(Reader& reader, const Node& root, const Config& config) {
   check_rewrite(reader, root, config);
   check_tables(reader, root);
   check_dkim(reader, root, config);
+  check_bounce(reader, root, config);
   warn_of_unused(reader, root, config);
 }
 

@@ -17,6 +17,9 @@ void check_account_name(Reader& reader, const Place& place, const Account& accou
 // comes behind. Defaults are not filled in yet.
 void check_config(Reader& reader, const Node& root, const Config& config);
 
+// Of it, `bounce`.
+void check_bounce(Reader& reader, const Node& root, const Config& config);
+
 // Of it, the rules of `rewrite`, wherever they stand.
 void check_rewrite(Reader& reader, const Node& root, const Config& config);
 

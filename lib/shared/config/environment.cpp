@@ -28,6 +28,7 @@ const std::vector<Variable>& variables() {
       {"RELAYD_LOG_FORMAT", {"log", "format"}},
       {"RELAYD_ROOT_TO", {"aliases", "root"}},
       {"RELAYD_STAGING_REDIRECT", {"staging", "redirect"}},
+      {"RELAYD_BOUNCE_FROM", {"bounce", "from"}},
       {"RELAYD_PROVIDER", {"upstreams", "default", "provider"}},
       {"RELAYD_HOST", {"upstreams", "default", "host"}},
       {"RELAYD_PORT", {"upstreams", "default", "port"}},

@@ -107,7 +107,7 @@ const Keys<Config>& keys_of(const Config*) {
       key("senders", &Config::senders),
       path("senders_file", &Config::senders_file, &Config::senders_file_where),
       tables_key(),
-      reserved<Config>("bounce"),
+      key("bounce", &Config::bounce),
       key("history", &Config::history),
       key("log", &Config::log),
       key("admin", &Config::admin),

@@ -1,10 +1,10 @@
 // The table of keys: one row each, and the reading of a whole tree through it. Private to this room.
 //
 // Each section has its rows in a file of its own: keys_listen.cpp (listen, tls, accounts, access, limits),
-// keys_queue.cpp, keys_upstreams.cpp, keys_copies.cpp, keys_dkim.cpp, keys_headers.cpp, keys_rewrite.cpp,
-// keys_senders.cpp, keys_secret.cpp, keys_tables.cpp; keys.cpp has the top and what is small. Rows stand in
-// the order of config.example.yaml. A key that is one field is `key`, a name that is only kept free
-// `reserved`; a row with a function of its own is for the rest.
+// keys_queue.cpp, keys_upstreams.cpp, keys_bounce.cpp, keys_copies.cpp, keys_dkim.cpp, keys_headers.cpp,
+// keys_rewrite.cpp, keys_senders.cpp, keys_secret.cpp, keys_tables.cpp; keys.cpp has the top and what is
+// small. Rows stand in the order of config.example.yaml. A key that is one field is `key`, a name that is
+// only kept free `reserved`; a row with a function of its own is for the rest.
 #pragma once
 
 #include <optional>
@@ -46,6 +46,7 @@ const Keys<Log>& keys_of(const Log*);
 const Keys<History>& keys_of(const History*);
 const Keys<Admin>& keys_of(const Admin*);
 const Keys<Bcc>& keys_of(const Bcc*);
+const Keys<Bounce>& keys_of(const Bounce*);
 const Keys<Staging>& keys_of(const Staging*);
 const Keys<Config>& keys_of(const Config*);
 

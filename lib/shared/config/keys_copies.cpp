@@ -1,19 +1,10 @@
 // The keys of copies and of staging.
 #include "shared/config/keys.hpp"
 #include "shared/config/value.hpp"
-#include "shared/mail/address.hpp"
 
 namespace relayd::config {
 
 namespace {
-
-// An address that mail can be sent to: one with a domain.
-Result<std::string> parse_mailbox(std::string_view text) {
-  const bool sound = mail::check_address(text, true) == mail::AddressFault::none;
-  if (!sound || mail::split(text).domain.empty())
-    return Error{"an address with its domain is wanted, such as ann@example.com"};
-  return std::string(text);
-}
 
 template <Result<std::string> (*parse)(std::string_view)>
 void read_texts(Reader& reader, const Node& node, std::vector<std::string>& out, std::string_view expected) {
@@ -54,16 +45,9 @@ const Keys<Bcc>& keys_of(const Bcc*) {
   return keys;
 }
 
-// Mail that needs no SMTPUTF8 goes there, too.
-Result<std::string> parse_redirect(std::string_view text) {
-  if (mail::check_address(text, false) == mail::AddressFault::needs_utf8)
-    return Error{"an address of ASCII characters is wanted: not every message may go to another"};
-  return parse_mailbox(text);
-}
-
 const Keys<Staging>& keys_of(const Staging*) {
   static const Keys<Staging> keys = {
-      text("redirect", &Staging::redirect, parse_redirect),
+      text("redirect", &Staging::redirect, parse_ascii_mailbox),
       {"allow", [](Reader& reader, const Node& node,
                    Staging& out) { read_texts<parse_pattern>(reader, node, out.allow, "a pattern"); }},
       key("subject_prefix", &Staging::subject_prefix),

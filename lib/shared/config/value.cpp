@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "shared/config/network.hpp"
+#include "shared/mail/address.hpp"
 #include "shared/mail/lookup_key.hpp"
 
 namespace relayd::config {
@@ -179,6 +180,19 @@ Result<std::string> parse_pattern(std::string_view text) {
   if (!any_sender && !any_local_part && !one_address)
     return Error{fmt::format("'{}' is not a pattern (an address, @domain, @*.domain or *)", text)};
   return mail::lookup_key(text);
+}
+
+Result<std::string> parse_mailbox(std::string_view text) {
+  const bool sound = mail::check_address(text, true) == mail::AddressFault::none;
+  if (!sound || mail::split(text).domain.empty())
+    return Error{"an address with its domain is wanted, such as ann@example.com"};
+  return std::string(text);
+}
+
+Result<std::string> parse_ascii_mailbox(std::string_view text) {
+  if (mail::check_address(text, false) == mail::AddressFault::needs_utf8)
+    return Error{"an address of ASCII characters is wanted: not every message may go to another"};
+  return parse_mailbox(text);
 }
 
 Result<std::string> parse_reject(std::string_view text) {

@@ -47,6 +47,11 @@ Result<std::string> parse_host(std::string_view text);
 // in which two patterns are the same.
 Result<std::string> parse_pattern(std::string_view text);
 
+// An address that mail can be sent to: one with a domain.
+Result<std::string> parse_mailbox(std::string_view text);
+// The same of ASCII, for mail that needs no SMTPUTF8.
+Result<std::string> parse_ascii_mailbox(std::string_view text);
+
 // The answer that a rule gives instead of an upstream, "550 5.7.1 Not from here": printable, code 4xx or 5xx.
 Result<std::string> parse_reject(std::string_view text);
 
