@@ -41,6 +41,8 @@ struct Options {
   bool failed = false;
   std::optional<std::size_t> limit;  // nothing: the default
   std::string output;                // empty: a name of domain and selector
+  std::string file;                  // suppress import; -: standard input
+  bool csv = false;                  // suppress export
 };
 
 int run(const Options& options);
@@ -58,6 +60,7 @@ int queue_check(const Options& options);
 int queue_export(const Options& options);
 int reload(const Options& options);
 int status(const Options& options);
+int suppress(const Options& options);
 int version();
 
 // Which file is read: what -c says, else RELAYD_CONFIG, else the default file if it is there, else none (the

@@ -23,6 +23,12 @@ std::chrono::milliseconds parse_grace(const std::string& text) {
   return *parsed;
 }
 
+std::int64_t parse_keep(const std::string& text) {
+  const relayd::Result<std::chrono::milliseconds> parsed = relayd::config::parse_duration(text);
+  if (!parsed) throw CLI::ValidationError("--for", parsed.error());
+  return std::chrono::ceil<std::chrono::seconds>(*parsed).count();
+}
+
 // relayd queue list|show|retry|hold|release|delete
 void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
   CLI::App* queue =
@@ -89,6 +95,46 @@ void add_lane(CLI::App& app, relayd::command::Options& options, int& status) {
       status = relayd::command::lane(options);
     });
   }
+}
+
+// relayd suppress list|add|remove|export|import
+void add_suppress(CLI::App& app, relayd::command::Options& options, int& status) {
+  CLI::App* suppress = app.add_subcommand(
+      "suppress", "Recipients who are refused for a time, since an upstream has said that they do not exist");
+  suppress->require_subcommand(1);
+  suppress->footer("Example: relayd suppress remove ann@example.com");
+  relayd::watch::Request& request = options.queue;
+  const auto add = [&](const char* name, const char* help) {
+    CLI::App* action = suppress->add_subcommand(name, help);
+    action->add_option("-c,--config", options.config, "Configuration file of the daemon");
+    if (std::string_view(name) != "export")
+      action->add_flag("--json", options.json, "Lines of JSON, for scripts");
+    action->callback([&options, &status, action_name = std::string(name)] {
+      options.csv = action_name == "export";
+      options.queue.command = "suppress_" + (options.csv ? "list" : action_name);
+      status = relayd::command::suppress(options);
+    });
+    return action;
+  };
+  const auto add_sender = [&request](CLI::App* action, const char* help) {
+    action->add_option("--sender", request.sender, help);
+  };
+  CLI::App* list = add("list", "One line a recipient");
+  list->add_option("address", request.recipient, "Only this address, or @domain");
+  add_sender(list, "Only for senders of this domain");
+  CLI::App* added = add("add", "Refuse a recipient");
+  added->add_option("address", request.recipient, "The recipient")->required();
+  add_sender(added, "For senders of this domain; default: for all");
+  added->add_option_function<std::string>(
+      "--for", [&request](const std::string& text) { request.seconds = parse_keep(text); },
+      "How long, such as 30d; default: as `suppress.for` says");
+  added->add_option("--reason", request.reason, "What clients are told");
+  CLI::App* removed = add("remove", "Let mail to a recipient go again");
+  removed->add_option("address", request.recipient, "The recipient")->required();
+  add_sender(removed, "For senders of this domain; default: for all of them");
+  add("export", "All of the list as comma-separated values");
+  CLI::App* imported = add("import", "Add the rows of a file: all of them, or none if one is wrong");
+  imported->add_option("file", options.file, "As `export` writes it; -: standard input")->required();
 }
 
 // relayd queue check|export
@@ -246,6 +292,7 @@ int main(int argc, char** argv) {
 
   add_queue(app, options, status);
   add_lane(app, options, status);
+  add_suppress(app, options, status);
   add_signing(app, options, status);
   add_history(app, options, status);
   add_queue_files(app, options, status);

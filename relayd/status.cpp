@@ -56,6 +56,10 @@ void print_queue(const json& status) {
   if (since_start.value("recovered_in_doubt", 0) > 0)
     fmt::print("recovered at the start: {} that an upstream may already have taken\n",
                text(since_start, "recovered_in_doubt"));
+  const json suppressed = status.value("suppressed", json::object());
+  if (suppressed.value("count", 0) > 0)
+    fmt::print("suppressed: {} recipients; `relayd suppress list` shows them{}\n", text(suppressed, "count"),
+               suppressed.value("on", true) ? "" : ", but `suppress` is off and they are not refused");
 }
 
 // "10000", "30 messages", "10000 in 24h", "50000 of all accounts".

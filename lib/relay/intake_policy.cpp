@@ -61,10 +61,7 @@ std::optional<smtp::Reply> IntakePolicy::check_sender(const accept::ClientFacts&
                                                       const mail::Envelope& envelope, std::uint64_t size) {
   if (!open_) return smtp::Reply{451, {4, 3, 2}, "Starting: the queue is being read, try again in a moment"};
   rewrite::Notes told_at_data;
-  std::string mapped;
-  if (!setup_.taken->empty())
-    mapped = taken(rewrite::AddressClass::sender, envelope, envelope.sender, told_at_data);
-  const std::string& sender = setup_.taken->empty() ? envelope.sender : mapped;
+  const std::string sender = taken_sender(envelope, told_at_data);
   const config::Account* const account = account_of(facts);
   if (account && !accept::may_send_as(account->may_send_as, sender))
     return smtp::Reply{553, {5, 7, 1}, fmt::format("{} may not send as {}", account->name, sender)};
@@ -79,6 +76,11 @@ std::string IntakePolicy::taken(rewrite::AddressClass where, const mail::Envelop
   const rewrite::Rewriting rewriting({setup_.taken.get()}, setup_.ways_out->lookup(), envelope.smtp_utf8);
   auto mapped = rewriting.map(where, address, notes);
   return mapped ? std::move(mapped->address) : address;
+}
+
+std::string IntakePolicy::taken_sender(const mail::Envelope& envelope, rewrite::Notes& notes) const {
+  if (setup_.taken->empty()) return envelope.sender;
+  return taken(rewrite::AddressClass::sender, envelope, envelope.sender, notes);
 }
 
 std::string IntakePolicy::taken_recipient(const mail::Envelope& envelope, const std::string& address) const {
@@ -97,6 +99,24 @@ smtp::Reply IntakePolicy::expansion_error(const std::string& address) const {
   return {451, {4, 6, 0}, "Alias expansion error"};
 }
 
+// An upstream has said that it does not exist.
+std::optional<smtp::Reply> IntakePolicy::refuse_suppressed(const mail::Envelope& envelope,
+                                                           const std::string& address) const {
+  if (!suppressions_.on()) return std::nullopt;
+  rewrite::Notes told_at_data;
+  return suppressions_.refusal(taken_sender(envelope, told_at_data), address);
+}
+
+// For whom the alias `name` stands.
+bool IntakePolicy::is_refused(const mail::Envelope& envelope, const std::string& name,
+                              const std::string& target) const {
+  if (setup_.access->recipient(target) == config::AccessVerdict::reject) {
+    log_.warning("alias_trouble", {{"to", name}, {"reason", fmt::format("mail to {} is not taken", target)}});
+    return true;
+  }
+  return refuse_suppressed(envelope, target).has_value();
+}
+
 std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope, mail::Recipient recipient) {
   const bool rewrites = setup_.taken->concern(rewrite::AddressClass::recipient);
   std::string mapped;
@@ -106,17 +126,17 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
   std::vector<mail::Recipient>& recipients = envelope.recipients;
   const rewrite::Aliases& aliases = *setup_.aliases;
   if (aliases.empty() && !rewrites) {
+    if (std::optional<smtp::Reply> refusal = refuse_suppressed(envelope, address)) return refusal;
     recipients.push_back(std::move(recipient));
     return std::nullopt;
   }
   auto targets = aliases.expand(address);
   if (!targets) return expansion_error(recipient.address);
-  std::erase_if(*targets, [&](const std::string& target) {
-    if (setup_.access->recipient(target) != config::AccessVerdict::reject) return false;
-    log_.warning("alias_trouble",
-                 {{"to", recipient.address}, {"reason", fmt::format("mail to {} is not taken", target)}});
-    return true;
-  });
+  const bool stands_for_itself = targets->size() == 1 && targets->front() == address;
+  if (stands_for_itself)
+    if (std::optional<smtp::Reply> refusal = refuse_suppressed(envelope, address)) return refusal;
+  std::erase_if(*targets,
+                [&](const std::string& target) { return is_refused(envelope, recipient.address, target); });
   if (targets->empty())
     return smtp::Reply{
         550, {5, 1, 1}, fmt::format("<{}> stands only for recipients that are refused", recipient.address)};
@@ -179,7 +199,7 @@ std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts&
     if (const std::optional<smtp::Reply> refusal = check_sender(facts, envelope, 0))
       throw accept::Refused{*refusal};
     rewrite::Notes notes;
-    taken.sender = this->taken(rewrite::AddressClass::sender, envelope, envelope.sender, notes);
+    taken.sender = taken_sender(envelope, notes);
     tell_of(log_, {}, notes, setup_.config->file);
   }
   taken.provider_headers = facts.provider_headers;

@@ -14,6 +14,7 @@
 #include "queue/queue.hpp"
 #include "relay/lanes.hpp"
 #include "relay/setup.hpp"
+#include "relay/suppression_book.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/telemetry/log.hpp"
 #include "tell/publisher.hpp"
@@ -24,8 +25,14 @@ class IntakePolicy final : public accept::Intake {
  public:
   // `setup` is the relay's; what it says at the moment holds.
   IntakePolicy(async::Loop& loop, telemetry::Log& log, const tell::Publisher& publisher, queue::Queue& queue,
-               const Lanes& lanes, const Setup& setup)
-      : loop_(loop), log_(log), publisher_(publisher), queue_(queue), lanes_(lanes), setup_(setup) {}
+               const Lanes& lanes, const SuppressionBook& suppressions, const Setup& setup)
+      : loop_(loop),
+        log_(log),
+        publisher_(publisher),
+        queue_(queue),
+        lanes_(lanes),
+        suppressions_(suppressions),
+        setup_(setup) {}
 
   // The queue was read: mail is taken from now on, and marked so; see instance.hpp.
   void open(std::string mark) {
@@ -45,7 +52,11 @@ class IntakePolicy final : public accept::Intake {
   const config::Account* account_of(const accept::ClientFacts& facts) const;
   std::string taken(rewrite::AddressClass where, const mail::Envelope& envelope, const std::string& address,
                     rewrite::Notes& notes) const;
+  std::string taken_sender(const mail::Envelope& envelope, rewrite::Notes& notes) const;
   std::string taken_recipient(const mail::Envelope& envelope, const std::string& address) const;
+  std::optional<smtp::Reply> refuse_suppressed(const mail::Envelope& envelope,
+                                               const std::string& address) const;
+  bool is_refused(const mail::Envelope& envelope, const std::string& name, const std::string& target) const;
   smtp::Reply expansion_error(const std::string& address) const;
   void add_copies(mail::Envelope& envelope) const;
   std::optional<smtp::Reply> check_author(const std::string& author) const;
@@ -57,6 +68,7 @@ class IntakePolicy final : public accept::Intake {
   const tell::Publisher& publisher_;
   queue::Queue& queue_;
   const Lanes& lanes_;
+  const SuppressionBook& suppressions_;
   const Setup& setup_;
   std::string mark_;
   bool open_ = false;

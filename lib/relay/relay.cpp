@@ -51,11 +51,14 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       history_(loop, workers_, disk_, log, *setup_.config),
       dialer_(loop),
       dispatcher_(loop, workers_, disk_, log, publisher_, dialer_, queue_, setup_),
-      intake_(loop, log, publisher_, queue_, dispatcher_.lanes(), setup_),
+      suppressions_(loop, workers_, disk_, log, publisher_),
+      intake_(loop, log, publisher_, queue_, dispatcher_.lanes(), suppressions_, setup_),
       reporter_(loop, workers_, log, publisher_, queue_, dispatcher_.lanes(), intake_, setup_),
       started_(loop.now()),
       login_workers_(loop, login_threads) {
   publisher_.subscribe(history_.subscriber());
+  suppressions_.use(setup_.config->suppress);
+  publisher_.subscribe({.attempted = [this](const tell::Outcome& outcome) { suppressions_.hear(outcome); }});
 }
 
 Relay::~Relay() = default;
@@ -99,6 +102,8 @@ Task<void> Relay::open(OnOpened on_opened) {
   try {
     const bool whole = co_await loading_.run();
     if (!whole || stopping_) co_return;
+    co_await workers_.run([this] { suppressions_.load(); });
+    if (stopping_) co_return;
     begin();
   } catch (const queue::QueueError& error) {
     failure = error.what();
@@ -119,6 +124,7 @@ void Relay::begin() {
       hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *message);
   history_.open();
   dispatcher_.open(mark);
+  suppressions_.open();
   intake_.open(std::move(mark));
   reporter_.begin();
   ready_ = true;
@@ -147,7 +153,8 @@ void Relay::open_window() {
                               [this] { return running(); },
                               [this] { return starting(); },
                               [this] { return reload(); },
-                              [this] { return history_.flush(); }};
+                              [this] { return history_.flush(); },
+                              suppressions_};
     admin_ = std::make_unique<watch::Admin>(loop_, workers_, queue_, config.admin_socket(), std::move(hooks));
   } catch (const net::BindError& error) {
     if (!config.admin.socket.empty()) throw;
@@ -169,6 +176,7 @@ watch::Status Relay::running() const {
   watch::Status status = status_of(queue_, dispatcher_.lanes(), dispatcher_.lines(), started_, loop_);
   status.process = describe(standing_);
   if (reloader_) status.configuration = reloader_->standing();
+  status.suppressed = {suppressions_.on(), suppressions_.size()};
   return status;
 }
 
@@ -261,6 +269,7 @@ std::string Relay::use(Setup setup) {
   dialer_.reload();
   dispatcher_.use(setup_);
   history_.use(*setup_.config);
+  suppressions_.use(setup_.config->suppress);
   tell_of_staging();
   if (collector_) collector_->use(setup_.config);
   std::string left;
@@ -308,6 +317,7 @@ Task<void> Relay::drain(Drained& drained) {
   co_await dispatcher_.drained();
   co_await reporter_.drained();
   if (ready_) co_await queue_.flush();
+  if (ready_) co_await suppressions_.flush();
   for (const auto& listener : listeners_) co_await listener->drained();
   if (collector_) co_await collector_->drained();
   co_await history_.flush();

@@ -20,6 +20,7 @@
 #include "relay/reloader.hpp"
 #include "relay/reporter.hpp"
 #include "relay/setup.hpp"
+#include "relay/suppression_book.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/disk/posix_disk.hpp"
 #include "shared/net/asio_loop.hpp"
@@ -101,6 +102,7 @@ class Relay {
   bool stopping_ = false;
   net::NetDialer dialer_;
   Dispatcher dispatcher_;
+  SuppressionBook suppressions_;
   IntakePolicy intake_;
   Reporter reporter_;
   accept::Penalties penalties_;

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstddef>
 
+#include "tell/suppression.hpp"
+
 namespace relayd::tell {
 
 using telemetry::Level;
@@ -149,6 +151,17 @@ void reported(Log& log, const Reported& report) {
             {"about", recipients_text(report.about)},
             {"report", report.report},
             {"reason", report.reason}});
+}
+
+void suppressed(Log& log, const Suppressed& recipient) {
+  log.info("suppressed",
+           {{"id", recipient.id},
+            {"from", sender_text(recipient.from)},
+            {"to", recipient.to},
+            {"action", recipient.kind == Suppressed::Kind::remembered ? "remembered" : "refused"},
+            {"upstream", recipient.upstream},
+            {"reason", recipient.reason},
+            {"until", to_text(std::chrono::floor<std::chrono::seconds>(recipient.until))}});
 }
 
 void unreadable(Log& log, std::string_view id, std::string_view reason) {

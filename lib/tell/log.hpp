@@ -45,6 +45,8 @@ void given_up(Log& log, const GivenUp& given_up);  // one line a message
 
 void reported(Log& log, const Reported& report);  // bounced, delay_warned
 
+void suppressed(Log& log, const Suppressed& recipient);
+
 // On its way out: an address stays although a rule is about it.
 void not_rewritten(Log& log, std::string_view id, std::string_view address, std::string_view reason);
 // A rule changed a field that a signature of somebody else covers.

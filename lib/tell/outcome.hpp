@@ -1,6 +1,6 @@
-// Arrival, Outcome, GivenUp, Reported: what has become of a message, as all who hear of it are told: that it
-// came in, what one attempt did to one recipient, that all who were left in a shipment were given up without
-// one, or that somebody was sent a report.
+// Arrival, Outcome, GivenUp, Reported, Suppressed: what has become of a message, as all who hear of it are
+// told: that it came in, what one attempt did to one recipient, that all who were left in a shipment were
+// given up without one, that somebody was sent a report, or that a recipient is sent nothing for a time.
 //
 // Last stage of the path. The relay makes it after the queue has recorded it, and hands it to the Publisher.
 // Its texts belong to the relay: keep a copy of what is needed longer than the call.
@@ -84,6 +84,21 @@ struct Reported {
   std::string_view report;                 // the report's own id; empty: none was written
   std::string_view to;                     // who is sent it
   std::string_view reason;                 // why none was written
+};
+
+// A recipient is on the list of those who do not exist; see suppression.hpp.
+struct Suppressed {
+  enum class Kind {
+    remembered,  // from now on, by what became of a message
+    refused,     // to a client that named it
+  };
+  Kind kind = Kind::remembered;
+  std::string_view id = {};  // of the message; empty: `refused`
+  std::string_view from;     // empty: the null sender
+  std::string_view to;
+  std::string_view upstream = {};  // that said so; empty: `refused`
+  std::string_view reason;         // its reply, or the operator's words
+  WallTime until{};
 };
 
 }  // namespace relayd::tell

@@ -8,7 +8,8 @@ Publisher::Publisher(telemetry::Log& log) {
   subscribe({.arrived = [&log](const Arrival& arrival) { arrived(log, arrival); },
              .attempted = [&log](const Outcome& outcome) { attempted(log, outcome); },
              .given_up = [&log](const GivenUp& message) { given_up(log, message); },
-             .reported = [&log](const Reported& report) { reported(log, report); }});
+             .reported = [&log](const Reported& report) { reported(log, report); },
+             .suppressed = [&log](const Suppressed& recipient) { suppressed(log, recipient); }});
 }
 
 }  // namespace relayd::tell

@@ -19,6 +19,7 @@ struct Subscriber {
   std::function<void(const Outcome&)> attempted = {};
   std::function<void(const GivenUp&)> given_up = {};
   std::function<void(const Reported&)> reported = {};
+  std::function<void(const Suppressed&)> suppressed = {};
 };
 
 class Publisher {
@@ -32,6 +33,7 @@ class Publisher {
   void publish(const Outcome& outcome) const { tell(&Subscriber::attempted, outcome); }
   void publish(const GivenUp& given_up) const { tell(&Subscriber::given_up, given_up); }
   void publish(const Reported& report) const { tell(&Subscriber::reported, report); }
+  void publish(const Suppressed& recipient) const { tell(&Subscriber::suppressed, recipient); }
 
  private:
   template <class News>

@@ -121,9 +121,11 @@ Task<void> Admin::serve(std::unique_ptr<async::Stream> stream) {
       if (count == 0) break;
       line.append(buffer, 0, count);
     }
-    const Result<Request> request = parse_request(line.substr(0, line.find('\n')));
+    const std::size_t end = line.find('\n');
+    const Result<Request> request = parse_request(line.substr(0, end));
     if (request) {
-      co_await answer(*stream, *request);
+      std::string rest = line.substr(std::min(end, line.size() - 1) + 1);
+      co_await answer(*stream, *request, rest);
     } else {
       const std::string refusal = error_line("", request.error());
       co_await write(*stream, refusal);
@@ -138,7 +140,8 @@ Task<void> Admin::write(async::Stream& stream, std::string_view bytes) {
   co_await stream.write(bytes, loop_.now() + patience);
 }
 
-Task<void> Admin::answer(async::Stream& stream, const Request& request) {
+// `rest`: what has come behind the line.
+Task<void> Admin::answer(async::Stream& stream, const Request& request, std::string& rest) {
   const std::optional<Status> starting = hooks_.starting();
   if (request.command == "reload")
     co_await reload(stream);
@@ -154,8 +157,21 @@ Task<void> Admin::answer(async::Stream& stream, const Request& request) {
     co_await tell_status(stream);
   else if (request.command == "pause" || request.command == "resume")
     co_await steer(stream, request);
+  else if (request.is_of_suppressed())
+    co_await suppress(stream, request, rest);
   else
     co_await visit(stream, request);
+}
+
+Task<void> Admin::suppress(async::Stream& stream, const Request& request, std::string& text) {
+  std::string buffer(write_at_least, '\0');
+  while (text.size() < request.octets) {
+    const std::size_t count = co_await stream.read_some(buffer, loop_.now() + patience);
+    if (count == 0) co_return;  // whoever asked has gone
+    text.append(buffer, 0, count);
+  }
+  const Answer answer = [this, &stream](std::string_view lines) { return write(stream, lines); };
+  co_await answer_suppress(hooks_.suppressions, workers_, request, text, loop_.wall_now(), answer);
 }
 
 // Before the queue is read.

@@ -18,6 +18,7 @@
 #include "watch/admin_request.hpp"
 #include "watch/reload.hpp"
 #include "watch/status.hpp"
+#include "watch/suppress.hpp"
 
 namespace relayd::watch {
 
@@ -45,6 +46,8 @@ class Admin {
     std::function<async::Task<Reload>()> reload;
     // Has what is known of messages in the files of the history.
     std::function<async::Task<void>()> write_history;
+    // Who is suppressed; outlives this.
+    SuppressionDesk& suppressions;
   };
 
   // Binds; throws net::BindError.
@@ -58,7 +61,8 @@ class Admin {
   async::Task<void> serve(std::unique_ptr<async::Stream> stream);
   async::Task<void> put_off(async::Stream& stream, const Request& request, const Status& starting);
   async::Task<void> tell_health(async::Stream& stream, const char* health);
-  async::Task<void> answer(async::Stream& stream, const Request& request);
+  async::Task<void> answer(async::Stream& stream, const Request& request, std::string& rest);
+  async::Task<void> suppress(async::Stream& stream, const Request& request, std::string& text);
   async::Task<void> tell_status(async::Stream& stream);
   async::Task<void> reload(async::Stream& stream);
   async::Task<void> write_history(async::Stream& stream);

@@ -13,9 +13,22 @@ namespace relayd::watch {
 using nlohmann::json;
 
 namespace {
-constexpr std::string_view commands[] = {"list",   "show",   "retry", "hold",   "release", "delete",
-                                         "status", "health", "pause", "resume", "reload",  "history"};
+constexpr std::string_view commands[] = {
+    "list",          "show",         "retry",           "hold",           "release", "delete",
+    "status",        "health",       "pause",           "resume",         "reload",  "history",
+    "suppress_list", "suppress_add", "suppress_remove", "suppress_import"};
+
+// What a request about suppressed recipients lacks; empty: nothing.
+std::string fault_of_suppress(const Request& request) {
+  const bool names = request.command == "suppress_add" || request.command == "suppress_remove";
+  if (names && request.recipient.empty()) return "which recipient? Give its address";
+  constexpr std::int64_t longest = std::int64_t{3650} * 86400;
+  if (request.seconds < 0 || request.seconds > longest) return "at most ten years";
+  if (request.octets > longest_import)
+    return fmt::format("an import has at most {} octets: divide it", longest_import);
+  return {};
 }
+}  // namespace
 
 std::string to_line(const Request& request) {
   const json line = {{"command", request.command},
@@ -29,7 +42,10 @@ std::string to_line(const Request& request) {
                      {"body", request.body},
                      {"not_taken", request.not_taken},
                      {"bounce", request.bounce},
-                     {"failed", request.failed}};
+                     {"failed", request.failed},
+                     {"reason", request.reason},
+                     {"seconds", request.seconds},
+                     {"octets", request.octets}};
   return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -49,6 +65,9 @@ Result<Request> parse_request(std::string_view line) {
     request.not_taken = object.value("not_taken", false);
     request.bounce = object.value("bounce", false);
     request.failed = object.value("failed", false);
+    request.reason = object.value("reason", "");
+    request.seconds = object.value("seconds", request.seconds);
+    request.octets = object.value("octets", request.octets);
   } catch (const json::exception& error) {
     return Error{fmt::format("not a request: {}", error.what())};
   }
@@ -57,6 +76,11 @@ Result<Request> parse_request(std::string_view line) {
   if (request.command == "pause" || request.command == "resume") {
     if (request.upstream.empty())
       return Error{fmt::format("{} which lane? Name its upstream", request.command)};
+    return request;
+  }
+  if (request.is_of_suppressed()) {
+    const std::string fault = fault_of_suppress(request);
+    if (!fault.empty()) return Error{fault};
     return request;
   }
   if (request.command == "show" && request.ids.empty()) return Error{"show which message? Give its id"};

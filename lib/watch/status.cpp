@@ -143,6 +143,7 @@ std::string to_line(Status status) {
       {"queue", describe_queue(status)},
       {"since_start",
        {{"recovered_in_doubt", status.totals.in_doubt}, {"disk_troubles", status.totals.troubles}}},
+      {"suppressed", {{"on", status.suppressed.on}, {"count", status.suppressed.count}}},
       {"lanes", json::array()},
       {"unused_upstreams", status.unused}};
   if (status.configuration) object["configuration"] = describe(*status.configuration);

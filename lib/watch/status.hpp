@@ -111,6 +111,12 @@ struct Status {
   std::optional<queue::Progress> starting;     // the queue is being read; what follows is not known yet
   queue::Totals totals;
   std::optional<Oldest> oldest;  // that is still to be sent
+  // Recipients who are refused since they do not exist.
+  struct Suppressed {
+    bool on = false;  // by the configuration
+    std::size_t count = 0;
+  };
+  Suppressed suppressed;
   std::vector<LaneStatus> lanes;
   std::vector<std::string> unused;  // upstreams that have no lane yet
 };

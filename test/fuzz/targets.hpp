@@ -32,6 +32,7 @@ void sasl(std::string_view input);
 void sendmail(std::string_view input);
 void session(std::string_view input);
 void sites(std::string_view input);
+void suppressions(std::string_view input);
 void tables(std::string_view input);
 void transport(std::string_view input);
 void values(std::string_view input);
@@ -65,6 +66,7 @@ inline constexpr Target targets[] = {
     {"sendmail", sendmail},
     {"session", session},
     {"sites", sites},
+    {"suppressions", suppressions},
     {"tables", tables},
     {"transport", transport},
     {"values", values},

@@ -1,6 +1,7 @@
 // IntakePolicy: what is taken from whom, by the present configuration.
 #include "relay/intake_policy.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "relay/lanes_world.hpp"
@@ -24,7 +25,8 @@ class IntakePolicyTest : public test::LanesWorld {
     AliasesResult made = make_aliases(*config);
     EXPECT_TRUE(made.errors.empty());
     setup.aliases = made.aliases;
-    policy_ = std::make_unique<IntakePolicy>(loop, log, publisher_, *queue, *lanes, setup);
+    policy_ = std::make_unique<IntakePolicy>(loop, log, publisher_, *queue, *lanes, suppressions_, setup);
+    suppressions_.use(config->suppress);
     if (opened) policy_->open("mark");
     return *policy_;
   }
@@ -46,6 +48,21 @@ class IntakePolicyTest : public test::LanesWorld {
   static std::string added(IntakePolicy& policy, const std::string& address) {
     return added(policy, mail::Recipient{address, "", ""});
   }
+
+  // An upstream has said so, to a sender of example.org.
+  void suppress(const std::string& recipient) {
+    const tell::Second now = std::chrono::floor<std::chrono::seconds>(loop.wall_now());
+    const std::vector<tell::Suppression> entries = {
+        {recipient, "example.org", now, now + std::chrono::hours(24), "550 5.1.1 No such user"}};
+    run_task(suppressions_.add(entries), &loop);
+  }
+  void TearDown() override {
+    run_task(suppressions_.flush(), &loop);
+    LanesWorld::TearDown();
+  }
+
+  tell::Publisher told_{log};
+  SuppressionBook suppressions_{loop, workers, own_disk, log, told_};
 
  private:
   std::unique_ptr<IntakePolicy> policy_;
@@ -112,6 +129,50 @@ TEST_F(IntakePolicyTest, RecipientsOfAliasesFitIntoOneMessage) {
   full.recipients.resize(config::most_recipients - 1);
   EXPECT_EQ(added(taken, {"two@o.example", "", ""}, full), "452 4.5.3 At most 20000 recipients a message");
   EXPECT_EQ(added(taken, "n0@o.example"), "451 4.6.0 Alias expansion error");
+}
+
+TEST_F(IntakePolicyTest, WhoDoesNotExistIsRefusedToSendersOfThatDomain) {
+  config->suppress.emplace();
+  config->origin = "o.example";
+  config->aliases = {{"gone", {"gone@x.example"}, {}}, {"both", {"gone@x.example", "ann@x.example"}, {}}};
+  IntakePolicy& taken = policy();
+  suppress("gone@x.example");
+  mail::Envelope envelope;
+  envelope.sender = "a@Example.org";
+  const auto answer = [&](const char* address) { return added(taken, {address, "", ""}, envelope); };
+  EXPECT_THAT(answer("Gone@X.example"), testing::MatchesRegex("550 5.1.1 <Gone@X.example> is suppressed from "
+                                                              ".* to .*: 550 5.1.1 No such user"));
+  EXPECT_EQ(answer("gone@o.example"),
+            "550 5.1.1 <gone@o.example> stands only for recipients that are refused");
+  EXPECT_EQ(answer("both@o.example"), "ann@x.example");
+  for (const char* const other : {"a@other.example", ""}) {
+    envelope.sender = other;
+    EXPECT_EQ(answer("gone@x.example"), "gone@x.example") << other;
+  }
+}
+
+// What it is compared with is what the sender becomes, as that is what is sent.
+TEST_F(IntakePolicyTest, WhoIsRefusedGoesByTheSenderAsItIsTaken) {
+  config->suppress.emplace();
+  config::RewriteRule rule;
+  rule.match = "@inside.example";
+  rule.to = "@example.org";
+  rule.sender = rule.taken = true;
+  config->changes.rewrite = {rule};
+  IntakePolicy& taken = policy();
+  setup.taken = std::make_shared<const rewrite::RewriteRules>(config->changes.rewrite, rewrite::When::taken);
+  suppress("gone@x.example");
+  mail::Envelope envelope;
+  envelope.sender = "a@inside.example";
+  EXPECT_THAT(added(taken, {"gone@x.example", "", ""}, envelope), testing::StartsWith("550 5.1.1 "));
+}
+
+TEST_F(IntakePolicyTest, WithoutTheKeyNobodyIsRefused) {
+  IntakePolicy& taken = policy();
+  suppress("gone@x.example");
+  mail::Envelope envelope;
+  envelope.sender = "a@example.org";
+  EXPECT_EQ(added(taken, {"gone@x.example", "", ""}, envelope), "gone@x.example");
 }
 
 TEST_F(IntakePolicyTest, TheLargestMessageIsWhatSomeUpstreamTakes) {

@@ -109,6 +109,7 @@ const Keys<Config>& keys_of(const Config*) {
       tables_key(),
       key("bounce", &Config::bounce),
       key("history", &Config::history),
+      key("suppress", &Config::suppress),
       key("log", &Config::log),
       key("admin", &Config::admin),
       key("user", &Config::user),

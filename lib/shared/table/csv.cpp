@@ -97,6 +97,21 @@ void Csv::skip_line_end() {
   line_begin_ = at_;
 }
 
+void append_field(std::string& text, std::string_view field) {
+  const bool quoted = field.find_first_of(",\"\r\n") != std::string_view::npos ||
+                      (!field.empty() && (ascii::is_blank(field.front()) || ascii::is_blank(field.back())));
+  if (!quoted) {
+    text += field;
+    return;
+  }
+  text += '"';
+  for (const char c : field) {
+    if (c == '"') text += '"';
+    text += c;
+  }
+  text += '"';
+}
+
 Parsed parse_csv(std::string_view text) {
   const auto rows = std::make_shared<Rows>();
   std::vector<Fault> faults;

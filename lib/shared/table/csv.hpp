@@ -2,7 +2,7 @@
 //
 // Rows end with LF or CRLF, empty lines are skipped, and there are no comments. A field in quotes may hold
 // commas, line ends and, doubled, quotes. Blanks at either end of a field belong to it in RFC 4180 and to
-// nobody's wish: without quotes they are a fault. Pure.
+// nobody's wish: without quotes they are a fault. append_field() writes what is read so. Pure.
 #pragma once
 
 #include <cstddef>
@@ -41,5 +41,8 @@ class Csv {
   std::size_t line_ = 1;
   std::size_t line_begin_ = 0;
 };
+
+// Adds a field, in quotes where it needs them.
+void append_field(std::string& text, std::string_view field);
 
 }  // namespace relayd::table
