@@ -29,9 +29,10 @@ int newaliases(const Options& options) {
   }
   const std::shared_ptr<const config::Config> config = usable_config(options);
   if (!config) return EX_CONFIG;
-  const AliasesResult aliases = make_aliases(*config);
-  print(aliases.errors);
-  if (!aliases.errors.empty()) return EX_CONFIG;
+  const TablesResult tables = make_tables(*config);
+  const AliasesResult aliases = make_aliases(*config, tables.tables);
+  for (const auto* errors : {&tables.errors, &aliases.errors}) print(*errors);
+  if (!tables.errors.empty() || !aliases.errors.empty()) return EX_CONFIG;
   return reload_at(config->admin_socket()).value_or(EX_OK);
 }
 

@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "shared/config/value.hpp"
+
 namespace relayd {
 
 Access::Fate Access::decide(mail::Envelope& envelope) const {
@@ -41,16 +43,28 @@ std::optional<smtp::Reply> Access::refuse_recipient(std::string_view address) co
   return smtp::Reply{550, {5, 7, 1}, fmt::format("Mail to <{}> is not taken", address)};
 }
 
-Access::Table::Table(const std::vector<config::AccessRule>& rules) {
-  for (const config::AccessRule& rule : rules) {
-    matcher_.add(rule.match, verdicts_.size());
-    verdicts_.push_back(rule.verdict);
+Access::Rules::Rules(const std::vector<config::AccessRule>& rules,
+                     std::shared_ptr<const table::Tables> tables)
+    : rules_(rules), tables_(std::move(tables)) {
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    if (rules_[i].table.empty())
+      matcher_.add(rules_[i].match, i);
+    else
+      matcher_.add_table(i);
   }
 }
 
-config::AccessVerdict Access::Table::find(std::string_view address) const {
-  const std::optional<std::size_t> rule = matcher_.find(address);
-  return rule ? verdicts_[*rule] : config::AccessVerdict::accept;
+Access::Found Access::Rules::find(std::string_view address) const {
+  const auto ask = [this](std::size_t rule, std::string_view key) {
+    return tables_ ? tables_->find(rules_[rule].table, key) : std::nullopt;
+  };
+  std::optional<mail::RuleMatcher::Found> found = matcher_.find(address, ask);
+  if (!found) return {};
+  const config::AccessRule& rule = rules_[found->rule];
+  if (!found->value) return {rule.verdict, &rule, {}};
+  // Each value was read when the configuration was loaded.
+  const Result<config::AccessVerdict> verdict = config::parse_verdict(*found->value);
+  return {verdict ? *verdict : config::AccessVerdict::hold, &rule, std::move(found->key)};
 }
 
 }  // namespace relayd

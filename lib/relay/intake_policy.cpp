@@ -28,8 +28,10 @@ std::optional<smtp::Reply> rejection(const route::Route& route) {
 // Whether it matters to a message who has written it, beyond where it goes.
 bool tells_senders_apart(const config::Config& config) {
   const auto& access = config.access.senders;
-  return std::ranges::any_of(
-             access, [](const auto& rule) { return rule.verdict != config::AccessVerdict::accept; }) ||
+  return std::ranges::any_of(access,
+                             [](const auto& rule) {
+                               return rule.verdict != config::AccessVerdict::accept || !rule.table.empty();
+                             }) ||
          std::ranges::any_of(config.senders, [](const auto& rule) { return !rule.reject.empty(); });
 }
 
@@ -94,7 +96,8 @@ std::string IntakePolicy::taken_recipient(const mail::Envelope& envelope, const 
 smtp::Reply IntakePolicy::expansion_error(const std::string& address) const {
   log_.error("alias_trouble", {{"to", address},
                                {"reason", fmt::format("more than {0} addresses, more than {0} aliases in a "
-                                                      "row, or an address that is too long",
+                                                      "row, an address that is too long, or a value of a "
+                                                      "table that names none",
                                                       rewrite::Aliases::most)}});
   return {451, {4, 6, 0}, "Alias expansion error"};
 }
@@ -156,10 +159,15 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
 // Whom they are for, in the end. What becomes of a copy is nothing to the sender (RFC 3461 4.1: NEVER).
 void IntakePolicy::add_copies(mail::Envelope& envelope) const {
   if (setup_.copies->empty()) return;
-  for (const std::string& copy : setup_.copies->of(envelope.sender, envelope.recipients)) {
+  const Result<std::vector<rewrite::Copy>> copies = setup_.copies->of(envelope.sender, envelope.recipients);
+  if (!copies) {
+    log_.error("alias_trouble", {{"from", envelope.sender}, {"reason", copies.error()}});
+    throw accept::Refused{smtp::Reply{451, {4, 6, 0}, "Who gets a copy cannot be found out"}};
+  }
+  for (const rewrite::Copy& copy : *copies) {
     const std::optional<std::vector<std::string>> targets =
-        setup_.aliases->expand(taken_recipient(envelope, copy));
-    if (!targets) throw accept::Refused{expansion_error(copy)};
+        setup_.aliases->expand(taken_recipient(envelope, copy.address));
+    if (!targets) throw accept::Refused{expansion_error(copy.address)};
     for (const std::string& target : *targets) {
       envelope.smtp_utf8 = envelope.smtp_utf8 || !ascii::all_ascii(target);
       mail::Recipient& recipient = envelope.recipients.emplace_back();

@@ -9,7 +9,6 @@
 
 #include "relay/needs.hpp"
 #include "relay/signing_keys.hpp"
-#include "relay/tables.hpp"
 #include "relay/watched_files.hpp"
 #include "rewrite/aliases_file.hpp"
 #include "shared/config/file.hpp"
@@ -46,32 +45,73 @@ std::shared_ptr<const accept::Accounts> read_accounts(const Config& config,
 }
 
 constexpr std::size_t longest_aliases_file = 64 << 20;
+constexpr std::size_t most_told = 1000;  // faults: a file of another kind has one in every line
 
-// What the configuration itself has an alias for is its own.
-void add_aliases_of_file(const Config& config, std::vector<rewrite::Alias>& list, AliasesResult& result) {
-  const rewrite::ReadFile read = [&result](const std::string& path) {
-    result.files.emplace(path, disk::file_stamp(path));
-    return config::read_trusted(path, longest_aliases_file);
-  };
-  const Result<std::string> text = read(config.aliases_file);
-  if (!text) {
-    result.errors.push_back({config.file, config.aliases_file_where, text.error()});
-    return;
+// The aliases of a configuration from all that has some. The first of a name that several have counts; one
+// that a source has twice itself is left for its complaint.
+class AliasList {
+ public:
+  AliasList(const Config& config, AliasesResult& result) : config_(config), result_(result) {
+    for (const config::Alias& alias : config.aliases)
+      add({alias.name, alias.targets}, {config.file, alias.where});
   }
-  rewrite::AliasesFile file = rewrite::parse_aliases_file(*text, config.aliases_file, read);
-  const auto location = [](std::size_t line) {
-    return config::Location{static_cast<int>(line), line > 0 ? 1 : 0};
-  };
-  for (const rewrite::AliasesFile::Fault& fault : file.faults)
-    result.errors.push_back({fault.where.file, location(fault.where.line), fault.text});
-  std::set<std::string> own;
-  for (const rewrite::Alias& alias : list) own.insert(mail::lookup_key(alias.name));
-  for (rewrite::AliasesFile::Entry& entry : file.entries) {
-    if (own.contains(mail::lookup_key(entry.alias.name))) continue;
-    list.push_back(std::move(entry.alias));
-    result.places.push_back({entry.where.file, location(entry.where.line)});
+
+  void add_file() {
+    begin_source();
+    const rewrite::ReadFile read = [this](const std::string& path) {
+      result_.files.emplace(path, disk::file_stamp(path));
+      return config::read_trusted(path, longest_aliases_file);
+    };
+    const Result<std::string> text = read(config_.aliases_file);
+    if (!text) return fail({config_.file, config_.aliases_file_where}, text.error());
+    rewrite::AliasesFile file = rewrite::parse_aliases_file(*text, config_.aliases_file, read);
+    const auto place = [](const rewrite::FilePlace& where) {
+      return TablePlace{where.file, {static_cast<int>(where.line), where.line > 0 ? 1 : 0}};
+    };
+    for (const rewrite::AliasesFile::Fault& fault : file.faults) fail(place(fault.where), fault.text);
+    for (rewrite::AliasesFile::Entry& entry : file.entries)
+      if (!is_known(entry.alias.name)) add(std::move(entry.alias), place(entry.where));
   }
-}
+
+  // Whether it has patterns, which know their keys when they are asked.
+  bool add_table(const table::Table& table) {
+    begin_source();
+    bool has_patterns = false;
+    table.each([&](const table::Row& row) {
+      has_patterns |= row.key.empty();
+      if (row.value.empty() || is_known(row.key)) return;
+      TablePlace place = place_in_table(config_, config_.aliases_table, row.line);
+      Result<std::vector<std::string>> targets = rewrite::parse_targets(row.value);
+      if (!targets) return fail(place, targets.error());
+      if (!row.key.empty()) return add({std::string(row.key), std::move(*targets)}, std::move(place));
+      for (const std::string& target : *targets)
+        if (const std::string fault = rewrite::fault_of_target(target, true); !fault.empty())
+          fail(place, fault);
+    });
+    return has_patterns;
+  }
+
+  std::vector<rewrite::Alias> take() { return std::move(list_); }
+
+ private:
+  void begin_source() {
+    for (const rewrite::Alias& alias : list_) known_.insert(mail::lookup_key(alias.name));
+  }
+  bool is_known(std::string_view name) const { return known_.contains(mail::lookup_key(name)); }
+
+  void add(rewrite::Alias alias, TablePlace place) {
+    list_.push_back(std::move(alias));
+    result_.places.push_back(std::move(place));
+  }
+  void fail(const TablePlace& place, const std::string& text) {
+    if (result_.errors.size() < most_told) result_.errors.push_back({place.file, place.where, text});
+  }
+
+  const Config& config_;
+  AliasesResult& result_;
+  std::vector<rewrite::Alias> list_;
+  std::set<std::string> known_;  // of the sources before
+};
 
 std::shared_ptr<net::TlsServerContext> read_certificates(const Config& config,
                                                          std::vector<config::Diagnostic>& errors) {
@@ -97,18 +137,24 @@ void add_files_in_trouble(const fs::path& file, const config::Environment& envir
 
 }  // namespace
 
-AliasesResult make_aliases(const Config& config) {
+AliasesResult make_aliases(const Config& config, std::shared_ptr<const table::Tables> tables) {
   AliasesResult result;
-  std::vector<rewrite::Alias> list;
-  for (const config::Alias& alias : config.aliases) {
-    list.push_back({alias.name, alias.targets});
-    result.places.push_back({config.file, alias.where});
-  }
-  if (!config.aliases_file.empty()) add_aliases_of_file(config, list, result);
-  result.aliases =
-      std::make_shared<rewrite::Aliases>(std::move(list), std::vector{config.origin, config.hostname});
+  AliasList list(config, result);
+  if (!config.aliases_file.empty()) list.add_file();
+  rewrite::Aliases::Ask ask;
+  const table::Table* const table = tables->table(config.aliases_table);
+  if (table && list.add_table(*table))
+    ask = [table, tables](std::string_view key) -> std::optional<std::vector<std::string>> {
+      const std::optional<std::string> value = table->find(key);
+      if (!value) return std::nullopt;
+      Result<std::vector<std::string>> targets = rewrite::parse_targets(*value);
+      return targets ? std::move(*targets) : std::vector<std::string>();
+    };
+  result.aliases = std::make_shared<rewrite::Aliases>(
+      list.take(), std::vector{config.origin, config.hostname}, std::move(ask));
   for (const rewrite::Aliases::Fault& fault : result.aliases->faults()) {
-    const AliasPlace& place = result.places[fault.alias];
+    const TablePlace& place = result.places[fault.alias];
+    if (result.errors.size() == most_told) break;
     result.errors.push_back({place.file, place.where, fault.text});
   }
   return result;
@@ -124,15 +170,16 @@ SetupResult make_setup(config::Loaded loaded) {
   result.errors.insert(result.errors.end(), built.errors.begin(), built.errors.end());
   setup.router = built.router;
   setup.accounts = read_accounts(*loaded.config, result.errors);
-  AliasesResult aliases = make_aliases(*loaded.config);
+  TablesResult tables = make_tables(*loaded.config);
+  std::ranges::move(tables.errors, std::back_inserter(result.errors));
+  std::ranges::move(check_values(*loaded.config, *tables.tables), std::back_inserter(result.errors));
+  AliasesResult aliases = make_aliases(*loaded.config, tables.tables);
   std::ranges::move(aliases.errors, std::back_inserter(result.errors));
   result.files.merge(aliases.files);
   setup.aliases = std::move(aliases.aliases);
-  setup.copies = std::make_shared<const rewrite::Copies>(loaded.config->bcc);
+  setup.copies = std::make_shared<const rewrite::Copies>(loaded.config->bcc, tables.tables);
   setup.staging = std::make_shared<const rewrite::Staging>(
       loaded.config->staging ? rewrite::Staging(*loaded.config->staging) : rewrite::Staging());
-  TablesResult tables = make_tables(*loaded.config);
-  std::ranges::move(tables.errors, std::back_inserter(result.errors));
   setup.taken =
       std::make_shared<const rewrite::RewriteRules>(loaded.config->changes.rewrite, rewrite::When::taken);
   SigningKeysResult keys = read_signing_keys(*loaded.config);
@@ -140,7 +187,7 @@ SetupResult make_setup(config::Loaded loaded) {
   if (setup.router)
     setup.ways_out =
         std::make_shared<const WaysOut>(setup.router, setup.staging, tables.tables, std::move(keys.keys));
-  setup.access = std::make_shared<const Access>(loaded.config->access);
+  setup.access = std::make_shared<const Access>(loaded.config->access, tables.tables);
   setup.tls = read_certificates(*loaded.config, result.errors);
   setup.needs = needs_of(*loaded.config);
   if (result.errors.empty()) result.setup = std::move(setup);

@@ -11,6 +11,7 @@
 
 #include "accept/intake.hpp"
 #include "relay/access.hpp"
+#include "relay/tables.hpp"
 #include "relay/ways_out.hpp"
 #include "rewrite/aliases.hpp"
 #include "rewrite/copies.hpp"
@@ -48,18 +49,15 @@ struct SetupResult {
   disk::FileStamps files = {};
 };
 
-struct AliasPlace {
-  std::string file;
-  config::Location where;
-};
 struct AliasesResult {
   std::shared_ptr<const rewrite::Aliases> aliases;
-  std::vector<AliasPlace> places;  // of each alias
+  std::vector<TablePlace> places;  // of each alias
   disk::FileStamps files;          // that were read, as they were before
   std::vector<config::Diagnostic> errors;
 };
-// Those of the configuration, and of the file that it names. Blocks.
-AliasesResult make_aliases(const config::Config& config);
+// Those of the configuration, then of the file that it names, then of its table: the first of a name counts.
+// Patterns of the table are asked when mail comes, all else of it is known here. Blocks.
+AliasesResult make_aliases(const config::Config& config, std::shared_ptr<const table::Tables> tables);
 
 // Blocks (files, commands of secrets). From the file, or without one from the environment alone.
 SetupResult make_setup(const std::optional<std::filesystem::path>& file);

@@ -3,7 +3,10 @@
 // Done when a Setup is made, so that a reload reads them again, and one that is broken keeps the old Setup.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "shared/config/config.hpp"
@@ -17,5 +20,19 @@ struct TablesResult {
 };
 // Reads every table as a whole and finds all that is wrong in it. Blocks.
 TablesResult make_tables(const config::Config& config);
+
+// Where a line of a table stands.
+struct TablePlace {
+  std::string file;
+  config::Location where;
+};
+TablePlace place_in_table(const config::Config& config, std::string_view table, std::size_t line);
+// The same of the row that a key falls under.
+TablePlace place_of_key(const config::Config& config, const table::Tables& tables, std::string_view table,
+                        std::string_view key);
+
+// What `access` and `bcc` cannot use of the values in their tables: as far as they are known before a key is
+// asked for. Those of aliases are found by make_aliases().
+std::vector<config::Diagnostic> check_values(const config::Config& config, const table::Tables& tables);
 
 }  // namespace relayd

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <unordered_set>
 #include <utility>
 
@@ -30,18 +29,6 @@ bool is_domain_alone(std::string_view text) {
 
 bool is_name_or_address(std::string_view text) {
   return mail::check_address(text, true) == AddressFault::none;
-}
-
-// Empty: it is sound.
-std::string fault_of_target(std::string_view target, bool for_domain) {
-  if (target.starts_with('|') || target.starts_with('/') || target.starts_with("~/"))
-    return fmt::format("'{}': relayd delivers to no program and no file", target);
-  if (target.starts_with(":include:"))
-    return fmt::format("'{}': lists are read from aliases_file only", target);
-  const std::string_view name = target.starts_with('\\') ? target.substr(1) : target;
-  if (is_domain_alone(name) && (for_domain || name.size() == target.size())) return {};
-  if (is_name_or_address(name)) return {};
-  return fmt::format("'{}' is no address, name or @domain", target);
 }
 
 // NOTIFY (RFC 3461 4.1).
@@ -83,6 +70,17 @@ struct Wishes {
 
 }  // namespace
 
+std::string fault_of_target(std::string_view target, bool for_domain) {
+  if (target.starts_with('|') || target.starts_with('/') || target.starts_with("~/"))
+    return fmt::format("'{}': relayd delivers to no program and no file", target);
+  if (target.starts_with(":include:"))
+    return fmt::format("'{}': lists are read from aliases_file only", target);
+  const std::string_view name = target.starts_with('\\') ? target.substr(1) : target;
+  if (is_domain_alone(name) && (for_domain || name.size() == target.size())) return {};
+  if (is_name_or_address(name)) return {};
+  return fmt::format("'{}' is no address, name or @domain", target);
+}
+
 // One recipient on its way to what it stands for. Depth first, so that targets come in the order of the
 // configuration.
 class Aliases::Expansion {
@@ -95,10 +93,12 @@ class Aliases::Expansion {
     if (looked_up_.size() > most_steps) return false;
     const std::optional<Found> found = aliases_.find(address);
     if (!found) return keep(address);
-    const Alias& alias = aliases_.aliases_[found->alias];
-    if (on_step_) on_step_(address, found->alias);
+    if (on_step_) on_step_(address, found->alias, found->key);
+    const std::vector<std::string>& targets =
+        found->alias ? aliases_.aliases_[*found->alias].targets : found->of_table;
+    if (targets.empty()) return false;
     const std::string self = mail::lookup_spelling(address);
-    for (const std::string& target : alias.targets) {
+    for (const std::string& target : targets) {
       const bool is_final = target.starts_with('\\');
       const std::string becomes = aliases_.target_of(is_final ? std::string_view(target).substr(1) : target,
                                                      address, found->extension);
@@ -129,8 +129,10 @@ class Aliases::Expansion {
   std::vector<std::string> kept_;
 };
 
-Aliases::Aliases(std::vector<Alias> aliases, std::vector<std::string> local_domains)
-    : aliases_(std::move(aliases)), origin_(local_domains.empty() ? "" : local_domains.front()) {
+Aliases::Aliases(std::vector<Alias> aliases, std::vector<std::string> local_domains, Ask ask)
+    : aliases_(std::move(aliases)),
+      origin_(local_domains.empty() ? "" : local_domains.front()),
+      ask_(std::move(ask)) {
   for (const std::string& domain : local_domains)
     local_domains_.push_back(mail::a_labels(without_end_dot(domain)));
   for (std::size_t i = 0; i < aliases_.size(); ++i) {
@@ -154,32 +156,50 @@ bool Aliases::is_local(std::string_view folded_domain) const {
   return std::ranges::find(local_domains_, folded_domain) != local_domains_.end();
 }
 
-std::optional<std::size_t> Aliases::lookup(std::string_view key) const {
-  const auto found = by_name_.find(key);
-  return found == by_name_.end() ? std::nullopt : std::optional(found->second);
+// By the key in its own case: only a table may care.
+std::optional<Aliases::Found> Aliases::lookup(const std::string& key) const {
+  const auto found = by_name_.find(ascii::lower(key));
+  if (found != by_name_.end()) return Found{found->second, {}, {}, {}};
+  if (!ask_) return std::nullopt;
+  std::optional<std::vector<std::string>> targets = ask_(key);
+  if (!targets) return std::nullopt;
+  const auto is_faulty = [&key](const std::string& target) {
+    return !fault_of_target(target, key.starts_with('@')).empty();
+  };
+  if (std::ranges::any_of(*targets, is_faulty)) targets->clear();
+  return Found{{}, key, std::move(*targets), {}};
 }
 
 // In the order of virtual(5): the address, without its extension, the name, without its extension, the
 // domain.
 std::optional<Aliases::Found> Aliases::find(std::string_view address) const {
-  if (by_name_.empty()) return std::nullopt;
+  if (empty()) return std::nullopt;
   const bool has_domain = !mail::split(address).domain.empty();
   const std::string spelling = mail::lookup_spelling(has_domain ? without_end_dot(address) : address);
-  const std::string folded = ascii::lower(spelling);
-  const auto [local_part, host] = mail::split(folded);
-  const std::size_t plus =
-      local_part.starts_with('"') || local_part.starts_with('+') ? std::string::npos : local_part.find('+');
-  const std::string user(local_part);
-  const std::string plain = user.substr(0, plus);
-  const std::string extension =
-      plus == std::string::npos ? std::string() : spelling.substr(plus, local_part.size() - plus);
+  const auto [user, host] = mail::split(spelling);
+  const std::size_t plus = user.starts_with('"') || user.starts_with('+') ? user.npos : user.find('+');
+  const std::string name(user);
+  const std::string plain = name.substr(0, plus);
+  const std::string extension = plus == user.npos ? std::string() : name.substr(plus);
   const bool local = host.empty() || is_local(host);
   const std::string of_domain = fmt::format("@{}", host);
-  const std::array<std::string, 4> tries{user + of_domain, plain + of_domain, local ? user : "",
-                                         local ? plain : ""};
-  for (std::size_t i = 0; i < tries.size(); ++i)
-    if (const auto alias = lookup(tries[i])) return Found{*alias, i % 2 == 1 ? extension : std::string()};
-  if (const auto alias = lookup(of_domain)) return Found{*alias, {}};
+  struct Try {
+    bool counts;
+    std::string key;
+    const std::string& dropped;
+  };
+  const std::string nothing;
+  const Try tries[] = {{has_domain, spelling, nothing},
+                       {has_domain && !extension.empty(), plain + of_domain, extension},
+                       {local, name, nothing},
+                       {local && !extension.empty(), plain, extension},
+                       {has_domain, of_domain, nothing}};
+  for (const auto& [counts, key, dropped] : tries) {
+    std::optional<Found> found = counts ? lookup(key) : std::nullopt;
+    if (!found) continue;
+    found->extension = dropped;
+    return found;
+  }
   return std::nullopt;
 }
 
@@ -205,7 +225,8 @@ std::vector<std::size_t> Aliases::next_of(std::size_t index) const {
     // An address of a domain that is an alias has some local part that is none.
     const std::string address = alias.name.starts_with('@') ? "\"\"" + alias.name : alias.name;
     const std::optional<Found> found = find(target_of(target, address, {}));
-    if (found && (found->alias != index || !found->extension.empty())) next.push_back(found->alias);
+    if (!found || !found->alias) continue;  // a table is asked when mail comes
+    if (*found->alias != index || !found->extension.empty()) next.push_back(*found->alias);
   }
   return next;
 }

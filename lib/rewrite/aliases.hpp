@@ -24,6 +24,9 @@ struct Alias {
   std::vector<std::string> targets;
 };
 
+// What is wrong with a target; empty: it is sound. `for_domain`: of "@DOMAIN", for which \\@DOMAIN is one.
+std::string fault_of_target(std::string_view target, bool for_domain);
+
 class Aliases {
  public:
   // What is wrong with the alias of that index.
@@ -35,20 +38,25 @@ class Aliases {
   // `local_domains`: whose addresses names are; the first is put behind names that are targets. The empty set
   // has none.
   Aliases() = default;
-  Aliases(std::vector<Alias> aliases, std::vector<std::string> local_domains);
+  // `ask` says what a table has for a key (as mail::lookup_spelling() makes it) that is none of the aliases:
+  // its targets, none of them where its value cannot be used, or nothing.
+  using Ask = std::function<std::optional<std::vector<std::string>>(std::string_view key)>;
+  Aliases(std::vector<Alias> aliases, std::vector<std::string> local_domains, Ask ask = nullptr);
 
   // Empty: it can be used. Aliases that lead back to themselves are found here, but for a name that is among
   // its own targets ("root: root, ann"): it is final there.
   const std::vector<Fault>& faults() const { return faults_; }
-  bool empty() const { return aliases_.empty(); }
+  bool empty() const { return aliases_.empty() && !ask_; }
 
   const Alias& operator[](std::size_t alias) const { return aliases_[alias]; }
 
-  // Told of each step on the way: the address, and the index of the alias that it fell under.
-  using OnStep = std::function<void(std::string_view address, std::size_t alias)>;
+  // Told of each step on the way: the address, and the index of the alias that it fell under, or the key that
+  // the table has.
+  using OnStep =
+      std::function<void(std::string_view address, std::optional<std::size_t> alias, std::string_view key)>;
   // The addresses that this one stands for in the end, each once; itself where no alias is about it. Nothing:
-  // more than `most` of them, more than `most` aliases in a row, an address that is too long, or none but
-  // itself again.
+  // more than `most` of them, more than `most` aliases in a row, an address that is too long, none but itself
+  // again, or a value of the table that cannot be used.
   static constexpr std::size_t most = 1000;
   std::optional<std::vector<std::string>> expand(std::string_view address,
                                                  const OnStep& on_step = nullptr) const;
@@ -58,15 +66,17 @@ class Aliases {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
-  // An alias and the "+extension" that its name did not have.
+  // An alias, or a key of the table with its targets; and the "+extension" that the name did not have.
   struct Found {
-    std::size_t alias = 0;
+    std::optional<std::size_t> alias;
+    std::string key;
+    std::vector<std::string> of_table;
     std::string extension;
   };
   class Expansion;
 
   bool is_local(std::string_view folded_domain) const;
-  std::optional<std::size_t> lookup(std::string_view key) const;
+  std::optional<Found> lookup(const std::string& key) const;
   std::optional<Found> find(std::string_view address) const;
   std::string target_of(std::string_view target, std::string_view address, std::string_view extension) const;
   std::vector<std::size_t> next_of(std::size_t alias) const;
@@ -76,6 +86,7 @@ class Aliases {
   std::vector<std::string> local_domains_;  // in lower case and as A-labels
   std::string origin_;                      // the first of them as it was given
   std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> by_name_;  // by lookup keys
+  Ask ask_;
   std::vector<Fault> faults_;
 };
 

@@ -60,6 +60,16 @@ bool is_closed(std::string_view text) {
   return scan.is_bare();
 }
 
+// Addresses and names as a header has them.
+Result<std::vector<std::string>> addresses_of(std::string_view list) {
+  Result<std::vector<std::string>> found = mail::mailbox_list(list);
+  const std::size_t sign = find_bare(list, ":;");
+  const bool ends_no_group = sign != std::string_view::npos && list[sign] == ';';
+  if (found && !ends_no_group) return found;
+  return Error{fmt::format("{}: targets are addresses and names with a comma between them",
+                           found ? fmt::format("'{}'", list) : found.error())};
+}
+
 // What is in the quotes, if it is quoted as a whole.
 std::string_view unquoted(std::string_view text) {
   const bool is_quoted = text.size() > 1 && text.front() == '"' && text.find('"', 1) == text.size() - 1;
@@ -181,15 +191,9 @@ class Parser {
   }
 
   void add_addresses(std::vector<std::string>& targets, std::string_view list) {
-    const Result<std::vector<std::string>> found = mail::mailbox_list(list);
-    const bool ends_no_group =
-        find_bare(list, ":;") != std::string_view::npos && list[find_bare(list, ":;")] == ';';
-    if (found && !ends_no_group) {
-      targets.insert(targets.end(), found->begin(), found->end());
-      return;
-    }
-    fail(fmt::format("{}: targets are addresses and names with a comma between them",
-                     found ? fmt::format("'{}'", list) : found.error()));
+    const Result<std::vector<std::string>> found = addresses_of(list);
+    if (!found) return fail(found.error());
+    targets.insert(targets.end(), found->begin(), found->end());
   }
 
   static bool is_special(std::string_view item) {
@@ -252,6 +256,26 @@ class Parser {
 };
 
 }  // namespace
+
+Result<std::vector<std::string>> parse_targets(std::string_view list) {
+  std::vector<std::string> targets;
+  if (!is_closed(list)) return Error{"a quote, a comment or a bracket that is not closed"};
+  for (bool more = true; more;) {
+    const std::size_t comma = find_bare(list, ",");
+    more = comma != std::string_view::npos;
+    const std::string_view item = ascii::trimmed(list.substr(0, comma), ascii::blanks);
+    if (more) list.remove_prefix(comma + 1);
+    if (item.starts_with('@') || item.starts_with('\\')) {
+      targets.emplace_back(item);
+      continue;
+    }
+    const Result<std::vector<std::string>> found = addresses_of(item);
+    if (!found) return found;
+    targets.insert(targets.end(), found->begin(), found->end());
+  }
+  if (targets.empty()) return Error{"it names nobody"};
+  return targets;
+}
 
 AliasesFile parse_aliases_file(std::string_view text, const std::string& file, const ReadFile& read_file) {
   AliasesFile result;

@@ -41,4 +41,8 @@ using ReadFile = std::function<Result<std::string>(const std::string& path)>;
 // begins a comment where it is the first character. `file` stands for the file in places.
 AliasesFile parse_aliases_file(std::string_view text, const std::string& file, const ReadFile& read_file);
 
+// The targets that a value of a table names, as virtual(5) has it: addresses, names and @DOMAIN, with commas
+// between them. Whether each of them is one, Aliases says.
+Result<std::vector<std::string>> parse_targets(std::string_view list);
+
 }  // namespace relayd::rewrite

@@ -5,31 +5,45 @@
 // them. Pure; made once for a configuration.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "shared/config/config.hpp"
 #include "shared/mail/envelope.hpp"
-#include "shared/mail/matcher.hpp"
+#include "shared/mail/rule_matcher.hpp"
+#include "shared/table/table.hpp"
 
 namespace relayd::rewrite {
+
+struct Copy {
+  std::string address;
+  const config::Bcc* rule = nullptr;
+  std::string key;  // of the rule's table
+};
+
+// The addresses that a value of a table names, or why it cannot be used.
+Result<std::vector<std::string>> parse_copies(std::string_view value);
 
 class Copies {
  public:
   Copies() = default;
-  explicit Copies(const std::vector<config::Bcc>& rules);
+  // A table that a rule names and that is not there has no keys.
+  explicit Copies(std::vector<config::Bcc> rules, std::shared_ptr<const table::Tables> tables = nullptr);
 
-  bool empty() const { return targets_.empty(); }
+  bool empty() const { return rules_.empty(); }
 
   // The addresses that the most specific rule for the sender gives, then those of each recipient's, each
-  // once, also where it is a recipient already. A report (null sender) is copied to nobody.
-  std::vector<std::string> of(std::string_view sender, const std::vector<mail::Recipient>& recipients) const;
+  // once, also where it is a recipient already. A report (null sender) is copied to nobody. An error, which
+  // quotes the value: a table has one that cannot be used.
+  Result<std::vector<Copy>> of(std::string_view sender, const std::vector<mail::Recipient>& recipients) const;
 
  private:
-  mail::Matcher senders_;
-  mail::Matcher recipients_;
-  std::vector<std::vector<std::string>> targets_;  // of each rule
+  std::vector<config::Bcc> rules_;
+  std::shared_ptr<const table::Tables> tables_;
+  mail::RuleMatcher senders_;
+  mail::RuleMatcher recipients_;
 };
 
 }  // namespace relayd::rewrite

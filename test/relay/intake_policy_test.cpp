@@ -21,8 +21,10 @@ class IntakePolicyTest : public test::LanesWorld {
   // The policy by what `config` is now.
   IntakePolicy& policy(bool opened = true) {
     open();
-    setup.access = std::make_shared<const Access>(config->access);
-    AliasesResult made = make_aliases(*config);
+    const TablesResult tables = make_tables(*config);
+    setup.access = std::make_shared<const Access>(config->access, tables.tables);
+    setup.copies = std::make_shared<const rewrite::Copies>(config->bcc, tables.tables);
+    AliasesResult made = make_aliases(*config, tables.tables);
     EXPECT_TRUE(made.errors.empty());
     setup.aliases = made.aliases;
     policy_ = std::make_unique<IntakePolicy>(loop, log, publisher_, *queue, *lanes, suppressions_, setup);

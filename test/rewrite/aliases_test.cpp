@@ -1,7 +1,10 @@
 #include "rewrite/aliases.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <map>
 
 namespace relayd::rewrite {
 namespace {
@@ -81,6 +84,69 @@ TEST(AliasesTest, AnAddressHasOneKeyInAllItsSpellings) {
   EXPECT_THAT(
       becomes(Aliases({{"root", {"ops@x"}}}, {"b\xc3\xbc\x63her.example"}), "root@xn--bcher-kva.example"),
       ElementsAre("ops@x"));
+}
+
+// --- a table that is asked --------------------------------------------------------------------------------
+
+// What these keys stand for; the keys that were asked are kept.
+struct Asked {
+  std::map<std::string, List> rows;
+  List keys = {};
+
+  Aliases with(std::vector<Alias> list = {}) {
+    return {std::move(list), {"o.example", "mail.o.example"}, [this](std::string_view key) {
+              keys.emplace_back(key);
+              const auto row = rows.find(std::string(key));
+              return row == rows.end() ? std::nullopt : std::optional(row->second);
+            }};
+  }
+};
+
+TEST(AliasesTest, ATableIsAskedForEachKeyBehindTheAliases) {
+  Asked table{{{"Ann@x.example", {"bob"}}, {"eve@x.example", {"no@x.example"}}}};
+  const Aliases aliases =
+      table.with({{"eve@x.example", {"eve@z.example"}}, {"@x.example", {"rest@z.example"}}});
+  EXPECT_FALSE(aliases.empty());
+  EXPECT_THAT(becomes(aliases, "Eve@x.example"), ElementsAre("eve@z.example"));
+  EXPECT_THAT(becomes(aliases, "Ann+T@x.example"), ElementsAre("bob+T@o.example"));
+  EXPECT_THAT(becomes(aliases, "carl@x.example"), ElementsAre("rest@z.example"));
+  table.keys.clear();
+  EXPECT_THAT(becomes(aliases, "\"U+t\"@O.example"), ElementsAre("\"U+t\"@O.example"));
+  EXPECT_THAT(table.keys, ElementsAre("U+t@o.example", "U@o.example", "U+t", "U", "@o.example"));
+}
+
+TEST(AliasesTest, ATableTellsItsKeyOnTheWay) {
+  Asked table{{{"ann@x.example", {"bob"}}}};
+  std::string steps;
+  table.with({{"bob", {"carl@y.example"}}})
+      .expand("ann@x.example",
+              [&](std::string_view address, std::optional<std::size_t> alias, std::string_view key) {
+                steps += fmt::format("{}:{}:{} ", address, alias ? "alias" : "table", key);
+              });
+  EXPECT_EQ(steps, "ann@x.example:table:ann@x.example bob@o.example:alias: ");
+}
+
+TEST(AliasesTest, AValueThatNamesNoAddressIsNoHalfExpansion) {
+  Asked table{{{"ann@x.example", {"bob@y.example", "no address"}},
+               {"eve@x.example", {}},
+               {"@d.example", {"\\@e.example"}}}};
+  const Aliases aliases = table.with({{"team", {"carl@y.example", "ann@x.example"}}});
+  for (const char* const address : {"ann@x.example", "eve@x.example", "team"})
+    EXPECT_THAT(becomes(aliases, address), ElementsAre("endless")) << address;
+}
+
+TEST(AliasesTest, ATableThatAnswersWithoutEndIsNoExpansion) {
+  const Aliases longer({}, {"o.example"}, [](std::string_view key) {
+    return key.starts_with('@') ? std::nullopt : std::optional(List{"x" + std::string(key)});
+  });
+  EXPECT_THAT(becomes(longer, "u@x.example"), ElementsAre("endless"));
+  const Aliases more({}, {"o.example"}, [](std::string_view key) {
+    return key.starts_with('@') ? std::nullopt
+                                : std::optional(List{"a" + std::string(key), "b" + std::string(key)});
+  });
+  EXPECT_THAT(becomes(more, "u@x.example"), ElementsAre("endless"));
+  Asked circle{{{"a@x.example", {"b@x.example"}}, {"b@x.example", {"a@x.example"}}}};
+  EXPECT_THAT(becomes(circle.with(), "a@x.example"), ElementsAre("endless"));
 }
 
 TEST(AliasesTest, AnExtensionGoesToTheTarget) {
@@ -170,9 +236,10 @@ TEST(AliasesTest, ADomainThatStandsForItsOwnAddressesEnds) {
 TEST(AliasesTest, EachStepIsTold) {
   const Aliases table = aliases({{"root", {"admin"}}, {"admin", {"ann@x"}}});
   List steps;
-  table.expand("Root@o.example", [&](std::string_view address, std::size_t alias) {
-    steps.push_back(std::string(address) + " " + table[alias].name);
-  });
+  table.expand("Root@o.example",
+               [&](std::string_view address, std::optional<std::size_t> alias, std::string_view) {
+                 steps.push_back(std::string(address) + " " + table[*alias].name);
+               });
   EXPECT_THAT(steps, ElementsAre("Root@o.example root", "admin@o.example admin"));
 }
 

@@ -160,3 +160,86 @@ def test_a_broken_table_keeps_what_was(relay, upstream, tmp_path):
     assert command("check", "-c", one.file).returncode == 78
     file.write_text("a@x b@y\n")
     one.reload()
+
+
+@pytest.fixture
+def with_tables(relay, upstream, tmp_path):
+    """A relay of o.example with a table for each use, and its upstream: (relay, upstream, folder)."""
+    (tmp_path / "virtual").write_text("team  Ann@x.example, bob\n@old.example  @new.example\n")
+    (tmp_path / "patterns").write_text("/^(.*)@customer\\.example$/  $1+copy@archive.example\n")
+    (tmp_path / "blocked.csv").write_text("key,value\nmallory@x.example,reject\n@spam.example,discard\n")
+    fake = upstream(accounts={}, certificate=None)
+    one = relay({"fake": fake.config()}, origin="o.example", aliases_table="virtual", bcc=[{"table": "patterns", "of": "recipient"}],
+                access={"senders": {"table": "blocked"}, "recipients": {"table": ["blocked"], "bob@o.example": "accept"}},
+                tables={"virtual": {"file": str(tmp_path / "virtual")}, "patterns": {"regexp": str(tmp_path / "patterns")},
+                        "blocked": {"file": str(tmp_path / "blocked.csv")}})
+    return one, fake, tmp_path
+
+
+def arrived(one, upstream, *recipients: str) -> list[str]:
+    id = one.submit(ANN, list(recipients), mail.text(ANN))
+    names = one.wait_event("accepted", id=id)["to"].split(",")
+    one.wait("delivered", len(names), id=id)
+    return sorted(recipient for taken in upstream.taken(1) for recipient in taken.recipients)
+
+
+def test_tables_say_who_gets_it_who_gets_a_copy_and_who_may_write(with_tables):
+    one, fake, _ = with_tables
+    assert arrived(one, fake, "team", "U@old.example", "Carl@customer.example", "eve@spam.example") == [
+        "Ann@x.example", "Carl+copy@archive.example", "Carl@customer.example", "U@new.example", "bob@o.example"]
+    assert refusal(one, '"Mallory"@X.example') == (550, b'5.7.1 Mail from <"Mallory"@X.example> is not taken')
+    with Client("127.0.0.1", one.port, timeout=PATIENCE) as client:
+        client.ehlo()
+        client.mail(ANN)
+        assert client.rcpt("mallory+t@x.example")[0] == 550
+
+
+def test_explain_names_the_row_that_decides(with_tables):
+    one, _, folder = with_tables
+
+    def told(sender: str, recipient: str) -> list[str]:
+        answer = command("explain", "--sender", sender, "--recipient", recipient, "-c", one.file)
+        return [" ".join(line.split()) for line in answer.stdout.splitlines()]
+
+    lines = told(ANN, "team")
+    assert f"alias team@o.example by {folder}/virtual:1 (team)" in lines
+    assert "access accept bob@o.example by 'bob@o.example'" in lines
+    assert f"copy carl+copy@archive.example by {folder}/patterns:1 (carl@customer.example)" in told(ANN, "carl@customer.example")
+    lines = told("mallory@x.example", "eve@spam.example")
+    assert f"access reject mallory@x.example by {folder}/blocked.csv:2 (mallory@x.example)" in lines
+    assert f"access discard eve@spam.example by {folder}/blocked.csv:3 (@spam.example)" in lines
+
+
+@pytest.mark.parametrize("name, text, told", [
+    ("virtual", "team nobody here\n", ":1:1: "),
+    ("virtual", "a b\nb a\n", ":2:1: 'a' leads back to itself by 'b'"),
+    ("blocked.csv", "key,value\na@x,OK\n", ":2:1: 'OK' is not one of accept, reject, discard and hold"),
+    ("patterns", "/a/ b\n", ":1:1: 'b' is no address with its domain"),
+])
+def test_a_value_that_cannot_be_used_keeps_what_was(with_tables, name, text, told):
+    one, fake, folder = with_tables
+    (folder / name).write_text(text)
+    one.signal(signal.SIGHUP)
+    assert f"{folder}/{name}{told}" in one.wait_event("reload_failed")["reason"]
+    assert command("check", "-c", one.file).returncode == 78
+    assert arrived(one, fake, "team") == ["Ann@x.example", "bob@o.example"]
+
+
+def test_a_changed_row_is_noticed(with_tables):
+    one, fake, folder = with_tables
+    (folder / "virtual").write_text("team  carl@x.example\n")
+    one.wait_event("reloaded")
+    assert arrived(one, fake, "team") == ["carl@x.example"]
+
+
+def test_what_a_pattern_makes_of_an_address_may_be_wrong_when_mail_comes(with_tables):
+    one, fake, folder = with_tables
+    (folder / "patterns").write_text("/^(.*)@customer.example$/ $1 $1\n")
+    one.wait_event("reloaded")
+    with Client("127.0.0.1", one.port, timeout=PATIENCE) as client:
+        client.ehlo()
+        client.mail(ANN)
+        client.rcpt("carl@customer.example")
+        assert client.docmd("DATA") == (451, b"4.6.0 Who gets a copy cannot be found out")
+    assert "table 'patterns', 'carl@customer.example'" in one.wait_event("alias_trouble")["reason"]
+    assert arrived(one, fake, "dan@x.example") == ["dan@x.example"]

@@ -137,13 +137,26 @@ void check_accounts(Reader& reader, const Node& root, const Config& config) {
 
 // --- copies and staging -----------------------------------------------------------------------------------
 
+void check_copies_by_table(Reader& reader, const Node& node, const Node& table, bool has_pattern,
+                           const Config& config) {
+  if (has_pattern)
+    reader.error(table.place,
+                 "a copy has one of match, recipient and table; 'of: recipient' goes with a table");
+  if (node.has("to"))
+    reader.error(node.place_of("to"), "who gets the copy is the table's value: 'to' is for a pattern");
+  check_table_name(reader, table, config);
+}
+
 void check_copies(Reader& reader, const Node& root, const Config& config) {
   Unique senders;
   Unique recipients;
   for_each_section(below(root, {"bcc"}), config.bcc, [&](const Node& node, const Bcc& rule) {
+    const bool has_pattern = node.has("match") || node.has("recipient");
+    if (const Node* const table = node.find("table"))
+      return check_copies_by_table(reader, node, *table, has_pattern, config);
     require(reader, node, {"to"});
-    if (!node.has("match") && !node.has("recipient"))
-      reader.error(node.place, "a copy needs one of match (the sender) and recipient");
+    if (!has_pattern) reader.error(node.place, "a copy needs one of match (the sender), recipient and table");
+    if (node.has("of")) reader.error(node.place_of("of"), "'of' says whose table it is: there is no 'table'");
     if (!rule.match.empty())
       (rule.of_recipient ? recipients : senders).add(reader, node.place, rule.match, "match");
   });
@@ -322,9 +335,18 @@ void check_senders(Reader& reader, const Node& root, const Config& config) {
     if (!rule.file.empty() && !rule.match.empty()) check_match({rule.where, rule.file}, rule);
 }
 
+// --- access -----------------------------------------------------------------------------------------------
+
+void check_access(Reader& reader, const Node& root, const Config& config) {
+  for (const std::string_view list : {"senders", "recipients"})
+    if (const Node* const table = below(root, {"access", list}).find("table"))
+      for (const Node* const name : scalars(*table)) check_table_name(reader, *name, config);
+}
+
 // --- tables -----------------------------------------------------------------------------------------------
 
-void check_tables(Reader& reader, const Node& root) {
+void check_tables(Reader& reader, const Node& root, const Config& config) {
+  if (const Node* const table = root.find("aliases_table")) check_table_name(reader, *table, config);
   for (const Entry& entry : below(root, {"tables"}).entries) {
     if (entry.key.empty() || has_control_character(entry.key))
       reader.error(entry.place, "the name of a table is a text without control characters");
@@ -366,6 +388,14 @@ void warn_of_unused(Reader& reader, const Node& root, const Config& config) {
 
 }  // namespace
 
+void check_table_name(Reader& reader, const Node& node, const Config& config) {
+  if (node.kind != Node::Kind::scalar || node.text.empty()) return;
+  Names names;
+  for (const Table& known : config.tables) names.push_back(known.name);
+  if (std::ranges::find(names, node.text) == names.end())
+    reader.error(node.place, fmt::format("unknown table '{}'{}", node.text, suggestion(node.text, names)));
+}
+
 void check_account_name(Reader& reader, const Place& place, const Account& account) {
   if (account.name.starts_with(unverified_account))
     reader.error(place,
@@ -396,13 +426,14 @@ void check_sender(Reader& reader, const Node& node, const Config& config) {
 void check_config(Reader& reader, const Node& root, const Config& config) {
   check_listeners(reader, root, config);
   check_accounts(reader, root, config);
+  check_access(reader, root, config);
   check_copies(reader, root, config);
   check_staging(reader, root);
   check_numbers(reader, root, config);
   check_upstreams(reader, root, config);
   check_senders(reader, root, config);
   check_rewrite(reader, root, config);
-  check_tables(reader, root);
+  check_tables(reader, root, config);
   check_dkim(reader, root, config);
   check_bounce(reader, root, config);
   warn_of_unused(reader, root, config);

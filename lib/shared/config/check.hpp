@@ -13,6 +13,9 @@ void check_sender(Reader& reader, const Node& node, const Config& config);
 // The name of one account.
 void check_account_name(Reader& reader, const Place& place, const Account& account);
 
+// The name of a table, where one is used.
+void check_table_name(Reader& reader, const Node& node, const Config& config);
+
 // `config` was read from `root`, so that its lists run in step with the nodes'; what other files have added
 // comes behind. Defaults are not filled in yet.
 void check_config(Reader& reader, const Node& root, const Config& config);

@@ -5,7 +5,6 @@
 #include <map>
 
 #include "shared/config/check.hpp"
-#include "shared/config/suggest.hpp"
 
 namespace relayd::config {
 namespace {
@@ -19,12 +18,7 @@ void check_what(Reader& reader, const Node& node, const Config& config) {
   if (!table) return;
   if (node.has("to"))
     reader.error(node.place_of("to"), "what an address becomes is the table's value: 'to' is for 'match'");
-  if (table->kind != Node::Kind::scalar || table->text.empty()) return;
-  std::vector<std::string_view> names;
-  for (const Table& known : config.tables) names.push_back(known.name);
-  if (std::ranges::find(names, table->text) == names.end())
-    reader.error(table->place,
-                 fmt::format("unknown table '{}'{}", table->text, suggestion(table->text, names)));
+  check_table_name(reader, *table, config);
 }
 
 void check_rule(Reader& reader, const Node& node, const RewriteRule& rule, bool before_routing) {

@@ -75,6 +75,11 @@ const Keys<History>& keys_of(const History*) {
   return keys;
 }
 
+static void read_aliases_table(Reader& reader, const Node& node, Config& out) {
+  out.aliases_table_where = node.place.where;
+  read(reader, node, out.aliases_table);
+}
+
 static Key<Config> upstreams_key() {
   return {"upstreams",
           [](Reader& reader, const Node& node, Config& out) { read_named(reader, node, out.upstreams); },
@@ -98,6 +103,7 @@ const Keys<Config>& keys_of(const Config*) {
       key("access", &Config::access),
       key("aliases", &Config::aliases),
       path("aliases_file", &Config::aliases_file, &Config::aliases_file_where),
+      {"aliases_table", read_aliases_table},
       key("bcc", &Config::bcc),
       key("staging", &Config::staging),
       change<Config>("rewrite", &Changes::rewrite),

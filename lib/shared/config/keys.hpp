@@ -21,6 +21,7 @@ void read_config(Reader& reader, const Node& root, Config& config);
 
 void read(Reader& reader, const Node& node, std::vector<Alias>& out);
 void read(Reader& reader, const Node& node, RewriteRule& out);
+void read(Reader& reader, const Node& node, Bcc& out);
 void read_headers(Reader& reader, const Node& node, HeaderRules& rules);
 
 // --- the tables -------------------------------------------------------------------------------------------

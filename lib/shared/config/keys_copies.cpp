@@ -33,12 +33,24 @@ void read_match(Reader& reader, const Node& node, Bcc& out, bool of_recipient) {
   out.of_recipient = of_recipient;
 }
 
+void read_of(Reader& reader, const Node& node, Bcc& out) {
+  static constexpr Word<bool> words[] = {{"sender", false}, {"recipient", true}};
+  read_word(reader, node, words, out.of_recipient);
+}
+
 }  // namespace
+
+void read(Reader& reader, const Node& node, Bcc& out) {
+  out.where = node.place.where;
+  read_keys(reader, node, keys_of(&out), out);
+}
 
 const Keys<Bcc>& keys_of(const Bcc*) {
   static const Keys<Bcc> keys = {
       {"match", [](Reader& reader, const Node& node, Bcc& out) { read_match(reader, node, out, false); }},
       {"recipient", [](Reader& reader, const Node& node, Bcc& out) { read_match(reader, node, out, true); }},
+      key("table", &Bcc::table),
+      {"of", read_of},
       {"to", [](Reader& reader, const Node& node,
                 Bcc& out) { read_texts<parse_mailbox>(reader, node, out.to, "an address"); }},
   };

@@ -63,13 +63,6 @@ static constexpr auto words_of(ListenerAuth) {
                                             {"accept-any", ListenerAuth::accept_any}});
 }
 
-static constexpr auto words_of(AccessVerdict) {
-  return std::to_array<Word<AccessVerdict>>({{"accept", AccessVerdict::accept},
-                                             {"reject", AccessVerdict::reject},
-                                             {"discard", AccessVerdict::discard},
-                                             {"hold", AccessVerdict::hold}});
-}
-
 static constexpr auto words_of(Limits::BareNewlines) {
   using enum Limits::BareNewlines;
   return std::to_array<Word<Limits::BareNewlines>>({{"normalise", normalise}, {"reject", reject}});
@@ -101,10 +94,16 @@ const Keys<Account>& keys_of(const Account*) {
   return keys;
 }
 
-// A map from patterns to verdicts.
+// A map from patterns to verdicts. No pattern is called `table`: that names one table or a list of them.
 static void read(Reader& reader, const Node& node, std::vector<AccessRule>& out) {
   if (!expect_map(reader, node)) return;
   for (const Entry& entry : node.entries) {
+    if (entry.key == "table") {
+      std::vector<std::string> names;
+      read(reader, entry.value, names);
+      for (std::string& name : names) out.emplace_back().table = std::move(name);
+      continue;
+    }
     AccessRule& rule = out.emplace_back();
     Result<std::string> pattern = parse_pattern(entry.key);
     if (pattern)

@@ -195,6 +195,11 @@ Result<std::string> parse_ascii_mailbox(std::string_view text) {
   return parse_mailbox(text);
 }
 
+Result<AccessVerdict> parse_verdict(std::string_view text) {
+  if (const auto verdict = find_word<AccessVerdict>(lower_case(text))) return *verdict;
+  return Error{fmt::format("'{}' is not one of accept, reject, discard and hold", text.substr(0, 80))};
+}
+
 Result<std::string> parse_reject(std::string_view text) {
   const bool has_code = text.size() > 4 && (text[0] == '4' || text[0] == '5') && is_digit(text[1]) &&
                         is_digit(text[2]) && text[3] == ' ';

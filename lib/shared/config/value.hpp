@@ -2,6 +2,7 @@
 // the command line uses it, so that a duration is written there as in the file.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "shared/base/bytes.hpp"
 #include "shared/base/result.hpp"
+#include "shared/base/words.hpp"
 #include "shared/config/config.hpp"
 
 namespace relayd::config {
@@ -42,6 +44,16 @@ Result<Endpoint> parse_endpoint(std::string_view text);
 
 // The host of an upstream: a name, or an IP literal with or without brackets, which are dropped.
 Result<std::string> parse_host(std::string_view text);
+
+constexpr auto words_of(AccessVerdict) {
+  return std::to_array<Word<AccessVerdict>>({{"accept", AccessVerdict::accept},
+                                             {"reject", AccessVerdict::reject},
+                                             {"discard", AccessVerdict::discard},
+                                             {"hold", AccessVerdict::hold}});
+}
+
+// A verdict as a table has it: one of the words above, in any case.
+Result<AccessVerdict> parse_verdict(std::string_view text);
 
 // A pattern of a sender rule: ADDRESS, @DOMAIN, @*.DOMAIN or *. Gives back its mail::lookup_key(), the form
 // in which two patterns are the same.

@@ -34,6 +34,7 @@ struct Rule {
   bool is_condition = false;  // `if`
   std::size_t next = 0;       // of `if`: the rule behind its `endif`
   std::vector<Piece> value;
+  std::size_t line = 0;
 };
 
 class Patterns final : public Table {
@@ -41,8 +42,37 @@ class Patterns final : public Table {
   explicit Patterns(std::vector<Rule> rules) : rules_(std::move(rules)), all_(make_set(rules_)) {}
 
   std::optional<std::string> find(std::string_view key) const override {
+    Groups groups;
+    const Rule* const rule = rule_of(key, groups);
+    return rule ? std::optional(expand(rule->value, groups.data())) : std::nullopt;
+  }
+
+  std::size_t line_of(std::string_view key) const override {
+    Groups groups;
+    const Rule* const rule = rule_of(key, groups);
+    return rule ? rule->line : 0;
+  }
+
+  std::size_t rows() const override {
+    return static_cast<std::size_t>(std::ranges::count(rules_, false, &Rule::is_condition));
+  }
+
+  void each(const Visit& visit) const override {
+    const auto is_of_match = [](const Piece& piece) { return piece.group > 0; };
+    for (const Rule& rule : rules_) {
+      if (rule.is_condition) continue;
+      const bool known = std::ranges::none_of(rule.value, is_of_match);
+      const std::string value = known ? expand(rule.value, nullptr) : std::string();
+      visit({{}, value, rule.line});
+    }
+  }
+
+ private:
+  using Groups = std::array<re2::StringPiece, most_groups + 1>;
+
+  // The first rule that the key falls under, and what its groups matched. Null: none.
+  const Rule* rule_of(std::string_view key, Groups& groups) const {
     const std::optional<std::vector<int>> matching = matching_rules(key);
-    std::array<re2::StringPiece, most_groups + 1> groups;
     const auto match = [&](const Rule& rule) {
       const int wanted = rule.value.empty() ? 0 : rule.pattern->NumberOfCapturingGroups() + 1;
       return rule.pattern->Match(key, 0, key.size(), re2::RE2::UNANCHORED, groups.data(), wanted);
@@ -54,18 +84,13 @@ class Patterns final : public Table {
       const bool holds = matched != rule.negated;
       if (holds && !rule.is_condition) {
         if (matching && matched) match(rule);  // for its groups
-        return expand(rule.value, groups.data());
+        return &rule;
       }
       i = rule.is_condition && !holds ? rule.next : i + 1;
     }
-    return {};
+    return nullptr;
   }
 
-  std::size_t rows() const override {
-    return static_cast<std::size_t>(std::ranges::count(rules_, false, &Rule::is_condition));
-  }
-
- private:
   // All patterns as one, so that a key costs one pass, however many there are. Null: too large for that.
   static std::unique_ptr<const re2::RE2::Set> make_set(const std::vector<Rule>& rules) {
     re2::RE2::Options options;
@@ -141,6 +166,7 @@ class Parser {
 
   void add_line(std::string_view line) {
     Rule rule;
+    rule.line = line_;
     if (is_word(line, "endif")) return end_condition(line);
     if (is_word(line, "if")) {
       rule.is_condition = true;

@@ -21,7 +21,7 @@ void Rows::add(std::string_view key, std::string_view value, std::size_t line, s
   if (key.empty()) return faults.push_back({line, 1, "the key is missing"});
   if (value.empty()) return faults.push_back({line, 1, fmt::format("'{}' has no value", key.substr(0, 80))});
   const auto offset = [this] { return static_cast<std::uint32_t>(text_.size()); };
-  Row row{offset(), 0, 0, static_cast<std::uint32_t>(line)};
+  Place row{offset(), 0, 0, static_cast<std::uint32_t>(line)};
   text_ += mail::lookup_key(key);
   row.value = offset();
   text_ += value;
@@ -30,7 +30,7 @@ void Rows::add(std::string_view key, std::string_view value, std::size_t line, s
 }
 
 void Rows::sort(std::vector<Fault>& faults) {
-  const auto by_key = [this](const Row& row) { return key(row); };
+  const auto by_key = [this](const Place& row) { return key(row); };
   std::ranges::stable_sort(rows_, {}, by_key);
   for (std::size_t i = 1; i < rows_.size() && faults.size() < most_faults; ++i) {
     if (key(rows_[i]) != key(rows_[i - 1])) continue;
@@ -42,12 +42,28 @@ void Rows::sort(std::vector<Fault>& faults) {
   rows_.shrink_to_fit();
 }
 
-std::optional<std::string> Rows::find(std::string_view wanted) const {
+const Rows::Place* Rows::place(std::string_view wanted) const {
   const std::string folded = mail::lookup_key(wanted);
-  const auto by_key = [this](const Row& row) { return key(row); };
+  const auto by_key = [this](const Place& row) { return key(row); };
   const auto found = std::ranges::lower_bound(rows_, std::string_view(folded), {}, by_key);
-  if (found == rows_.end() || key(*found) != folded) return {};
-  return text_.substr(found->value, found->end - found->value);
+  return found == rows_.end() || key(*found) != folded ? nullptr : &*found;
+}
+
+std::optional<std::string> Rows::find(std::string_view wanted) const {
+  const Place* const found = place(wanted);
+  return found ? std::optional(std::string(value(*found))) : std::nullopt;
+}
+
+std::size_t Rows::line_of(std::string_view wanted) const {
+  const Place* const found = place(wanted);
+  return found ? found->line : 0;
+}
+
+void Rows::each(const Visit& visit) const {
+  std::vector<const Place*> by_line;
+  for (const Place& row : rows_) by_line.push_back(&row);
+  std::ranges::sort(by_line, {}, &Place::line);
+  for (const Place* const row : by_line) visit({key(*row), value(*row), row->line});
 }
 
 Parsed finish(std::shared_ptr<Rows> rows, std::vector<Fault> faults) {

@@ -21,19 +21,25 @@ class Rows final : public Table {
   void sort(std::vector<Fault>& faults);
 
   std::optional<std::string> find(std::string_view key) const override;
+  std::size_t line_of(std::string_view key) const override;
   std::size_t rows() const override { return rows_.size(); }
+  void each(const Visit& visit) const override;
 
  private:
   // Where key and value begin in the text, and where the value ends; the line that it stands in.
-  struct Row {
+  struct Place {
     std::uint32_t key, value, end, line;
   };
-  std::string_view key(const Row& row) const {
+  std::string_view key(const Place& row) const {
     return std::string_view(text_).substr(row.key, row.value - row.key);
   }
+  std::string_view value(const Place& row) const {
+    return std::string_view(text_).substr(row.value, row.end - row.value);
+  }
+  const Place* place(std::string_view wanted) const;
 
   std::string text_;  // the keys as mail::lookup_key() makes them
-  std::vector<Row> rows_;
+  std::vector<Place> rows_;
 };
 
 // Why a text may stand in no table; empty when it may.

@@ -1,8 +1,8 @@
 // Table: what a key stands for, for everything in the configuration that says `table: NAME`.
 //
 // Stands under the rooms that look keys up. A table is immutable once made, and shared: a reload makes
-// others, and whoever still uses the old ones keeps them alive. It reads no file (relay/tables.hpp does) and
-// knows nothing of mail: which keys of an address are asked for, and in which order, is the caller's.
+// others, and whoever still uses the old ones keeps them alive. It reads no file (relay/tables.hpp does);
+// which keys of an address are asked for, and in which order, is the caller's.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,13 @@
 
 namespace relayd::table {
 
+// What is known of a row before a key is asked for.
+struct Row {
+  std::string_view key;    // as mail::lookup_key() makes it; empty: of a pattern
+  std::string_view value;  // empty: it depends on what the pattern matches
+  std::size_t line = 0;
+};
+
 class Table {
  public:
   Table() = default;
@@ -23,10 +30,16 @@ class Table {
   Table& operator=(const Table&) = delete;
   virtual ~Table() = default;
 
-  // The value, as it is written. Keys are compared without their case (ASCII); in a pattern all of it is
-  // without case. Linear in the key at most, for a table of patterns times their number.
+  // The value, as it is written. Keys are compared by their lookup keys (shared/mail/lookup_key.hpp); a
+  // pattern has no case. Linear in the key at most, for a table of patterns times their number.
   virtual std::optional<std::string> find(std::string_view key) const = 0;
+  // The line of the row that find() answers with; 0: there is none.
+  virtual std::size_t line_of(std::string_view key) const = 0;
   virtual std::size_t rows() const = 0;
+
+  // All rows, in the order of their lines.
+  using Visit = std::function<void(const Row&)>;
+  virtual void each(const Visit& visit) const = 0;
 };
 
 // The tables of a configuration by their names.

@@ -28,4 +28,14 @@ inline std::string values(const Parsed& parsed, const std::vector<std::string_vi
   return text;
 }
 
+// "LINE:KEY=VALUE" of each row, a pattern's key being empty.
+inline std::string rows_of(const Parsed& parsed) {
+  if (!parsed.table) return faults_of(parsed);
+  std::string text;
+  parsed.table->each([&text](const Row& row) {
+    text += fmt::format("{}{}:{}={}", text.empty() ? "" : " ", row.line, row.key, row.value);
+  });
+  return text;
+}
+
 }  // namespace relayd::table

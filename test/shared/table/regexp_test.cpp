@@ -25,6 +25,14 @@ TEST(Regexp, GroupsStandInTheValue) {
   EXPECT_EQ(found("/^a(b)?c/ <$1>\n", {"ac", "abc"}), "<>, <b>");
 }
 
+TEST(Regexp, AValueIsKnownBeforeAKeyUnlessItHasAGroup) {
+  const Parsed parsed = parse_regexp("# one\n/^(a)@/ $1@x\nif /@y$/\n/^b/ b $$\nendif\n");
+  EXPECT_EQ(rows_of(parsed), "2:= 4:=b $");
+  EXPECT_EQ(parsed.table->line_of("a@y"), 2u);
+  EXPECT_EQ(parsed.table->line_of("b@y"), 4u);
+  EXPECT_EQ(parsed.table->line_of("b@x"), 0u);
+}
+
 TEST(Regexp, AnyDelimiterDoesAndABackslashKeepsIt) {
   EXPECT_EQ(found("#no#\n!/@/ none\n|a/b| slash\n/c\\/d/ kept\n", {"plain", "a/b@", "c/d@"}),
             "none, slash, kept");

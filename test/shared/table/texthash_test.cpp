@@ -32,6 +32,13 @@ TEST(Texthash, OnlyTheCaseOfAsciiIsFolded) {
   EXPECT_EQ(found("Ä@x 1\nä@x 2\n", {"Ä@X", "ä@X"}), "1, 2");
 }
 
+TEST(Texthash, RowsAreGoneThroughInTheOrderOfTheirLines) {
+  const Parsed parsed = parse_texthash("Z@x 1\n\na@x 2\n b\n@m 3\n");
+  EXPECT_EQ(rows_of(parsed), "1:z@x=1 3:a@x=2 b 5:@m=3");
+  EXPECT_EQ(parsed.table->line_of("A@x"), 3u);
+  EXPECT_EQ(parsed.table->line_of("b@x"), 0u);
+}
+
 TEST(Texthash, CommentsAndEmptyLinesAreLeftOutAlsoWithinALine) {
   EXPECT_EQ(
       found("# one\n\n   # two\nkey  first\n  second\n# three\n\n third\n  \nlast v\n", {"key", "last"}),
