@@ -153,6 +153,9 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
   for (const std::string& target : *targets)
     envelope.smtp_utf8 = envelope.smtp_utf8 || !ascii::all_ascii(target);
   std::ranges::move(rewrite::stand_ins(recipient, *targets), std::back_inserter(recipients));
+  const bool wants_to_know = recipient.notify.find("SUCCESS") != std::string::npos;
+  if (targets->size() > 1 && wants_to_know && !setup_.config->bounce.from.empty())
+    envelope.expanded.push_back(std::move(recipient));
   return std::nullopt;
 }
 
@@ -212,6 +215,7 @@ std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts&
   }
   taken.provider_headers = facts.provider_headers;
   if (!setup_.aliases->empty() || !setup_.taken->empty()) rewrite::unite(taken.recipients);
+  rewrite::unite(taken.expanded);
   IncomingTerms terms;
   terms.hostname = setup_.config->hostname;
   terms.origin = setup_.config->origin;

@@ -121,6 +121,27 @@ TEST_F(IntakePolicyTest, AnAliasAddsWhomItStandsFor) {
   EXPECT_EQ(added(taken, "carl@o.example"), "carl@o.example");
 }
 
+// RFC 3461 5.2.7.3: whoever asked to hear of success hears that the recipient became several.
+TEST_F(IntakePolicyTest, ARecipientThatBecameSeveralIsKeptForAReport) {
+  config->origin = "o.example";
+  config->aliases = {{"two", {"a@x.example", "b@x.example"}, {}}, {"one", {"a@x.example"}, {}}};
+  const auto expanded = [](IntakePolicy& taken, const mail::Recipient& recipient) {
+    mail::Envelope envelope;
+    EXPECT_EQ(taken.add_recipient(envelope, recipient), std::nullopt);
+    std::string text;
+    for (const mail::Recipient& one : envelope.expanded)
+      text += one.address + " " + one.notify + " " + one.original_recipient;
+    return text;
+  };
+  const mail::Recipient asked{"Two@o.example", "SUCCESS,DELAY", "rfc822;t@x"};
+  EXPECT_EQ(expanded(policy(), asked), "") << "this relay writes no reports";
+  config->bounce.from = "mailer-daemon@o.example";
+  EXPECT_EQ(expanded(*policy_, asked), "Two@o.example SUCCESS,DELAY rfc822;t@x");
+  EXPECT_EQ(expanded(*policy_, {"two@o.example", "FAILURE", ""}), "");
+  EXPECT_EQ(expanded(*policy_, {"two@o.example", "", ""}), "");
+  EXPECT_EQ(expanded(*policy_, {"one@o.example", "SUCCESS", ""}), "") << "one target inherits it";
+}
+
 TEST_F(IntakePolicyTest, RecipientsOfAliasesFitIntoOneMessage) {
   config->origin = "o.example";
   config->aliases = {{"two", {"a@x.example", "b@x.example"}, {}}};
