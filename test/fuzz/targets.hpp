@@ -27,6 +27,7 @@ void quotas(std::string_view input);
 void quoting(std::string_view input);
 void record(std::string_view input);
 void reply(std::string_view input);
+void report(std::string_view input);
 void rewriting(std::string_view input);
 void sasl(std::string_view input);
 void sendmail(std::string_view input);
@@ -61,6 +62,7 @@ inline constexpr Target targets[] = {
     {"quoting", quoting},
     {"record", record},
     {"reply", reply},
+    {"report", report},
     {"rewriting", rewriting},
     {"sasl", sasl},
     {"sendmail", sendmail},

@@ -1,8 +1,7 @@
 // Reports about messages and replies that were made to break them.
 #include <gmock/gmock.h>
 
-#include <random>
-
+#include "tell/random_report.hpp"
 #include "tell/report_fixture.hpp"
 
 namespace relayd::tell {
@@ -96,56 +95,13 @@ TEST_F(HostileReportTest, AMessageThatIsNoneOfSevenBitsStaysOutside) {
 }
 
 TEST_F(HostileReportTest, WhateverItIsMadeOfAReportIsThreeParts) {
-  static const std::vector<std::string> words = {"\r\n",
-                                                 "\r",
-                                                 "\n",
-                                                 "\r\n\r\n",
-                                                 "--",
-                                                 "--=_0123456789abcdeffedcba9876543210",
-                                                 "--\r\n",
-                                                 "\0",
-                                                 "\x1B",
-                                                 "\xC3\xA9",
-                                                 "\xFF",
-                                                 " ",
-                                                 "\t",
-                                                 "Subject: ",
-                                                 "=?utf-8?b?",
-                                                 "?=",
-                                                 ":",
-                                                 "5.1.1 ",
-                                                 "Final-Recipient: rfc822; x",
-                                                 "<a@b>",
-                                                 "Message-ID: <a@b>\r\n",
-                                                 "\\x0A",
-                                                 std::string(100, 'x'),
-                                                 std::string(1200, 'y'),
-                                                 "=",
-                                                 "\"",
-                                                 "a@b",
-                                                 "\xE2\x80\xAE"};
-  std::mt19937 random_words(17);
-  const auto some = [&] {
-    std::string text;
-    for (unsigned i = random_words() % 12; i > 0; --i) text += words[random_words() % words.size()];
-    return text;
-  };
+  RandomReport random_report(17);
   for (int round = 0; round < 3000; ++round) {
-    kind = static_cast<Reported::Kind>(random_words() % 4);
-    envelope.recipients[0] = {some(), "", random_words() % 2 ? some() : ""};
-    envelope.expanded = envelope.recipients;
-    envelope.envelope_id = some();
-    envelope.smtp_utf8 = random_words() % 2;
-    envelope.ret = random_words() % 2 ? "FULL" : "";
-    content = random_words() % 2 ? config::Bounce::Content::full : config::Bounce::Content::headers;
-    one.code = random_words() % 2 ? 550 : 0;
-    one.text = some();
-    one.host = some();
-    header = some();
-    body = some();
-    to.front() = random_words() % 2 ? some() : "ann@example.com";
-    const std::vector<std::string> found = parts();
-    EXPECT_EQ(count(found[2], "\r\n\r\n"), 2u) << found[2];
+    const RandomReport::Made made = random_report.next();
+    check_lines(made.report);
+    const std::string status = parts_of(made.report.content)[2];
+    EXPECT_EQ(count(status, "\r\n\r\n"), 1 + made.recipients) << status;
+    EXPECT_EQ(count(status, "\r\nFinal-Recipient: "), made.recipients) << status;
     if (testing::Test::HasFailure()) FAIL() << "round " << round;
   }
 }
