@@ -7,6 +7,7 @@
 
 #include "shared/disk/whole_file.hpp"
 #include "shared/mail/address.hpp"
+#include "shared/mail/lookup_key.hpp"
 
 namespace relayd {
 
@@ -147,10 +148,10 @@ Task<void> SuppressionBook::add(const std::vector<Suppression>& entries) {
 
 Task<std::size_t> SuppressionBook::remove(const std::string& recipient,
                                           const std::optional<std::string>& sender) {
-  const std::string wanted = mail::folded(recipient);
+  const std::string wanted = mail::lookup_key(recipient);
   const std::size_t before = list_.size();
   if (sender) {
-    take_away(mail::folded(*sender), wanted);
+    take_away(mail::lookup_key(*sender), wanted);
     co_return before - list_.size();
   }
   std::size_t count = 0;

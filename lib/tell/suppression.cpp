@@ -10,6 +10,7 @@
 
 #include "shared/base/ascii.hpp"
 #include "shared/mail/address.hpp"
+#include "shared/mail/lookup_key.hpp"
 #include "shared/smtp/reply_class.hpp"
 
 namespace relayd::tell {
@@ -42,7 +43,7 @@ std::optional<Suppression> suppression_of(const Outcome& outcome, WallTime now, 
   std::string domain = mail::folded_domain(outcome.from);
   if (!about_recipient || !says_unknown(event.reply) || domain.empty()) return std::nullopt;
   const Second since = std::chrono::floor<std::chrono::seconds>(now);
-  return Suppression{mail::folded(outcome.to), std::move(domain), since, since + keep,
+  return Suppression{mail::lookup_key(outcome.to), std::move(domain), since, since + keep,
                      smtp::one_line(event.reply, longest_reason)};
 }
 
@@ -55,7 +56,7 @@ Result<Suppression> make_suppression(std::string_view recipient, std::string_vie
   if (sender.starts_with('@')) sender.remove_prefix(1);
   if (!sender.empty() && mail::check_address("a@" + std::string(sender), true) != none)
     return Error{fmt::format("'{}' is no domain such as example.com", smtp::escape(sender))};
-  return Suppression{mail::folded(recipient), ascii::lower(sender), second_of(seconds_of(since)),
+  return Suppression{mail::lookup_key(recipient), ascii::lower(sender), second_of(seconds_of(since)),
                      second_of(seconds_of(until)), smtp::escape(reason, longest_reason)};
 }
 
@@ -124,7 +125,7 @@ std::optional<Suppression> SuppressionList::lookup(const Key& key, WallTime now)
 std::optional<Suppression> SuppressionList::find(std::string_view sender, std::string_view recipient,
                                                  WallTime now) const {
   if (size_ == 0) return std::nullopt;
-  const std::string wanted = mail::folded(recipient);
+  const std::string wanted = mail::lookup_key(recipient);
   const std::string domain = ascii::lower(sender);
   std::optional<Suppression> found;
   if (!domain.empty()) found = lookup({domain, wanted}, now);

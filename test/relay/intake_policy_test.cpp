@@ -66,7 +66,6 @@ class IntakePolicyTest : public test::LanesWorld {
   tell::Publisher told_{log};
   SuppressionBook suppressions_{loop, workers, own_disk, log, told_};
 
- private:
   std::unique_ptr<IntakePolicy> policy_;
 };
 

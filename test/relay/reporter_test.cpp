@@ -43,9 +43,10 @@ class ReporterTest : public test::LanesWorld {
   }
   void start() {
     open();
-    setup.access = std::make_shared<const Access>(config->access);
-    setup.aliases = make_aliases(*config).aliases;
-    policy.emplace(loop, log, publisher_, *queue, *lanes, setup);
+    const TablesResult tables = make_tables(*config);
+    setup.access = std::make_shared<const Access>(config->access, tables.tables);
+    setup.aliases = make_aliases(*config, tables.tables).aliases;
+    policy.emplace(loop, log, publisher_, *queue, *lanes, suppressions, setup);
     reporter.emplace(loop, workers, log, publisher_, *queue, *lanes, *policy, setup);
     reporter->begin();
   }
@@ -107,6 +108,7 @@ class ReporterTest : public test::LanesWorld {
     return found;
   }
 
+  SuppressionBook suppressions{loop, workers, own_disk, log, publisher_};
   std::optional<IntakePolicy> policy;
   std::optional<Reporter> reporter;
   std::vector<std::string> told;

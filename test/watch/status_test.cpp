@@ -52,6 +52,7 @@ TEST(Status, OfTheQueue) {
       "queue": {"waiting": 1, "ready": 2, "held": 3, "failed": 4, "reporting": 5,
                 "oldest": {"id": "000000004j7", "accepted": "2026-11-20T05:00:00Z", "age": 7200}},
       "since_start": {"recovered_in_doubt": 6, "disk_troubles": 7},
+      "suppressed": {"count": 0, "on": false},
       "lanes": [], "unused_upstreams": ["backup"]})"));
 }
 
