@@ -19,6 +19,7 @@ void command(std::string_view input);
 void config(std::string_view input);
 void data(std::string_view input);
 void dkim(std::string_view input);
+void dns_records(std::string_view input);
 void header(std::string_view input);
 void header_rules(std::string_view input);
 void line_buffer(std::string_view input);
@@ -54,6 +55,7 @@ inline constexpr Target targets[] = {
     {"config", config},
     {"data", data},
     {"dkim", dkim},
+    {"dns_records", dns_records},
     {"header", header},
     {"header_rules", header_rules},
     {"line_buffer", line_buffer},
