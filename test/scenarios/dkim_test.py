@@ -72,23 +72,12 @@ def test_dkimpy_sees_what_was_changed(keys):
     assert len(answers) == len(changed) and not [answer for answer in answers if "True" in answer]
 
 
-def test_opendkim_verifies_them_too(keys, tmp_path):
+def test_opendkim_verifies_them_too(keys):
     words, made = keys
-    config = tmp_path / "opendkim.conf"
-    config.write_text(f"Mode v\nTestPublicKeys {made.records}\n")
-    for kind, triple in (("rsa", words[:3]), ("ed25519", words[3:])):
-        files = []
-        for number, message in enumerate([*MESSAGES[:-1], BLANKS_BEFORE_COLONS]):
-            file = tmp_path / f"{kind}{number}"
-            file.write_bytes(sign(triple, message))
-            files.append(file)
-        broken = tmp_path / f"{kind}-broken"
-        broken.write_bytes(sign(triple, HEADER + b"\r\nHello\r\n").replace(b"c@x.example", b"d@x.example"))
-        for file in [*files, broken]:
-            ended = subprocess.run(["/usr/sbin/opendkim", "-x", config, "-t", file], capture_output=True, timeout=60)
-            told = (ended.stdout + ended.stderr).decode(errors="replace")
-            verified = "succeeded" in told or "dkim=pass" in told
-            assert verified == (file != broken), (file.name, told)
+    messages = [*MESSAGES[:-1], BLANKS_BEFORE_COLONS]
+    assert made.opendkim([sign(words, message) for message in messages]) == ["True True"] * len(messages)
+    broken = sign(words, HEADER + b"\r\nHello\r\n").replace(b"c@x.example", b"d@x.example")
+    assert made.opendkim([broken]) == ["False False"]
 
 
 def test_mail_of_others_is_left_alone(keys):

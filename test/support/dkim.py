@@ -1,4 +1,4 @@
-"""Signing keys as `relayd dkim keygen` makes them, and dkimpy, which verifies what they sign."""
+"""Signing keys as `relayd dkim keygen` makes them, and dkimpy and OpenDKIM, which verify what they sign."""
 
 import re
 import subprocess
@@ -30,6 +30,7 @@ class Keys:
 
     def __init__(self, folder: Path, domain: str = "example.com", kinds=("rsa", "ed25519")):
         self.domain = domain
+        self._folder = folder
         self.files = {}
         self.records = folder / f"records-{domain}"
         lines = []
@@ -52,3 +53,25 @@ class Keys:
         ended = subprocess.run([PYTHON, "-c", VERIFY, str(self.records), str(signatures)], input=data, check=True,
                                capture_output=True, timeout=120)
         return ended.stdout.decode().splitlines()
+
+    def opendkim(self, messages: list[bytes], signatures: int = 2) -> list[str]:
+        """The same of OpenDKIM. It tells of one signature only, so each is shown to it alone."""
+        return [" ".join(str(self._opendkim(_with_signature_alone(message, number))) for number in range(signatures))
+                for message in messages]
+
+    def _opendkim(self, message: bytes) -> bool:
+        config, file = self._folder / "opendkim.conf", self._folder / "message"
+        config.write_text(f"Mode v\nTestPublicKeys {self.records}\n")
+        file.write_bytes(message)
+        ended = subprocess.run(["/usr/sbin/opendkim", "-x", config, "-t", file], capture_output=True, timeout=60)
+        told = (ended.stdout + ended.stderr).decode(errors="replace")  # it always ends with 0
+        return "succeeded" in told or "dkim=pass" in told
+
+
+def _with_signature_alone(message: bytes, number: int) -> bytes:
+    """The message with one of its signatures, and a line end behind it, which OpenDKIM wants."""
+    header, end, body = message.partition(b"\r\n\r\n")
+    fields = re.split(rb"\r\n(?![ \t])", header)
+    signatures = [field for field in fields if field.lower().startswith(b"dkim-signature:")]
+    kept = [field for field in fields if field not in signatures or field is signatures[number]]
+    return b"\r\n".join(kept) + end + (body if not body or body.endswith(b"\r\n") else body + b"\r\n")

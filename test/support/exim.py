@@ -1,5 +1,6 @@
 """Exim: a real Exim as a mail provider runs it, from a private directory: STARTTLS, AUTH PLAIN, its checks of who
-speaks out of turn. What it takes stays in its own spool, where a test reads it.
+speaks out of turn. What it takes stays in its own spool, where a test reads it, or goes on to `sink`, an in-process
+server, so that a test sees the bytes.
 
 Debian lets no second mail server be installed beside Postfix, so that script/bootstrap unpacks it, and makes the user
 it must run under.
@@ -16,7 +17,8 @@ import tempfile
 from pathlib import Path
 
 from support.certificates import Certificate
-from support.waiting import PATIENCE
+from support.upstream import FakeUpstream
+from support.waiting import PATIENCE, poll
 
 BINARY = Path(__file__).resolve().parents[2] / "build" / "peers" / "exim4-daemon-light" / "usr" / "sbin" / "exim4"
 USER = "Debian-exim"
@@ -27,7 +29,9 @@ spool_directory = {directory}/spool
 log_file_path = {directory}/%slog
 log_selector = +pipelining
 keep_environment =
-queue_only
+exim_path = {binary}
+deliver_drop_privilege
+{queue_only}
 smtp_accept_max = 100
 smtp_accept_max_per_host = 50
 smtp_accept_queue_per_connection = 0
@@ -51,6 +55,19 @@ check_sender:
 check_recipient:
   accept
 
+begin routers
+onwards:
+  driver = manualroute
+  transport = onwards
+  route_list = * 127.0.0.1::{sink} byname
+  self = send
+
+begin transports
+onwards:
+  driver = smtp
+  hosts_avoid_tls = *
+  allow_localhost
+
 begin authenticators
 plain:
   driver = plaintext
@@ -60,11 +77,15 @@ plain:
   server_condition = ${{if and {{{{eq {{$auth2}}{{{username}}}}}{{eq {{$auth3}}{{{password}}}}}}}}}
 """
 
+
 class Exim:
-    def __init__(self, certificate: Certificate, username: str, password: str):
+    """`sink`: the server that it hands its mail on to."""
+
+    def __init__(self, certificate: Certificate, username: str, password: str, sink: FakeUpstream | None = None):
         assert BINARY.exists(), f"{BINARY} is missing: run script/bootstrap"
         assert os.geteuid() == 0, "Exim starts as root only: run the scenarios as root"
         self._certificate = certificate
+        self._sink = sink
         self._credential = {"username": username, "password": password}
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._directory = Path(tempfile.mkdtemp(prefix="exim-"))
@@ -78,7 +99,9 @@ class Exim:
         (self._directory / "spool").mkdir()
         for name in ("certificate", "key", "spool", "."):
             shutil.chown(self._directory / name, USER, pwd.getpwnam(USER).pw_gid)
-        (self._directory / "exim.conf").write_text(CONFIGURATION.format(directory=self._directory, **self._credential))
+        values = {"directory": self._directory, "binary": BINARY, "queue_only": "" if self._sink else "queue_only",
+                  "sink": self._sink.port if self._sink else 0, **self._credential}
+        (self._directory / "exim.conf").write_text(CONFIGURATION.format(**values))
 
     def start(self):
         # It is handed the listening socket, as inetd does, so that it need not be waited for.
@@ -91,7 +114,20 @@ class Exim:
         self._listener.close()
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(PATIENCE)
+        poll(self._end_children)
         shutil.rmtree(self._directory)
+
+    def _end_children(self) -> bool:
+        """Those that still hold a connection, or hand a message on. Whether there were none."""
+        name, ended = os.fsencode(self._directory), True
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if name in (process / "cmdline").read_bytes():
+                    ended = False
+                    os.kill(int(process.name), signal.SIGTERM)
+            except OSError:  # it has ended since
+                pass
+        return ended
 
     def config(self, **more) -> dict:
         """The entry under `upstreams:` that leads here."""
