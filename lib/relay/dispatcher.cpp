@@ -13,6 +13,10 @@ using queue::ShipmentId;
 
 namespace {
 
+const QueueDelivery& own(const send::Delivery& delivery) {
+  return static_cast<const QueueDelivery&>(delivery);  // load() makes no other
+}
+
 LaneEntry& entry_of(send::Lane& lane) {
   return static_cast<LaneEntry&>(lane);  // Lanes makes no other
 }
@@ -155,7 +159,7 @@ Task<bool> Dispatcher::prepare(const LaneEntry& lane, const Shipment& shipment, 
   const route::Upstream* const upstream = router->upstream(lane.upstream);
   if (!upstream) co_return false;  // it has gone with a reload
   const rewrite::Way way = ways->of(route.rule, *upstream, mark_);
-  const rewrite::Outgoing changes = co_await delivery.prepare(*ways, way, loop_.wall_now());
+  const rewrite::Outgoing changes = co_await delivery.prepare(ways, way, loop_.wall_now());
   tell_of_changes(delivery, lane.upstream, changes);
   co_return true;
 }
@@ -176,6 +180,11 @@ std::unique_ptr<QueueDelivery> Dispatcher::make_delivery(const LaneEntry& lane, 
   };
   return std::make_unique<QueueDelivery>(queue_, workers_, shipment, std::move(content),
                                          QueueDelivery::Terms{lane.upstream, recipients, next_attempt});
+}
+
+// A connection may take minutes to open. A reload meanwhile may have redirected all mail.
+bool Dispatcher::holds(const send::Delivery& delivery) {
+  return own(delivery).ways() == setup_.ways_out;
 }
 
 // A 421 may only mean that the connection was idle for too long, or that it has had its share.
@@ -207,8 +216,7 @@ void Dispatcher::turned_down(send::Lane& lane, std::uint64_t id) {
 
 void Dispatcher::settle(send::Lane& lane, std::uint64_t id, const send::Delivery& delivery,
                         const send::Report& report) {
-  const auto& own = static_cast<const QueueDelivery&>(delivery);  // load() makes no other
-  settlement_.settle(entry_of(lane), ShipmentId::of(id), own, report);
+  settlement_.settle(entry_of(lane), ShipmentId::of(id), own(delivery), report);
   site_book_.note(entry_of(lane).site);
 }
 

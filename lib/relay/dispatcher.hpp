@@ -70,6 +70,7 @@ class Dispatcher final : public send::Desk {
   void knocked(send::Lane& lane, const send::Report& report,
                const std::optional<send::Event>& failed) override;
   async::Task<std::unique_ptr<send::Delivery>> load(send::Lane& lane, send::Ticket ticket) override;
+  bool holds(const send::Delivery& delivery) override;
   void settle(send::Lane& lane, std::uint64_t message, const send::Delivery& delivery,
               const send::Report& report) override;
   bool concerns_lane(send::Lane& lane, const send::Report& report) override;

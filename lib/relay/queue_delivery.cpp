@@ -33,7 +33,9 @@ QueueDelivery::QueueDelivery(queue::Queue& queue, async::Workers& workers, const
 
 // --- what leaves in place of what is stored ---
 
-Task<rewrite::Outgoing> QueueDelivery::prepare(const WaysOut& ways, rewrite::Way way, WallTime now) {
+Task<rewrite::Outgoing> QueueDelivery::prepare(std::shared_ptr<const WaysOut> ways, rewrite::Way way,
+                                               WallTime now) {
+  ways_ = std::move(ways);
   if (is_large()) {
     const auto read = [this] { read_header(); };
     co_await workers_.run(read);
@@ -48,7 +50,7 @@ Task<rewrite::Outgoing> QueueDelivery::prepare(const WaysOut& ways, rewrite::Way
   }
   const std::string_view header = out.header ? std::string_view(*out.header) : stored;
   std::string head;
-  const Signing signing{ways.keys().of_header(header), way.unsigned_names};
+  const Signing signing{ways_->keys().of_header(header), way.unsigned_names};
   if (!signing.signers.empty()) {
     std::string fields = co_await sign(signing, header, stored.size(), now);
     head = std::move(fields);

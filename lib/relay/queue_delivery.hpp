@@ -34,9 +34,10 @@ class QueueDelivery final : public send::Delivery {
 
   // Makes it what leaves this way (see rewrite/outgoing.hpp), and signs it. Called once, before anything else
   // is asked. A worker reads a large message and signs with RSA. Throws IoError where the message cannot
-  // be read. `way` is one of `ways`, which
-  // live until this has returned.
-  async::Task<rewrite::Outgoing> prepare(const WaysOut& ways, rewrite::Way way, WallTime now);
+  // be read. `way` is one of `ways`.
+  async::Task<rewrite::Outgoing> prepare(std::shared_ptr<const WaysOut> ways, rewrite::Way way, WallTime now);
+  // By what it was prepared; null: not yet.
+  const std::shared_ptr<const WaysOut>& ways() const { return ways_; }
 
   std::string_view id() const override { return text_; }
   const mail::Envelope& envelope() const override { return changed_ ? *changed_ : content_.envelope; }
@@ -80,6 +81,7 @@ class QueueDelivery final : public send::Delivery {
   bool doubted_here_;
   std::string text_;
   queue::Content content_;
+  std::shared_ptr<const WaysOut> ways_;
   std::uint64_t position_ = 0;  // in the stored message: what was handed out, or read into piece_
   std::string piece_;           // of a large message
   bool piece_waits_ = false;    // it was read for its header, and is to be handed out

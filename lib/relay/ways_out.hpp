@@ -1,7 +1,7 @@
 // WaysOut: what the configuration does to messages on their ways out, prepared once.
 //
-// Joins the configuration, rewrite, tables and signing keys. Made with the Setup; immutable and shared, so
-// that an attempt which has begun ends with what it began with.
+// Joins the configuration, rewrite, tables and signing keys. Made with the Setup; immutable and shared.
+// What a reload has replaced before a message's content leaves is made anew (Dispatcher::holds).
 #pragma once
 
 #include <memory>

@@ -61,6 +61,9 @@ class Desk {
   // The message for at most so many of its recipients, ready for sending; null when it is gone or cannot be
   // read (the desk has dealt with it).
   virtual async::Task<std::unique_ptr<Delivery>> load(Lane& lane, Ticket ticket) = 0;
+  // Asked before it is sent: false when what it is made from, or where it goes, may have changed meanwhile.
+  // It is given back then, and nothing of it is sent.
+  virtual bool holds(const Delivery& delivery) = 0;
   // What came of it, with an event for each recipient of the delivery. When no connection could be opened,
   // the desk must pause the lane or change what the next transport will be.
   virtual void settle(Lane& lane, std::uint64_t message, const Delivery& delivery, const Report& report) = 0;
@@ -182,6 +185,7 @@ class Lane {
   void next_probe();
   void settle_quota(std::uint64_t taken, std::uint64_t used);
   async::Task<void> load(Ticket ticket, Taken& place);
+  void give_back(Taken& taken);
   async::Task<bool> carry(Connection& connection, Ticket ticket);
   async::Task<std::optional<Event>> open_transport(Connection& connection);
   void conclude(Connection& connection, const Report& report);

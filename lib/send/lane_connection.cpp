@@ -100,14 +100,18 @@ Task<void> Lane::load(Ticket ticket, Taken& place) {
   if (!place.delivery) settle_quota(ticket.recipients, 0);
 }
 
+void Lane::give_back(Taken& taken) {
+  settle_quota(taken.ticket.recipients, 0);
+  desk_.give_back(taken.ticket.message);
+  taken.delivery.reset();
+}
+
 // Sends a message, and what follows it on the way; opens if need be. False: it could not be opened.
 Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
   co_await load(ticket, connection.current);
   while (connection.current.delivery) {
     if (!connection.transport && paused()) {
-      settle_quota(connection.current.ticket.recipients, 0);
-      desk_.give_back(connection.current.ticket.message);
-      connection.current.delivery.reset();
+      give_back(connection.current);
       break;
     }
     if (!connection.transport) {
@@ -119,6 +123,11 @@ Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
         settle(connection.current, report);
         co_return false;
       }
+    }
+    if (!desk_.holds(*connection.current.delivery)) {
+      give_back(connection.current);
+      if (connection.announced) connection.drop_transport();  // its transaction ends without content
+      break;
     }
     const smtp::Carried carried{connection.carried, connection.recipients};
     ++connection.carried;
@@ -151,6 +160,7 @@ Task<std::optional<Event>> Lane::open_transport(Connection& connection) {
 void Lane::conclude(Connection& connection, const Report& report) {
   const Taken done = std::exchange(connection.current, std::exchange(connection.following, {}));
   const bool lost = connection.current.delivery && !connection.transport->usable();
+  connection.announced = report.was_followed;
   if (lost) connection.drop_transport();
   if (judge_ahead(connection, report, lost)) desk_.turned_down(*this, done.ticket.message);
   leaving_ = false;

@@ -28,6 +28,7 @@ struct Lane::Connection final : Follow {
     recipients = 0;
     turn_until = {};
     is_over = false;
+    announced = false;
   }
 
   Lane& lane;
@@ -38,6 +39,7 @@ struct Lane::Connection final : Follow {
   SteadyTime opened{};
   SteadyTime turn_until{};       // before that it need not make room
   bool is_over = false;          // the desk wants no more to be sent there
+  bool announced = false;        // the commands of `current` have left already
   Taken current;                 // is being sent
   Taken following;               // comes next, and may have been announced
   SteadyTime idle_since{};       // while it is idle

@@ -86,6 +86,7 @@ class DispatcherFixture : public QueueFixture {
     relayd::Setup setup;
     setup.config = config;
     setup.router = built.router;
+    if (config->staging) setup.staging = std::make_shared<const rewrite::Staging>(*config->staging);
     setup.ways_out = std::make_shared<const WaysOut>(
         setup.router, setup.staging, std::make_shared<const table::Tables>(), rewrite::DkimKeys());
     return setup;

@@ -419,6 +419,30 @@ TEST_F(DispatcherTest, AStopGivesBackWhatWasNotTried) {
   EXPECT_THAT(dialer.ports, IsEmpty());
 }
 
+// --- a reload while an attempt is under way ---
+
+TEST_F(DispatcherTest, StagingHoldsForWhatWasWaitingForItsConnection) {
+  start_office();
+  expect(1, "PAUSE 60s\n" + greeting());
+  expect(1, greeting() +
+                "C: MAIL FROM:<a@example.org>\n C: RCPT TO:<test@example.org>\n C: DATA\n"
+                "S: 250 Ok\n S: 250 Ok\n S: 354 Go\n"
+                "C: X-Original-To: b@example.org\n C: text\n C: .\n S: 250 Ok\n");
+  const MessageId id = commit(text);
+  loop.run_until([&] { return dials() == 1 && busy() == 1; });
+  loop.advance(30s);
+  settle_down();
+  config->staging =
+      config::Staging{.redirect = "test@example.org", .allow = {}, .subject_prefix = "", .where = {}};
+  reload();
+  loop.advance(30s);
+  run_until_attempts(1);
+  EXPECT_THAT(attempts, ElementsAre("office b@example.org 250 Ok"));
+  EXPECT_TRUE(gone(id));
+  for (const auto& peer : peers) EXPECT_EQ(peer->written().find("RCPT TO:<b@"), std::string::npos);
+  EXPECT_EQ(complaints(), "");
+}
+
 // --- a login that is gone ---
 
 constexpr const char* log_in_first =

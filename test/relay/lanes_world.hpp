@@ -21,6 +21,7 @@ class EmptyDesk final : public send::Desk {
   bool misses(const send::Lane&) override { return false; }
   void knocked(send::Lane&, const send::Report&, const std::optional<send::Event>&) override {}
   async::Task<std::unique_ptr<send::Delivery>> load(send::Lane&, send::Ticket) override { co_return nullptr; }
+  bool holds(const send::Delivery&) override { return true; }
   void settle(send::Lane&, std::uint64_t, const send::Delivery&, const send::Report&) override {}
   bool concerns_lane(send::Lane&, const send::Report&) override { return false; }
   void give_back(std::uint64_t) override {}

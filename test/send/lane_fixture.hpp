@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "send/client_fixture.hpp"
 #include "send/lane.hpp"
@@ -167,6 +168,7 @@ class FakeDesk final : public Desk {
     if (ticket.message != gone) delivery = std::make_unique<NumberedDelivery>(ticket.message);
     co_return delivery;
   }
+  bool holds(const Delivery& delivery) override { return !outdated.contains(std::string(delivery.id())); }
   void settle(Lane&, std::uint64_t message, const Delivery&, const Report& report) override {
     carried.emplace_back(report.carried.messages, report.carried.recipients);
     settled.push_back(fmt::format("{} {}", message, test::shown(report.recipients.at(0).event)));
@@ -189,6 +191,7 @@ class FakeDesk final : public Desk {
   std::vector<std::pair<std::uint64_t, std::uint32_t>> loaded;  // message, recipients
   std::vector<std::string> knocks;
   std::uint64_t gone = 0;
+  std::set<std::string> outdated;
   unsigned notes = 0;
   bool notes_slowly = false;
   async::Event noted;
