@@ -34,15 +34,16 @@ MAIL_PARAMETERS = {
     "SIZE=1 SIZE=1": "501", "SIZE=1 size=2": "501", "SIZE=" + "9" * 20: "552 5.3.4",
     "SIZE=18446744073709551617": "552 5.3.4", "SIZE=+1": "501", "BODY=9BIT": "504", "BODY=BINARYMIME": "504",
     "BODY": "504", "BODY=7BIT BODY=8BITMIME": "501", "SMTPUTF8=1": "501", "RET=ALL": "501", "RET": "501",
-    "ENVID=": "501", "ENVID=a+0Ab": "501", "ENVID=" + "x" * 101: "501", "AUTH=": "501", "AUTH=+0A": "501",
+    "ENVID=": "501", "ENVID=a+0Ab": "501", "ENVID=a+E9": "501", "ENVID=" + "x" * 101: "501",
+    "AUTH=": "501", "AUTH=+0A": "501",
     "AUTH=a+0D+0Ab@c": "501", "AUTH=<": "501", "BY=120;R": "555", "HOLDFOR=60": "555",
     "HOLDUNTIL=2027-01-01T00:00:00Z": "555", "NOTIFY=NEVER": "555", "MT-PRIORITY=9": "555", "XFORWARD=1": "555",
 }
 RCPT_PARAMETERS = {
     "NOTIFY=NEVER,FAILURE": "501", "NOTIFY=": "501", "NOTIFY=FAILURE,FAILURE": "501",
     "NOTIFY=NEVER NOTIFY=NEVER": "501", "NOTIFY=ALWAYS": "501", "ORCPT=rfc822;a+0A": "501",
-    "ORCPT=rfc822;a+0D+0A.+0D+0A": "501", "ORCPT=rfc822;+00": "501", "ORCPT=rfc822;a=b": "501",
-    "ORCPT=rfc822;a+4": "501", "ORCPT=rfc822;+7f": "501", "ORCPT=rfc822": "501", "ORCPT=;a": "501",
+    "ORCPT=rfc822;a+0D+0A.+0D+0A": "501", "ORCPT=rfc822;+00": "501", "ORCPT=rfc822;+C3+A9@b": "501",
+    "ORCPT=rfc822;a=b": "501", "ORCPT=rfc822;a+4": "501", "ORCPT=rfc822;+7f": "501", "ORCPT=rfc822": "501", "ORCPT=;a": "501",
     "ORCPT=rfc822;" + "x" * 500: "501", "SIZE=1": "555", "RET=FULL": "555", "RRVS=2027-01-01T00:00:00Z": "555",
 }
 

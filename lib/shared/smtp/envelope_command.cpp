@@ -124,10 +124,16 @@ Fault read_ret(Mail& mail, Value value) {
   return mail.ret == "FULL" || mail.ret == "HDRS" ? std::nullopt : Fault(bad_value("RET"));
 }
 
+// RFC 3461 4.2, 4.4: what is decoded stands in reports, which are ASCII.
+bool is_ascii_xtext(std::string_view text) {
+  const std::optional<std::string> decoded = decode_xtext(text);
+  return decoded && ascii::all_ascii(*decoded);
+}
+
 Fault read_envelope_id(Mail& mail, Value value) {
   mail.envelope_id = value.value_or("");
   const bool fits = !mail.envelope_id.empty() && mail.envelope_id.size() <= max_envelope_id;
-  return fits && decode_xtext(mail.envelope_id) ? std::nullopt : Fault(bad_value("ENVID"));
+  return fits && is_ascii_xtext(mail.envelope_id) ? std::nullopt : Fault(bad_value("ENVID"));
 }
 
 Fault read_auth(Mail& mail, Value value) {
@@ -167,7 +173,7 @@ Fault read_original_recipient(Rcpt& rcpt, Value value) {
   const std::string_view address = text.substr(semicolon + 1);
   const bool unicode = ascii::equal_ignoring_case(type, "utf-8") && !ascii::all_ascii(address);
   const bool sound = unicode ? mail::check_address(address, true) == mail::AddressFault::none
-                             : !address.empty() && decode_xtext(address).has_value();
+                             : !address.empty() && is_ascii_xtext(address);
   return sound ? std::nullopt : Fault(bad_value("ORCPT"));
 }
 

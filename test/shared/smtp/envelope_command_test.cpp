@@ -110,8 +110,8 @@ TEST(MailCommand, OtherParameters) {
   EXPECT_FALSE(mail("MAIL FROM:<> BODY=7BIT").eight_bit);
   EXPECT_EQ(mail("MAIL FROM:<> AUTH=<>").auth, "");
   EXPECT_EQ(refused("MAIL FROM:<> BODY=9BIT"), 504);
-  for (const char* value :
-       {"SMTPUTF8=1", "RET=ALL", "ENVID=", "ENVID=a+0Ab", "AUTH=", "AUTH=a+0Ab", "AUTH=a@b+0A"})
+  for (const char* value : {"SMTPUTF8=1", "RET=ALL", "ENVID=", "ENVID=a+0Ab", "ENVID=a+C3+A9",
+                            "AUTH=", "AUTH=a+0Ab", "AUTH=a@b+0A"})
     EXPECT_EQ(refused("MAIL FROM:<> " + std::string(value)), 501) << value;
   for (const char* value : {"X=1", "NOTIFY=NEVER", "BY=120;R", "HOLDFOR=1", "=", "SIZEX=1"})
     EXPECT_EQ(refused("MAIL FROM:<> " + std::string(value)), 555) << value;
@@ -127,7 +127,7 @@ TEST(RcptCommand, Parameters) {
   for (const char* value :
        {"NOTIFY=NEVER,FAILURE", "NOTIFY=", "NOTIFY", "NOTIFY=FAILURE,FAILURE", "NOTIFY=FAILURE,", "ORCPT=a@b",
         "ORCPT=;a@b", "ORCPT=rfc822;", "ORCPT=rfc822;a+0A", "ORCPT=rfc822;a+2", "ORCPT=rfc822;\xc3\xb6@b",
-        "ORCPT=rf/c;a"})
+        "ORCPT=rf/c;a", "ORCPT=rfc822;+C3+A9@b", "ORCPT=utf-8;+C3+A9@b"})
     EXPECT_EQ(refused("RCPT TO:<a@b> " + std::string(value)), 501) << value;
   EXPECT_EQ(refused("RCPT TO:<a@b> SIZE=1"), 555);
   rcpt("RCPT TO:<a@b> ORCPT=utf-8;\xc3\xb6@b", true);
