@@ -37,7 +37,12 @@ bool take(std::string_view& text, char c) {
 }
 
 // The code at the beginning of a reply's text; nothing when it is not well-formed.
-std::optional<EnhancedCode> leading_code(std::string_view text) {
+std::optional<EnhancedCode> leading_code(const ReportedRecipient& one) {
+  std::string_view text = one.text;
+  // What a rule of ours rejects has its whole reply there.
+  const bool has_reply = one.code == 0 && text.size() > 4 && text[3] == ' ' &&
+                         std::ranges::all_of(text.substr(0, 3), ascii::is_digit);
+  if (has_reply) text.remove_prefix(4);
   const auto status_class = take_number(text);
   if (!status_class || !take(text, '.')) return std::nullopt;
   const auto subject = take_number(text);
@@ -164,7 +169,7 @@ const mail::Recipient& recipient_of(const ReportFacts& facts, const ReportedReci
 
 EnhancedCode status_of(Reported::Kind kind, const ReportedRecipient& one) {
   const std::uint16_t status_class = class_of(kind, one);
-  const std::optional<EnhancedCode> code = leading_code(one.text);
+  const std::optional<EnhancedCode> code = leading_code(one);
   const bool of_reply = one.code == 0 || one.code / 100 == status_class;
   if (code && code->status_class == status_class && of_reply) return *code;
   return status_without_reply(status_class, one);

@@ -49,6 +49,8 @@ constexpr Words no_tls{"No secure connection to the next server could be made.",
 constexpr Words put_off{"The next server put the message off.", "Send it again later."};
 constexpr Words refused{"The next server refused the message.",
                         "Its answer may say why. Else ask who runs this relay."};
+constexpr Words out_of_time{"This relay tried until the time for it was over.",
+                            "Send it again later, or tell who runs this relay."};
 constexpr Words failed_here{"This relay could not send the message.",
                             "What happened stands below. Else ask who runs this relay."};
 
@@ -82,6 +84,7 @@ std::optional<Words> words_of_class(const ReportedRecipient& one) {
 
 Words words_of(Reported::Kind kind, const ReportedRecipient& one) {
   if (const std::optional<Words> words = words_of_class(one)) return *words;
+  if (one.code == 0) return one.expired ? out_of_time : failed_here;
   const smtp::EnhancedCode status = status_of(kind, one);
   const std::pair<int, int> code{status.subject, status.detail};
   if (code == std::pair{2, 2}) return full_mailbox;
@@ -91,7 +94,7 @@ Words words_of(Reported::Kind kind, const ReportedRecipient& one) {
   if (one.reply_class == ReplyClass::content) return refused_content;
   if (one.code / 100 == 4) return put_off;
   if (code.first == 6 || code.first == 7) return refused_content;
-  return one.code == 0 ? failed_here : refused;
+  return refused;
 }
 
 class Text {
@@ -158,7 +161,7 @@ std::string said_of(const ReportFacts& facts, const ReportedRecipient& one) {
   const bool failed = facts.kind == Reported::Kind::failed;
   if (failed || facts.kind == Reported::Kind::delayed) {
     const Words words = words_of(facts.kind, one);
-    if (failed && one.expired)
+    if (failed && one.expired && words.why != out_of_time.why)
       text.line("This relay tried until the time for it was over. The last time:", "");
     text.line(words.why, "");
     if (failed) text.line(words.advice, "");

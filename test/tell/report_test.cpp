@@ -195,7 +195,8 @@ TEST_F(ReportTest, TheStatusIsTheOneOfTheReplyIfItFits) {
         Row{550, "5.1.1000 x", "5.0.0"}, Row{550, "5.1 x", "5.0.0"}, Row{550, "5.1.1x", "5.0.0"},
         Row{550, "4.1.1 x", "5.0.0"}, Row{550, "", "5.0.0"}, Row{450, "4.2.1 x", "4.2.1"},
         Row{450, "5.2.1 x", "4.0.0"}, Row{250, "2.0.0 on our list", "5.0.0"},
-        Row{0, "5.7.1 Not from here", "5.7.1"}, Row{550, "5.1.1\\x0Amore", "5.1.1"}}) {
+        Row{0, "5.7.1 Not from here", "5.7.1"}, Row{550, "5.1.1\\x0Amore", "5.1.1"},
+        Row{0, "550 5.7.1 Not from here", "5.7.1"}, Row{0, "550", "5.0.0"}, Row{0, "550 x", "5.0.0"}}) {
     one.code = row.code;
     one.text = row.text;
     EXPECT_THAT(status(), HasSubstr("\r\nStatus: " + row.status + "\r\n")) << row.code << " " << row.text;
@@ -216,7 +217,12 @@ TEST_F(ReportTest, WhatExpiredHasAStatusOfClassFour) {
   one.host.clear();
   one.text = "connection refused";
   EXPECT_THAT(status(), HasSubstr("Status: 4.4.7\r\nDiagnostic-Code: x-relayd; connection refused\r\n"));
-  EXPECT_THAT(text(), HasSubstr("\r\nThis relay tried until the time for it was over. The last time:\r\n"));
+  EXPECT_THAT(text(),
+              HasSubstr("\r\nThis relay tried until the time for it was over.\r\nSend it again later"));
+  one.reply_class = smtp::ReplyClass::connect;
+  EXPECT_THAT(text(),
+              HasSubstr("\r\nThis relay tried until the time for it was over. The last time:\r\nThe next "
+                        "server could not be reached.\r\n"));
 }
 
 TEST_F(ReportTest, WithoutAReplyThereIsNoRemoteHost) {

@@ -126,7 +126,8 @@ const Keys<Access>& keys_of(const Access*) {
 void read(Reader& reader, const Node& node, std::vector<Alias>& out) {
   if (!expect_map(reader, node)) return;
   for (const Entry& entry : node.entries) {
-    Alias& alias = out.emplace_back(entry.key);
+    Alias& alias = out.emplace_back();
+    alias.name = entry.key;
     alias.where = entry.place.where;
     reader.enter(entry.key);
     read(reader, entry.value, alias.targets);
