@@ -149,17 +149,13 @@ Task<void> SuppressionBook::add(const std::vector<Suppression>& entries) {
 Task<std::size_t> SuppressionBook::remove(const std::string& recipient,
                                           const std::optional<std::string>& sender) {
   const std::string wanted = mail::lookup_key(recipient);
-  const std::size_t before = list_.size();
-  if (sender) {
-    take_away(mail::lookup_key(*sender), wanted);
-    co_return before - list_.size();
-  }
-  std::size_t count = 0;
+  const std::string domain = sender ? mail::lookup_key(*sender) : std::string();
+  std::size_t count = 0;  // of those that still hold
   for (std::size_t slice = 0; slice < SuppressionList::slices; ++slice) {
     for (const Suppression& entry : list_.slice(slice)) {
-      if (entry.recipient != wanted) continue;
+      if (entry.recipient != wanted || (sender && entry.sender != domain)) continue;
+      count += entry.until > loop_.wall_now();
       take_away(entry.sender, entry.recipient);
-      ++count;
     }
     co_await breathe();
   }
