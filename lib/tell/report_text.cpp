@@ -91,6 +91,7 @@ Words words_of(Reported::Kind kind, const ReportedRecipient& one) {
   if (code == std::pair{2, 3} || code == std::pair{3, 4}) return too_large;
   if (code == std::pair{1, 7} || code == std::pair{1, 8}) return refused_sender;
   if (code.first == 1 || one.reply_class == ReplyClass::rcpt) return unknown_address;
+  if (kind == Reported::Kind::delayed) return put_off;
   if (one.reply_class == ReplyClass::content) return refused_content;
   if (one.code / 100 == 4) return put_off;
   if (code.first == 6 || code.first == 7) return refused_content;

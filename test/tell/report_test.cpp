@@ -270,6 +270,8 @@ TEST_F(ReportTest, ADelaySaysHowLongItIsTried) {
   one.code = 535;
   one.text = "5.7.8 no";
   EXPECT_THAT(status(), HasSubstr("Action: delayed\r\nStatus: 4.0.0\r\n"));
+  EXPECT_THAT(parts()[1],
+              HasSubstr("\r\nThe next server put the message off.\r\nsmtp.provider.example answered:"));
   kind = Kind::failed;
   EXPECT_THAT(text(), Not(HasSubstr("Will-Retry-Until")));
 }
