@@ -166,14 +166,17 @@ void HistoryFiles::make_room(std::uint64_t octets, const Limits& limits) {
   while (files_.size() > 1 && total_ + octets > most) remove_oldest();
 }
 
-// A file has ended by the time when a later one was begun; by its age, should there be none.
+// A file ends by its age, and where a clock was ahead, by the time when a later one was begun.
 void HistoryFiles::remove_old(const Limits& limits, WallTime now) {
-  WallTime ended = files_.empty()
-                       ? now
-                       : files_.back().file.begun + std::chrono::ceil<WallTime::duration>(file_age(limits));
+  const auto age = std::chrono::ceil<WallTime::duration>(file_age(limits));
+  WallTime later = WallTime::max();
   std::size_t old = 0;
-  for (std::size_t i = files_.size(); i-- > 0; ended = std::min(ended, files_[i].file.begun))
-    if (ended + limits.keep.keep < now || limits.keep.keep.count() == 0) old = std::max(old, i + 1);
+  for (std::size_t i = files_.size(); i-- > 0;) {
+    const WallTime begun = files_[i].file.begun;
+    const bool is_old = std::min(begun + age, later) + limits.keep.keep < now;
+    if (is_old || limits.keep.keep.count() == 0) old = std::max(old, i + 1);
+    later = std::min(later, begun);
+  }
   for (; old > 0; --old) remove_oldest();
 }
 

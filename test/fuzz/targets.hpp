@@ -22,6 +22,7 @@ void dkim(std::string_view input);
 void dns_records(std::string_view input);
 void header(std::string_view input);
 void header_rules(std::string_view input);
+void history(std::string_view input);
 void line_buffer(std::string_view input);
 void missing_domains(std::string_view input);
 void quotas(std::string_view input);
@@ -58,6 +59,7 @@ inline constexpr Target targets[] = {
     {"dns_records", dns_records},
     {"header", header},
     {"header_rules", header_rules},
+    {"history", history},
     {"line_buffer", line_buffer},
     {"missing_domains", missing_domains},
     {"quotas", quotas},

@@ -184,5 +184,21 @@ TEST(HeaderLines, WhatMailboxFilesPutAboveIsNoFieldAndNoEnd) {
   }
 }
 
+TEST(Header, MessageIdIsKeptAsItWillBeLookedFor) {
+  const auto id_of = [](const std::string& value) {
+    return std::string(scan("Message-ID:" + value + "\r\nFrom: a@b\r\n\r\n").message_id.view());
+  };
+  EXPECT_EQ(id_of(" <1.2@client.example>"), "<1.2@client.example>");
+  EXPECT_EQ(id_of("\r\n <1.2@client.example>"), "<1.2@client.example>");
+  EXPECT_EQ(id_of("\r\n\t<1.2@client\r\n .example> (a comment)"), "<1.2@client.example>");
+  EXPECT_EQ(id_of(" (a comment) <1@b> <2@b>"), "<1@b>");
+  EXPECT_EQ(id_of(" plain@client"), "plain@client");
+  EXPECT_EQ(id_of(" <unfinished"), "<unfinished");
+  EXPECT_EQ(id_of(""), "");
+  EXPECT_EQ(id_of(" <1@b>\r\nMessage-ID: <2@b>"), "<1@b>");
+  EXPECT_EQ(id_of(" <" + std::string(5'000, 'x') + "@b>"), "<" + std::string(319, 'x'));
+  EXPECT_EQ(scan("From: a@b\r\n\r\nMessage-ID: <1@b>\r\n").message_id.view(), "");
+}
+
 }  // namespace
 }  // namespace relayd::mail
