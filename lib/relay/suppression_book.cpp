@@ -157,7 +157,7 @@ Task<std::size_t> SuppressionBook::remove(const std::string& recipient,
       count += entry.until > loop_.wall_now();
       take_away(entry.sender, entry.recipient);
     }
-    co_await breathe();
+    if (list_.size() > rows_at_once) co_await breathe();
   }
   co_return count;
 }
