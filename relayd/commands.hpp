@@ -43,6 +43,7 @@ struct Options {
   std::string output;                // empty: a name of domain and selector
   std::string file;                  // suppress import; -: standard input
   bool csv = false;                  // suppress export
+  bool metrics = false;              // status
 };
 
 int run(const Options& options);

@@ -301,6 +301,7 @@ int main(int argc, char** argv) {
   CLI::App* show_status = with_config(app.add_subcommand(
       "status", "The queue and every lane of the running daemon: what is wrong, since when, until when"));
   show_status->add_flag("--json", options.json, "One object, for scripts");
+  show_status->add_flag("--metrics", options.metrics, "The metrics, as Prometheus reads them");
   show_status->callback([&] { status = command::status(options); });
 
   app.add_subcommand("version", "Show version, commit and libraries")->callback([&] {

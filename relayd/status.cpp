@@ -215,7 +215,32 @@ std::optional<std::string> ask_status(const Options& options, int& exit_code) {
   return line;
 }
 
+namespace {
+
+int show_metrics(const Options& options) {
+  const std::shared_ptr<const config::Config> config = usable_config(options);
+  if (!config) return EX_CONFIG;
+  const std::string path = config->admin_socket();
+  Window window(path);
+  if (!window.connected()) return no_answer(path);
+  watch::Request request;
+  request.command = "metrics";
+  std::string line;
+  const bool answered = window.send(watch::to_line(request)) && window.line(line);
+  const json answer = answered ? json::parse(line, nullptr, false) : json();
+  if (answer.is_object() && answer.contains("error")) {  // it starts, or is older than this command
+    fmt::print(stderr, "{}\n", text(answer, "error"));
+    return EX_UNAVAILABLE;
+  }
+  if (answer.is_object() && window.copy(answer.value("octets", std::uint64_t{0}), false)) return EX_OK;
+  fmt::print(stderr, "relayd went away in the middle of its answer\n");
+  return EX_UNAVAILABLE;
+}
+
+}  // namespace
+
 int status(const Options& options) {
+  if (options.metrics) return show_metrics(options);
   int exit_code = EX_OK;
   const std::optional<std::string> line = ask_status(options, exit_code);
   if (!line) return exit_code;

@@ -178,8 +178,9 @@ std::unique_ptr<QueueDelivery> Dispatcher::make_delivery(const LaneEntry& lane, 
     const Duration wait = lifetime_.at_most(message, health_.backoff(attempts));
     return loop_.wall_now() + std::chrono::duration_cast<WallTime::duration>(wait);
   };
-  return std::make_unique<QueueDelivery>(queue_, workers_, shipment, std::move(content),
-                                         QueueDelivery::Terms{lane.upstream, recipients, next_attempt});
+  return std::make_unique<QueueDelivery>(
+      queue_, workers_, shipment, std::move(content),
+      QueueDelivery::Terms{lane.upstream, recipients, next_attempt, loop_.now()});
 }
 
 // A connection may take minutes to open. A reload meanwhile may have redirected all mail.

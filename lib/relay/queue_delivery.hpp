@@ -26,6 +26,7 @@ class QueueDelivery final : public send::Delivery {
     std::string upstream;
     std::size_t limit = 0;                   // recipients
     std::function<WallTime()> next_attempt;  // should nothing be heard of this one, as if it ended now
+    SteadyTime began{};                      // the attempt
   };
 
   // For the recipients of the content, as many as there is room for.
@@ -53,6 +54,7 @@ class QueueDelivery final : public send::Delivery {
 
   // Which attempt of the shipment this is, from 1.
   std::uint32_t attempt() const { return attempt_; }
+  SteadyTime began() const { return terms_.began; }
   // An earlier attempt at this upstream may already have reached its recipients.
   bool doubted_here() const { return doubted_here_; }
 

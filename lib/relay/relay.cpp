@@ -58,6 +58,7 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       login_workers_(loop, login_threads) {
   publisher_.subscribe(history_.subscriber());
   suppressions_.use(setup_.config->suppress);
+  publisher_.subscribe(metrics_.subscriber());
   publisher_.subscribe({.attempted = [this](const tell::Outcome& outcome) { suppressions_.hear(outcome); }});
 }
 
@@ -154,6 +155,7 @@ void Relay::open_window() {
                               [this] { return starting(); },
                               [this] { return reload(); },
                               [this] { return history_.flush(); },
+                              [this] { return metrics_.families(); },
                               suppressions_};
     admin_ = std::make_unique<watch::Admin>(loop_, workers_, queue_, config.admin_socket(), std::move(hooks));
   } catch (const net::BindError& error) {
@@ -176,6 +178,7 @@ watch::Status Relay::running() const {
   watch::Status status = status_of(queue_, dispatcher_.lanes(), dispatcher_.lines(), started_, loop_);
   status.process = describe(standing_);
   if (reloader_) status.configuration = reloader_->standing();
+  status.clients = {counts_.local, counts_.others};
   status.suppressed = {suppressions_.on(), suppressions_.size()};
   return status;
 }

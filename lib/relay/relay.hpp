@@ -27,6 +27,7 @@
 #include "shared/net/dialer.hpp"
 #include "shared/process/confinement.hpp"
 #include "shared/telemetry/log.hpp"
+#include "tell/metrics.hpp"
 #include "watch/admin.hpp"
 
 namespace relayd {
@@ -92,6 +93,7 @@ class Relay {
   net::AsioLoop& loop_;
   telemetry::Log& log_;
   tell::Publisher publisher_;
+  tell::Metrics metrics_;
   Setup setup_;
   async::Workers workers_;
   disk::PosixDisk disk_;

@@ -31,6 +31,15 @@ tell::Fate fate_of(const settle::RecipientDecision& recipient) {
   return recipient.in_doubt ? tell::Fate::in_doubt : tell::Fate::deferred;
 }
 
+// Which recipient tells of the whole attempt.
+std::size_t leader_of(const settle::Decision& decision) {
+  const auto found =
+      std::ranges::find(decision.recipients, RecipientState::delivered,
+                        [](const settle::RecipientDecision& one) { return one.outcome.state; });
+  return found == decision.recipients.end() ? 0
+                                            : static_cast<std::size_t>(found - decision.recipients.begin());
+}
+
 }  // namespace
 
 // One that is over, and what its report is judged by.
@@ -53,10 +62,13 @@ void Settlement::settle(LaneEntry& lane, queue::ShipmentId id, const QueueDelive
   const std::vector<send::RecipientEvent> others = add_united(attempt, decision);
   record(attempt, decision);
   // The shipment may be gone from here on, and its message, too.
+  const std::size_t leader = leader_of(decision);
   std::size_t next = 0;
   for (const std::vector<send::RecipientEvent>* const events : {&report.recipients, &others})
-    for (const send::RecipientEvent& event : *events)
-      tell(attempt, event, decision.recipients[next++], loop_.wall_now() - accepted);
+    for (const send::RecipientEvent& event : *events) {
+      const Place place{loop_.wall_now() - accepted, next == leader};
+      tell(attempt, event, decision.recipients[next++], place);
+    }
   treat(attempt, decision);
   if (queue::Message* const left = queue_.find(id.message()); decision.in_doubt && left)
     hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *left);
@@ -127,7 +139,7 @@ void Settlement::record(const Attempt& attempt, settle::Decision& decision) {
 }
 
 void Settlement::tell(const Attempt& attempt, const send::RecipientEvent& entry,
-                      const settle::RecipientDecision& recipient, Duration age) {
+                      const settle::RecipientDecision& recipient, Place place) {
   const send::Event& event = entry.event;
   const LaneEntry& lane = attempt.lane;
   const mail::Envelope& accepted = attempt.delivery.accepted();
@@ -151,7 +163,10 @@ void Settlement::tell(const Attempt& attempt, const send::RecipientEvent& entry,
       .reply_class = settle::to_string(recipient.reply_class),
       .provider_id = provider_id,
       .attempt = attempt.delivery.attempt(),
-      .age = age,
+      .age = place.age,
+      .took = loop_.now() - attempt.delivery.began(),
+      .size = attempt.delivery.size(),
+      .first = place.leads,
   });
 }
 

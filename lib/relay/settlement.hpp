@@ -39,13 +39,18 @@ class Settlement {
 
  private:
   struct Attempt;
+  // Where an event stands.
+  struct Place {
+    Duration age;  // of its message
+    bool leads;    // it tells of its whole attempt
+  };
 
   settle::Decision decide(const Attempt& attempt) const;
   static std::vector<send::RecipientEvent> add_united(const Attempt& attempt, settle::Decision& decision);
   bool another_may_take(const Attempt& attempt) const;
   void record(const Attempt& attempt, settle::Decision& decision);
   void tell(const Attempt& attempt, const send::RecipientEvent& entry,
-            const settle::RecipientDecision& recipient, Duration age);
+            const settle::RecipientDecision& recipient, Place place);
   void hear_farewell(LaneEntry& lane, const send::Report& report);
   void treat(const Attempt& attempt, const settle::Decision& decision);
 

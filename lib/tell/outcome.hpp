@@ -57,6 +57,9 @@ struct Outcome {
   std::string_view provider_id;  // the provider's name of the message; empty: it told none
   std::uint32_t attempt;         // from 1
   Duration age;                  // since the message was accepted
+  Duration took{};               // the attempt, from when the message was read
+  std::uint64_t size = 0;        // octets of the message as it left
+  bool first = true;             // tells of the whole attempt: the first that was delivered, else the first
 };
 
 enum class Ending {

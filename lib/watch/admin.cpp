@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "watch/answer.hpp"
+#include "watch/metrics.hpp"
 
 namespace relayd::watch {
 
@@ -155,6 +156,8 @@ Task<void> Admin::answer(async::Stream& stream, const Request& request, std::str
     co_await show(stream, request);
   else if (request.command == "status")
     co_await tell_status(stream);
+  else if (request.command == "metrics")
+    co_await tell_metrics(stream);
   else if (request.command == "pause" || request.command == "resume")
     co_await steer(stream, request);
   else if (request.is_of_suppressed())
@@ -195,11 +198,27 @@ Task<void> Admin::tell_health(async::Stream& stream, const char* health) {
   co_await write(stream, line);
 }
 
-// Lanes may be many: the loop copies them, another thread makes the text.
-Task<void> Admin::tell_status(async::Stream& stream) {
+Task<Status> Admin::status() {
   const Message* oldest = co_await queue_.oldest();
   Status status = hooks_.status();
   if (oldest) status.oldest = {oldest->id(), oldest->accepted};
+  co_return status;
+}
+
+// A line that says how many octets of text follow.
+Task<void> Admin::tell_metrics(async::Stream& stream) {
+  const Status status = co_await this->status();
+  const std::vector<telemetry::Family> counted = hooks_.metrics();
+  const auto make = [&status, &counted] { return metrics_text(status, counted); };
+  const std::string text = co_await workers_.run(make);
+  const std::string line = line_of({{"octets", text.size()}});
+  co_await write(stream, line);
+  co_await write(stream, text);
+}
+
+// Lanes may be many: the loop copies them, another thread makes the text.
+Task<void> Admin::tell_status(async::Stream& stream) {
+  Status status = co_await this->status();
   const std::string line = co_await workers_.run([&status] { return to_line(std::move(status)); });
   co_await write(stream, line);
 }

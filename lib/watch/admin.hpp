@@ -15,6 +15,7 @@
 #include "shared/async/scope.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/net/acceptor.hpp"
+#include "shared/telemetry/metrics.hpp"
 #include "watch/admin_request.hpp"
 #include "watch/reload.hpp"
 #include "watch/status.hpp"
@@ -46,6 +47,8 @@ class Admin {
     std::function<async::Task<Reload>()> reload;
     // Has what is known of messages in the files of the history.
     std::function<async::Task<void>()> write_history;
+    // What has been counted since the start.
+    std::function<std::vector<telemetry::Family>()> metrics;
     // Who is suppressed; outlives this.
     SuppressionDesk& suppressions;
   };
@@ -63,7 +66,9 @@ class Admin {
   async::Task<void> tell_health(async::Stream& stream, const char* health);
   async::Task<void> answer(async::Stream& stream, const Request& request, std::string& rest);
   async::Task<void> suppress(async::Stream& stream, const Request& request, std::string& text);
+  async::Task<Status> status();
   async::Task<void> tell_status(async::Stream& stream);
+  async::Task<void> tell_metrics(async::Stream& stream);
   async::Task<void> reload(async::Stream& stream);
   async::Task<void> write_history(async::Stream& stream);
   async::Task<void> steer(async::Stream& stream, const Request& request);

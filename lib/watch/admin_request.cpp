@@ -13,10 +13,11 @@ namespace relayd::watch {
 using nlohmann::json;
 
 namespace {
-constexpr std::string_view commands[] = {
-    "list",          "show",         "retry",           "hold",           "release", "delete",
-    "status",        "health",       "pause",           "resume",         "reload",  "history",
-    "suppress_list", "suppress_add", "suppress_remove", "suppress_import"};
+constexpr std::string_view commands[] = {"list",           "show",          "retry",        "hold",
+                                         "release",        "delete",        "status",       "health",
+                                         "pause",          "resume",        "reload",       "history",
+                                         "metrics",        "suppress_list", "suppress_add", "suppress_remove",
+                                         "suppress_import"};
 
 // What a request about suppressed recipients lacks; empty: nothing.
 std::string fault_of_suppress(const Request& request) {
@@ -90,7 +91,8 @@ Result<Request> parse_request(std::string_view line) {
   if (request.bounce && request.command != "delete") return Error{"--bounce goes with delete"};
   if (request.failed && request.command != "retry") return Error{"--failed goes with retry"};
   const bool is_of_messages = request.command != "status" && request.command != "health" &&
-                              request.command != "reload" && request.command != "history";
+                              request.command != "reload" && request.command != "history" &&
+                              request.command != "metrics";
   if (is_of_messages && request.command != "list" && request.ids.empty() && !request.all &&
       !request.has_filter())
     return Error{fmt::format("{} which messages? Give ids, a filter, or --all", request.command)};

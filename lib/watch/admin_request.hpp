@@ -14,9 +14,9 @@
 namespace relayd::watch {
 
 struct Request {
-  // list | show | retry | hold | release | delete: messages; pause | resume: lanes; status | health;
-  // reload: the configuration; history: to its files; suppress_list | suppress_add | suppress_remove |
-  // suppress_import: recipients whom nothing is sent
+  // list | show | retry | hold | release | delete: messages; pause | resume: lanes; status | health |
+  // metrics; reload: the configuration; history: to its files; suppress_list | suppress_add |
+  // suppress_remove | suppress_import: recipients whom nothing is sent
   std::string command;
   std::vector<std::string> ids;  // these; none: all that the filters let through
   bool all = false;              // meant all, without a filter

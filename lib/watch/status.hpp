@@ -117,6 +117,11 @@ struct Status {
     std::size_t count = 0;
   };
   Suppressed suppressed;
+  struct Clients {
+    std::size_t local = 0;  // on this machine
+    std::size_t others = 0;
+  };
+  Clients clients;  // connections of theirs
   std::vector<LaneStatus> lanes;
   std::vector<std::string> unused;  // upstreams that have no lane yet
 };

@@ -1,0 +1,22 @@
+// The metrics of a running relay: what it has counted, and how it stands at this moment.
+//
+// Beside the path; asked by the admin window. What stands is read off the Status and counted nowhere else.
+// Pure: values in, text out, so that a thread may do it.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "shared/telemetry/metrics.hpp"
+#include "watch/status.hpp"
+
+namespace relayd::watch {
+
+// Queue, lanes, connections, configuration.
+std::vector<telemetry::Family> standing_of(const Status& status);
+
+// The text format of Prometheus (0.0.4): what was counted, then what stands.
+std::string metrics_text(const Status& status, std::span<const telemetry::Family> counted);
+
+}  // namespace relayd::watch
