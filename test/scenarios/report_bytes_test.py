@@ -16,7 +16,7 @@ from support.waiting import PATIENCE
 SAMPLES = Path(BINARY).resolve().parents[1] / "test" / "report_samples"
 STATUS = {"message/delivery-status", "message/global-delivery-status"}
 RETURNED = {"text/rfc822-headers", "message/rfc822", "message/global-headers", "message/global"}
-COUNT = 1000
+COUNT = 300
 
 
 @pytest.fixture(scope="module")
