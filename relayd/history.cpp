@@ -8,7 +8,6 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -86,7 +85,12 @@ std::optional<std::string> read_file(const fs::path& path) {
     if (errno == ENOENT) return std::nullopt;
     throw std::system_error(errno, std::generic_category(), path.string());
   }
-  return std::string(std::istreambuf_iterator<char>(file), {});
+  file.seekg(0, std::ios::end);
+  std::string text(static_cast<std::size_t>(file.tellg()), '\0');  // what is appended from now on is too late
+  file.seekg(0);
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  return text;
 }
 
 HistoryFolder folder_at(const fs::path& path) {
