@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <iterator>
 
 #include "commands.hpp"
 #include "explain_message.hpp"
@@ -29,9 +28,7 @@ namespace relayd::command {
 
 namespace {
 
-void line(std::string& text, std::string_view key, std::string_view value) {
-  fmt::format_to(std::back_inserter(text), "   {:<10} {}\n", key, value);
-}
+using route::line;
 
 // What stands outside the message and says who gets it.
 struct World {

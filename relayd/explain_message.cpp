@@ -5,10 +5,10 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <map>
 
 #include "rewrite/addresses.hpp"
+#include "route/explain.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/dns/answer.hpp"
 #include "shared/mail/field.hpp"
@@ -19,11 +19,9 @@ namespace relayd::command {
 
 namespace {
 
-constexpr std::size_t longest_header = 64 << 20;
+using route::line;
 
-void line(std::string& text, std::string_view key, std::string_view value) {
-  fmt::format_to(std::back_inserter(text), "   {:<10} {}\n", key, value);
-}
+constexpr std::size_t longest_header = 64 << 20;
 
 rewrite::DkimKeys keys_of(const config::Config& config) {
   std::vector<rewrite::DkimSigner> signers;
@@ -39,19 +37,18 @@ std::shared_ptr<const rewrite::Staging> staging_of(const config::Config& config)
 // The fields of a block, how often each is there.
 std::map<std::string_view, int> fields_of(std::string_view header) {
   std::map<std::string_view, int> fields;
-  while (!header.empty() && !header.starts_with("\r\n")) ++fields[mail::take_field(header).whole];
+  mail::for_each_field(header, [&fields](const mail::Field& field) { ++fields[field.whole]; });
   return fields;
 }
 
 // The fields that only one of the two has, in the order in which they stand.
 void list_others(std::string& text, std::string_view mark, std::string_view header, std::string_view other) {
   std::map<std::string_view, int> known = fields_of(other);
-  while (!header.empty() && !header.starts_with("\r\n")) {
-    std::string_view field = mail::take_field(header).whole;
-    if (--known[field] >= 0) continue;
-    while (field.ends_with('\n') || field.ends_with('\r')) field.remove_suffix(1);
-    line(text, "header", fmt::format("{} {}", mark, field));
-  }
+  mail::for_each_field(header, [&](const mail::Field& field) {
+    if (--known[field.whole] >= 0) return;
+    const std::string_view lines = field.whole.substr(0, field.whole.find_last_not_of("\r\n") + 1);
+    line(text, "header", fmt::format("{} {}", mark, lines));
+  });
 }
 
 void tell_notes(std::string& text, const rewrite::Notes& notes, const std::string& file) {
@@ -96,13 +93,8 @@ bool Explained::read(const std::string& file, std::string& text) {
                in.is_open() ? "there is no message in it" : std::strerror(errno));
     return false;
   }
-  const std::string domain = "@" + router_->config().origin;
-  std::size_t moved = 0;
-  std::string completed = header;
-  for (const std::size_t place : rewrite::missing_domains(header, domain.size())) {
-    completed.insert(place + moved, domain);
-    moved += domain.size();
-  }
+  const std::string completed =
+      rewrite::with_domains(header, "@" + router_->config().origin).value_or(header);
   const rewrite::Rewriting rewriting({&taken_}, ways_out_.lookup(), envelope_.smtp_utf8);
   rewrite::Notes notes;
   header_ = rewriting.header(completed, notes).value_or(completed);

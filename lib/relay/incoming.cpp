@@ -99,18 +99,12 @@ bool DraftIncoming::append_completed() {
   const mail::HeaderFacts& facts = scanner_.facts();
   const std::string_view header = std::string_view(head_).substr(0, facts.octets);
   const std::string_view body = std::string_view(head_).substr(facts.octets);
-  const bool rewrites = rewrites_header();
-  std::string whole;  // else it goes to the draft as it is
-  const auto put = [&](std::string_view text) { rewrites ? void(whole += text) : void(draft_.append(text)); };
-  const std::string domain = "@" + terms_.origin;
-  std::size_t written = 0;
-  for (const std::size_t place : rewrite::missing_domains(header, domain.size())) {
-    put(header.substr(written, place - written));
-    put(domain);
-    written = place;
-  }
-  put(header.substr(written));
-  if (rewrites) append_rewritten(whole);
+  const std::optional<std::string> completed = rewrite::with_domains(header, "@" + terms_.origin);
+  const std::string_view whole = completed ? *completed : header;
+  if (rewrites_header())
+    append_rewritten(whole);
+  else
+    draft_.append(whole);
   if (!facts.separated && !header.empty() && !body.empty()) draft_.append("\r\n");
   return draft_.append(body);
 }
@@ -124,10 +118,10 @@ rewrite::Rewriting DraftIncoming::rewriting() const {
   return {{terms_.taken.get()}, terms_.ways_out->lookup(), envelope_.smtp_utf8};
 }
 
-void DraftIncoming::append_rewritten(const std::string& header) {
+void DraftIncoming::append_rewritten(std::string_view header) {
   rewrite::Notes notes;
   const std::optional<std::string> rewritten = rewriting().header(header, notes);
-  draft_.append(rewritten.value_or(header));
+  draft_.append(rewritten ? *rewritten : header);
   if (rewritten) {
     rewritten_.emplace();
     rewritten_->feed(*rewritten);

@@ -61,7 +61,7 @@ class DraftIncoming final : public accept::Incoming {
   bool rewrites_header() const;
   const mail::HeaderFacts& stored_header() const;
   rewrite::Rewriting rewriting() const;
-  void append_rewritten(const std::string& header);
+  void append_rewritten(std::string_view header);
   // A null sender's message is routed by its From.
   bool routed_by_header() const { return envelope_.sender.empty(); }
   bool asks_for_authors() const { return routed_by_header() || !terms_.may_send_as.empty(); }

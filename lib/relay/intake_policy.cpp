@@ -148,8 +148,8 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
     recipients.push_back(std::move(recipient));
     return std::nullopt;
   }
-  log_.debug("rewritten", {{"to", recipient.address},
-                           {"reason", fmt::format("it stands for {}", fmt::join(*targets, ", "))}});
+  log_.debug("alias_expanded", {{"to", recipient.address},
+                                {"reason", fmt::format("it stands for {}", fmt::join(*targets, ", "))}});
   for (const std::string& target : *targets)
     envelope.smtp_utf8 = envelope.smtp_utf8 || !ascii::all_ascii(target);
   std::ranges::move(rewrite::stand_ins(recipient, *targets), std::back_inserter(recipients));

@@ -73,4 +73,18 @@ std::vector<std::size_t> missing_domains(std::string_view header, std::size_t oc
   return found;
 }
 
+std::optional<std::string> with_domains(std::string_view header, std::string_view domain) {
+  const std::vector<std::size_t> places = missing_domains(header, domain.size());
+  if (places.empty()) return std::nullopt;
+  std::string completed;
+  completed.reserve(header.size() + places.size() * domain.size());
+  std::size_t written = 0;
+  for (const std::size_t place : places) {
+    completed.append(header.substr(written, place - written)).append(domain);
+    written = place;
+  }
+  completed.append(header.substr(written));
+  return completed;
+}
+
 }  // namespace relayd::rewrite

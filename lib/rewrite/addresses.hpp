@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,5 +19,8 @@ namespace relayd::rewrite {
 // mailbox that cannot be read is left alone, and so is a field with a line that would exceed 998 octets
 // (2.1.1).
 std::vector<std::size_t> missing_domains(std::string_view header, std::size_t octets);
+
+// The header with `domain` ("@origin") put in at these places; nothing where there are none.
+std::optional<std::string> with_domains(std::string_view header, std::string_view domain);
 
 }  // namespace relayd::rewrite

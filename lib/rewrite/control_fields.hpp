@@ -17,7 +17,7 @@ namespace relayd::rewrite {
 // leaves through (`own`; null: none that is known): its harmless ones stay, the others where the client may
 // use them. X-Relayd-Tag and X-Relayd-Stream become the field that `own` has for them, unless the message has
 // that already; they are taken out where there is none, and where their value does not fit it. Nothing when
-// there was none of all these. `header`: as of HeaderRules::apply.
+// there was none of all these. `header`: as of MergedHeaderRules::apply.
 std::optional<std::string> with_own_control_fields(std::string_view header,
                                                    const std::vector<const mail::ControlFields*>& all,
                                                    const mail::ControlFields* own, bool may_use);

@@ -11,7 +11,7 @@
 
 namespace relayd::rewrite {
 
-HeaderRules::HeaderRules(std::initializer_list<const config::HeaderRules*> scopes) {
+MergedHeaderRules::MergedHeaderRules(std::initializer_list<const config::HeaderRules*> scopes) {
   std::optional<config::ReceivedForm> received;
   for (const config::HeaderRules* const scope : scopes) {
     if (!scope) continue;
@@ -22,7 +22,7 @@ HeaderRules::HeaderRules(std::initializer_list<const config::HeaderRules*> scope
   masked_ = received == config::ReceivedForm::masked;
 }
 
-void HeaderRules::add(const config::HeaderRules& scope) {
+void MergedHeaderRules::add(const config::HeaderRules& scope) {
   const auto removes = [&scope](std::string_view name) {
     return std::ranges::any_of(
         scope.remove, [name](std::string_view pattern) { return mail::field_name_fits(name, pattern); });
@@ -35,14 +35,14 @@ void HeaderRules::add(const config::HeaderRules& scope) {
   for (const std::string_view name : scope.remove) rules_.push_back({name});
 }
 
-HeaderRules::Rules::const_iterator HeaderRules::find(std::string_view name) const {
+MergedHeaderRules::Rules::const_iterator MergedHeaderRules::find(std::string_view name) const {
   return std::ranges::find_if(rules_, [name](const Rule& rule) {
     return rule.kind == Kind::remove ? mail::field_name_fits(name, rule.name)
                                      : ascii::equal_ignoring_case(name, rule.name);
   });
 }
 
-std::optional<std::string> HeaderRules::apply(std::string_view header, const HeaderTerms& terms) const {
+std::optional<std::string> MergedHeaderRules::apply(std::string_view header, const HeaderTerms& terms) const {
   if (empty()) return std::nullopt;
   std::optional<std::string> ruled = without_prefix(header, terms);
   if (prefix_.empty()) return ruled;
@@ -51,8 +51,8 @@ std::optional<std::string> HeaderRules::apply(std::string_view header, const Hea
   return prefixed ? std::move(prefixed) : std::move(ruled);
 }
 
-std::optional<std::string> HeaderRules::without_prefix(std::string_view header,
-                                                       const HeaderTerms& terms) const {
+std::optional<std::string> MergedHeaderRules::without_prefix(std::string_view header,
+                                                             const HeaderTerms& terms) const {
   HeaderEdit edit(header);
   const auto made = [&terms](const Rule& rule) {
     return mail::unstructured_field(rule.name, rule.value, terms.smtp_utf8);

@@ -1,4 +1,5 @@
-// HeaderRules: what `headers` of the configuration does to a header, at each attempt.
+// MergedHeaderRules: what `headers` of the configuration, in all its scopes, does to a header, at each
+// attempt.
 //
 // Applied to a header after its addresses are rewritten and the control fields of providers are taken out,
 // before it is signed. Pure. Made for an attempt; it keeps views of the configuration, which outlives it.
@@ -22,13 +23,13 @@ struct HeaderTerms {
   std::string_view mark = {};  // of this relay (see ReceivedFacts); empty: none
 };
 
-class HeaderRules {
+class MergedHeaderRules {
  public:
   // The most specific scope first: a rule of `senders`, its upstream, everything. Null: none. Of a name the
   // first scope that speaks of it decides; so do the first prefix and the first form of Received. Within a
   // scope `remove` comes before `set` and `default`, the prefix is last. Allocates nothing for scopes that
   // are empty.
-  explicit HeaderRules(std::initializer_list<const config::HeaderRules*> scopes);
+  explicit MergedHeaderRules(std::initializer_list<const config::HeaderRules*> scopes);
 
   bool empty() const { return rules_.empty() && prefix_.empty() && !masked_; }
 

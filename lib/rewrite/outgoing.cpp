@@ -77,7 +77,7 @@ void rewrite_addresses(const Way& way, const mail::Envelope& stored, Outgoing& o
 }
 
 void apply_header_rules(const Way& way, const mail::Envelope& stored, Block& block) {
-  const HeaderRules rules({headers_of(way.rule), headers_of(way.upstream), headers_of(way.general)});
+  const MergedHeaderRules rules({headers_of(way.rule), headers_of(way.upstream), headers_of(way.general)});
   if (!rules.empty())
     block.become(rules.apply(block.text(), {.smtp_utf8 = stored.smtp_utf8, .mark = way.mark}));
 }

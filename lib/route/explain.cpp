@@ -23,10 +23,6 @@ std::string place(const config::Config& config, std::string_view file, config::L
   return where.line == 0 ? std::string(file) : fmt::format("{}:{}", file, where.line);
 }
 
-void line(std::string& text, std::string_view key, std::string_view value, std::string_view from = {}) {
-  fmt::format_to(Out(text), "   {:<10} {}{}\n", key, value, from.empty() ? "" : fmt::format("  ({})", from));
-}
-
 // `file`: where the account stands, as of a Choice.
 std::string source_of(const config::SecretSource& secret, std::string_view file) {
   switch (secret.kind) {
@@ -128,6 +124,10 @@ void explain_choice(std::string& text, const Choice& choice, const config::Confi
 }
 
 }  // namespace
+
+void line(std::string& text, std::string_view key, std::string_view value, std::string_view from) {
+  fmt::format_to(Out(text), "   {:<10} {}{}\n", key, value, from.empty() ? "" : fmt::format("  ({})", from));
+}
 
 std::string explain(const Router& router, std::string_view sender) {
   const config::Config& config = router.config();

@@ -15,4 +15,7 @@ namespace relayd::route {
 // mechanisms and limits, and for each value whether the file, the preset or a default says so.
 std::string explain(const Router& router, std::string_view sender);
 
+// Adds one line of what `relayd explain` prints; `from`: who says so, or empty.
+void line(std::string& text, std::string_view key, std::string_view value, std::string_view from = {});
+
 }  // namespace relayd::route

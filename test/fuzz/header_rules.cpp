@@ -92,7 +92,7 @@ void header_rules(std::string_view input) {
   const std::string_view header = input;
   for (const bool utf8 : {false, true}) {
     const std::string edited =
-        rewrite::HeaderRules({&rules}).apply(header, {.smtp_utf8 = utf8}).value_or(std::string(header));
+        rewrite::MergedHeaderRules({&rules}).apply(header, {.smtp_utf8 = utf8}).value_or(std::string(header));
     demand(others(edited, rules) == others(header, rules), "what is not named stays, in its order");
     demand(longest_line(edited) <= std::max<std::size_t>(longest_line(header), 999), "no line gets too long");
     demand(!rewrite::with_subject_prefix(edited, rules.subject_prefix, utf8), "a prefix is put once");

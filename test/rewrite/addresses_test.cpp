@@ -15,10 +15,8 @@ namespace {
 
 constexpr std::string_view domain = "@example.com";
 
-std::string completed(std::string header) {
-  const std::vector<std::size_t> places = missing_domains(header, domain.size());
-  for (auto place = places.rbegin(); place != places.rend(); ++place) header.insert(*place, domain);
-  return header;
+std::string completed(const std::string& header) {
+  return with_domains(header, domain).value_or(header);
 }
 
 void expect_untouched(const std::string& header) {

@@ -126,7 +126,7 @@ TEST(HeaderRulesProperty, RulesDoWhatTheModelDoes) {
     std::string header;
     for (const Line& line : lines) header += line.whole;
     const std::string end = random() % 3 == 0 ? "" : "\r\nX-A: body\r\n";
-    const auto edited = HeaderRules({&scopes[0], &scopes[1], &scopes[2]}).apply(header + end, {});
+    const auto edited = MergedHeaderRules({&scopes[0], &scopes[1], &scopes[2]}).apply(header + end, {});
     ASSERT_EQ(edited.value_or(header + end), model(lines, scopes) + end) << header;
     expect_no_longer_line(header, edited.value_or(""));
   }
@@ -166,7 +166,7 @@ TEST(HeaderRulesProperty, HostileHeadersTakeLinearTimeAndPass) {
         "Subject: Re:\r\n Re:\r\n "}) {
     std::string header = "Subject:";
     while (header.size() < size) header += part;
-    const auto edited = HeaderRules({&scope}).apply(header, {});
+    const auto edited = MergedHeaderRules({&scope}).apply(header, {});
     EXPECT_TRUE(edited.has_value()) << part;
   }
 }

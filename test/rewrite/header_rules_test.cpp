@@ -54,7 +54,7 @@ Scope operator+(Scope a, const Scope& b) {
 }
 
 std::optional<std::string> applied(const Scope& scope, std::string_view header, HeaderTerms terms = {}) {
-  return HeaderRules({&scope}).apply(header, terms);
+  return MergedHeaderRules({&scope}).apply(header, terms);
 }
 
 std::size_t longest_line(std::string_view text) {
@@ -69,7 +69,7 @@ std::size_t longest_line(std::string_view text) {
 
 TEST(HeaderRules, WhatNoRuleNamesIsNotTouched) {
   const Scope none;
-  EXPECT_TRUE(HeaderRules({&none, nullptr, nullptr}).empty());
+  EXPECT_TRUE(MergedHeaderRules({&none, nullptr, nullptr}).empty());
   EXPECT_EQ(applied(none, plain), std::nullopt);
   EXPECT_EQ(applied(removing({"X-C", "X-AA*", "Y*"}), plain), std::nullopt);
   EXPECT_EQ(applied(adding({{"X-A", "9"}}), plain), std::nullopt);
@@ -114,7 +114,7 @@ TEST(HeaderRules, TheMostSpecificScopeThatSpeaksOfANameDecides) {
                         prefixing("[general]") + receiving(config::ReceivedForm::masked);
   const Scope upstream = setting({{"X-B", "upstream"}}) + prefixing("[upstream]");
   const Scope rule = removing({"X-D*"}) + adding({{"x-a", "rule"}, {"X-C", "rule"}});
-  const HeaderRules rules({&rule, &upstream, &general});
+  const MergedHeaderRules rules({&rule, &upstream, &general});
   EXPECT_EQ(rules.apply("X-A: own\r\nX-B: own\r\nX-C: own\r\nX-D: own\r\nSubject: s\r\n\r\n", {}),
             "X-A: own\r\nX-B: upstream\r\nX-C: own\r\nSubject: [upstream] s\r\n\r\n");
   EXPECT_EQ(rules.apply("Subject: s\r\n\r\n", {}),
@@ -124,8 +124,8 @@ TEST(HeaderRules, TheMostSpecificScopeThatSpeaksOfANameDecides) {
 TEST(HeaderRules, ASpecificScopeCanHaveTheFullReceivedAgain) {
   const Scope general = receiving(config::ReceivedForm::masked);
   const Scope rule = receiving(config::ReceivedForm::full);
-  EXPECT_TRUE(HeaderRules({&rule, &general}).empty());
-  EXPECT_FALSE(HeaderRules({nullptr, &general}).empty());
+  EXPECT_TRUE(MergedHeaderRules({&rule, &general}).empty());
+  EXPECT_FALSE(MergedHeaderRules({nullptr, &general}).empty());
 }
 
 TEST(HeaderRules, LongValuesAreFoldedAtBlanks) {

@@ -152,3 +152,10 @@ def test_a_target_that_is_refused_is_told_of(aliased):
     assert arrived(one, fake, "two") == ["a@x.example"]
     told = one.wait_event("alias_trouble")
     assert told["to"] == "two@o.example" and "b@closed.example" in told["reason"]
+
+
+def test_whom_a_recipient_stands_for_is_told_at_debug(aliased):
+    one, fake = aliased({"root": ["a@x.example", "b@x.example"]}, log={"format": "json", "level": "debug"})
+    arrived(one, fake, "root")
+    told = one.wait_event("alias_expanded")
+    assert told["to"] == "root@o.example" and told["reason"] == "it stands for a@x.example, b@x.example"
