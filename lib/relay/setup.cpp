@@ -47,6 +47,14 @@ std::shared_ptr<const accept::Accounts> read_accounts(const Config& config,
 constexpr std::size_t longest_aliases_file = 64 << 20;
 constexpr std::size_t most_told = 1000;  // faults: a file of another kind has one in every line
 
+// Where the other alias of a fault stands, if that is in a file.
+std::string elsewhere(const std::vector<TablePlace>& places, const rewrite::Aliases::Fault& fault) {
+  if (!fault.other || *fault.other == fault.alias || places[*fault.other].where.line == 0) return {};
+  const TablePlace& other = places[*fault.other];
+  const std::string file = other.file == places[fault.alias].file ? "" : fmt::format(" of {}", other.file);
+  return fmt::format(" (line {}{})", other.where.line, file);
+}
+
 // The aliases of a configuration from all that has some. The first of a name that several have counts; one
 // that a source has twice itself is left for its complaint.
 class AliasList {
@@ -155,7 +163,7 @@ AliasesResult make_aliases(const Config& config, std::shared_ptr<const table::Ta
   for (const rewrite::Aliases::Fault& fault : result.aliases->faults()) {
     const TablePlace& place = result.places[fault.alias];
     if (result.errors.size() == most_told) break;
-    result.errors.push_back({place.file, place.where, fault.text});
+    result.errors.push_back({place.file, place.where, fault.text + elsewhere(result.places, fault)});
   }
   return result;
 }

@@ -146,8 +146,8 @@ Aliases::Aliases(std::vector<Alias> aliases, std::vector<std::string> local_doma
     for (const std::string& target : alias.targets)
       if (std::string fault = fault_of_target(target, is_domain); !fault.empty())
         faults_.push_back({i, std::move(fault)});
-    if (!by_name_.emplace(mail::lookup_key(alias.name), i).second)
-      faults_.push_back({i, fmt::format("'{}' is there twice", alias.name)});
+    const auto [first, is_new] = by_name_.emplace(mail::lookup_key(alias.name), i);
+    if (!is_new) faults_.push_back({i, fmt::format("'{}' is there twice", alias.name), first->second});
   }
   if (faults_.empty()) find_circles();
 }
@@ -256,8 +256,10 @@ void Aliases::find_circles() {
       const std::size_t next = step.next.back();
       step.next.pop_back();
       if (marks[next] == Mark::under_way)
-        faults_.push_back({step.alias, fmt::format("'{}' leads back to itself by '{}'", aliases_[next].name,
-                                                   aliases_[step.alias].name)});
+        faults_.push_back(
+            {step.alias,
+             fmt::format("'{}' leads back to itself by '{}'", aliases_[next].name, aliases_[step.alias].name),
+             next});
       else if (marks[next] == Mark::fresh)
         enter(next);
     }

@@ -29,10 +29,11 @@ std::string fault_of_target(std::string_view target, bool for_domain);
 
 class Aliases {
  public:
-  // What is wrong with the alias of that index.
+  // What is wrong with the alias of that index, and the other one that it is about.
   struct Fault {
     std::size_t alias = 0;
     std::string text;
+    std::optional<std::size_t> other = {};
   };
 
   // `local_domains`: whose addresses names are; the first is put behind names that are targets. The empty set

@@ -139,7 +139,12 @@ TEST_F(ValuesTest, FaultsOfAliasesInATableHaveTheirLines) {
   config_.aliases_table = "rows";
   const std::string rows = folder_.write("rows", "a b\nb a\n");
   config_.tables = {{"rows", rows, "", {}}};
-  EXPECT_EQ(faults_of_aliases(), rows + ":2:1: 'a' leads back to itself by 'b'\n");
+  EXPECT_EQ(faults_of_aliases(), rows + ":2:1: 'a' leads back to itself by 'b' (line 1)\n");
+  config_.aliases = {{"a", {"b"}, {7, 3}}};
+  EXPECT_EQ(faults_of_aliases(), rows + ":2:1: 'a' leads back to itself by 'b' (line 7 of test.yaml)\n");
+  config_.aliases = {{"a", {"c"}, {7, 3}}, {"A", {"c"}, {9, 3}}};
+  EXPECT_EQ(faults_of_aliases(), "test.yaml:9:3: 'A' is there twice (line 7)\n");
+  config_.aliases.clear();
   folder_.write("rows", "a b@x c@x\nb |prog\n@c \\root@x\nd \\@x\n");
   const std::string told = faults_of_aliases();
   for (const int line : {1, 2, 4})
