@@ -18,8 +18,10 @@ namespace {
 // A pipe that poll() calls writable takes this much without blocking (PIPE_BUF).
 constexpr std::size_t slice = 4096;
 
-// What may wait for a reader that does not keep up, and when it is tried again.
-constexpr std::size_t most_pending = 1 << 20;
+// What may wait for a reader: a message of 10,000 recipients has a line for each in one go. Less for one that
+// takes nothing, and when that one is tried again.
+constexpr std::size_t most_pending = 16 << 20;
+constexpr std::size_t most_stuck = 1 << 20;
 constexpr auto pause = std::chrono::milliseconds(100);
 
 // Lines of so long leave together: a write for each would delay the replies behind it.
@@ -59,7 +61,7 @@ void Log::write(Level level, std::string_view event, std::initializer_list<Field
   if (level < level_) return;
   const std::size_t before = pending_.size();
   format_ == Format::json ? append_json(level, event, fields) : append_text(level, event, fields);
-  if (pending_.size() > most_pending) {
+  if (pending_.size() > (stuck_ ? most_stuck : most_pending)) {
     pending_.resize(before);
     ++dropped_;
   }
@@ -138,8 +140,10 @@ void Log::flush(std::chrono::milliseconds patience) {
     }
     if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
   }
+  stuck_ = !rest.empty() && rest.size() == pending_.size();
   pending_.erase(0, pending_.size() - rest.size());
-  if (!pending_.empty()) arrange(pause);  // a line of it may be half written
+  if (pending_.empty() && pending_.capacity() > most_stuck) pending_.shrink_to_fit();
+  if (!pending_.empty()) arrange(stuck_ ? pause : Duration(gathering));  // a line of it may be half written
 }
 
 }  // namespace relayd::telemetry

@@ -2,7 +2,8 @@
 //
 // Every stage writes here through the relay; the log owns its descriptor's lines, not the descriptor. Mail
 // never waits for it: lines gather until flush(). Where the reader of a pipe does not keep up they wait for a
-// later one, up to a megabyte; the lines after that are dropped, whole, and counted. Values are escaped;
+// later one, up to 16 MiB as long as it takes some, to 1 MiB once it takes nothing; the lines after that are
+// dropped, whole, and counted. Values are escaped;
 // secrets have no way in (a Secret does not convert).
 #pragma once
 
@@ -78,6 +79,7 @@ class Log {
   std::string pending_;
   std::function<void(Duration)> arrange_;
   bool arranged_ = false;  // a flush() will come
+  bool stuck_ = false;     // the latest flush() could write nothing
   std::uint64_t dropped_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -127,12 +128,56 @@ TEST(Log, WhatAReaderDoesNotTakeIsTriedAgain) {
   ASSERT_EQ(asked.size(), 1u) << "one flush for all that is written in its time";
   log.flush();
   ASSERT_EQ(asked.size(), 2u);
+  EXPECT_EQ(asked.back(), asked.front()) << "it took some, and may soon take more";
+  log.flush();
+  ASSERT_EQ(asked.size(), 3u);
   EXPECT_GT(asked.back(), asked.front());
   const std::string begin = pipe.read();
   log.flush();
-  EXPECT_EQ(asked.size(), 2u);
+  EXPECT_EQ(asked.size(), 3u);
   EXPECT_TRUE((begin + pipe.read()).ends_with("}\n"));
   EXPECT_EQ(log.dropped(), 0u);
+}
+
+// A message of so many recipients is settled in one go: nobody could have read in between.
+TEST(Log, WhatIsWrittenInOneGoIsKeptForAReaderThatTakesIt) {
+  Pipe pipe;
+  Log log(pipe.ends[1], Log::Format::json, Level::info, Log::Addresses::full);
+  log.on_pending([](Duration) {});
+  for (int i = 0; i < 10000; ++i) log.info("delivered", {{"id", i}, {"response", std::string(400, 'x')}});
+  log.flush();
+  std::string read = pipe.read();
+  log.info("delivered", {{"id", 10000}});  // while it is being read
+  for (std::size_t before = 0; before < read.size();) {
+    before = read.size();
+    log.flush();
+    read += pipe.read();
+  }
+  EXPECT_EQ(log.dropped(), 0u);
+  EXPECT_EQ(std::count(read.begin(), read.end(), '\n'), 10001);
+}
+
+TEST(Log, AReaderThatTakesNothingHasLittleKeptForIt) {
+  Pipe pipe;
+  Log log(pipe.ends[1], Log::Format::json, Level::info, Log::Addresses::full);
+  log.on_pending([](Duration) {});
+  const auto write = [&log](int lines) {
+    for (int i = 0; i < lines; ++i) log.info("delivered", {{"response", std::string(1000, 'x')}});
+  };
+  write(100);
+  log.flush();  // the pipe is full
+  log.flush();
+  write(2000);
+  EXPECT_GT(log.dropped(), 900u);
+  EXPECT_LT(log.dropped(), 1200u);
+}
+
+TEST(Log, NeitherIsThereNoEndOfWhatIsWrittenInOneGo) {
+  Pipe pipe;
+  Log log(pipe.ends[1], Log::Format::json, Level::info, Log::Addresses::full);
+  log.on_pending([](Duration) {});
+  for (int i = 0; i < 2000; ++i) log.info("delivered", {{"response", std::string(10000, 'x')}});
+  EXPECT_GT(log.dropped(), 100u);
 }
 
 TEST(Log, LinesBelowTheLevelAreNotWritten) {
