@@ -126,7 +126,7 @@ const Keys<Access>& keys_of(const Access*) {
 void read(Reader& reader, const Node& node, std::vector<Alias>& out) {
   if (!expect_map(reader, node)) return;
   for (const Entry& entry : node.entries) {
-    Alias& alias = out.emplace_back();
+    Alias& alias = out.emplace_back();  // clang 14 has no other way to begin an aggregate
     alias.name = entry.key;
     alias.where = entry.place.where;
     reader.enter(entry.key);
