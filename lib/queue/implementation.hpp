@@ -61,7 +61,7 @@ class Queue::Implementation {
   async::Task<MessageId> commit(Draft::State& state, const Envelope& envelope, bool held);
   // Throws QueueError when it cannot be had, once nothing else is to be tried.
   // `ours`: the shipment that the caller has, so that what cannot be read has consequences.
-  async::Task<Content> read(MessageId id, std::optional<ShipmentId> ours);
+  async::Task<Content> read(MessageId id, std::optional<ShipmentId> ours, Wanted wanted = Wanted::all);
 
   async::Loop& loop;
   async::Workers& workers;
@@ -84,8 +84,10 @@ class Queue::Implementation {
 
   async::Task<std::string> fetch(std::shared_ptr<const Segment> segment, Position where,
                                  std::uint32_t length);
-  async::Task<Content> content_of(MessageId id, StoredMessage stored, std::optional<ShipmentId> ours);
-  async::Task<Content> open_large(MessageId id, std::uint64_t size, std::uint64_t expected,
+  async::Task<Content> content_of(MessageId id, StoredMessage stored, std::optional<ShipmentId> ours,
+                                  Wanted wanted);
+  // `expected`: its checksum; nothing: whatever it has.
+  async::Task<Content> open_large(MessageId id, std::uint64_t size, std::optional<std::uint64_t> expected,
                                   std::optional<ShipmentId> ours);
   bool wait_for_disk(ShipmentId id);
   // Holds a message that cannot be had, keeps what is left of it, and throws.

@@ -31,7 +31,8 @@ bool is_sound(disk::File& file, std::uint64_t size, std::uint64_t expected) {
 
 }  // namespace
 
-async::Task<Content> Queue::Implementation::read(MessageId id, std::optional<ShipmentId> ours) {
+async::Task<Content> Queue::Implementation::read(MessageId id, std::optional<ShipmentId> ours,
+                                                 Wanted wanted) {
   for (;;) {
     const Entry* const entry = store.index.find(id);
     if (!entry) throw QueueError(QueueError::Kind::failed, "the message was removed meanwhile");
@@ -46,7 +47,7 @@ async::Task<Content> Queue::Implementation::read(MessageId id, std::optional<Shi
       const auto record = segment ? parse_record(bytes, segment->header.generation) : std::nullopt;
       if (record && record->id == id) stored = decode_message(*record);
       if (stored) {
-        Content content = co_await content_of(id, std::move(*stored), ours);
+        Content content = co_await content_of(id, std::move(*stored), ours, wanted);
         co_return content;
       }
     } catch (const disk::DiskError& error) {
@@ -75,10 +76,12 @@ async::Task<std::string> Queue::Implementation::fetch(std::shared_ptr<const Segm
 }
 
 async::Task<Content> Queue::Implementation::content_of(MessageId id, StoredMessage stored,
-                                                       std::optional<ShipmentId> ours) {
+                                                       std::optional<ShipmentId> ours, Wanted wanted) {
   Content content;
   if (stored.by_reference) {
-    content = co_await open_large(id, stored.size, stored.body_checksum, ours);
+    std::optional<std::uint64_t> expected;
+    if (wanted == Wanted::all) expected = stored.body_checksum;
+    content = co_await open_large(id, stored.size, expected, ours);
   } else {
     content.body = stored.body;
     content.size = stored.size;
@@ -94,7 +97,7 @@ async::Task<Content> Queue::Implementation::content_of(MessageId id, StoredMessa
 }
 
 async::Task<Content> Queue::Implementation::open_large(MessageId id, std::uint64_t size,
-                                                       std::uint64_t expected,
+                                                       std::optional<std::uint64_t> expected,
                                                        std::optional<ShipmentId> ours) {
   Content content;
   content.size = size;
@@ -102,7 +105,7 @@ async::Task<Content> Queue::Implementation::open_large(MessageId id, std::uint64
   try {
     co_await workers.run([&] {
       const std::unique_ptr<disk::File> file = store.disk.open("large/" + to_string(id));
-      if (!is_sound(*file, size, expected)) {
+      if (expected && !is_sound(*file, size, *expected)) {
         reason = "its body is damaged";
       } else if (file->descriptor() >= 0) {
         content.file = ::fcntl(file->descriptor(), F_DUPFD_CLOEXEC, 0);

@@ -70,6 +70,7 @@ Entry& Index::add(MessageId id, const Summary& summary, Position place, Clock cl
   entry.length = summary.length;
   entry.warned = summary.warned;
   if (!summary.debt.empty()) debts_[id.value] = summary.debt;
+  if (summary.debt.since != MessageId()) retried_[id.value] = summary.debt.since;
   state_need_ += state_need(entry.routing_sender.size(), entry.states.size());
   link(entry);
   set_base(entry, place.segment);
@@ -137,6 +138,7 @@ void Index::erase(Entry& entry) {
     for (auto& [number, shipment] : entry.parting->others) let_go(shipment);
   if (entry.doomed) --doomed_;
   debts_.erase(entry.id().value);
+  retried_.erase(entry.id().value);
   entries_.erase(entry.id().value);
 }
 
@@ -262,6 +264,7 @@ Summary Index::summary_of(const Entry& entry, Clock clock) const {
   summary.states = entry.states.unpacked();
   summary.warned = entry.warned;
   if (const Debt* const owed = debt(entry.id())) summary.debt = *owed;
+  summary.debt.since = retried(entry);
   bool is_first = true;
   entry.for_each_shipment([&](const Shipment& shipment) {
     const SummaryShipment known = known_of(shipment, clock);

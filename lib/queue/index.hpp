@@ -135,7 +135,9 @@ class Index {
   void not_taken(Shipment& shipment, Clock clock);
   // All of the message but what is ready waits and is due at once; the failed recipients of a failed one are
   // pending again.
-  void retry(Entry& entry, Clock clock);
+  void retry(Entry& entry, Clock clock, MessageId newest);
+  // The newest id given out when its failed recipients were last made pending again.
+  MessageId retried(const Entry& entry) const;
   // Something of it would still be sent.
   static bool may_be_held(const Entry& entry);
   // All of it but what is ready: that is held once it is given back.
@@ -232,6 +234,7 @@ class Index {
   std::unordered_map<std::uint64_t, Entry> entries_;
   std::unordered_map<std::uint64_t, EarlierDoubt> earlier_doubts_;  // by shipment
   std::map<std::uint64_t, Debt> debts_;                             // by message
+  std::unordered_map<std::uint64_t, MessageId> retried_;            // likewise
   std::unordered_map<std::string, std::size_t, TextHash, std::equal_to<>>
       texts_;                    // senders and upstreams, with use counts
   std::vector<Shipment*> heap_;  // binary, earliest first, equal times by id

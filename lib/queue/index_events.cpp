@@ -243,7 +243,7 @@ const Debt* Index::debt(MessageId id) const {
 void Index::owe(const Entry& entry, const Debt& debt) {
   if (debt.recipients.empty()) return;
   Debt& all = debts_[entry.id().value];
-  all.since = std::max(all.since, debt.since);
+  if (debt.since > retried(entry)) retried_[entry.id().value] = debt.since;
   std::vector<std::uint32_t>& owed = all.recipients;
   owed.insert(owed.end(), debt.recipients.begin(), debt.recipients.end());
   std::erase_if(owed, [&entry](std::uint32_t each) { return each >= entry.states.size(); });
@@ -252,9 +252,10 @@ void Index::owe(const Entry& entry, const Debt& debt) {
 }
 
 bool Index::is_news(const Entry& entry, const Told& told, MessageId report) const {
+  if (report <= retried(entry)) return false;
   if (told.warned > entry.warned) return true;
   const Debt* const owed = debt(entry.id());
-  if (!owed || report <= owed->since) return false;
+  if (!owed) return false;
   return (owed->expanded && told.what.expanded) ||
          std::ranges::any_of(told.what.recipients, [owed](std::uint32_t each) {
            return std::ranges::binary_search(owed->recipients, each);
@@ -432,7 +433,12 @@ std::vector<std::uint32_t> Index::unsent_of(const Entry& entry,
 
 // --- the operator ---
 
-void Index::retry(Entry& entry, Clock clock) {
+MessageId Index::retried(const Entry& entry) const {
+  const auto found = retried_.find(entry.id().value);
+  return found == retried_.end() ? MessageId() : found->second;
+}
+
+void Index::retry(Entry& entry, Clock clock, MessageId newest) {
   if (entry.state == MessageState::reporting) return;
   if (entry.state == MessageState::failed) {
     Told not_at_an_end;
@@ -445,6 +451,7 @@ void Index::retry(Entry& entry, Clock clock) {
     told(entry, not_at_an_end);
     entry.lives_from = clock.wall;
     entry.warned = 0;
+    retried_[entry.id().value] = std::max(newest, retried(entry));
   }
   entry.for_each_shipment([&](Shipment& shipment) {
     shipment.hold_asked = false;

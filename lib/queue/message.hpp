@@ -76,8 +76,7 @@ struct Outcome {
 struct Debt {
   std::vector<std::uint32_t> recipients;  // who have come to an end; ascending
   bool expanded = false;                  // see Envelope::expanded
-  MessageId
-      since;  // the newest id given out when a recipient came to an end: a report with a later one tells it
+  MessageId since;  // the newest id given out at the last retry: a report with an earlier one is of before
   bool empty() const { return recipients.empty() && !expanded; }
   bool operator==(const Debt&) const = default;
 };

@@ -89,8 +89,8 @@ async::Task<Content> Queue::read(Shipment& shipment) {
   co_return content;
 }
 
-async::Task<Content> Queue::look(Message& message) {
-  Content content = co_await implementation_->read(message.id(), std::nullopt);
+async::Task<Content> Queue::look(Message& message, Wanted wanted) {
+  Content content = co_await implementation_->read(message.id(), std::nullopt, wanted);
   co_return content;
 }
 
@@ -131,7 +131,7 @@ void Queue::settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step,
                          (index.parts(shipment, outcome) && !q.may_part(entry));
   if (is_of_all) outcome = index.of_all(shipment, std::move(outcome));
   const bool counted = shipment.counted;
-  const Debt debt{owed, false, q.store.last_id};
+  const Debt debt{owed, false, index.retried(entry)};
   index.owe(entry, debt);
   const bool living = index.apply(entry, outcome, counted, q.options.keep_failed, q.clock(), route_step);
   std::string record = encode_outcome(entry.id(), entry.last, outcome, counted, !living, debt);
@@ -174,7 +174,7 @@ void Queue::retry(Message& message) {
   Entry& entry = entry_of(message);
   if (entry.doomed || entry.state == MessageState::reporting) return;
   q.record_event(RecordType::retry, entry);
-  q.store.index.retry(entry, q.clock());
+  q.store.index.retry(entry, q.clock(), q.store.last_id);
   q.arm();
 }
 

@@ -249,8 +249,10 @@ class Queue {
   // the third time the message is held), or they are missing or damaged (the message is then held, and what
   // is left of it set aside).
   async::Task<Content> read(Shipment& shipment);
-  // The same for somebody who has not got a shipment: whatever comes of it, nothing changes.
-  async::Task<Content> look(Message& message);
+  // The same for somebody who has not got a shipment: whatever comes of it, nothing changes. Who wants the
+  // header alone takes a body in a file of its own as it is, damaged or not.
+  enum class Wanted { all, header };
+  async::Task<Content> look(Message& message, Wanted wanted = Wanted::all);
   // Durable before it returns: from here a crash leaves these recipients doubtful, counts as their attempt,
   // and they are due at `next_attempt`. Call once an attempt, before the final dot leaves. While the disk
   // fails, or room is short, it waits.

@@ -117,7 +117,7 @@ std::string encode_summary(MessageId id, const Summary& summary) {
   put_states(record, summary.states);
   put(record, static_cast<std::uint8_t>(summary.merged.has_value()));
   if (summary.merged) put_outcome(record, *summary.merged);
-  const bool tells = !summary.debt.empty() || summary.warned != 0;
+  const bool tells = !summary.debt.empty() || summary.warned != 0 || summary.debt.since != MessageId();
   if (!summary.others.empty() || tells) put_others(record, summary.others);
   if (tells) put_telling(record, summary);
   pad(record);

@@ -298,7 +298,7 @@ bool Replay::apply_event(Entry& entry, RecordType type, const StoredEvent& event
         index.hold(index.part(entry, recipients));
       break;
     case RecordType::retry:
-      index.retry(entry, then);
+      index.retry(entry, then, {static_cast<std::uint64_t>(event.when.time_since_epoch().count())});
       break;
     case RecordType::not_taken:
       // A power cut may lose the record of an attempt and keep what the operator said after it: that was

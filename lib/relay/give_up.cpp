@@ -66,7 +66,10 @@ Task<std::string> GiveUp::delete_all(queue::MessageId id) {
   const queue::Content content = co_await queue_.look(*message);
   message = queue_.find(id);
   if (!message) co_return "no such message";
+  if (setup_.config->bounce.from.empty()) co_return "nobody would be told: `bounce.from` is not set";
   if (message->state == queue::MessageState::ready) co_return "it is being sent: hold it, and delete it then";
+  if (message->in_doubt())
+    co_return "an upstream may have it already, so nobody can be told that it failed: delete it without --bounce";
   std::vector<std::uint32_t> left;
   for (std::uint32_t i = 0; i < content.states.size(); ++i)
     if (queue::is_unsent(content.states[i])) left.push_back(i);

@@ -30,8 +30,13 @@ bool is_expiry(std::string_view text) {
   return text.starts_with(expiry);
 }
 
+bool clock_was_wrong(WallTime lives_from, WallTime now) {
+  return lives_from < first_believable && now >= first_believable;
+}
+
 SteadyTime Lifetime::end_of(const Message& message) const {
-  const WallTime from = clock_was_wrong(message) ? loop_.wall_now() : message.lives_from;
+  const WallTime from =
+      clock_was_wrong(message.lives_from, loop_.wall_now()) ? loop_.wall_now() : message.lives_from;
   const WallTime end = from + setup_.config->queue.lifetime;
   return loop_.now() + std::max<Duration>(end - loop_.wall_now(), Duration::zero());
 }
@@ -41,14 +46,8 @@ Duration Lifetime::at_most(const Message& message, Duration wait) const {
 }
 
 bool Lifetime::is_over(Message& message) {
-  if (clock_was_wrong(message)) queue_.renew(message);
+  if (clock_was_wrong(message.lives_from, loop_.wall_now())) queue_.renew(message);
   return queue::expired(message.lives_from, setup_.config->queue.lifetime, loop_.wall_now());
-}
-
-// A clock that has not been set yet, at a start without a battery, says 1970: what was accepted then is not
-// old.
-bool Lifetime::clock_was_wrong(const Message& message) const {
-  return message.lives_from < first_believable && loop_.wall_now() >= first_believable;
 }
 
 bool Lifetime::clock_was_set() {

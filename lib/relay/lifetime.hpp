@@ -19,6 +19,10 @@ namespace relayd {
 std::string expiry_text(std::chrono::seconds lifetime);
 bool is_expiry(std::string_view text);
 
+// A clock that has not been set yet, at a start without a battery, says 1970: what was accepted by it is not
+// old.
+bool clock_was_wrong(WallTime lives_from, WallTime now);
+
 class Lifetime {
  public:
   // `setup` is the dispatcher's; what it says at the moment holds.
@@ -35,8 +39,6 @@ class Lifetime {
   bool clock_was_set();
 
  private:
-  bool clock_was_wrong(const queue::Message& message) const;
-
   async::Loop& loop_;
   queue::Queue& queue_;
   const Setup& setup_;

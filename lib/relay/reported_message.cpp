@@ -86,7 +86,7 @@ Task<bool> read_message(queue::Queue& queue, async::Workers& workers, queue::Mes
   if (!message) co_return false;
   into.id = id;
   into.accepted = message->accepted;
-  queue::Content content = co_await queue.look(*message);
+  queue::Content content = co_await queue.look(*message, queue::Queue::Wanted::header);
   into.is_whole = content.file < 0;
   const auto read = [&] { into.text = read_beginning(content); };
   if (into.is_whole)

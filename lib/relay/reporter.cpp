@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "relay/lifetime.hpp"
 #include "rewrite/aliases.hpp"
 #include "rewrite/staging.hpp"
 #include "shared/smtp/reply.hpp"
@@ -22,6 +24,7 @@ namespace {
 // Recipients who fail within this time share a report.
 constexpr auto collect = std::chrono::seconds(5);
 constexpr auto try_again = std::chrono::minutes(1);
+constexpr unsigned most_tries = 60;  // of reading a message that a report is about
 constexpr auto look_for_late_every = std::chrono::minutes(1);
 constexpr std::size_t at_once = 4;
 constexpr std::size_t late_at_once = 1000;
@@ -70,7 +73,7 @@ Reporter::Reporter(async::Loop& loop, async::Workers& workers, telemetry::Log& l
       setup_(setup),
       due_(loop),
       late_(loop),
-      hour_(loop) {}
+      period_(loop) {}
 
 void Reporter::begin() {
   queue_.on_debt([this](MessageId id) { owe(id); });
@@ -81,7 +84,7 @@ void Reporter::shut_down() {
   stopping_ = true;
   due_.cancel();
   late_.cancel();
-  hour_.cancel();
+  period_.cancel();
 }
 
 // --- what is owed ---
@@ -120,44 +123,74 @@ void Reporter::begin_due() {
 }
 
 Task<void> Reporter::pay(MessageId id) {
-  bool failed = false;
+  std::string waits_for;
+  bool unreadable = false;
   try {
-    co_await pay_debt(id);
+    waits_for = co_await pay_debt(id);
   } catch (const QueueError& error) {
-    log_.warning("report_waits", {{"id", queue::to_string(id)}, {"reason", error.what()}});
-    failed = true;
+    waits_for = error.what();
+    unreadable = error.kind() == QueueError::Kind::failed;
   }
+  if (!waits_for.empty()) log_.warning("report_waits", {{"id", queue::to_string(id)}, {"reason", waits_for}});
+  if (!unreadable)
+    unreadable_.erase(id.value);
+  else if (++unreadable_[id.value] == most_tries)
+    give_up(id, waits_for);
   --under_way_;
   known_.erase(id.value);
   if (removed_when_told_.contains(id.value)) remove_when_told(id);
   // Something may have come to be owed meanwhile.
-  if (queue_.debt(id) && known_.insert(id.value).second) put(id, failed ? Duration(try_again) : collect);
+  if (queue_.debt(id) && known_.insert(id.value).second)
+    put(id, waits_for.empty() ? collect : Duration(try_again));
   arm();
 }
 
-Task<void> Reporter::pay_debt(MessageId id) {
+// What a report would be about cannot be had, and will not be.
+void Reporter::give_up(MessageId id, std::string_view reason) {
+  unreadable_.erase(id.value);
+  queue::Message* const message = queue_.find(id);
+  const queue::Debt* const debt = queue_.debt(id);
+  if (!message || !debt) return;
+  const std::string text = queue::to_string(id);
+  const std::string from(message->routing_sender);
+  const queue::Debt owed = *debt;
+  queue_.told(*message, {owed, 0, {}});
+  publisher_.publish(Reported{.kind = Reported::Kind::failed,
+                              .id = text,
+                              .from = from,
+                              .about = {},
+                              .report = {},
+                              .to = {},
+                              .reason = reason});
+}
+
+// Why it has to be tried again; empty: nothing is owed any more.
+Task<std::string> Reporter::pay_debt(MessageId id) {
   co_await queue_.flush();  // what is told of is durable
   ReportedMessage message;
   const bool there = co_await read_message(queue_, workers_, id, message);
   const queue::Debt* const debt = queue_.debt(id);
-  if (!there || !debt) co_return;
+  if (!there || !debt) co_return "";
   const queue::Debt owed = *debt;
+  std::string waits_for;
   if (owed.expanded) {
     Order order{Reported::Kind::expanded, {}};
     for (std::uint32_t i = 0; i < message.envelope.expanded.size(); ++i)
       order.recipients.push_back({.recipient = i});
-    co_await write(message, std::move(order));
+    waits_for = co_await write(message, std::move(order));
   }
   for (const auto& [kind, state] : {std::pair(Reported::Kind::failed, RecipientState::failed),
                                     std::pair(Reported::Kind::relayed, RecipientState::delivered)}) {
     const std::vector<std::uint32_t> recipients = message.in_state(owed.recipients, state);
     if (recipients.empty()) continue;
     Order order{kind, message.reported(recipients)};
-    co_await write(message, std::move(order));
+    const std::string waits = co_await write(message, std::move(order));
+    if (!waits.empty()) waits_for = waits;
   }
   const std::vector<std::uint32_t> waits = message.in_state(owed.recipients, RecipientState::pending);
   if (queue::Message* const known = waits.empty() ? nullptr : queue_.find(id))
     queue_.told(*known, {{waits, false, {}}, 0, {}});  // tried again meanwhile
+  co_return waits_for;
 }
 
 // --- what is late ---
@@ -179,12 +212,17 @@ Task<void> Reporter::look_for_late() {
         [this](const queue::Message& message) { return age_to_warn_of(message).count() > 0; }, late_at_once);
   for (const MessageId id : late) {
     if (stopping_) co_return;
+    std::string waits_for;
+    bool full = false;
     try {
-      co_await warn(id);
+      waits_for = co_await warn(id);
     } catch (const QueueError& error) {
-      log_.warning("report_waits", {{"id", queue::to_string(id)}, {"reason", error.what()}});
-      break;
+      waits_for = error.what();
+      full = error.kind() == QueueError::Kind::full;
     }
+    if (!waits_for.empty())
+      log_.warning("report_waits", {{"id", queue::to_string(id)}, {"reason", waits_for}});
+    if (full) break;
   }
   look_again();
 }
@@ -193,6 +231,7 @@ Task<void> Reporter::look_for_late() {
 // by itself.
 std::chrono::seconds Reporter::age_to_warn_of(const queue::Message& message) const {
   if (message.state != queue::MessageState::waiting && message.state != queue::MessageState::ready) return {};
+  if (clock_was_wrong(message.lives_from, loop_.wall_now())) return {};
   const WallTime::duration age = loop_.wall_now() - message.lives_from;
   std::chrono::seconds reached{0};
   for (const std::chrono::seconds each : setup_.config->bounce.delay_warning)
@@ -212,13 +251,13 @@ bool Reporter::way_is_open() const {
   });
 }
 
-Task<void> Reporter::warn(MessageId id) {
+Task<std::string> Reporter::warn(MessageId id) {
   ReportedMessage message;
   const bool there = co_await read_message(queue_, workers_, id, message);
   const queue::Message* const known = there ? queue_.find(id) : nullptr;
-  if (!known) co_return;
+  if (!known) co_return "";
   const std::chrono::seconds age = age_to_warn_of(*known);
-  if (age.count() == 0) co_return;
+  if (age.count() == 0) co_return "";
   std::vector<std::uint32_t> late;
   for (std::uint32_t i = 0; i < message.states.size(); ++i)
     if (queue::is_unsent(message.states[i]) &&
@@ -233,32 +272,78 @@ Task<void> Reporter::warn(MessageId id) {
     order.next_attempt = order.next_attempt ? std::min(*order.next_attempt, next) : next;
   });
   order.retry_until = known->lives_from + setup_.config->queue.lifetime;
-  co_await write(message, std::move(order));
+  std::string waits_for = co_await write(message, std::move(order));
+  co_return waits_for;
 }
 
 // --- a report ---
 
-// Writes it, or records that it need not be. Throws QueueError where the queue cannot take it now.
-Task<void> Reporter::write(const ReportedMessage& message, Order order) {
+// Writes it, or records that it need not be. Why it has to be tried again; empty: done. Throws QueueError
+// where the queue cannot take it now.
+Task<std::string> Reporter::write(const ReportedMessage& message, Order order) {
   const config::Bounce& bounce = setup_.config->bounce;
-  const std::vector<std::string> to =
-      bounce.from.empty() ? std::vector<std::string>()
-                          : tell::addressees(bounce, order.kind, message.envelope, message.marks);
-  if (to.empty() || order.recipients.empty()) co_return told(message, order, {}, {}, "nobody is to be told");
-  if (!limit_.has_room(bounce.limit, loop_.wall_now())) {
-    limit_.silenced(reason_of(order.recipients.front()));
-    hour_.at(loop_.now() + std::max<Duration>(limit_.end(bounce.limit) - loop_.wall_now(), Duration::zero()),
-             [this] { end_hour(); });
-    co_return told(message, order, {}, {}, "bounce.limit");
+  std::vector<std::string> to;
+  if (!bounce.from.empty()) to = tell::addressees(bounce, order.kind, message.envelope, message.marks);
+  if (to.empty() || order.recipients.empty()) {
+    told(message, order, {}, {}, "nobody is to be told");
+    co_return "";
+  }
+  if (!limit_of(order.kind).has_room(bounce.limit, loop_.now())) {
+    silence(message, order);
+    co_return "";
   }
   queue::Draft draft = queue_.draft();
-  const std::string id = queue::to_string(draft.id());
-  tell::Report report = compose(message, order, to, id);
-  const std::string refusal = readdress(report);
-  if (report.envelope.recipients.empty()) co_return told(message, order, {}, {}, refusal);
-  limit_.written();
-  co_await commit(std::move(draft), std::move(report));
-  told(message, order, id, fmt::format("{}", fmt::join(to, ",")), {});
+  const MessageId id = draft.id();
+  const std::string text = queue::to_string(id);
+  tell::Report report = compose(message, order, to, text);
+  const std::optional<smtp::Reply> refusal = readdress(report);
+  const std::string why = refusal ? smtp::one_line(*refusal) : std::string();
+  if (report.envelope.recipients.empty()) {
+    if (refusal && refusal->code < 500) co_return why;
+    told(message, order, {}, {}, why);
+    co_return "";
+  }
+  if (!is_still_so(message, order)) co_return "";
+  ReportLimit& limit = limit_of(order.kind);
+  limit.begin();
+  try {
+    co_await commit(std::move(draft), std::move(report));
+  } catch (const QueueError&) {
+    limit.give_back();
+    throw;
+  }
+  if (is_still_so(message, order)) {
+    told(message, order, text, fmt::format("{}", fmt::join(to, ",")), {});
+    co_return "";
+  }
+  // The operator has it tried again meanwhile: what the report says is not true any more.
+  limit.give_back();
+  if (queue::Message* const written = queue_.find(id)) queue_.remove(*written);
+  co_return "";
+}
+
+// What is to be said is still owed, or still late.
+bool Reporter::is_still_so(const ReportedMessage& message, const Order& order) const {
+  const queue::Message* const known = queue_.find(message.id);
+  if (!known) return false;
+  if (order.kind == Reported::Kind::delayed)
+    return !has_ended(known->state) && age_to_warn_of(*known) >= order.delay;
+  const queue::Debt* const debt = queue_.debt(message.id);
+  const queue::Debt wanted = paid(order.kind, order.recipients);
+  return debt && (debt->expanded || !wanted.expanded) &&
+         std::ranges::includes(debt->recipients, wanted.recipients);
+}
+
+void Reporter::silence(const ReportedMessage& message, const Order& order) {
+  const config::Rate limit = setup_.config->bounce.limit;
+  ReportLimit& full = limit_of(order.kind);
+  full.silenced(order.kind == Reported::Kind::delayed ? "late" : reason_of(order.recipients.front()));
+  if (!period_.armed()) period_.at(full.end(limit), [this] { end_period(); });
+  told(message, order, {}, {}, "bounce.limit");
+}
+
+ReportLimit& Reporter::limit_of(Reported::Kind kind) {
+  return kind == Reported::Kind::delayed ? warning_limit_ : limit_;
 }
 
 tell::Report Reporter::compose(const ReportedMessage& message, const Order& order,
@@ -288,13 +373,13 @@ tell::Report Reporter::compose(const ReportedMessage& message, const Order& orde
   return tell::compose(facts);
 }
 
-// The addresses of a report stand for others as those of any mail do, and staging replaces them. Returns why
-// the last one of those that are refused is.
-std::string Reporter::readdress(tell::Report& report) const {
-  std::string refusal;
+// The addresses of a report stand for others as those of any mail do, and staging replaces them. Returns the
+// refusal of one; of several, one that may pass.
+std::optional<smtp::Reply> Reporter::readdress(tell::Report& report) const {
+  std::optional<smtp::Reply> refusal;
   for (mail::Recipient& recipient : std::exchange(report.envelope.recipients, {})) {
-    const auto refused = intake_.add_recipient(report.envelope, std::move(recipient));
-    if (refused) refusal = smtp::one_line(*refused);
+    std::optional<smtp::Reply> refused = intake_.add_recipient(report.envelope, std::move(recipient));
+    if (refused && (!refusal || refused->code < 500)) refusal = std::move(refused);
   }
   rewrite::unite(report.envelope.recipients);
   const std::vector<mail::Recipient> replaced = setup_.staging->replace(report.envelope.recipients);
@@ -331,33 +416,42 @@ void Reporter::told(const ReportedMessage& message, const Order& order, const st
 
 // --- too many ---
 
-void Reporter::end_hour() {
-  ReportLimit::Hour hour = limit_.take();
-  if (!stopping_ && !hour.reasons.empty()) scope_.spawn(write_summary(std::move(hour)));
+void Reporter::end_period() {
+  if (!stopping_) scope_.spawn(write_summary());
 }
 
-Task<void> Reporter::write_summary(ReportLimit::Hour hour) {
+Task<void> Reporter::write_summary() {
   const config::Config& config = *setup_.config;
   if (config.bounce.from.empty()) co_return;
+  const SteadyTime began = std::min(limit_.has_silenced() ? limit_.began() : loop_.now(),
+                                    warning_limit_.has_silenced() ? warning_limit_.began() : loop_.now());
+  std::vector<tell::Silenced> reasons = limit_.take();
+  std::ranges::move(warning_limit_.take(), std::back_inserter(reasons));
   std::vector<std::string> to = config.bounce.to;
   if (std::ranges::find(to, config.bounce.from) == to.end()) to.push_back(config.bounce.from);
   queue::Draft draft = queue_.draft();
   const std::string id = queue::to_string(draft.id());
   const std::string limit = config::to_string(config.bounce.limit);
+  const auto ago = std::chrono::duration_cast<WallTime::duration>(loop_.now() - began);
   tell::Report report = tell::compose_summary({.hostname = config.hostname,
                                                .from = config.bounce.from,
                                                .to = to,
                                                .id = id,
-                                               .since = hour.began,
+                                               .since = loop_.wall_now() - ago,
                                                .now = loop_.wall_now(),
                                                .limit = limit,
-                                               .reasons = hour.reasons});
-  const std::string refusal = readdress(report);
+                                               .reasons = reasons});
+  readdress(report);
+  bool failed = false;
   try {
     if (!report.envelope.recipients.empty()) co_await commit(std::move(draft), std::move(report));
   } catch (const QueueError& error) {
     log_.warning("report_waits", {{"id", id}, {"reason", error.what()}});
+    failed = true;
   }
+  if (!failed || stopping_) co_return;
+  for (const tell::Silenced& each : reasons) limit_.silenced(each.reason, each.count);
+  period_.at(loop_.now() + try_again, [this] { end_period(); });
 }
 
 }  // namespace relayd

@@ -10,8 +10,10 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <random>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -24,6 +26,7 @@
 #include "shared/async/loop.hpp"
 #include "shared/async/scope.hpp"
 #include "shared/async/workers.hpp"
+#include "shared/smtp/reply.hpp"
 #include "shared/telemetry/log.hpp"
 #include "tell/publisher.hpp"
 #include "tell/report.hpp"
@@ -69,23 +72,27 @@ class Reporter {
   void arm();
   void begin_due();
   async::Task<void> pay(queue::MessageId id);
-  async::Task<void> pay_debt(queue::MessageId id);
+  async::Task<std::string> pay_debt(queue::MessageId id);
+  void give_up(queue::MessageId id, std::string_view reason);
 
   void look_again();
   async::Task<void> look_for_late();
   std::chrono::seconds age_to_warn_of(const queue::Message& message) const;
-  async::Task<void> warn(queue::MessageId id);
+  async::Task<std::string> warn(queue::MessageId id);
   bool way_is_open() const;
 
-  async::Task<void> write(const ReportedMessage& message, Order order);
+  async::Task<std::string> write(const ReportedMessage& message, Order order);
+  bool is_still_so(const ReportedMessage& message, const Order& order) const;
+  void silence(const ReportedMessage& message, const Order& order);
   tell::Report compose(const ReportedMessage& message, const Order& order, const std::vector<std::string>& to,
                        std::string_view id);
-  std::string readdress(tell::Report& report) const;
+  std::optional<smtp::Reply> readdress(tell::Report& report) const;
   async::Task<void> commit(queue::Draft draft, tell::Report report);
   void told(const ReportedMessage& message, const Order& order, const std::string& report,
             std::string_view to, std::string_view reason);
-  void end_hour();
-  async::Task<void> write_summary(ReportLimit::Hour hour);
+  void end_period();
+  async::Task<void> write_summary();
+  ReportLimit& limit_of(tell::Reported::Kind kind);
 
   async::Loop& loop_;
   async::Workers& workers_;
@@ -98,12 +105,13 @@ class Reporter {
   std::deque<Waiting> waiting_;              // by their time
   std::unordered_set<std::uint64_t> known_;  // messages in waiting_, or under way
   std::unordered_set<std::uint64_t> removed_when_told_;
-  ReportLimit limit_;
+  std::unordered_map<std::uint64_t, unsigned> unreadable_;  // and how often the disk failed to give them
+  ReportLimit limit_, warning_limit_;
   std::random_device random_;
   bool stopping_ = false;
   async::Timer due_;
   async::Timer late_;
-  async::Timer hour_;
+  async::Timer period_;
   async::Scope scope_;
   std::size_t under_way_ = 0;
 };

@@ -128,6 +128,15 @@ TEST_F(QueueDebtTest, AnOldReportDoesNotTellOfWhatFailedLater) {
   EXPECT_THAT(owed(id), ElementsAre(0));
 }
 
+TEST_F(QueueDebtTest, AReportTellsOfItsOwnRecipientsWhoeverFailedMeanwhile) {
+  const MessageId id = commit("1\r\n", {"b@example.org", "c@example.org"});
+  end(id, {failed, pending}, {0});
+  commit_report(id, {"", {0}});
+  end(id, {failed, failed}, {1});
+  reopen();
+  EXPECT_THAT(owed(id), ElementsAre(1));
+}
+
 TEST_F(QueueDebtTest, ARetryEndsWhatIsOwedOfThoseWhoAreTriedAgain) {
   const MessageId id = commit("1\r\n", {"b@example.org", "c@example.org"});
   end(id, {failed, delivered}, {0, 1});

@@ -170,7 +170,7 @@ TEST_F(ShipmentsTest, TheMessageEndsWithTheLastOfThem) {
   take(entry.first);
   EXPECT_TRUE(settle(entry, {now_is(1, delivered)}, 60));
   EXPECT_EQ(entry.state, MessageState::failed);
-  index.retry(entry, now);
+  index.retry(entry, now, {});
   EXPECT_THAT(shipments(entry), ElementsAre("0 waiting 1 0s"));
   take(entry.first);
   EXPECT_FALSE(settle(entry, {now_is(0, delivered)}, 60));

@@ -297,6 +297,71 @@ TEST_F(ReporterTest, WhatTheOperatorDeletesGoesOnceItsSenderWasTold) {
   EXPECT_EQ(queue->find(id), nullptr);
 }
 
+TEST_F(ReporterTest, AFullDiskPutsReportsOffAndCostsNothingOfTheLimit) {
+  config->bounce.limit.count = 2;
+  for (int i = 0; i < 2; ++i) end(commit_to({{"b@example.org", "", ""}}), {failed});
+  flush();
+  options.reserve = Bytes{std::uint64_t{1} << 60};
+  restart();
+  advance(6s);
+  for (int i = 0; i < 5; ++i) advance(1min);
+  EXPECT_THAT(told, IsEmpty());
+  options.reserve = 0_B;
+  restart();
+  advance(6s);
+  EXPECT_EQ(reports().size(), 2U);
+}
+
+TEST_F(ReporterTest, AClockThatIsSetSilencesNobodyForLonger) {
+  config->bounce.limit.count = 1;
+  loop.set_wall(loop.wall_now() + 24h * 365);
+  end(commit_to({{"b@example.org", "", ""}}), {failed});
+  end(commit_to({{"b@example.org", "", ""}}), {failed});
+  advance(6s);
+  EXPECT_EQ(reports().size(), 1U);
+  loop.set_wall(loop.wall_now() - 24h * 365);
+  advance(1h);
+  EXPECT_EQ(reports().size(), 2U) << "the summary";
+  end(commit_to({{"b@example.org", "", ""}}), {failed});
+  advance(6s);
+  EXPECT_EQ(reports().size(), 3U);
+}
+
+TEST_F(ReporterTest, MailThatIsLateDoesNotSilenceMailThatFailed) {
+  config->bounce.limit.count = 1;
+  config->bounce.delay_warning = {1h};
+  for (int i = 0; i < 3; ++i) commit_to({{"b@example.org", "", ""}});
+  advance(61min);
+  EXPECT_EQ(reports().size(), 1U);
+  end(commit_to({{"b@example.org", "", ""}}), {failed});
+  advance(6s);
+  EXPECT_EQ(reports().size(), 2U);
+}
+
+TEST_F(ReporterTest, WhatIsTriedAgainWhileItsReportIsWrittenIsNotReported) {
+  const MessageId id = commit_to({{"b@example.org", "", ""}});
+  end(id, {failed});
+  flush();
+  loop.advance(6s);
+  ASSERT_EQ(reporter->under_way(), 1U);
+  queue->retry(message(id));
+  advance(1s);
+  EXPECT_THAT(reports(), IsEmpty());
+  end(id, {failed});
+  advance(6s);
+  EXPECT_EQ(reports().size(), 1U);
+}
+
+TEST_F(ReporterTest, WhatWasTakenBeforeTheClockWasRightIsNotLate) {
+  config->bounce.delay_warning = {1h};
+  const WallTime right = loop.wall_now();
+  loop.set_wall(WallTime(std::chrono::hours(24)));
+  commit_to({{"b@example.org", "", ""}});
+  loop.set_wall(right);
+  advance(2min);
+  EXPECT_THAT(reports(), IsEmpty());
+}
+
 TEST_F(ReporterTest, VeryManyFailuresLeaveOneSummary) {
   constexpr std::size_t many = 2000;
   config->bounce.limit.count = 10;

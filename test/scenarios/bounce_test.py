@@ -142,6 +142,17 @@ def test_the_operator_may_delete_and_tell(relaying):
     assert told not in command("queue", "list", "-c", one.file).stdout
 
 
+def test_nothing_is_deleted_where_nobody_would_be_told(to_upstream):
+    one, fake = to_upstream()
+    fake.answer("rcpt", "450 4.2.0 Later", about="late@")
+    id = one.submit("app@example.com", "late@x.example", mail.text("app@example.com"))
+    one.wait_event("deferred", id=id)
+    assert command("queue", "hold", id, "-c", one.file).returncode == 0
+    deleted = command("queue", "delete", "--bounce", id, "-c", one.file)
+    assert deleted.returncode == 1 and "bounce.from" in deleted.stderr
+    assert id in command("queue", "list", "-c", one.file).stdout
+
+
 def test_each_failure_is_told_once_through_kills(relaying):
     """What arrives twice is at most what was under way at a kill, and has the same Message-ID."""
     one, fake = relaying(bounce={"from": FROM, "limit": "10000/h"})
