@@ -30,13 +30,17 @@ constexpr std::size_t at_once = 4;
 constexpr std::size_t late_at_once = 1000;
 constexpr std::size_t piece = 64 * 1024;
 
-// By what silenced reports are counted.
-std::string reason_of(const tell::ReportedRecipient& recipient) {
+// By what silenced reports are counted: what the recipients are told, or "550 5.1.1", or why there is no
+// such.
+std::string reason_of(Reported::Kind kind, const tell::ReportedRecipient& recipient) {
+  if (kind == Reported::Kind::delayed) return "late";
+  if (kind == Reported::Kind::relayed) return "relayed";
+  if (kind == Reported::Kind::expanded) return "expanded";
   if (recipient.expired) return "expired";
+  if (recipient.code == 0) return recipient.host.empty() ? "no attempt or no reply" : "no reply";
   const std::string_view text = recipient.text;
   const std::string_view enhanced = text.substr(0, text.find(' '));
   const bool has_enhanced = enhanced.find('.') != std::string_view::npos && enhanced.size() <= 9;
-  if (recipient.code == 0) return "no reply";
   return has_enhanced ? fmt::format("{} {}", recipient.code, enhanced) : fmt::format("{}", recipient.code);
 }
 
@@ -337,7 +341,7 @@ bool Reporter::is_still_so(const ReportedMessage& message, const Order& order) c
 void Reporter::silence(const ReportedMessage& message, const Order& order) {
   const config::Rate limit = setup_.config->bounce.limit;
   ReportLimit& full = limit_of(order.kind);
-  full.silenced(order.kind == Reported::Kind::delayed ? "late" : reason_of(order.recipients.front()));
+  full.silenced(reason_of(order.kind, order.recipients.front()));
   if (!period_.armed()) period_.at(full.end(limit), [this] { end_period(); });
   told(message, order, {}, {}, "bounce.limit");
 }

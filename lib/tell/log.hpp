@@ -43,7 +43,7 @@ void held(Log& log, const Doubt& doubt);
 
 void given_up(Log& log, const GivenUp& given_up);  // one line a message
 
-void reported(Log& log, const Reported& report);  // bounced, delay_warned
+void reported(Log& log, const Reported& report);  // bounced, delay_warned, reported
 
 void suppressed(Log& log, const Suppressed& recipient);
 
