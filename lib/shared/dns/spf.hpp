@@ -26,6 +26,9 @@ struct SpfTerm {
 // Whether a TXT record is one of SPF (RFC 7208 4.5).
 bool is_spf(std::string_view text);
 
+// Whether a TXT record was meant to be one of SPF and is none, such as with a tab behind its version.
+bool resembles_spf(std::string_view text);
+
 // Of a text that is_spf(). An error names the term that makes the whole record useless (RFC 7208 4.6).
 Result<std::vector<SpfTerm>> parse_spf(std::string_view text);
 
@@ -33,6 +36,8 @@ struct SpfWalk {
   std::string text;  // the domain's own record; empty: there is none that can be read
   int lookups = 0;   // in the worst case (RFC 7208 4.6.4); not followed further than four times ten
   std::set<std::string> passing;    // the domains whose servers pass: included, or redirected to
+  std::set<std::string> late;       // included, but a term before has its say about them first
+  std::set<std::string> nobody;     // included, but their records let no server pass
   std::vector<std::string> faults;  // what makes it useless: a permanent error (RFC 7208 2.6.7), or "+all"
   std::vector<std::string> notes;
   std::vector<std::string> unknown;  // names for which there was no answer, each with why

@@ -93,6 +93,83 @@ TEST(Spf, WhatStandsBehindAllDoesNotCount) {
   EXPECT_EQ(found.lookups, 0);
 }
 
+TEST(Spf, TermsAreReadInTheirOrder) {
+  for (const char* before :
+       {"-include:a.example", "?include:a.example", "~include:b.example", "-all", "-ip4:0.0.0.0/0 -ip6:::/0",
+        "?ip4:1.2.3.4/0", "~a/0", "-mx:x.example/0//64", "-include:open.example"}) {
+    Answers answers = others;
+    answers["open.example"] = texts({"v=spf1 +all"});
+    const SpfWalk found = walk(std::string("v=spf1 ") + before + " include:a.example ~all", answers);
+    EXPECT_THAT(found.passing, IsEmpty()) << before;
+    EXPECT_THAT(found.late, Contains("a.example")) << before;
+    const std::vector<Finding> findings =
+        check_spf("example.com", std::vector<std::string>{"a.example"}, found);
+    ASSERT_FALSE(findings.empty());
+    EXPECT_EQ(findings.back().state, State::wrong);
+    EXPECT_THAT(findings.back().text, HasSubstr("a term before the include")) << before;
+    EXPECT_THAT(walk(findings.back().needed, answers).passing, Contains("a.example")) << before;
+  }
+}
+
+TEST(Spf, WhatStopsOnlySomeOrStandsInAnotherRecordStopsNothing) {
+  for (const char* before :
+       {"-ip4:192.0.2.0/24", "-a", "-ip6:::/0", "-include:c.example", "-mx//0", "include:inner.example"}) {
+    Answers answers = others;
+    answers["c.example"] = texts({"v=spf1 ip4:192.0.2.9 -all"});
+    answers["inner.example"] = texts({"v=spf1 ip4:192.0.2.8 -include:a.example -all"});
+    EXPECT_THAT(walk(std::string("v=spf1 ") + before + " include:a.example ~all", answers).passing,
+                Contains("a.example"))
+        << before;
+  }
+  EXPECT_THAT(walk("v=spf1 -ip6:::/0 include:a.example ~all", others).notes, Contains(HasSubstr("IPv6")));
+}
+
+TEST(Spf, ARecordThatLetsEverybodySendIsAFault) {
+  Answers answers = others;
+  answers["open.example"] = texts({"v=spf1 mx +all"});
+  answers["wide.example"] = texts({"v=spf1 include:open.example -all"});
+  for (const char* record : {"all", "ip4:0.0.0.0/0 -all", "ip6:::/0 -all", "a/0 -all"})
+    EXPECT_THAT(walk(std::string("v=spf1 ") + record, answers).faults,
+                Contains(HasSubstr("lets everybody send as this domain")))
+        << record;
+  for (const char* record : {"include:wide.example -all", "redirect=open.example"})
+    EXPECT_THAT(walk(std::string("v=spf1 ") + record, answers).faults,
+                ElementsAre("'+all' in the record of open.example lets everybody send as this domain"))
+        << record;
+  for (const char* record :
+       {"?include:open.example -all", "-all include:open.example", "ip4:0.0.0.0/10 -all"})
+    EXPECT_THAT(walk(std::string("v=spf1 ") + record, answers).faults, IsEmpty()) << record;
+}
+
+TEST(Spf, AnIncludeThatLetsNobodySendIsSaid) {
+  Answers answers = others;
+  answers["shut.example"] = texts({"v=spf1 -all"});
+  const SpfWalk found = walk("v=spf1 include:shut.example include:a.example -all", answers);
+  const std::vector<Finding> wanted =
+      check_spf("example.com", std::vector<std::string>{"shut.example", "a.example"}, found);
+  ASSERT_EQ(wanted.size(), 1u);
+  EXPECT_EQ(wanted[0].state, State::wrong);
+  EXPECT_THAT(wanted[0].text, HasSubstr("shut.example is named, and its record lets nobody send"));
+  EXPECT_EQ(wanted[0].needed, "");
+  const std::vector<Finding> other = check_spf("example.com", std::vector<std::string>{"a.example"}, found);
+  ASSERT_EQ(other.size(), 2u);
+  EXPECT_EQ(other[0].state, State::note);
+}
+
+TEST(Spf, ARecordWithoutABlankBehindItsVersionIsBroken) {
+  for (const char* record : {"v=spf1\tinclude:a.example -all", " v=spf1 -all", "v=SPF1; -all"}) {
+    const SpfWalk found = walk(record, others);
+    const std::vector<Finding> findings =
+        check_spf("example.com", std::vector<std::string>{"a.example"}, found);
+    ASSERT_EQ(findings.size(), 1u) << record;
+    EXPECT_EQ(findings[0].state, State::wrong);
+    EXPECT_THAT(findings[0].text, HasSubstr("the record of example.com is broken: it must begin"));
+    EXPECT_EQ(findings[0].needed, "");
+  }
+  EXPECT_FALSE(resembles_spf("v=spf10 -all"));
+  EXPECT_FALSE(resembles_spf("v=spf1 -all"));
+}
+
 TEST(Spf, ARedirectStandsForTheWholeRecord) {
   EXPECT_THAT(walk("v=spf1 redirect=b.example", others).passing, ElementsAre("a.example", "b.example"));
 }
