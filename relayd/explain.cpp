@@ -141,6 +141,8 @@ int explain(const Options& options) {
     explained.recipients(explain_recipient(world, explained, options.recipient));
   const std::string sender = explained.routing_sender();
   fmt::print("{}{}", shown_lines(route::explain(*built.router, sender)), shown_lines(explained.departures()));
+  if (world.access.sender(explained.sender()) == config::AccessVerdict::reject)
+    fmt::print("refused    the mail is not taken: 'access' rejects its sender\n");
   return built.router->route(sender).choices.empty() ? EX_NOUSER : EX_OK;
 }
 

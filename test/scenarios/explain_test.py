@@ -67,3 +67,12 @@ def test_a_file_that_is_not_there_is_told(ruled):
     one, _, _ = ruled
     told = command("explain", "--config", str(one.file), "--sender", "a@b", "--message", "/nowhere")
     assert told.returncode == NO_INPUT and told.stderr == "/nowhere: No such file or directory\n"
+
+
+def test_the_last_line_says_that_a_rejected_sender_s_mail_is_not_taken(relay, upstream):
+    fake = upstream(accounts={}, certificate=None)
+    one = relay({"fake": fake.config()}, access={"senders": {"@spam.example": "reject"}})
+    told = explained(one, "--sender", "a@spam.example")
+    assert "1. fake" in told
+    assert told.splitlines()[-1] == "refused    the mail is not taken: 'access' rejects its sender"
+    assert "not taken" not in explained(one, "--sender", "a@good.example")
