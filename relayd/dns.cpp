@@ -163,7 +163,7 @@ int compare(const SenderRecords& records, const Options& options) {
     fmt::print(stderr, "relayd: {}\n", shown(answers.error()));
     return EX_UNAVAILABLE;
   }
-  State worst = State::well;
+  State worst = State::ok;
   for (const Finding& finding : check_records(records, *answers)) {
     print_finding(finding, options.json);
     worst = std::max(worst, finding.state);

@@ -56,7 +56,7 @@ void dns_records(std::string_view input) {
   for (const dns::Record record : {dns::Record::spf, dns::Record::dkim, dns::Record::dmarc})
     demand(std::ranges::count(findings, record, &dns::Finding::record) > 0, "each record has a finding");
   const bool well = std::ranges::all_of(findings, [](const dns::Finding& finding) {
-    return finding.state == dns::State::well || finding.state == dns::State::note;
+    return finding.state == dns::State::ok || finding.state == dns::State::note;
   });
   for (const char* name : {"a.example.com", "s1._domainkey.example.com", "_dmarc.a.example.com"})
     demand(!well || answers.contains(name), "nothing is well that was not asked for");

@@ -70,7 +70,7 @@ std::vector<Finding> check_dkim(const DkimKey& key, const Answer& answer) {
   const Result<Tags> tags = parse_tags(answer.texts.front());
   const std::string fault = tags ? fault_of(*tags, key) : "the record is broken: " + tags.error();
   if (!fault.empty()) return {finding(State::wrong, fault, dkim_record(key))};
-  std::vector<Finding> findings = {finding(State::well, "the record is that of our key")};
+  std::vector<Finding> findings = {finding(State::ok, "the record is that of our key")};
   if (lists(find(*tags, "t").value_or(""), {"y"}))
     findings.push_back(finding(State::note,
                                "'t=y' calls it a test: receivers may treat signed mail as if it were not "

@@ -139,7 +139,7 @@ std::vector<Finding> check_dmarc(const std::string& domain, const Answers& answe
   if (const Result<DmarcRecord> record = record_of(own); !record && !record.error().empty())
     return {finding(State::wrong, record.error())};
   const DmarcPolicy policy = dmarc_policy(domain, answers);
-  if (policy.record) return {finding(State::well, policy_text(policy, domain))};
+  if (policy.record) return {finding(State::ok, policy_text(policy, domain))};
   if (!policy.known)
     return {finding(State::unknown, "there is none, and DNS did not tell those of its parents")};
   return {finding(State::wrong, "there is no record; large receivers ask for one", dmarc_record(domain))};

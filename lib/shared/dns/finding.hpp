@@ -18,15 +18,15 @@ constexpr auto words_of(Record) {
 }
 
 // `note`: nothing has to be done; `unknown`: DNS did not tell.
-enum class State { well, note, unknown, wrong };
+enum class State { ok, note, unknown, wrong };
 
 constexpr auto words_of(State) {
   return std::array<Word<State>, 4>{
-      {{"well", State::well}, {"note", State::note}, {"unknown", State::unknown}, {"wrong", State::wrong}}};
+      {{"ok", State::ok}, {"note", State::note}, {"unknown", State::unknown}, {"wrong", State::wrong}}};
 }
 
 struct Finding {
-  State state = State::well;
+  State state = State::ok;
   Record record = Record::spf;
   std::string name;         // under which it stands, or should
   std::string text;         // what is so, or what to change

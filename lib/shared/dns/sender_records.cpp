@@ -39,7 +39,7 @@ Finding passage(const WayOut& way, const SenderRecords& needed, const Answers& a
     text = "passes DMARC only if its operator signs as this domain, or is allowed by the SPF record";
   else
     text = "fails DMARC, unless its operator signs as this domain";
-  const State state = passed == Passes::yes ? State::well : State::note;
+  const State state = passed == Passes::yes ? State::ok : State::note;
   return {state, Record::dmarc, dmarc_name(needed.domain),
           fmt::format("mail through '{}' {}", way.name, text)};
 }

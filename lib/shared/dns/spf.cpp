@@ -362,7 +362,7 @@ std::vector<Finding> check_spf(const std::string& domain, std::span<const std::s
     add(State::wrong, why_not(walk, none, missing), spf_with(walk.text, missing));
   if (none && missing.empty()) add(State::note, "there is no record, and none that is known here needs one");
   if (missing.empty() && !useless && !walk.text.empty() && walk.faults.empty() && walk.unknown.empty())
-    add(State::well,
+    add(State::ok,
         fmt::format("all that is needed is included; {} of {} look-ups", walk.lookups, most_lookups));
   return findings;
 }

@@ -39,7 +39,7 @@ TEST(DkimRecord, OursIsWell) {
         "v=DKIM1; s=*; p=MIIBIjANBg=="}) {
     const std::vector<Finding> findings = check({record});
     ASSERT_EQ(findings.size(), 1u) << record;
-    EXPECT_EQ(findings[0].state, State::well) << record << findings[0].text;
+    EXPECT_EQ(findings[0].state, State::ok) << record << findings[0].text;
     EXPECT_EQ(findings[0].name, "s1._domainkey.example.com");
   }
 }
@@ -84,7 +84,7 @@ TEST(DkimRecord, WithoutATypeItIsRsa) {
 TEST(DkimRecord, ATestIsTold) {
   const std::vector<Finding> findings = check({"v=DKIM1; t=s:y; p=MIIBIjANBg=="});
   ASSERT_EQ(findings.size(), 2u);
-  EXPECT_EQ(findings[0].state, State::well);
+  EXPECT_EQ(findings[0].state, State::ok);
   EXPECT_EQ(findings[1].state, State::note);
   EXPECT_THAT(findings[1].text, HasSubstr("t=y"));
 }

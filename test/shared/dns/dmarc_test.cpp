@@ -82,7 +82,7 @@ TEST(Dmarc, TextsOfOthersDoNotCount) {
   const auto findings = check_dmarc(
       "example.com",
       answers({{"example.com", {"google-site-verification=x", "v=DMARC1; p=reject"}}}, "example.com"));
-  EXPECT_EQ(findings[0].state, State::well);
+  EXPECT_EQ(findings[0].state, State::ok);
   EXPECT_EQ(findings[0].text, "p=reject");
 }
 
@@ -91,7 +91,7 @@ TEST(Dmarc, AParentStandsIn) {
       check_dmarc("mail.news.example.com", answers({{"news.example.com", {"v=DMARC1; p=none"}},
                                                     {"example.com", {"v=DMARC1; p=reject; sp=quarantine"}}}));
   ASSERT_EQ(findings.size(), 1u);
-  EXPECT_EQ(findings[0].state, State::well);
+  EXPECT_EQ(findings[0].state, State::ok);
   EXPECT_THAT(findings[0].text, HasSubstr("that of example.com counts: sp=quarantine"));
 }
 

@@ -266,10 +266,10 @@ TEST(Spf, WhatDnsDoesNotTellIsUnknownAndNotMissing) {
   }
 }
 
-TEST(Spf, WellIsSaidOnce) {
+TEST(Spf, OkIsSaidOnce) {
   const std::vector<Finding> findings = check(walk("v=spf1 include:b.example -all", others), {"a.example"});
   ASSERT_EQ(findings.size(), 1u);
-  EXPECT_EQ(findings[0].state, State::well);
+  EXPECT_EQ(findings[0].state, State::ok);
   EXPECT_THAT(findings[0].text, HasSubstr("6 of 10"));
 }
 
