@@ -134,6 +134,26 @@ def test_cnames_in_a_circle_end(check, dns):
     assert told.returncode == UNAVAILABLE and "from CNAME to CNAME" in lines(told, "unknown")[0]
 
 
+def test_the_records_of_another_name_do_not_count(check, dns):
+    dns.owners[RSA] = "evil.example"
+    told = check()
+    assert told.returncode == UNAVAILABLE
+    (line,) = lines(told, "unknown")
+    assert f"cannot look up {RSA}: the DNS server answers for another name" in line
+
+
+def test_a_name_is_the_same_in_capital_letters(check, dns):
+    dns.owners[RSA] = RSA.upper()
+    assert check().returncode == OK
+
+
+def test_a_question_is_no_answer(check, dns):
+    dns.echoes = True
+    told = check()
+    assert told.returncode == UNAVAILABLE
+    assert "what the DNS server sends is no answer" in told.stdout and not lines(told, "ok")
+
+
 @pytest.mark.parametrize("code, says", [(SERVFAIL, "SERVFAIL"), (REFUSED, "REFUSED")])
 def test_a_server_that_cannot_tell_leaves_it_unknown(check, dns, code, says):
     dns.codes["amazonses.com"] = code

@@ -26,7 +26,8 @@ class Dns:
     """`texts` has the records of a name: each a text, or a list of the strings that it is made of.
 
     `aliases` has CNAMEs. They are followed here, as a resolver does; not those in `unfollowed`, as the server of a
-    domain does for names of others. `codes` has what else a name is answered; None: nothing at all.
+    domain does for names of others. `codes` has what else a name is answered; None: nothing at all. `owners` has the
+    names that the records of a name are said to belong to. Where `echoes`, an answer looks like a question.
     """
 
     def __init__(self, texts: dict | None = None, aliases: dict | None = None):
@@ -34,6 +35,8 @@ class Dns:
         self.aliases = aliases or {}
         self.unfollowed: set[str] = set()
         self.codes: dict[str, int | None] = {}
+        self.owners: dict[str, str] = {}
+        self.echoes = False
         self.asked: list[tuple[str, str]] = []  # ("udp" or "tcp", name)
 
     def start(self):
@@ -108,10 +111,11 @@ class Dns:
             strings = [text] if isinstance(text, (str, bytes)) else text
             octets = [one if isinstance(one, bytes) else one.encode() for one in strings]
             parts = [one[i:i + 255] for one in octets for i in range(0, len(one) or 1, 255)]
-            records.append(self._record(end, TXT, b"".join(bytes([len(part)]) + part for part in parts)))
+            records.append(self._record(self.owners.get(end, end), TXT, b"".join(bytes([len(part)]) + part for part in parts)))
         if not records and code == NO_ERROR:
             code = NXDOMAIN
-        return query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records), 0, 0) + question + b"".join(records)
+        flags = 0x0180 if self.echoes else 0x8180
+        return query[:2] + struct.pack("!HHHHH", flags | code, 1, len(records), 0, 0) + question + b"".join(records)
 
     @staticmethod
     def _record(name: str, kind: int, data: bytes) -> bytes:

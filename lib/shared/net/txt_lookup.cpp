@@ -4,12 +4,11 @@
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
 #include <fmt/format.h>
-#include <netdb.h>
 #include <poll.h>
 
 #include <algorithm>
 #include <array>
-#include <memory>
+#include <cstddef>
 #include <vector>
 
 #include "shared/base/ascii.hpp"
@@ -61,51 +60,133 @@ std::string reason(int status) {
   }
 }
 
-struct FreeTexts {
-  void operator()(ares_txt_ext* texts) const { ares_free_data(texts); }
+// What an answer says of the name that was asked for.
+struct Told {
+  std::string name;  // the end of the CNAMEs
+  std::vector<std::string> texts;
 };
 
-std::vector<std::string> texts_of(const ares_txt_ext* chunk) {
-  std::vector<std::string> texts;
-  for (; chunk; chunk = chunk->next) {
-    if (chunk->record_start || texts.empty()) texts.emplace_back();
-    texts.back().append(reinterpret_cast<const char*>(chunk->txt), chunk->length);
+struct ResourceRecord {
+  std::string owner;
+  int type = 0;
+  const unsigned char* data = nullptr;
+  const unsigned char* end = nullptr;
+};
+
+// Reads a message of DNS from its front to its end; nothing: it is no such thing (RFC 1035 4.1).
+class AnswerReader {
+ public:
+  AnswerReader(const unsigned char* data, int size) : data_(data), size_(size), place_(data + NS_HFIXEDSZ) {}
+
+  bool is_answer() const { return size_ >= NS_HFIXEDSZ && (data_[2] & 0x80) != 0; }
+
+  std::optional<std::vector<ResourceRecord>> records() {
+    std::string question;
+    for (unsigned left = number(data_ + 4); left > 0; --left)
+      if (!read_name(place_, question) || !skip(NS_QFIXEDSZ)) return std::nullopt;
+    std::vector<ResourceRecord> records;
+    for (unsigned left = number(data_ + 6); left > 0; --left) {
+      ResourceRecord record;
+      if (!read_name(place_, record.owner)) return std::nullopt;
+      const unsigned char* const fixed = place_;
+      if (!skip(NS_RRFIXEDSZ)) return std::nullopt;
+      record.type = static_cast<int>(number(fixed));
+      record.data = place_;
+      if (!skip(number(fixed + 8))) return std::nullopt;
+      record.end = place_;
+      records.push_back(std::move(record));
+    }
+    return records;
   }
-  return texts;
+
+  bool read_name(const unsigned char*& place, std::string& name) const {
+    char* text = nullptr;
+    long length = 0;
+    if (ares_expand_name(place, data_, size_, &text, &length) != ARES_SUCCESS) return false;
+    name = ascii::lower(text);
+    ares_free_string(text);
+    place += length;
+    return true;
+  }
+
+ private:
+  static unsigned number(const unsigned char* place) { return unsigned{place[0]} << 8 | place[1]; }
+
+  bool skip(std::ptrdiff_t octets) {
+    if (data_ + size_ - place_ < octets) return false;
+    place_ += octets;
+    return true;
+  }
+
+  const unsigned char* data_;
+  int size_;
+  const unsigned char* place_;
+};
+
+// The strings of a TXT record, joined; nothing: they do not fit it.
+std::optional<std::string> text_of(const ResourceRecord& record) {
+  std::string text;
+  for (const unsigned char* place = record.data; place < record.end;) {
+    const std::ptrdiff_t length = *place++;
+    if (record.end - place < length) return std::nullopt;
+    text.append(reinterpret_cast<const char*>(place), static_cast<std::size_t>(length));
+    place += length;
+  }
+  return text;
 }
 
-// The end of the CNAMEs in an answer without the record; empty: there are none.
-std::string alias_in(const unsigned char* data, int size, const std::string& asked) {
-  hostent* host = nullptr;
-  if (ares_parse_a_reply(data, size, &host, nullptr, nullptr) != ARES_SUCCESS || !host) return {};
-  const std::unique_ptr<hostent, decltype(&ares_free_hostent)> held(host, &ares_free_hostent);
-  std::string name = ascii::lower(host->h_name ? host->h_name : "");
-  return name == asked ? std::string() : name;
+// Nothing of a record counts that belongs to another name. An error: it is no answer to this.
+Result<Told> read_answer(const unsigned char* data, int size, const std::string& asked) {
+  AnswerReader reader(data, size);
+  if (!reader.is_answer()) return Error{"what the DNS server sends is no answer"};
+  const auto records = reader.records();
+  if (!records) return Error{"the DNS server's answer is broken"};
+  Told told{asked, {}};
+  for (std::size_t steps = 0; steps <= records->size(); ++steps) {
+    const auto alias = std::ranges::find_if(*records, [&told](const ResourceRecord& record) {
+      return record.type == ns_t_cname && record.owner == told.name;
+    });
+    if (alias == records->end()) break;
+    const unsigned char* target = alias->data;
+    if (!reader.read_name(target, told.name)) return Error{"the DNS server's answer is broken"};
+  }
+  bool foreign = false;
+  for (const ResourceRecord& record : *records) {
+    if (record.type != ns_t_txt) continue;
+    foreign = foreign || record.owner != told.name;
+    if (record.owner != told.name) continue;
+    std::optional<std::string> text = text_of(record);
+    if (!text) return Error{"the DNS server's answer is broken"};
+    told.texts.push_back(std::move(*text));
+  }
+  if (foreign && told.texts.empty()) return Error{"the DNS server answers for another name"};
+  return told;
 }
 
 void ask(Question& question);
 
+void fail(Question& question, std::string_view why) {
+  question.answer = {Answer::Kind::failed, {}, fmt::format("cannot look up {}: {}", question.asked, why)};
+}
+
 void settle(Question& question, int status, const unsigned char* data, int size) {
-  ares_txt_ext* parsed = nullptr;
-  if (status == ARES_SUCCESS) status = ares_parse_txt_reply_ext(data, size, &parsed);
-  const std::unique_ptr<ares_txt_ext, FreeTexts> held(parsed);
   question.answered = true;
-  if (status == ARES_SUCCESS && parsed) {
-    question.answer = {Answer::Kind::texts, texts_of(parsed)};
-  } else if (status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND) {
-    const std::string alias = data ? alias_in(data, size, question.asked) : std::string();
-    if (alias.empty()) return;
+  if (status != ARES_SUCCESS && status != ARES_ENODATA && status != ARES_ENOTFOUND)
+    return fail(question, reason(status));
+  if (!data) return;
+  Result<Told> told = read_answer(data, size, question.asked);
+  if (!told) return fail(question, told.error());
+  if (!told->texts.empty()) {
+    question.answer = {Answer::Kind::texts, std::move(told->texts)};
+  } else if (told->name != question.asked) {
     if (++question.aliases > most_aliases) {
       question.answer = {
           Answer::Kind::failed, {}, fmt::format("{} leads from CNAME to CNAME", question.name)};
       return;
     }
     question.answered = false;
-    question.asked = alias;
+    question.asked = told->name;
     ask(question);
-  } else {
-    question.answer = {
-        Answer::Kind::failed, {}, fmt::format("cannot look up {}: {}", question.asked, reason(status))};
   }
 }
 

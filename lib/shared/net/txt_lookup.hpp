@@ -22,8 +22,8 @@ struct DnsServer {
 
 // `server`: whom to ask; without it those of resolv.conf(5), one after another.
 // Asks for all names at a time, over UDP, and again over TCP what did not fit (RFC 1035 4.2.1); follows
-// CNAMEs. Has an answer for each name once `limit` has passed: `failed`, with why, for what nobody told by
-// then. An error: nobody can be asked.
+// CNAMEs, and takes nothing that stands there for another name. Has an answer for each name once `limit` has
+// passed: `failed`, with why, for what nobody told by then. An error: nobody can be asked.
 Result<dns::Answers> look_up_texts(std::span<const std::string> names, const std::optional<DnsServer>& server,
                                    std::chrono::milliseconds limit);
 
