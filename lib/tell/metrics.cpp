@@ -47,8 +47,8 @@ std::vector<Family> make_families() {
   add(histogram, "relayd_attempt_duration_seconds",
       "How long an attempt takes, from when the message is read to the last reply.", {"upstream"},
       {0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300});
-  add(counter, "relayd_reports_total", "Reports about messages that were written, or need not be.",
-      {"state"});
+  add(counter, "relayd_reports_total",
+      "Reports about messages, by what they tell and whether one was written.", {"class", "state"});
   add(counter, "relayd_suppressed_total",
       "Recipients that were remembered as not existing, and refusals of such recipients.", {"state"});
   return made;
@@ -111,7 +111,7 @@ void Metrics::count(const GivenUp& given_up) {
 }
 
 void Metrics::count(const Reported& report) {
-  families_[reports].add({name_of(report.kind)});
+  families_[reports].add({name_of(report.kind), report.report.empty() ? "not_written" : "written"});
 }
 
 void Metrics::count(const Suppressed& recipient) {

@@ -78,14 +78,16 @@ TEST_F(MetricsTest, ArrivalsReportsAndSuppressionsAreCounted) {
       Arrival{.kind = Arrival::Kind::held, .id = "1", .envelope = envelope, .to = {}, .size = 700});
   publisher.publish(
       Arrival{.kind = Arrival::Kind::discarded, .id = "", .envelope = envelope, .to = {}, .size = 500});
-  publisher.publish(Reported{.kind = Reported::Kind::delayed});
+  publisher.publish(Reported{.kind = Reported::Kind::delayed, .report = "1j0m0u4e32g"});
+  publisher.publish(Reported{.kind = Reported::Kind::delayed, .reason = "nobody is to be told"});
   publisher.publish(
       Suppressed{.kind = Suppressed::Kind::refused, .from = "", .to = "b@x.example", .reason = ""});
   const std::string all = text();
   EXPECT_THAT(all, HasSubstr("relayd_arrived_messages_total{state=\"held\"} 1\n"));
   EXPECT_THAT(all, HasSubstr("relayd_arrived_messages_total{state=\"discarded\"} 1\n"));
   EXPECT_THAT(all, HasSubstr("relayd_arrived_bytes_total 700\n"));
-  EXPECT_THAT(all, HasSubstr("relayd_reports_total{state=\"delayed\"} 1\n"));
+  EXPECT_THAT(all, HasSubstr("relayd_reports_total{class=\"delayed\",state=\"written\"} 1\n"));
+  EXPECT_THAT(all, HasSubstr("relayd_reports_total{class=\"delayed\",state=\"not_written\"} 1\n"));
   EXPECT_THAT(all, HasSubstr("relayd_suppressed_total{state=\"refused\"} 1\n"));
   EXPECT_THAT(all, Not(HasSubstr("x.example")));
 }
