@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "shared/disk/whole_file.hpp"
+#include "shared/mail/a_label.hpp"
 #include "shared/mail/address.hpp"
 #include "shared/mail/lookup_key.hpp"
 
@@ -149,7 +150,7 @@ Task<void> SuppressionBook::add(const std::vector<Suppression>& entries) {
 Task<std::size_t> SuppressionBook::remove(const std::string& recipient,
                                           const std::optional<std::string>& sender) {
   const std::string wanted = mail::lookup_key(recipient);
-  const std::string domain = sender ? mail::lookup_key(*sender) : std::string();
+  const std::string domain = sender ? mail::a_labels(*sender) : std::string();
   std::size_t count = 0;  // of those that still hold
   for (std::size_t slice = 0; slice < SuppressionList::slices; ++slice) {
     for (const Suppression& entry : list_.slice(slice)) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "shared/base/ascii.hpp"
+#include "shared/mail/a_label.hpp"
 #include "shared/mail/address.hpp"
 #include "shared/mail/lookup_key.hpp"
 #include "shared/smtp/reply_class.hpp"
@@ -17,12 +18,36 @@ namespace relayd::tell {
 
 namespace {
 
-// RFC 3463 3.2, without what is said of the sender (5.1.7, 5.1.8), of another host's software (5.1.9), and
-// what is no fault (5.1.5).
-bool says_unknown(const smtp::Reply& reply) {
-  constexpr std::uint16_t others[] = {5, 7, 8, 9};
+// RFC 3463 3.2: bad mailbox, bad system, bad syntax, moved; RFC 7505 4.2: a null MX. Not 5.1.0 and 5.1.4,
+// which say nothing of the kind, and nothing said of the sender (5.1.7, 5.1.8).
+bool has_code_of_unknown(const smtp::Reply& reply) {
+  constexpr std::uint16_t details[] = {1, 2, 3, 6, 10};
   return reply.permanent() && reply.enhanced.status_class == 5 && reply.enhanced.subject == 1 &&
-         std::ranges::find(others, reply.enhanced.detail) == std::end(others);
+         std::ranges::find(details, reply.enhanced.detail) != std::end(details);
+}
+
+void blank(std::string& text, const std::string& part) {
+  for (std::size_t at = text.find(part); !part.empty() && at != std::string::npos; at = text.find(part, at))
+    text.replace(at, part.size(), " ");
+}
+
+// Servers refuse senders and addresses of clients at RCPT too, with codes that are meant for recipients. The
+// recipient's own name says nothing: it may be policy@….
+bool tells_of_another(const Outcome& outcome) {
+  std::string text = ascii::lower(outcome.event.reply.text);
+  for (const std::string_view sender : {outcome.from, outcome.sent_from})
+    if (!sender.empty() && text.find(ascii::lower(sender)) != std::string::npos) return true;
+  blank(text, ascii::lower(outcome.to));
+  constexpr std::string_view words[] = {"sender", "blacklist", "blocklist", "blocked",
+                                        "spam",   "policy",    "reputation"};
+  return std::ranges::any_of(words,
+                             [&text](std::string_view word) { return text.find(word) != std::string::npos; });
+}
+
+// What the reply says holds for the address that the upstream was given.
+bool says_unknown(const Outcome& outcome) {
+  return has_code_of_unknown(outcome.event.reply) && !tells_of_another(outcome) &&
+         mail::lookup_key(outcome.sent_to) == mail::lookup_key(outcome.to);
 }
 
 std::uint32_t seconds_of(Second second) {
@@ -40,11 +65,12 @@ std::optional<Suppression> suppression_of(const Outcome& outcome, WallTime now, 
   const smtp::Event& event = outcome.event;
   if (outcome.fate != Fate::failed || event.trouble || event.stage != smtp::Stage::rcpt) return std::nullopt;
   const bool about_recipient = outcome.reply_class == to_string(smtp::ReplyClass::rcpt);
-  std::string domain = mail::folded_domain(outcome.from);
-  if (!about_recipient || !says_unknown(event.reply) || domain.empty()) return std::nullopt;
+  const std::string domain = mail::folded_domain(outcome.from);
+  if (!about_recipient || domain.empty() || !says_unknown(outcome)) return std::nullopt;
   const Second since = std::chrono::floor<std::chrono::seconds>(now);
-  return Suppression{mail::lookup_key(outcome.to), std::move(domain), since, since + keep,
-                     smtp::one_line(event.reply, longest_reason)};
+  const Result<Suppression> made =
+      make_suppression(outcome.to, domain, since, since + keep, smtp::one_line(event.reply, longest_reason));
+  return made ? std::optional(*made) : std::nullopt;
 }
 
 Result<Suppression> make_suppression(std::string_view recipient, std::string_view sender, Second since,
@@ -56,7 +82,13 @@ Result<Suppression> make_suppression(std::string_view recipient, std::string_vie
   if (sender.starts_with('@')) sender.remove_prefix(1);
   if (!sender.empty() && mail::check_address("a@" + std::string(sender), true) != none)
     return Error{fmt::format("'{}' is no domain such as example.com", smtp::escape(sender))};
-  return Suppression{mail::lookup_key(recipient), ascii::lower(sender), second_of(seconds_of(since)),
+  std::string key = mail::lookup_key(recipient);
+  std::string domain = mail::a_labels(sender);
+  if (mail::check_address(key, true) != none)
+    return Error{fmt::format("'{}' is too long with its domain as A-labels", smtp::escape(recipient))};
+  if (!domain.empty() && mail::check_address("a@" + domain, true) != none)
+    return Error{fmt::format("'{}' is too long as A-labels", smtp::escape(sender))};
+  return Suppression{std::move(key), std::move(domain), second_of(seconds_of(since)),
                      second_of(seconds_of(until)), smtp::escape(reason, longest_reason)};
 }
 
@@ -126,7 +158,7 @@ std::optional<Suppression> SuppressionList::find(std::string_view sender, std::s
                                                  WallTime now) const {
   if (size_ == 0) return std::nullopt;
   const std::string wanted = mail::lookup_key(recipient);
-  const std::string domain = ascii::lower(sender);
+  const std::string domain = mail::a_labels(sender);
   std::optional<Suppression> found;
   if (!domain.empty()) found = lookup({domain, wanted}, now);
   return found ? found : lookup({"", wanted}, now);

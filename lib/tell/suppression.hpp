@@ -28,8 +28,9 @@ namespace relayd::tell {
 using Second = std::chrono::sys_seconds;
 
 struct Suppression {
-  std::string recipient;  // in lower case (ASCII), as it is compared
-  std::string sender;  // domain of the senders that it is for, in lower case; empty: all, the null sender too
+  std::string recipient;  // as mail::lookup_key has it
+  std::string sender;     // domain of the senders that it is for, as mail::a_labels has it; empty: all, the
+                          // null sender too
   Second since{};
   Second until{};      // from here on it does not count
   std::string reason;  // escaped, at most `longest_reason`
@@ -39,11 +40,13 @@ struct Suppression {
 inline constexpr std::size_t longest_reason = 120;  // octets
 
 // Whom the outcome suppresses, for the senders of its sender's domain: a recipient that was refused for good
-// at RCPT as one that does not exist (5.1.x of RFC 3463, but for what is said of the sender). Nothing for the
-// null sender, which belongs to no domain.
+// at RCPT as one that does not exist (5.1.1, 5.1.2, 5.1.3, 5.1.6 of RFC 3463, 5.1.10 of RFC 7505), with no
+// word of the sender or of a block. Nothing for the null sender, which belongs to no domain; where the
+// upstream was given another address than `to`; and where the row could not be read again.
 std::optional<Suppression> suppression_of(const Outcome& outcome, WallTime now, std::chrono::seconds keep);
 
-// One that an operator wants, with everything checked and folded. `sender` may begin with '@', and be empty.
+// With everything folded and checked, so that it can be written and read. `sender` may begin with '@', and be
+// empty.
 Result<Suppression> make_suppression(std::string_view recipient, std::string_view sender, Second since,
                                      Second until, std::string_view reason);
 
@@ -64,7 +67,8 @@ class SuppressionList {
   std::size_t put(const Suppression& suppression);
   bool erase(std::string_view sender, std::string_view recipient);
 
-  // The one that holds for this domain, else one for all senders; in any case. Nothing: neither counts now.
+  // The one that holds for this domain, else one for all senders; in any spelling. Nothing: neither counts
+  // now.
   std::optional<Suppression> find(std::string_view sender, std::string_view recipient, WallTime now) const;
 
   std::size_t size() const { return size_; }  // with those whose time is over, until drop_expired()

@@ -28,7 +28,7 @@ class SuppressionDesk {
   // How long an entry counts by the configuration; nothing: recipients are not suppressed at all.
   virtual std::optional<std::chrono::seconds> keep() const = 0;
   virtual async::Task<void> add(const std::vector<tell::Suppression>& entries) = 0;
-  // Of this domain's senders, or all entries of the recipient. How many there were.
+  // Of this domain's senders, or all entries of the recipient; in any spelling. How many there were.
   virtual async::Task<std::size_t> remove(const std::string& recipient,
                                           const std::optional<std::string>& sender) = 0;
   // All of it is on disk: an empty text; else why not.

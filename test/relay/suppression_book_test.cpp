@@ -63,12 +63,14 @@ class SuppressionBookTest : public testing::Test {
     run_task(book->add(entries), &loop);
   }
   // A final reply at RCPT.
-  void hear(const std::string& recipient) {
+  void hear(const std::string& recipient, const std::string& sender = "app@sender.example") {
     const smtp::Event event(smtp::Stage::rcpt, smtp::Reply{550, {5, 1, 1}, "No such user"});
     book->hear({.fate = tell::Fate::failed,
                 .id = "1j0m0u4e32g",
-                .from = "app@sender.example",
+                .from = sender,
                 .to = recipient,
+                .sent_from = sender,
+                .sent_to = recipient,
                 .upstream = "office",
                 .event = event,
                 .reply_class = "rcpt"});
@@ -76,9 +78,8 @@ class SuppressionBookTest : public testing::Test {
   bool refuses(const std::string& recipient, const std::string& sender = "b@sender.example") {
     return book->refusal(sender, recipient).has_value();
   }
-  std::size_t remove(const std::string& recipient) {
-    const std::optional<std::string> of_all;
-    return run_task(book->remove(recipient, of_all), &loop);
+  std::size_t remove(const std::string& recipient, const std::optional<std::string>& sender = {}) {
+    return run_task(book->remove(recipient, sender), &loop);
   }
   std::string written(const std::string& name = file_name) {
     const std::unique_ptr<disk::File> file = disk.open(name);
@@ -154,6 +155,26 @@ TEST_F(SuppressionBookTest, WhatIsRemovedDoesNotComeBack) {
   crash();
   EXPECT_FALSE(refuses("ann@x.example"));
   EXPECT_TRUE(refuses("ben@x.example"));
+}
+
+TEST_F(SuppressionBookTest, ADomainInUnicodeIsThatOfItsALabels) {
+  hear("ann@\u00e4.example", "app@\u00f6.example");
+  for (const char* const recipient : {"Ann@\u00e4.example", "ann@XN--4ca.example"})
+    for (const char* const sender : {"b@\u00f6.Example", "b@xn--nda.example"})
+      EXPECT_TRUE(refuses(recipient, sender)) << recipient << " from " << sender;
+  EXPECT_EQ(remove("ann@\u00e4.example", "\u00f6.example"), 1U);
+  EXPECT_FALSE(refuses("ann@\u00e4.example", "b@\u00f6.example"));
+}
+
+TEST_F(SuppressionBookTest, WhatCouldNotBeReadAgainIsNotWritten) {
+  std::string domain = "example";
+  for (int i = 0; i < 80; ++i) domain = "\u00e4." + domain;
+  hear("ann@" + domain);
+  hear("ben@x.example");
+  EXPECT_EQ(flush(), "");
+  restart();
+  EXPECT_TRUE(refuses("ben@x.example"));
+  EXPECT_EQ(logged().find("suppressions_damaged"), std::string::npos);
 }
 
 TEST_F(SuppressionBookTest, WhileItIsOffNobodyIsRememberedOrRefused) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include <string>
 
 namespace relayd::tell {
 namespace {
@@ -25,13 +26,19 @@ struct Said {
   smtp::EnhancedCode enhanced = {5, 1, 1};
   const char* from = "App@Sender.Example";
   const char* reply_class = "rcpt";
+  std::string text = "No such\nuser";
+  std::string to = "Ann@Rcpt.Example";
+  std::string sent_to = to;
+  std::string sent_from = from;
 };
 
 std::optional<Suppression> suppressed_by(const Said& said) {
-  const Event event(said.stage, smtp::Reply{said.code, said.enhanced, "No such\nuser"});
+  const Event event(said.stage, smtp::Reply{said.code, said.enhanced, said.text});
   const Outcome outcome{.fate = said.fate,
                         .from = said.from,
-                        .to = "Ann@Rcpt.Example",
+                        .to = said.to,
+                        .sent_from = said.sent_from,
+                        .sent_to = said.sent_to,
                         .event = event,
                         .reply_class = said.reply_class};
   return suppression_of(outcome, noon, 24h);
@@ -45,10 +52,63 @@ TEST(Suppression, IsOfARecipientThatDoesNotExist) {
 }
 
 TEST(Suppression, ComesOfEveryCodeThatSaysSo) {
-  for (const std::uint16_t detail : {0, 1, 2, 3, 4, 6, 10})
+  for (const std::uint16_t detail : {1, 2, 3, 6, 10})
     EXPECT_TRUE(suppressed_by({.enhanced = {5, 1, detail}})) << detail;
-  for (const std::uint16_t detail : {5, 7, 8, 9})
+  for (const std::uint16_t detail : {0, 4, 5, 7, 8, 9, 11})
     EXPECT_FALSE(suppressed_by({.enhanced = {5, 1, detail}})) << detail;
+}
+
+TEST(Suppression, ComesOfNoRefusalOfTheSender) {
+  EXPECT_FALSE(
+      suppressed_by({.enhanced = {5, 1, 0},
+                     .text = "<app@sender.example>: Sender address rejected: User unknown in virtual "
+                             "mailbox table"}));
+  for (const char* const text :
+       {"<x@y.example>: Sender address rejected: Domain not found", "SENDER verify failed",
+        "<APP@sender.example> is not known here", "No mail from app@out.example"})
+    EXPECT_FALSE(suppressed_by({.text = text, .sent_from = "App@Out.Example"})) << text;
+  EXPECT_FALSE(suppressed_by({.enhanced = {5, 1, 2}, .text = "Sender domain does not exist"}));
+}
+
+TEST(Suppression, ComesOfNoBlock) {
+  for (const char* const text : {"Address rejected. Your IP is on our Blacklist", "on a blocklist", "Blocked",
+                                 "looks like spam", "against our policy", "bad reputation"})
+    EXPECT_FALSE(suppressed_by({.text = text})) << text;
+}
+
+TEST(Suppression, IsNotKeptFromByTheNameOfTheRecipient) {
+  EXPECT_TRUE(suppressed_by({.text = "<Policy@Spam.example>: User unknown", .to = "policy@spam.example"}));
+}
+
+TEST(Suppression, IsOfNobodyWhereTheUpstreamWasGivenAnotherAddress) {
+  EXPECT_FALSE(suppressed_by({.sent_to = "staging@office.example"}));
+  EXPECT_TRUE(suppressed_by({.sent_to = "ann@rcpt.example"}));
+}
+
+TEST(Suppression, OfADomainInUnicodeIsThatOfItsALabels) {
+  const std::optional<Suppression> found =
+      suppressed_by({.from = "app@\u00e4.example", .to = "Ann@\u00e4.example"});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->recipient, "ann@xn--4ca.example");
+  EXPECT_EQ(found->sender, "xn--4ca.example");
+  const Result<Suppression> made =
+      make_suppression("Ann@\u00e4.example", "@\u00e4.Example", second, second, "");
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->recipient, "ann@xn--4ca.example");
+  EXPECT_EQ(made->sender, "xn--4ca.example");
+}
+
+// Within 255 octets as it came, and over them as A-labels.
+std::string domain_that_grows() {
+  std::string domain = "example";
+  for (int i = 0; i < 80; ++i) domain = "\u00e4." + domain;
+  return domain;
+}
+
+TEST(Suppression, IsOfNobodyWhoseRowCouldNotBeRead) {
+  EXPECT_FALSE(suppressed_by({.to = "ann@" + domain_that_grows()}));
+  EXPECT_FALSE(make_suppression("ann@" + domain_that_grows(), "", second, second, ""));
+  EXPECT_FALSE(make_suppression("ann@x.example", domain_that_grows(), second, second, ""));
 }
 
 TEST(Suppression, ComesOfNothingElse) {
@@ -117,6 +177,13 @@ TEST(SuppressionList, HoldsForOneDomainOrForAll) {
   EXPECT_FALSE(list.find("", "ann@x.example", noon));
   EXPECT_TRUE(list.find("two.example", "ben@x.example", noon));
   EXPECT_TRUE(list.find("", "ben@x.example", noon));
+}
+
+TEST(SuppressionList, FindsADomainInUnicodeAndAsALabels) {
+  SuppressionList list;
+  list.put(entry("ann@xn--4ca.example", "xn--4ca.example"));
+  EXPECT_TRUE(list.find("\u00e4.Example", "Ann@\u00e4.example", noon));
+  EXPECT_TRUE(list.find("XN--4ca.example", "ann@xn--4CA.example", noon));
 }
 
 TEST(SuppressionList, EndsToTheSecond) {
