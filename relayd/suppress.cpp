@@ -117,9 +117,11 @@ int ask(const Options& options, const watch::Request& request, const std::string
 std::optional<std::string> read(const std::string& file) {
   if (file == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
   std::ifstream stream(file, std::ios::binary);
-  std::string text;
-  if (stream) text.assign(std::istreambuf_iterator<char>(stream), {});
-  if (stream && !stream.bad()) return text;
+  std::string text, piece(64 * 1024, '\0');
+  // Not by the stream's iterators: they throw for a directory, which opens like a file.
+  while (stream.read(piece.data(), static_cast<std::streamsize>(piece.size())) || stream.gcount() > 0)
+    text.append(piece, 0, static_cast<std::size_t>(stream.gcount()));
+  if (stream.is_open() && !stream.bad()) return text;
   fmt::print(stderr, "cannot read {}: {}\n", shown(file), std::strerror(errno));
   return std::nullopt;
 }

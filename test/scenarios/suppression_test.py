@@ -77,7 +77,10 @@ def test_without_the_key_nobody_is_remembered(refusing):
 
 @pytest.mark.parametrize("stage, reply, event", [
     ("rcpt", "450 4.1.1 Later", "deferred"), ("rcpt", "550 5.7.1 Not from you", "failed"),
-    ("rcpt", "550 5.1.8 Sender unknown", "failed"), ("mail", "550 5.1.1 Unknown", "failed"),
+    ("rcpt", "550 5.1.8 Sender unknown", "failed"),
+    ("rcpt", f"550 5.1.0 <{SENDER}>: Sender address rejected: User unknown in virtual mailbox table", "failed"),
+    ("rcpt", "550 5.1.1 Sender verify failed", "failed"), ("rcpt", "550 5.1.2 Sender domain does not exist", "failed"),
+    ("rcpt", "550 5.1.0 Address rejected. Your IP is on our blacklist", "failed"), ("mail", "550 5.1.1 Unknown", "failed"),
     ("data", "550 5.1.1 Unknown", "failed"), ("dot", "550 5.1.1 Unknown", "failed")])
 def test_only_a_final_refusal_of_the_recipient_counts(relay, upstream, stage, reply, event):
     fake = upstream(accounts={})
@@ -141,6 +144,20 @@ def test_a_file_with_a_fault_changes_nothing(refusing, tmp_path):
     assert f"{file}:4:18: 'tomorrow' is no time" in ended.stderr and "nothing was imported" in ended.stderr
     assert listed(relay) == []
     suppress(relay, "import", tmp_path / "none.csv", status=NO_FILE)
+
+
+def test_a_directory_is_no_list(refusing, tmp_path):
+    relay, _ = refusing(suppress=ON)
+    assert f"cannot read {tmp_path}: Is a directory" in suppress(relay, "import", tmp_path, status=NO_FILE).stderr
+
+
+def test_a_domain_in_unicode_is_that_of_its_a_labels(refusing):
+    relay, _ = refusing(suppress=ON)
+    suppress(relay, "add", "ann@ä.example", "--sender", "@ö.example")
+    (entry,) = listed(relay, "ann@xn--4ca.example", "--sender", "ö.Example")
+    assert (entry["address"], entry["sender"]) == ("ann@xn--4ca.example", "xn--nda.example")
+    assert answer_to_rcpt(relay, "ann@xn--4ca.example", "b@xn--nda.example")[0] == 550
+    assert "1 removed" in suppress(relay, "remove", "ann@xn--4ca.example", "--sender", "ö.example").stdout
 
 
 def test_a_damaged_list_is_kept_and_what_is_sound_counts(refusing):
