@@ -91,6 +91,14 @@ def test_only_a_final_refusal_of_the_recipient_counts(relay, upstream, stage, re
     assert answer_to_rcpt(one, GONE)[0] == 250
 
 
+def test_nobody_is_remembered_for_an_address_that_rewriting_put_there(refusing):
+    relay, _ = refusing(suppress=ON, rewrite=[{"match": "ann@rcpt.example", "to": GONE, "in": ["recipient"]}])
+    id = relay.submit(SENDER, "ann@rcpt.example", mail.text(SENDER))
+    assert relay.wait_event("failed", id=id)["sent_to"] == GONE
+    assert listed(relay) == []
+    assert answer_to_rcpt(relay, "ann@rcpt.example")[0] == 250
+
+
 def test_an_alias_that_stands_only_for_them_is_refused(refusing):
     relay, fake = refusing(suppress=ON, origin="o.example", aliases={"one": [GONE], "two": [GONE, "ann@rcpt.example"]})
     suppress(relay, "add", GONE, "--sender", "@Sender.example", "--for", "1h", "--reason", "left in May")
