@@ -72,7 +72,10 @@ void HistoryBook::use(const config::Config& config) {
   limits_ = {config.history, config.queue.reserve};
   if (!opened_) return;
   if (masked_ && on() && !was_on && key_.empty()) open_key();
-  if (!on()) gathered_.clear();
+  if (!on()) {
+    done_ += gathered_.size();
+    gathered_.clear();
+  }
   scope_.spawn(look_after());
 }
 
@@ -94,16 +97,20 @@ void HistoryBook::take(const News& news) {
     gathered_.resize(before);
     heed("the disk does not keep up");
   }
+  taken_ += gathered_.size() - before;
   arrange();
+}
+
+// Of the one that is under way.
+Task<void> HistoryBook::turn_over() {
+  async::Event over;
+  waiting_.push_back(&over);
+  co_await over;
 }
 
 // One call of the files at a time.
 Task<void> HistoryBook::begin_turn() {
-  while (writing_) {
-    async::Event over;
-    waiting_.push_back(&over);
-    co_await over;
-  }
+  while (writing_) co_await turn_over();
   writing_ = true;
 }
 
@@ -136,6 +143,7 @@ Task<void> HistoryBook::write() {
   };
   const HistoryFiles::Written written = co_await workers_.run(append);
   outgoing_.erase(0, written.octets);
+  done_ += written.octets;
   failed_ = !written.failure.empty();
   if (failed_) {
     heed(written.failure);
@@ -159,12 +167,18 @@ Task<void> HistoryBook::look_after() {
   upkeep_.at(loop_.now() + upkeep_every, [this] { scope_.spawn(look_after()); });
 }
 
+// Where mail does not stop, neither do the turns: what came after the call is not waited for.
 Task<void> HistoryBook::flush() {
-  do {
-    if (!gathered_.empty() || !outgoing_.empty()) co_await write();
-    co_await begin_turn();
-    end_turn();
-  } while (!failed_ && (!gathered_.empty() || !outgoing_.empty()));
+  const std::uint64_t all = taken_;
+  if (writing_) co_await turn_over();
+  for (bool failed = false; done_ < all && !failed;) {
+    const bool own = !writing_;
+    if (own)
+      co_await write();
+    else
+      co_await turn_over();
+    failed = own && failed_;
+  }
 }
 
 }  // namespace relayd

@@ -36,13 +36,14 @@ class HistoryBook {
   // What the Publisher shall tell it; for as long as this lives.
   tell::Subscriber subscriber();
 
-  // All lines so far are in the files, or the log says why not.
+  // All lines up to this call are in the files, or the log says why not.
   async::Task<void> flush();
 
  private:
   template <class News>
   void take(const News& news);
   bool on() const { return limits_.keep.keep.count() > 0; }
+  async::Task<void> turn_over();
   async::Task<void> begin_turn();
   void end_turn();
   void arrange();
@@ -58,9 +59,11 @@ class HistoryBook {
   const bool masked_;
   std::string key_;  // of the hashes of masked addresses
   HistoryFiles::Limits limits_;
-  HistoryFiles files_;    // a worker's, while `writing_`
-  std::string gathered_;  // lines
-  std::string outgoing_;  // those that are being written, or could not be
+  HistoryFiles files_;       // a worker's, while `writing_`
+  std::string gathered_;     // lines
+  std::string outgoing_;     // those that are being written, or could not be
+  std::uint64_t taken_ = 0;  // octets of lines, ever
+  std::uint64_t done_ = 0;   // of those: written, or given up
   bool opened_ = false;
   bool writing_ = false;
   std::vector<async::Event*> waiting_;  // for the end of that

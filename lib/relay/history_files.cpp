@@ -1,10 +1,12 @@
 #include "relay/history_files.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <utility>
 
 namespace relayd {
 
@@ -50,6 +52,21 @@ std::string path_of(const HistoryFile& file) {
   return fmt::format("{}/{}", history_folder, file.name());
 }
 
+// Nothing: it is none that can hold lines, but a directory, a FIFO, a socket.
+std::unique_ptr<disk::File> open_regular(disk::Disk& disk, const std::string& path) {
+  try {
+    std::unique_ptr<disk::File> file = disk.open(path);
+    struct stat status {};
+    const bool is_special =
+        file->descriptor() >= 0 && ::fstat(file->descriptor(), &status) == 0 && !S_ISREG(status.st_mode);
+    return is_special ? nullptr : std::move(file);
+  } catch (const DiskError& error) {
+    if (error.code() == std::errc::is_a_directory || error.code() == std::errc::no_such_device_or_address)
+      return nullptr;
+    throw;
+  }
+}
+
 bool ends_a_line(disk::File& file, std::uint64_t size) {
   char last = '\n';
   return size == 0 || file.read_at(size - 1, &last, 1) == 0 || last == '\n';
@@ -77,10 +94,11 @@ void HistoryFiles::look() {
   files_.clear();
   total_ = 0;
   for (const HistoryFile& file : history_files(disk_.list(history_folder))) {
-    const std::unique_ptr<disk::File> opened = disk_.open(path_of(file));
+    const std::unique_ptr<disk::File> opened = open_regular(disk_, path_of(file));
+    last_number_ = file.number;
+    if (!opened) continue;
     files_.push_back({file, opened->size()});
     total_ += files_.back().size;
-    last_number_ = file.number;
     ended_ = ends_a_line(*opened, files_.back().size);
   }
   looked_ = true;
