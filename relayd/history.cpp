@@ -1,13 +1,15 @@
 // relayd history: what became of messages, from the files that the daemon keeps.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -16,6 +18,7 @@
 #include "relay/history_search.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/config/value.hpp"
+#include "shared/disk/posix_disk.hpp"
 #include "shared/telemetry/text.hpp"
 #include "shown.hpp"
 #include "watch/answer.hpp"
@@ -28,15 +31,20 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::size_t usual_limit = 20;  // where nothing is looked for
+constexpr std::size_t usual_limit = 20;     // where nothing is looked for
+constexpr std::size_t search_limit = 1000;  // where something is
+
+constexpr std::chrono::seconds patience(2);  // with a daemon that is stopped, or waits for its disk
 
 // What a daemon, if there is one, has not written yet, it writes now.
 void have_it_written(const std::string& socket) {
-  Window window(socket);
+  Window window(socket, patience);
   watch::Request request;
   request.command = "history";
   std::string line;
-  if (window.connected() && window.send(watch::to_line(request))) window.line(line);
+  if (!window.connected()) return;
+  if (!window.send(watch::to_line(request)) || !window.line(line))
+    fmt::print(stderr, "relayd does not answer: what it has not written yet is missing\n");
 }
 
 // ".25" at the beginning of a text, taken away.
@@ -48,11 +56,10 @@ std::chrono::microseconds take_fraction(const char*& text) {
   return std::chrono::microseconds(fraction);
 }
 
-// "2026-11-20", "2026-11-20T09:30", "2026-11-20T09:30:00Z", "…+01:00" (RFC 3339). Without a zone it is a time
-// of this machine.
+// "2026-11-20", "2026-11-20T09:30", "2026-11-20T09:30:00Z", "…+01:00" (RFC 3339). Without a zone it is UTC,
+// as all that is shown.
 std::optional<WallTime> parse_moment(const char* text) {
   std::tm time{};
-  time.tm_isdst = -1;
   text = ::strptime(text, "%Y-%m-%d", &time);
   if (text && (*text == 'T' || *text == ' ')) {
     const char* const clock = text + 1;
@@ -61,7 +68,7 @@ std::optional<WallTime> parse_moment(const char* text) {
   }
   if (!text) return std::nullopt;
   const std::chrono::microseconds fraction = take_fraction(text);
-  if (*text == '\0') return WallTime(std::chrono::seconds(::mktime(&time))) + fraction;
+  if (*text == '\0') return WallTime(std::chrono::seconds(::timegm(&time))) + fraction;
   std::tm zone{};
   text = ::strptime(text, "%z", &zone);
   if (!text || *text != '\0') return std::nullopt;
@@ -78,18 +85,28 @@ std::optional<std::string> parse_since(const std::string& text) {
   return since;
 }
 
-// Throws std::system_error for what is there and cannot be read.
+// Nothing: it is gone, or no regular file. Throws std::system_error for what cannot be read.
 std::optional<std::string> read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    if (errno == ENOENT) return std::nullopt;
-    throw std::system_error(errno, std::generic_category(), path.string());
+  const auto fail = [&path] { throw std::system_error(errno, std::generic_category(), path.string()); };
+  // Nobody writes to a FIFO that lies here.
+  const disk::Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  struct stat status {};
+  if (file.number() < 0) {
+    if (errno == ENOENT || errno == ENXIO) return std::nullopt;  // ENXIO: a socket
+    fail();
   }
-  file.seekg(0, std::ios::end);
-  std::string text(static_cast<std::size_t>(file.tellg()), '\0');  // what is appended from now on is too late
-  file.seekg(0);
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (::fstat(file.number(), &status) != 0) fail();
+  if (!S_ISREG(status.st_mode)) return std::nullopt;
+  std::string text(static_cast<std::size_t>(status.st_size), '\0');  // what is appended later is too late
+  std::size_t got = 0;
+  while (got < text.size()) {
+    const ssize_t count = ::read(file.number(), text.data() + got, text.size() - got);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail();
+    if (count == 0) break;
+    got += static_cast<std::size_t>(count);
+  }
+  text.resize(got);
   return text;
 }
 
@@ -207,18 +224,19 @@ bool is_arrival(const json& line) {
 
 void print_message(const MessageHistory& message) {
   fmt::print("{}  {}  {}\n", shown(message.id), moment(message.lines.front()),
-             shown(state_text(states_of(message))));
+             shown(state_text(message.states)));
   for (const json& line : message.lines) is_arrival(line) ? print_arrival(line) : print_event(line);
   fmt::print("\n");
 }
 
 void print_json(const MessageHistory& message) {
-  json object = {{"id", message.id}, {"state", state_text(states_of(message))}};
-  for (const auto& [address, state] : states_of(message))
+  json object = {{"id", message.id}, {"state", state_text(message.states)}};
+  for (const auto& [address, state] : message.states)
     object["recipients"].push_back({{"to", address}, {"state", state}});
   for (json line : message.lines) {
     line.erase("id");
     line.erase("keys");
+    line.erase("to_keys");
     object["events"].push_back(std::move(line));
   }
   std::string line = watch::line_of(object);
@@ -226,14 +244,12 @@ void print_json(const MessageHistory& message) {
   fmt::print("{}\n", shown_json(line));
 }
 
-int show(HistoryFound found, const Options& options, bool masked) {
-  for (MessageHistory& message : found.messages) {
-    if (message.lines.empty()) continue;  // its files went meanwhile
-    if (masked) std::ranges::for_each(message.lines, mask);
-    options.json ? print_json(message) : print_message(message);
+void show(MessageHistory& message, const Options& options, bool masked) {
+  if (masked) {
+    std::ranges::for_each(message.lines, mask);
+    for (auto& [address, state] : message.states) address = telemetry::masked(address);
   }
-  if (found.more) fmt::print(stderr, "There are more: --limit shows so many of the last, --limit 0 all\n");
-  return EX_OK;
+  options.json ? print_json(message) : print_message(message);
 }
 
 }  // namespace
@@ -241,7 +257,7 @@ int show(HistoryFound found, const Options& options, bool masked) {
 int history(const Options& options) {
   const std::shared_ptr<const config::Config> config = usable_config(options);
   if (!config) return EX_CONFIG;
-  HistoryQuery query{.what = options.what, .failed = options.failed};
+  HistoryQuery query{.what = options.what, .since = {}, .failed = options.failed};
   if (!options.since.empty()) {
     const std::optional<std::string> since = parse_since(options.since);
     if (!since) {
@@ -254,12 +270,17 @@ int history(const Options& options) {
     query.since = *since;
   }
   const bool asks = !query.what.empty() || !query.since.empty() || query.failed;
-  query.limit = options.limit.value_or(asks ? 0 : usual_limit);
+  query.limit = options.limit.value_or(asks ? search_limit : usual_limit);
   have_it_written(config->admin_socket());
   try {
-    HistoryFound found = search_history(folder_at(fs::path(config->queue.directory) / history_folder), query);
-    if (!found.messages.empty())
-      return show(std::move(found), options, config->log.addresses == config::LogAddresses::masked);
+    const bool masked = config->log.addresses == config::LogAddresses::masked;
+    const HistoryFound found =
+        search_history(folder_at(fs::path(config->queue.directory) / history_folder), query,
+                       [&](MessageHistory& message) { show(message, options, masked); });
+    if (found.more)
+      fmt::print(stderr, "There are more: these are the last {}. --limit N shows the last N, --limit 0 all\n",
+                 query.limit);
+    if (found.messages > 0) return EX_OK;
     fmt::print(stderr, "Nothing is known of {}{}\n",
                query.what.empty() ? "such a message" : shown(query.what),
                config->history.keep.count() == 0 ? ": history.keep is 0, so nothing is kept" : "");

@@ -3,6 +3,7 @@
 // Used by queue and status. Blocking: such a process has nothing else to do.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -13,7 +14,8 @@ namespace relayd::command {
 
 class Window {
  public:
-  explicit Window(const std::string& path);
+  // `patience` with each step of the daemon; 0: without end.
+  explicit Window(const std::string& path, std::chrono::seconds patience = std::chrono::seconds(0));
   ~Window();
   Window(const Window&) = delete;
   Window& operator=(const Window&) = delete;
@@ -22,7 +24,7 @@ class Window {
   bool connected() const { return connected_; }
 
   bool send(std::string_view bytes);
-  // The next line without its '\n'; false: the daemon has gone.
+  // The next line without its '\n'; false: the daemon has gone, or took too long.
   bool line(std::string& out);
   // Copies what follows to standard output: as it is, or as it may be shown.
   bool copy(std::uint64_t octets, bool as_it_is);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <unordered_map>
 #include <utility>
 
@@ -40,10 +41,10 @@ class Wanted {
     std::string_view what = query.what;
     if (what.starts_with('<') && what.ends_with('>')) what = what.substr(1, what.size() - 2);
     if (!what.empty()) {
+      id_ = ascii::lower(what);
       folded_ = mail::lookup_key(what);
-      std::string needle;
-      telemetry::append_escaped(needle, folded_);
-      needles_.push_back(std::move(needle));
+      need(id_);
+      need_each_spelling();
       if (!key.empty() && folded_.find('@') != std::string::npos) {
         hash_ = tell::history_hash(what, key);
         needles_.push_back(hash_);
@@ -75,8 +76,9 @@ class Wanted {
   bool fits(std::string_view line) const {
     const auto head = tell::history_head(line);
     if (!head || head->time < query_.since) return false;
+    if (folded_.empty()) return line.ends_with('}');  // not cut short
     const std::optional<json> object = tell::parse_history(line);
-    return object && (folded_.empty() || names_it(*object));
+    return object && names_it(*object);
   }
 
   template <class Visit>
@@ -96,6 +98,22 @@ class Wanted {
                  : std::string::npos;
   }
 
+  void need(std::string_view text) {
+    std::string needle;
+    telemetry::append_escaped(needle, text);
+    needles_.push_back(std::move(needle));
+  }
+
+  // A line has an address as it was spelled: a local part in any quotes, a domain in Unicode or as A-labels.
+  void need_each_spelling() {
+    const mail::Parts parts = mail::split(folded_);
+    if (parts.local_part.size() == folded_.size()) return;  // no address
+    const bool has_forms = parts.domain.find("xn--") != std::string_view::npos || !ascii::all_ascii(folded_);
+    const std::string domain = has_forms ? "@" : "@" + std::string(parts.domain);
+    need(std::string(parts.local_part) + domain);
+    need('"' + domain);
+  }
+
   bool names_it(const json& line) const {
     bool found = false;
     for (const char* const key : address_keys)
@@ -105,15 +123,17 @@ class Wanted {
       });
     for (const char* const key : id_keys)
       for_each_text(line, key, [&](const std::string& id) {
-        const std::string folded = mail::lookup_key(id);
-        found |= folded == folded_ || folded == '<' + folded_ + '>';
+        const std::string lower = ascii::lower(id);
+        found |= lower == id_ || lower == '<' + id_ + '>';
       });
-    for_each_text(line, "keys", [&](const std::string& hash) { found |= !hash_.empty() && hash == hash_; });
+    for (const char* const key : {"keys", "to_keys"})
+      for_each_text(line, key, [&](const std::string& hash) { found |= !hash_.empty() && hash == hash_; });
     return found;
   }
 
   const HistoryQuery& query_;
-  std::string folded_;
+  std::string id_;      // as an id it may be
+  std::string folded_;  // as an address
   std::string hash_;
   std::vector<std::string> needles_;  // one of them is in a line that is wanted; none: that says nothing
 };
@@ -136,42 +156,42 @@ std::vector<std::string> ids_of(const HistoryFolder& folder, const std::vector<H
   return ids;
 }
 
-bool has_failed(const MessageHistory& message) {
-  return std::ranges::any_of(states_of(message), [](const auto& one) { return is_failure(one.second); });
-}
-
-}  // namespace
-
-bool is_failure(std::string_view state) {
-  return std::ranges::find(failures, state) != std::end(failures);
-}
-
-HistoryStates states_of(const MessageHistory& message) {
+// What is told of each recipient. Masked addresses may look the same: those are told apart by their hashes,
+// and so are full ones of an earlier log, where there is a key.
+HistoryStates states_of(const std::vector<json>& lines, std::string_view key) {
   HistoryStates states;
   std::unordered_map<std::string, std::size_t> places;
-  for (const json& line : message.lines)
+  for (const json& line : lines) {
+    std::vector<std::string> hashes;
+    for_each_text(line, "to_keys", [&](const std::string& hash) { hashes.push_back(hash); });
+    std::size_t at = 0;
     for_each_text(line, "to", [&](const std::string& address) {
-      const auto [place, fresh] = places.emplace(address, states.size());
+      std::string name = key.empty() ? address : tell::history_hash(address, key);
+      if (at < hashes.size()) name = hashes[at];
+      ++at;
+      const auto [place, fresh] = places.emplace(std::move(name), states.size());
       if (fresh) states.emplace_back(address, "");
       states[place->second].second = line["event"].get_ref<const std::string&>();
     });
+  }
   return states;
 }
 
-HistoryFound search_history(const HistoryFolder& folder, const HistoryQuery& query) {
-  const std::vector<HistoryFile> files = history_files(folder.names);
-  const std::string key = folder.read("key").value_or("");
-  const Wanted wanted(query, key);
-  // Which of them have failed is only known when all is read. One more shows that there are more.
-  const bool all = query.limit == 0 || query.failed;
-  std::vector<std::string> ids = ids_of(folder, files, wanted, all ? std::string::npos : query.limit + 1);
-  std::ranges::reverse(ids);
+bool has_failed(const MessageHistory& message) {
+  return std::ranges::any_of(message.states, [](const auto& one) { return is_failure(one.second); });
+}
 
-  HistoryFound found;
+// So many are in memory at once.
+constexpr std::size_t at_once = 2048;
+
+// All lines about some messages.
+std::vector<MessageHistory> read_messages(const HistoryFolder& folder, const std::vector<HistoryFile>& files,
+                                          std::span<const std::string> ids, std::string_view key) {
+  std::vector<MessageHistory> messages;
   std::unordered_map<std::string_view, std::size_t> places;
   for (const std::string& id : ids) {
-    places.emplace(id, found.messages.size());
-    found.messages.push_back({id, {}});
+    places.emplace(id, messages.size());
+    messages.push_back({id, {}, {}});
   }
   for (const HistoryFile& file : files) {
     if (ids.empty()) break;
@@ -181,17 +201,60 @@ HistoryFound search_history(const HistoryFolder& folder, const HistoryQuery& que
       const auto head = tell::history_head(line);
       const auto place = head ? places.find(head->id) : places.end();
       if (place == places.end()) return;
-      std::vector<json>& lines = found.messages[place->second].lines;
+      std::vector<json>& lines = messages[place->second].lines;
       std::optional<json> object = tell::parse_history(line);
       // A write that was tried again may have left the same line twice.
       if (object && (lines.empty() || lines.back() != *object)) lines.push_back(std::move(*object));
     });
   }
-  if (query.failed) std::erase_if(found.messages, [](const auto& message) { return !has_failed(message); });
-  found.more = query.limit != 0 && found.messages.size() > query.limit;
-  if (found.more)
-    found.messages.erase(found.messages.begin(),
-                         found.messages.end() - static_cast<std::ptrdiff_t>(query.limit));
+  std::erase_if(messages, [](const auto& message) { return message.lines.empty(); });
+  for (MessageHistory& message : messages) message.states = states_of(message.lines, key);
+  return messages;
+}
+
+// Calls visit(message) for each, some at a time, for as long as it says so.
+template <class Visit>
+void for_each_message(const HistoryFolder& folder, const std::vector<HistoryFile>& files,
+                      std::span<const std::string> ids, std::string_view key, Visit visit) {
+  while (!ids.empty()) {
+    const auto some = ids.first(std::min(ids.size(), at_once));
+    ids = ids.subspan(some.size());
+    for (MessageHistory& message : read_messages(folder, files, some, key))
+      if (!visit(message)) return;
+  }
+}
+
+}  // namespace
+
+bool is_failure(std::string_view state) {
+  return std::ranges::find(failures, state) != std::end(failures);
+}
+
+HistoryFound search_history(const HistoryFolder& folder, const HistoryQuery& query,
+                            const std::function<void(MessageHistory&)>& visit) {
+  const std::vector<HistoryFile> files = history_files(folder.names);
+  const std::string key = folder.read("key").value_or("");
+  const Wanted wanted(query, key);
+  // One more shows that there are more.
+  const std::size_t most = query.limit == 0 ? std::string::npos : query.limit + 1;
+  std::vector<std::string> ids = ids_of(folder, files, wanted, query.failed ? std::string::npos : most);
+  if (query.failed) {  // which of them have is only known when all of each is read
+    std::vector<std::string> failed;
+    for_each_message(folder, files, ids, key, [&](const MessageHistory& message) {
+      if (has_failed(message)) failed.push_back(message.id);
+      return failed.size() < most;
+    });
+    ids = std::move(failed);
+  }
+  HistoryFound found;
+  found.more = ids.size() >= most;
+  if (found.more) ids.resize(query.limit);
+  std::ranges::reverse(ids);
+  for_each_message(folder, files, ids, key, [&](MessageHistory& message) {
+    ++found.messages;
+    visit(message);
+    return true;
+  });
   return found;
 }
 

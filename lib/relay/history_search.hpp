@@ -2,7 +2,8 @@
 //
 // Beside the path; for `relayd history`, which reads while the relay writes, or when there is none. Two
 // passes: which messages are meant, from the newest line on, then all lines about them. Only lines that have
-// what is looked for somewhere in them are read as JSON. Reads one file at a time.
+// what is looked for somewhere in them are read as JSON. Reads one file at a time, and
+// has of all messages the ids, of some at a time the lines.
 #pragma once
 
 #include <cstddef>
@@ -30,21 +31,25 @@ struct HistoryQuery {
   std::size_t limit = 0;  // the newest; 0: all
 };
 
+// The recipients of a message and what was last told of each: "accepted", "held", "delivered", "deferred"…
+// Two that look the same are masked.
+using HistoryStates = std::vector<std::pair<std::string, std::string>>;
+
 struct MessageHistory {
   std::string id;
-  std::vector<nlohmann::json> lines;  // see tell/history.hpp; in order of time
+  std::vector<nlohmann::json> lines;  // see tell/history.hpp; in order of time; one at least
+  HistoryStates states;
 };
 
-// The recipients of a message and what was last told of each: "accepted", "held", "delivered", "deferred"…
-using HistoryStates = std::vector<std::pair<std::string, std::string>>;
-HistoryStates states_of(const MessageHistory& message);
 // Whether that is an end without delivery.
 bool is_failure(std::string_view state);
 
 struct HistoryFound {
-  std::vector<MessageHistory> messages;  // those of which something was told last come last
-  bool more = false;                     // there are more than the limit
+  std::size_t messages = 0;
+  bool more = false;  // there are more than the limit
 };
-HistoryFound search_history(const HistoryFolder& folder, const HistoryQuery& query);
+// Calls visit(message) for each; those of which something was told last come last.
+HistoryFound search_history(const HistoryFolder& folder, const HistoryQuery& query,
+                            const std::function<void(MessageHistory&)>& visit);
 
 }  // namespace relayd

@@ -49,6 +49,9 @@ class Line {
     begin_array("keys", hashes_.empty());
     for (const std::string& hash : hashes_) element(hash);
     end_array(hashes_.empty());
+    begin_array("to_keys", recipients_.empty());
+    for (const std::string& hash : recipients_) element(hash);
+    end_array(recipients_.empty());
     out_ += "}\n";
   }
 
@@ -86,13 +89,13 @@ class Line {
   }
   void address(std::string_view key, std::string_view value) {
     name(key);
-    address(value);
+    address(value, key == "to");
   }
   void addresses(std::string_view key, std::span<const mail::Recipient> values) {
     begin_array(key, values.empty());
     for (const mail::Recipient& recipient : values) {
       part();
-      address(recipient.address);
+      address(recipient.address, key == "to");
     }
     end_array(values.empty());
   }
@@ -110,10 +113,12 @@ class Line {
     else
       telemetry::append_escaped(out_, value);
   }
-  void address(std::string_view value) {
+  void address(std::string_view value, bool is_recipient) {
     if (!style_.masked) return quoted(beginning(value));
     quoted(telemetry::masked(beginning(value)));
-    if (style_.key.empty() || value.empty()) return;
+    if (style_.key.empty()) return;
+    if (is_recipient) return recipients_.push_back(history_hash(value, style_.key));
+    if (value.empty()) return;
     std::string hash = history_hash(value, style_.key);
     if (std::ranges::find(hashes_, hash) == hashes_.end()) hashes_.push_back(std::move(hash));
   }
@@ -136,6 +141,7 @@ class Line {
   std::string& out_;
   const HistoryStyle& style_;
   std::vector<std::string> hashes_;
+  std::vector<std::string> recipients_;  // one for each, so that two that look the same are told apart
 };
 
 // The first of the recipients, as many as a line may have; takes them away.

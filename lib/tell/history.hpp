@@ -19,8 +19,8 @@ namespace relayd::tell {
 // How lines are written.
 struct HistoryStyle {
   WallTime now;
-  // Addresses are masked, as those of the log, and each line has a hash of the full ones, by which who knows
-  // an address finds it.
+  // Addresses are masked, as those of the log, and each line has hashes of the full ones, by which who
+  // knows an address finds it: `to_keys` of those in `to`, in their order, `keys` of the others.
   bool masked = false;
   std::string_view key = {};  // of the hash; empty: there are no hashes
 };

@@ -12,8 +12,10 @@ namespace {
 using namespace std::chrono_literals;
 using tell::Fate;
 using test::ForgettingDisk;
+using testing::_;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::SizeIs;
 
 class HistoryBookTest : public test::HistoryWorld {
@@ -185,7 +187,8 @@ TEST_F(HistoryBookTest, AFailureIsSaidOnceAndLosesNothingWhenItIsShort) {
   EXPECT_EQ(logged("history_not_written"), 1U);
   EXPECT_EQ(logged("history_written"), 0U);
   disk.heal();
-  pass(2s);
+  pass(1s);  // what was being written, and then what came meanwhile
+  pass(1s);
   EXPECT_EQ(logged("history_written"), 1U);
   EXPECT_THAT(found(""), SizeIs(60));
   for (const MessageHistory& message : search_history(folder(), {}).messages)
@@ -268,6 +271,78 @@ TEST_F(HistoryBookTest, MaskedAddressesAreFoundByTheFullOneAlsoAfterARestart) {
   EXPECT_THAT(found("BOB@customer.example"), ElementsAre("m1"));
   EXPECT_THAT(found("@customer.example"), ElementsAre("m1", "m2"));
   EXPECT_THAT(found("ben@customer.example"), IsEmpty());
+}
+
+// Both are b***@customer.example.
+TEST_F(HistoryBookTest, MaskedRecipientsThatLookTheSameHaveStatesOfTheirOwn) {
+  const std::string ann = "ann@example.com", bob = "bob@customer.example", bert = "bert@customer.example";
+  accepted("m1", ann, {bob, bert});  // and its log is not masked yet
+  stop();
+  config.log.addresses = config::LogAddresses::masked;
+  start();
+  accepted("m2", ann, {bob, bert});
+  for (const char* id : {"m1", "m2"}) {
+    attempted(id, ann, bob, Fate::failed);
+    attempted(id, ann, bert, Fate::delivered);
+  }
+  pass(1s);
+  EXPECT_THAT(found(HistoryQuery{.failed = true}), ElementsAre("m1", "m2"));
+  for (const MessageHistory& message : search_history(folder(), {}).messages)
+    EXPECT_THAT(message.states, ElementsAre(Pair(_, "failed"), Pair(_, "delivered"))) << message.id;
+  attempted("m2", ann, bob, Fate::delivered);
+  pass(1s);
+  EXPECT_THAT(found(HistoryQuery{.failed = true}), ElementsAre("m1"));
+}
+
+TEST_F(HistoryBookTest, AnAddressIsFoundInEachOfItsSpellings) {
+  accepted("m1", "ann@b\u00fccher.example", {"\"bob\"@customer.example"});
+  accepted("m2", "ann@xn--bcher-kva.example", {"bob@customer.example"});
+  accepted("m3", "j\u00f6rg@example.com", {"\"b o\\b\"@customer.example"});
+  pass(1s);
+  for (const char* key : {"ann@b\u00fccher.example", "ANN@XN--BCHER-KVA.example", "@b\u00fccher.example",
+                          "@xn--bcher-kva.example", "\"ann\"@b\u00fccher.EXAMPLE"})
+    EXPECT_THAT(found(key), ElementsAre("m1", "m2")) << key;
+  for (const char* key : {"bob@customer.example", "\"b\\ob\"@customer.example"})
+    EXPECT_THAT(found(key), ElementsAre("m1", "m2")) << key;
+  EXPECT_THAT(found("J\u00f6RG@example.com"), ElementsAre("m3"));
+  EXPECT_THAT(found("\"b ob\"@customer.example"), ElementsAre("m3"));
+  EXPECT_THAT(found("ben@b\u00fccher.example"), IsEmpty());
+}
+
+TEST_F(HistoryBookTest, AFlushDoesNotWaitForWhatComesLater) {
+  config.history.size = 64_MiB;
+  book->use(config);
+  settle();
+  const auto much = [this] {
+    for (int i = 0; i < 300; ++i)
+      accepted(name(i), std::string(300, 'x') + "@example.com", {"bob@customer.example"});
+  };
+  much();
+  async::Task<void> flush = book->flush();
+  flush.start();
+  for (int turn = 0; turn < 300 && !flush.done(); ++turn) {
+    much();
+    loop.run();
+  }
+  EXPECT_TRUE(flush.done());
+  stop();
+  EXPECT_TRUE(flush.done());
+  start();
+}
+
+TEST_F(HistoryBookTest, TheNewestThatFailedAreFoundAmongMany) {
+  for (int i = 0; i < 2'500; ++i) {
+    accepted(name(i), "ann@example.com", {"bob@customer.example"});
+    attempted(name(i), "ann@example.com", "bob@customer.example", i < 5 ? Fate::failed : Fate::delivered);
+    if (i % 50 == 0) pass(1s);
+  }
+  pass(1s);
+  const Found some = search_history(folder(), {.what = "ann@example.com", .failed = true, .limit = 2});
+  ASSERT_THAT(some.messages, SizeIs(2));
+  EXPECT_EQ(some.messages[0].id, name(3));
+  EXPECT_EQ(some.messages[1].id, name(4));
+  EXPECT_TRUE(some.more);
+  EXPECT_FALSE(search_history(folder(), {.what = "ann@example.com", .failed = true, .limit = 5}).more);
 }
 
 }  // namespace

@@ -101,6 +101,16 @@ class HistoryWorld : public testing::Test {
     };
     return found;
   }
+  struct Found {
+    std::vector<MessageHistory> messages;
+    bool more = false;
+  };
+  static Found search_history(const HistoryFolder& folder, const HistoryQuery& query) {
+    Found found;
+    const auto keep = [&](MessageHistory& message) { found.messages.push_back(std::move(message)); };
+    found.more = relayd::search_history(folder, query, keep).more;
+    return found;
+  }
   std::vector<std::string> found(const HistoryQuery& query) {
     std::vector<std::string> ids;
     for (const MessageHistory& message : search_history(folder(), query).messages) ids.push_back(message.id);

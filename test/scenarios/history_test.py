@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import stat
 import threading
 from datetime import datetime, timedelta, timezone
@@ -173,6 +174,76 @@ def test_masked_addresses_are_found_by_the_full_one_only(relay, upstream):
     assert ids(one, "bert@rcpt.example", status=NONE) == []
     one.stop()
     assert ids(one, RECIPIENT) == [id]
+
+
+def test_masked_recipients_that_look_the_same_have_states_of_their_own(relay, upstream):
+    fake = upstream(accounts={})
+    fake.answer("rcpt", "550 5.1.1 No such user", times=1)
+    one = relay({"fake": fake.config()}, log={"format": "json", "addresses": "masked"})
+    id = one.submit(SENDER, [RECIPIENT, "bert@rcpt.example"], mail.text(SENDER))
+    one.wait_event("failed", id=id)
+    one.wait_event("delivered", id=id)
+    (message,) = history(one, "--failed")
+    assert sorted(one["state"] for one in message["recipients"]) == ["delivered", "failed"]
+    assert {one["to"] for one in message["recipients"]} == {"b***@rcpt.example"} and "to_keys" not in str(message)
+
+
+def test_a_daemon_that_is_stopped_holds_nothing_up(to_upstream):
+    relay, _ = to_upstream()
+    id = send(relay)
+    assert ids(relay) == [id]
+    relay.signal(signal.SIGSTOP)
+    try:
+        ended = command("history", "-c", relay.file, timeout=10)
+    finally:
+        relay.signal(signal.SIGCONT)
+    assert ended.returncode == 0 and id in ended.stdout and "relayd does not answer" in ended.stderr
+
+
+def test_what_is_no_regular_file_holds_nothing_up(to_upstream):
+    relay, _ = to_upstream()
+    first = send(relay)
+    relay.stop()
+    folder = relay.queue / "history"
+    (folder / "0000000077-1.jsonl").mkdir()
+    os.mkfifo(folder / "0000000078-1.jsonl")
+    assert ids(relay) == [first]
+    relay.start()
+    second = send(relay)
+    assert ids(relay) == [first, second]
+    relay.stop()
+    relay.start()
+    assert ids(relay) == [first, second] and not relay.logged("history_not_written")
+
+
+def line(number: int, time: str) -> str:
+    head = {"id": f"m{number}", "time": time, "event": "delivered", "from": SENDER, "to": RECIPIENT}
+    return json.dumps(head, separators=(",", ":")) + "\n"
+
+
+def test_a_search_shows_the_last_thousand_and_says_that_there_are_more(to_upstream):
+    relay, _ = to_upstream()
+    relay.stop()
+    written = "".join(line(number, "2026-01-01T00:00:00.000000Z") for number in range(1001))
+    folder = relay.queue / "history"
+    folder.mkdir(exist_ok=True)
+    (folder / "0000000001-1.jsonl").write_text(written)
+    ended = command("history", SENDER, "--json", "-c", relay.file)
+    shown = [json.loads(one)["id"] for one in ended.stdout.splitlines()]
+    assert shown == [f"m{number}" for number in range(1, 1001)] and "There are more" in ended.stderr
+    assert len(ids(relay, SENDER, "--limit", "0")) == 1001
+
+
+def test_a_time_without_a_zone_is_utc(to_upstream):
+    relay, _ = to_upstream()
+    relay.stop()
+    folder = relay.queue / "history"
+    folder.mkdir(exist_ok=True)
+    times = ["2026-01-01T11:59:59.000000Z", "2026-01-01T12:00:00.000000Z"]
+    (folder / "0000000001-1.jsonl").write_text("".join(line(at, time) for at, time in enumerate(times)))
+    zone = os.environ | {"TZ": "EST5"}
+    ended = command("history", "--since", "2026-01-01T12:00", "--json", "-c", relay.file, env=zone)
+    assert [json.loads(one)["id"] for one in ended.stdout.splitlines()] == ["m1"]
 
 
 def test_what_others_said_moves_no_terminal(to_upstream):
