@@ -191,10 +191,14 @@ void add_history(CLI::App& app, relayd::command::Options& options, int& status) 
       "what", options.what,
       "Id, address of a sender or recipient, @domain, Message-ID or provider's id; default: the "
       "last 20 messages");
-  history->add_option("--since", options.since,
-                      "Of which something is told since then: 2h, 3d, 2026-11-20 or 2026-11-20T09:30:00Z");
+  history->add_option(
+      "--since", options.since,
+      "Of which something is told since then: 2h, 3d, 2026-11-20 or 2026-11-20T09:30:00Z; UTC");
   history->add_flag("--failed", options.failed, "Those that failed for a recipient");
-  history->add_option("--limit", options.limit, "The last so many; 0: all")->check(CLI::NonNegativeNumber);
+  history
+      ->add_option("--limit", options.limit,
+                   "The last so many, 0: all; default: 20, or 1000 of what is looked for")
+      ->check(CLI::NonNegativeNumber);
   history->add_flag("--json", options.json, "A line of JSON for each message, for scripts");
   history
       ->footer(
