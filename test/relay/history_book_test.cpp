@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <array>
+#include <future>
+
 #include "relay/history_world.hpp"
 
 namespace relayd {
@@ -320,13 +323,22 @@ TEST_F(HistoryBookTest, AFlushDoesNotWaitForWhatComesLater) {
   much();
   async::Task<void> flush = book->flush();
   flush.start();
-  for (int turn = 0; turn < 300 && !flush.done(); ++turn) {
+  // One write a turn: the next one stands behind a gate that is still shut.
+  std::array<std::promise<void>, 20> gates;
+  std::vector<async::Task<void>> passed;
+  for (std::promise<void>& gate : gates) {
     much();
-    loop.run();
+    const auto wait = [&gate] { gate.get_future().wait(); };
+    passed.push_back(workers.run(wait));
+    passed.back().start();
+    if (passed.size() == 1) continue;
+    gates[passed.size() - 2].set_value();
+    loop.run_until([&] { return passed[passed.size() - 2].done(); });
   }
   EXPECT_TRUE(flush.done());
+  gates.back().set_value();
+  loop.run_until([&] { return passed.back().done(); });
   stop();
-  EXPECT_TRUE(flush.done());
   start();
 }
 
