@@ -185,7 +185,8 @@ void print_arrival(const json& line) {
   print_fact("to", listed(line, "to"));
   print_fact("instead of", listed(line, "instead_of"));
   print_fact("message-id", text(line, "message_id"));
-  print_fact("size", text(line, "size") + " octets, from client" + named("", text(line, "client")).substr(1) +
+  const std::string client = text(line, "client");  // there may be none
+  print_fact("size", text(line, "size") + " octets" + (client.empty() ? "" : ", from client " + client) +
                          named("as", text(line, "account")) + named("by", text(line, "tls")));
 }
 

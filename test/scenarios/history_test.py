@@ -234,6 +234,17 @@ def test_a_search_shows_the_last_thousand_and_says_that_there_are_more(to_upstre
     assert len(ids(relay, SENDER, "--limit", "0")) == 1001
 
 
+def test_an_arrival_without_a_client_is_shown(to_upstream):
+    relay, _ = to_upstream()
+    relay.stop()
+    folder = relay.queue / "history"
+    folder.mkdir(exist_ok=True)
+    arrival = line(1, "2026-01-01T00:00:00.000000Z").replace('"delivered"', '"accepted"')
+    (folder / "0000000001-1.jsonl").write_text(arrival)
+    ended = command("history", "-c", relay.file)
+    assert ended.returncode == 0 and "m1" in ended.stdout and RECIPIENT in ended.stdout, ended.stderr
+
+
 def test_a_time_without_a_zone_is_utc(to_upstream):
     relay, _ = to_upstream()
     relay.stop()
