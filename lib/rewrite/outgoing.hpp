@@ -38,7 +38,7 @@ struct Way {
   const mail::ControlFields* own_control_fields = nullptr;  // of the upstream's; null: not known
   std::span<const std::string_view> unsigned_names;         // fields that the provider writes anew
   std::string_view report_sender;  // of reports where the provider takes no null sender; empty: it does
-  std::string_view mark;                                    // of this relay; see ReceivedFacts
+  std::string_view mark;           // of this relay; see ReceivedFacts
 };
 
 struct Outgoing {

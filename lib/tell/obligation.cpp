@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "shared/base/ascii.hpp"
-#include "shared/mail/lookup_key.hpp"
 #include "shared/mail/field.hpp"
+#include "shared/mail/lookup_key.hpp"
 
 namespace relayd::tell {
 
