@@ -247,7 +247,7 @@ async::Task<Message*> Queue::oldest() {
   co_return oldest ? q.store.index.find(*oldest) : nullptr;
 }
 
-async::Task<std::vector<MessageId>> Queue::find_all(std::function<bool(const Message&)> wanted,
+async::Task<std::vector<MessageId>> Queue::find_all(const std::function<bool(const Message&)>& wanted,
                                                     std::size_t most) {
   Implementation& q = *implementation_;
   std::set<MessageId> found;

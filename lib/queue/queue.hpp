@@ -299,7 +299,9 @@ class Queue {
   // few at a time: mail goes on meanwhile.
   async::Task<Message*> oldest();
   // Of all messages those that are wanted, `most` of them at most; walks as oldest() does.
-  async::Task<std::vector<MessageId>> find_all(std::function<bool(const Message&)> wanted, std::size_t most);
+  // `wanted` must live until it returns.
+  async::Task<std::vector<MessageId>> find_all(const std::function<bool(const Message&)>& wanted,
+                                               std::size_t most);
   std::vector<MessageId> ids() const;                         // of all living messages, in no order
   void for_each(const std::function<void(Message&)>& visit);  // by id
   Totals totals() const;

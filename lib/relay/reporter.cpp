@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -29,6 +30,10 @@ constexpr auto look_for_late_every = std::chrono::minutes(1);
 constexpr std::size_t at_once = 4;
 constexpr std::size_t late_at_once = 1000;
 constexpr std::size_t piece = 64 * 1024;
+
+// Whose end is reported as what. Not a list in the loop below: GCC 12 forgets that at a co_await.
+constexpr std::pair<Reported::Kind, RecipientState> ends[] = {
+    {Reported::Kind::failed, RecipientState::failed}, {Reported::Kind::relayed, RecipientState::delivered}};
 
 // By what silenced reports are counted: what the recipients are told, or "550 5.1.1", or why there is no
 // such.
@@ -183,8 +188,7 @@ Task<std::string> Reporter::pay_debt(MessageId id) {
       order.recipients.push_back({.recipient = i});
     waits_for = co_await write(message, std::move(order));
   }
-  for (const auto& [kind, state] : {std::pair(Reported::Kind::failed, RecipientState::failed),
-                                    std::pair(Reported::Kind::relayed, RecipientState::delivered)}) {
+  for (const auto& [kind, state] : ends) {
     const std::vector<std::uint32_t> recipients = message.in_state(owed.recipients, state);
     if (recipients.empty()) continue;
     Order order{kind, message.reported(recipients)};
@@ -210,10 +214,11 @@ void Reporter::look_again() {
 
 Task<void> Reporter::look_for_late() {
   const bool open = way_is_open();
+  const std::function<bool(const queue::Message&)> is_late = [this](const queue::Message& message) {
+    return age_to_warn_of(message).count() > 0;
+  };
   std::vector<MessageId> late;
-  if (open)
-    late = co_await queue_.find_all(
-        [this](const queue::Message& message) { return age_to_warn_of(message).count() > 0; }, late_at_once);
+  if (open) late = co_await queue_.find_all(is_late, late_at_once);
   for (const MessageId id : late) {
     if (stopping_) co_return;
     std::string waits_for;
