@@ -109,6 +109,7 @@ void Index::doom(Entry& entry) {
   if (entry.base != 0) count_base(entry, false);
   entry.doomed = true;
   ++doomed_;
+  debts_.erase(entry.id().value);
   entry.for_each_shipment([this](Shipment& shipment) {
     if (shipment.state != MessageState::ready) set_timeless(shipment, MessageState::held);
   });

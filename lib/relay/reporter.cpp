@@ -118,11 +118,15 @@ void Reporter::put(MessageId id, Duration wait) {
 
 void Reporter::arm() {
   if (stopping_ || waiting_.empty() || under_way_ == at_once) return;
-  due_.at(waiting_.front().due, [this] { begin_due(); });
+  due_.at(std::max(waiting_.front().due, blocked_until_), [this] { begin_due(); });
 }
 
 void Reporter::begin_due() {
-  while (!stopping_ && under_way_ < at_once && !waiting_.empty() && waiting_.front().due <= loop_.now()) {
+  const auto may_begin = [this] {
+    return !stopping_ && under_way_ < at_once && !waiting_.empty() && waiting_.front().due <= loop_.now() &&
+           blocked_until_ <= loop_.now();
+  };
+  while (may_begin()) {
     const MessageId id = waiting_.front().id;
     waiting_.pop_front();
     ++under_way_;
@@ -133,18 +137,18 @@ void Reporter::begin_due() {
 
 Task<void> Reporter::pay(MessageId id) {
   std::string waits_for;
-  bool unreadable = false;
+  bool full = false;
   try {
     waits_for = co_await pay_debt(id);
   } catch (const QueueError& error) {
     waits_for = error.what();
-    unreadable = error.kind() == QueueError::Kind::failed;
+    full = error.kind() == QueueError::Kind::full;
   }
-  if (!waits_for.empty()) log_.warning("report_waits", {{"id", queue::to_string(id)}, {"reason", waits_for}});
-  if (!unreadable)
-    unreadable_.erase(id.value);
-  else if (++unreadable_[id.value] == most_tries)
-    give_up(id, waits_for);
+  // While the queue takes nothing, one tries for all.
+  const bool is_known = full && loop_.now() < blocked_until_;
+  if (full) blocked_until_ = loop_.now() + try_again;
+  if (!waits_for.empty() && !is_known)
+    log_.warning("report_waits", {{"id", queue::to_string(id)}, {"reason", waits_for}});
   --under_way_;
   known_.erase(id.value);
   if (removed_when_told_.contains(id.value)) remove_when_told(id);
@@ -152,6 +156,14 @@ Task<void> Reporter::pay(MessageId id) {
   if (queue_.debt(id) && known_.insert(id.value).second)
     put(id, waits_for.empty() ? collect : Duration(try_again));
   arm();
+}
+
+// A disk that gave nothing for so long will not give it.
+void Reporter::note_unreadable(MessageId id, std::string_view reason) {
+  if (!queue_.debt(id))
+    unreadable_.erase(id.value);
+  else if (++unreadable_[id.value] == most_tries)
+    give_up(id, reason);
 }
 
 // What a report would be about cannot be had, and will not be.
@@ -176,11 +188,27 @@ void Reporter::give_up(MessageId id, std::string_view reason) {
 // Why it has to be tried again; empty: nothing is owed any more.
 Task<std::string> Reporter::pay_debt(MessageId id) {
   co_await queue_.flush();  // what is told of is durable
+  const queue::Debt* debt = queue_.debt(id);
+  if (!debt) co_return "";
+  const queue::Debt before = *debt;
   ReportedMessage message;
-  const bool there = co_await read_message(queue_, workers_, id, message);
-  const queue::Debt* const debt = queue_.debt(id);
+  std::string unreadable;
+  bool there = false;
+  try {
+    there = co_await read_message(queue_, workers_, id, message);
+  } catch (const QueueError& error) {
+    unreadable = error.what();
+  }
+  if (!unreadable.empty()) {
+    note_unreadable(id, unreadable);
+    co_return queue_.debt(id) ? unreadable : std::string();
+  }
+  unreadable_.erase(id.value);
+  debt = queue_.debt(id);
   if (!there || !debt) co_return "";
-  const queue::Debt owed = *debt;
+  // Who has come to an end since the message was read has the next turn.
+  queue::Debt owed{{}, debt->expanded, {}};
+  std::ranges::set_intersection(before.recipients, debt->recipients, std::back_inserter(owed.recipients));
   std::string waits_for;
   if (owed.expanded) {
     Order order{Reported::Kind::expanded, {}};
@@ -347,7 +375,10 @@ void Reporter::silence(const ReportedMessage& message, const Order& order) {
   const config::Rate limit = setup_.config->bounce.limit;
   ReportLimit& full = limit_of(order.kind);
   full.silenced(reason_of(order.kind, order.recipients.front()));
-  if (!period_.armed()) period_.at(full.end(limit), [this] { end_period(); });
+  if (!period_.armed()) {
+    silenced_since_ = full.began();
+    period_.at(full.end(limit), [this] { end_period(); });
+  }
   told(message, order, {}, {}, "bounce.limit");
 }
 
@@ -432,8 +463,6 @@ void Reporter::end_period() {
 Task<void> Reporter::write_summary() {
   const config::Config& config = *setup_.config;
   if (config.bounce.from.empty()) co_return;
-  const SteadyTime began = std::min(limit_.has_silenced() ? limit_.began() : loop_.now(),
-                                    warning_limit_.has_silenced() ? warning_limit_.began() : loop_.now());
   std::vector<tell::Silenced> reasons = limit_.take();
   std::ranges::move(warning_limit_.take(), std::back_inserter(reasons));
   std::vector<std::string> to = config.bounce.to;
@@ -441,7 +470,7 @@ Task<void> Reporter::write_summary() {
   queue::Draft draft = queue_.draft();
   const std::string id = queue::to_string(draft.id());
   const std::string limit = config::to_string(config.bounce.limit);
-  const auto ago = std::chrono::duration_cast<WallTime::duration>(loop_.now() - began);
+  const auto ago = std::chrono::duration_cast<WallTime::duration>(loop_.now() - silenced_since_);
   tell::Report report = tell::compose_summary({.hostname = config.hostname,
                                                .from = config.bounce.from,
                                                .to = to,
@@ -450,8 +479,8 @@ Task<void> Reporter::write_summary() {
                                                .now = loop_.wall_now(),
                                                .limit = limit,
                                                .reasons = reasons});
-  readdress(report);
-  bool failed = false;
+  const std::optional<smtp::Reply> refusal = readdress(report);
+  bool failed = report.envelope.recipients.empty() && refusal && refusal->code < 500;
   try {
     if (!report.envelope.recipients.empty()) co_await commit(std::move(draft), std::move(report));
   } catch (const QueueError& error) {

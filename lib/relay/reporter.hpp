@@ -73,6 +73,7 @@ class Reporter {
   void begin_due();
   async::Task<void> pay(queue::MessageId id);
   async::Task<std::string> pay_debt(queue::MessageId id);
+  void note_unreadable(queue::MessageId id, std::string_view reason);
   void give_up(queue::MessageId id, std::string_view reason);
 
   void look_again();
@@ -106,7 +107,9 @@ class Reporter {
   std::unordered_set<std::uint64_t> known_;  // messages in waiting_, or under way
   std::unordered_set<std::uint64_t> removed_when_told_;
   std::unordered_map<std::uint64_t, unsigned> unreadable_;  // and how often the disk failed to give them
+  SteadyTime blocked_until_{};                              // the queue takes nothing until then
   ReportLimit limit_, warning_limit_;
+  SteadyTime silenced_since_{};
   std::random_device random_;
   bool stopping_ = false;
   async::Timer due_;

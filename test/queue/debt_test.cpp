@@ -169,6 +169,23 @@ TEST_F(QueueDebtTest, AWarningIsRememberedWithItsAge) {
   EXPECT_EQ(message(id).warned, 86'400U) << "by a report that is in the queue";
 }
 
+TEST_F(QueueDebtTest, AWarningDoesNotTellOfAnEnd) {
+  const MessageId id = commit("1\r\n");
+  commit_report(id, {"", {0}, 14'400});
+  end(id, {failed}, {0});
+  reopen();
+  EXPECT_THAT(owed(id), ElementsAre(0));
+  EXPECT_EQ(message(id).warned, 14'400U);
+}
+
+TEST_F(QueueDebtTest, WhatIsDeletedWhileItIsSentOwesNothing) {
+  const MessageId id = commit("1\r\n", {"b@example.org", "c@example.org"});
+  end(id, {failed, pending}, {0});
+  queue->take(message(id).first);
+  queue->remove(message(id));
+  EXPECT_EQ(queue->debt(id), nullptr);
+}
+
 TEST_F(QueueDebtTest, WhoDeletesAMessageOwesNothing) {
   const MessageId id = commit("1\r\n");
   end(id, {failed}, {0});

@@ -352,6 +352,27 @@ TEST_F(ReporterTest, WhatIsTriedAgainWhileItsReportIsWrittenIsNotReported) {
   EXPECT_EQ(reports().size(), 1U);
 }
 
+TEST_F(ReporterTest, WhoeverFailsWhileAReportIsWrittenHasTheNext) {
+  const MessageId id = commit_to({{"b@example.org", "", ""}, {"c@example.org", "", ""}});
+  end(id, {failed, pending});
+  flush();
+  loop.advance(6s);
+  ASSERT_EQ(reporter->under_way(), 1U);
+  loop.run();
+  queue::Outcome outcome;
+  outcome.when = loop.wall_now();
+  outcome.upstream = "office";
+  outcome.recipients.push_back({1, failed, 550, "5.1.1 no such user"});
+  queue->settle(shipment(id), std::move(outcome), 0, {1});
+  advance(1s);
+  advance(6s);
+  std::size_t named = 0;
+  for (const MessageId each : reports())
+    named += count(look(each).body, "Final-Recipient: rfc822; c@example.org");
+  EXPECT_EQ(named, 1U);
+  EXPECT_EQ(queue->debt(id), nullptr);
+}
+
 TEST_F(ReporterTest, WhatWasTakenBeforeTheClockWasRightIsNotLate) {
   config->bounce.delay_warning = {1h};
   const WallTime right = loop.wall_now();
