@@ -128,8 +128,8 @@ class ReportLife {
       if (id == original_ || !queue_ || disk_.dead()) continue;
       reports_.insert(id);
       Shipment& shipment = queue_->find(id)->first;
-      async::Task<void> task =
-          queue_->mark_in_doubt(shipment, "office", std::vector<std::uint32_t>{0}, loop_.wall_now());
+      const std::vector<std::uint32_t> all = {0};
+      async::Task<void> task = queue_->mark_in_doubt(shipment, "office", all, loop_.wall_now());
       task.start();
       loop_.run_until([&] { return task.done() || disk_.dead(); });
       if (!task.done()) return queue_.reset();
