@@ -68,7 +68,7 @@ def midnights() -> list[str]:
 def test_a_relay_that_has_done_nothing_says_little(to_upstream):
     relay, _ = to_upstream()
     told = status(relay)
-    assert told["queue"] == {"waiting": 0, "ready": 0, "held": 0, "failed": 0}
+    assert told["queue"] == {"waiting": 0, "ready": 0, "held": 0, "failed": 0, "reporting": 0}
     assert told["since_start"] == {"recovered_in_doubt": 0, "disk_troubles": 0}
     assert told["lanes"] == [] and told["unused_upstreams"] == ["fake"]
     assert told["version"] in command("version").stdout
