@@ -21,7 +21,7 @@ namespace {
 
 constexpr const char* address_keys[] = {"from", "to", "sent_from", "sent_to", "instead_of", "about"};
 constexpr const char* id_keys[] = {"id", "message_id", "provider_id", "report"};
-constexpr std::string_view failures[] = {"failed", "expired", "rejected"};
+constexpr std::string_view failures[] = {"failed", "expired", "rejected", "deleted"};
 
 // The texts of a value: itself, or what it has.
 template <class Visit>

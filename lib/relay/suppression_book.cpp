@@ -233,8 +233,8 @@ Task<void> SuppressionBook::save() {
   const std::uint64_t served = asked_;
   const Writing writing = co_await next_writing();
   failure_.clear();
-  if (writing.whole || !writing.text.empty())
-    failure_ = co_await workers_.run([this, &writing] { return write(writing); });
+  const auto work = [this, &writing] { return write(writing); };
+  if (writing.whole || !writing.text.empty()) failure_ = co_await workers_.run(work);
   whole_ = !failure_.empty();
   if (whole_) {
     log_.warning("suppressions_not_written", {{"reason", failure_}});

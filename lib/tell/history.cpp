@@ -154,32 +154,6 @@ std::span<const mail::Recipient> take_some(std::span<const mail::Recipient>& rec
   return some;
 }
 
-std::string_view event_of(Arrival::Kind kind) {
-  switch (kind) {
-    case Arrival::Kind::accepted:
-      return "accepted";
-    case Arrival::Kind::held:
-      return "held";
-    case Arrival::Kind::discarded:
-      return "discarded";
-  }
-  return {};
-}
-
-std::string_view event_of(Fate fate) {
-  switch (fate) {
-    case Fate::delivered:
-      return "delivered";
-    case Fate::deferred:
-      return "deferred";
-    case Fate::in_doubt:
-      return "in_doubt";
-    case Fate::failed:
-      return "failed";
-  }
-  return {};
-}
-
 std::string_view event_of(Reported::Kind kind) {
   switch (kind) {
     case Reported::Kind::failed:
@@ -226,7 +200,7 @@ void append_history(std::string& out, const Arrival& arrival, const HistoryStyle
   std::span<const mail::Recipient> to = arrival.to;
   std::span<const mail::Recipient> instead_of = arrival.instead_of;
   do {
-    Line line(out, arrival.id, event_of(arrival.kind), style);
+    Line line(out, arrival.id, word_for(arrival.kind), style);
     line.address("from", envelope.sender);
     line.addresses("to", take_some(to));
     line.addresses("instead_of", take_some(instead_of));
@@ -240,7 +214,7 @@ void append_history(std::string& out, const Arrival& arrival, const HistoryStyle
 
 void append_history(std::string& out, const Outcome& outcome, const HistoryStyle& style) {
   const smtp::Event& event = outcome.event;
-  Line line(out, outcome.id, event_of(outcome.fate), style);
+  Line line(out, outcome.id, word_for(outcome.fate), style);
   line.address("from", outcome.from);
   line.address("to", outcome.to);
   if (outcome.sent_from != outcome.from) line.address("sent_from", outcome.sent_from);
@@ -262,7 +236,7 @@ void append_history(std::string& out, const Outcome& outcome, const HistoryStyle
 void append_history(std::string& out, const GivenUp& given_up, const HistoryStyle& style) {
   std::span<const mail::Recipient> to = given_up.to;
   do {
-    Line line(out, given_up.id, given_up.why == Ending::expired ? "expired" : "rejected", style);
+    Line line(out, given_up.id, word_for(given_up.why), style);
     line.address("from", given_up.from);
     line.addresses("to", take_some(to));
     line.saying("response", {}, given_up.reason);

@@ -21,35 +21,17 @@ double seconds(Duration time) {
   return std::chrono::duration<double>(time).count();
 }
 
-struct Event {
-  std::string_view name;
-  Level level;
-};
-
-Event event_of(Fate fate) {
+Level level_of(Fate fate) {
   switch (fate) {
     case Fate::delivered:
-      return {"delivered", Level::info};
+      return Level::info;
     case Fate::deferred:
-      return {"deferred", Level::warning};
     case Fate::in_doubt:
-      return {"in_doubt", Level::warning};
+      return Level::warning;
     case Fate::failed:
-      return {"failed", Level::error};
+      break;
   }
-  return {};
-}
-
-std::string_view event_of(Arrival::Kind kind) {
-  switch (kind) {
-    case Arrival::Kind::accepted:
-      return "accepted";
-    case Arrival::Kind::held:
-      return "held";
-    case Arrival::Kind::discarded:
-      return "discarded";
-  }
-  return {};
+  return Level::error;
 }
 
 }  // namespace
@@ -65,7 +47,7 @@ std::string recipients_text(std::span<const mail::Recipient> recipients) {
 
 void arrived(Log& log, const Arrival& arrival) {
   const mail::Envelope& envelope = arrival.envelope;
-  log.info(event_of(arrival.kind), {{"id", arrival.id},
+  log.info(word_for(arrival.kind), {{"id", arrival.id},
                                     {"from", sender_text(envelope.sender)},
                                     {"to", recipients_text(arrival.to)},
                                     {"size", arrival.size},
@@ -78,8 +60,7 @@ void arrived(Log& log, const Arrival& arrival) {
 void attempted(Log& log, const Outcome& outcome) {
   const smtp::Event& event = outcome.event;
   const bool has_enhanced = !event.trouble && event.reply.enhanced.given();
-  const auto [name, level] = event_of(outcome.fate);
-  log.write(level, name,
+  log.write(level_of(outcome.fate), word_for(outcome.fate),
             {{"id", outcome.id},
              {"from", sender_text(outcome.from)},
              {"to", outcome.to},

@@ -54,16 +54,6 @@ std::vector<Family> make_families() {
   return made;
 }
 
-std::string_view name_of(Arrival::Kind kind) {
-  constexpr std::string_view names[] = {"accepted", "held", "discarded"};
-  return names[static_cast<std::size_t>(kind)];
-}
-
-std::string_view name_of(Fate fate) {
-  constexpr std::string_view names[] = {"delivered", "deferred", "in_doubt", "failed"};
-  return names[static_cast<std::size_t>(fate)];
-}
-
 std::string_view name_of(Reported::Kind kind) {
   constexpr std::string_view names[] = {"failed", "delayed", "relayed", "expanded"};
   return names[static_cast<std::size_t>(kind)];
@@ -86,13 +76,13 @@ Subscriber Metrics::subscriber() {
 }
 
 void Metrics::count(const Arrival& arrival) {
-  families_[arrived_messages].add({name_of(arrival.kind)});
+  families_[arrived_messages].add({word_for(arrival.kind)});
   if (arrival.kind != Arrival::Kind::discarded)
     families_[arrived_bytes].add({}, static_cast<double>(arrival.size));
 }
 
 void Metrics::count(const Outcome& outcome) {
-  const std::string_view state = name_of(outcome.fate);
+  const std::string_view state = word_for(outcome.fate);
   families_[recipients].add({outcome.upstream, outcome.account, state, outcome.reply_class});
   const bool ends = outcome.fate == Fate::delivered || outcome.fate == Fate::failed;
   if (!outcome.first) return;
@@ -105,7 +95,7 @@ void Metrics::count(const Outcome& outcome) {
 
 // No upstream has part in it.
 void Metrics::count(const GivenUp& given_up) {
-  const std::string_view state = given_up.why == Ending::expired ? "expired" : "rejected";
+  const std::string_view state = word_for(given_up.why);
   families_[messages].add({"", "", state, ""});
   families_[recipients].add({"", "", state, ""}, static_cast<double>(given_up.to.size()));
 }

@@ -6,12 +6,14 @@
 // Its texts belong to the relay: keep a copy of what is needed longer than the call.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
 
 #include "shared/base/time.hpp"
+#include "shared/base/words.hpp"
 #include "shared/mail/envelope.hpp"
 #include "shared/smtp/event.hpp"
 
@@ -33,12 +35,24 @@ struct Arrival {
   std::span<const mail::Recipient> instead_of = {};  // recipients that staging has replaced
 };
 
+constexpr auto words_of(Arrival::Kind) {
+  using enum Arrival::Kind;
+  return std::to_array<Word<Arrival::Kind>>(
+      {{"accepted", accepted}, {"held", held}, {"discarded", discarded}});
+}
+
 enum class Fate {
   delivered,
   deferred,  // it is tried again
   in_doubt,  // the upstream may have taken it, and no reply came; it is tried again
   failed,
 };
+
+constexpr auto words_of(Fate) {
+  using enum Fate;
+  return std::to_array<Word<Fate>>(
+      {{"delivered", delivered}, {"deferred", deferred}, {"in_doubt", in_doubt}, {"failed", failed}});
+}
 
 struct Outcome {
   Fate fate;
@@ -67,6 +81,11 @@ enum class Ending {
   rejected,  // its rule rejects by now
   deleted,   // by the operator, who wants the sender to hear of it
 };
+
+constexpr auto words_of(Ending) {
+  using enum Ending;
+  return std::to_array<Word<Ending>>({{"expired", expired}, {"rejected", rejected}, {"deleted", deleted}});
+}
 
 struct GivenUp {
   Ending why;
