@@ -122,7 +122,8 @@ void HistoryBook::end_turn() {
 
 // Has the lines written, if there are any: soon, or at once when they are many.
 void HistoryBook::arrange() {
-  if (writing_ || (gathered_.empty() && outgoing_.empty())) return;  // the turn's end arranges the next
+  if (stopping_ || writing_) return;  // the turn's end arranges the next
+  if (gathered_.empty() && outgoing_.empty()) return;
   if (gathered_.size() >= write_at && !failed_)
     scope_.spawn(write());
   else if (!timer_.armed())
@@ -136,6 +137,7 @@ void HistoryBook::heed(const std::string& failure) {
 
 Task<void> HistoryBook::write() {
   co_await begin_turn();
+  if (stopping_) co_return end_turn();
   timer_.cancel();
   if (outgoing_.empty()) std::swap(gathered_, outgoing_);
   const auto append = [this, limits = limits_, now = loop_.wall_now()] {
@@ -157,6 +159,7 @@ Task<void> HistoryBook::write() {
 // What is too old goes, also where nothing is written any more.
 Task<void> HistoryBook::look_after() {
   co_await begin_turn();
+  if (stopping_) co_return end_turn();
   const auto trim = [this, limits = limits_, now = loop_.wall_now()] { files_.trim(limits, now); };
   try {
     co_await workers_.run(trim);
@@ -164,6 +167,7 @@ Task<void> HistoryBook::look_after() {
     log_.warning("history_not_written", {{"reason", error.what()}});
   }
   end_turn();
+  if (stopping_) co_return;
   upkeep_.at(loop_.now() + upkeep_every, [this] { scope_.spawn(look_after()); });
 }
 
@@ -177,8 +181,14 @@ Task<void> HistoryBook::flush() {
       co_await write();
     else
       co_await turn_over();
-    failed = own && failed_;
+    failed = own && (failed_ || stopping_);
   }
+}
+
+void HistoryBook::shut_down() {
+  stopping_ = true;
+  timer_.cancel();
+  upkeep_.cancel();
 }
 
 }  // namespace relayd

@@ -38,6 +38,10 @@ class HistoryBook {
 
   // All lines up to this call are in the files, or the log says why not.
   async::Task<void> flush();
+  // Nothing is written any more; what is under way comes to its end.
+  void shut_down();
+  // No worker has anything of this any more: it may be destroyed.
+  async::Task<void> drained() { return scope_.drained(); }
 
  private:
   template <class News>
@@ -65,6 +69,7 @@ class HistoryBook {
   std::uint64_t taken_ = 0;  // octets of lines, ever
   std::uint64_t done_ = 0;   // of those: written, or given up
   bool opened_ = false;
+  bool stopping_ = false;
   bool writing_ = false;
   std::vector<async::Event*> waiting_;  // for the end of that
   bool failed_ = false;                 // the last write

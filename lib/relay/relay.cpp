@@ -324,6 +324,8 @@ Task<void> Relay::drain(Drained& drained) {
   for (const auto& listener : listeners_) co_await listener->drained();
   if (collector_) co_await collector_->drained();
   co_await history_.flush();
+  history_.shut_down();
+  co_await history_.drained();
   drained.all = true;
   drained.moment.set();
 }

@@ -43,8 +43,8 @@ class HistoryWorld : public testing::Test {
   }
   // The process is killed: what is being written comes to its end.
   void end() {
-    run_task(workers.run([] {}), &loop);
-    loop.run();
+    book->shut_down();
+    run_task(book->drained(), &loop);
     book.reset();
     publisher.reset();
   }
