@@ -133,7 +133,7 @@ Recovery Queue::Implementation::begin() {
   for (const auto& [report, about] : std::exchange(replay_->reports, {})) {
     const Result<MessageId> id = parse_message_id(about.message);
     Entry* const entry = id ? store.index.find(*id) : nullptr;
-    Told what{{about.recipients, about.expanded, {}}, about.delay, to_string(report)};
+    Told what{{.recipients = about.recipients, .expanded = about.expanded}, about.delay, to_string(report)};
     if (about.delay != 0) what.what = {};  // it told that they wait, and not that they came to an end
     if (entry && store.index.is_news(*entry, what, report)) told(*entry, what);
   }

@@ -241,14 +241,17 @@ const Debt* Index::debt(MessageId id) const {
 }
 
 void Index::owe(const Entry& entry, const Debt& debt) {
-  if (debt.recipients.empty()) return;
-  Debt& all = debts_[entry.id().value];
+  if (debt.recipients.empty() && debt.events.empty()) return;
   if (debt.since > retried(entry)) retried_[entry.id().value] = debt.since;
-  std::vector<std::uint32_t>& owed = all.recipients;
-  owed.insert(owed.end(), debt.recipients.begin(), debt.recipients.end());
-  std::erase_if(owed, [&entry](std::uint32_t each) { return each >= entry.states.size(); });
-  std::ranges::sort(owed);
-  owed.erase(std::unique(owed.begin(), owed.end()), owed.end());
+  const auto add = [&entry](std::vector<std::uint32_t>& owed, const std::vector<std::uint32_t>& more) {
+    owed.insert(owed.end(), more.begin(), more.end());
+    std::erase_if(owed, [&entry](std::uint32_t each) { return each >= entry.states.size(); });
+    std::ranges::sort(owed);
+    owed.erase(std::unique(owed.begin(), owed.end()), owed.end());
+  };
+  Debt& all = debts_[entry.id().value];
+  add(all.recipients, debt.recipients);
+  add(all.events, debt.events);
 }
 
 bool Index::is_news(const Entry& entry, const Told& told, MessageId report) const {
@@ -266,9 +269,12 @@ bool Index::told(Entry& entry, const Told& told) {
   entry.warned = std::max(entry.warned, told.warned);
   if (const auto found = debts_.find(entry.id().value); found != debts_.end()) {
     Debt& debt = found->second;
-    std::erase_if(debt.recipients, [&told](std::uint32_t each) {
-      return std::ranges::find(told.what.recipients, each) != told.what.recipients.end();
-    });
+    const auto remove = [](std::vector<std::uint32_t>& owed, const std::vector<std::uint32_t>& paid) {
+      std::erase_if(owed,
+                    [&paid](std::uint32_t each) { return std::ranges::find(paid, each) != paid.end(); });
+    };
+    remove(debt.recipients, told.what.recipients);
+    remove(debt.events, told.what.events);
     debt.expanded = debt.expanded && !told.what.expanded;
     if (debt.empty()) debts_.erase(found);
   }

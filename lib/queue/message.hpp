@@ -72,12 +72,14 @@ struct Outcome {
   WallTime next_attempt;  // meaningful while a recipient is still to be sent
 };
 
-// What is still to be reported of a message.
+// What is still to be told of a message.
 struct Debt {
-  std::vector<std::uint32_t> recipients;  // who have come to an end; ascending
+  std::vector<std::uint32_t> recipients;  // who have come to an end, of which a report is owed; ascending
+  std::vector<std::uint32_t> events;      // who have come to an end, of which webhooks are owed; ascending
   bool expanded = false;                  // see Envelope::expanded
   MessageId since;  // the newest id given out at the last retry: a report with an earlier one is of before
-  bool empty() const { return recipients.empty() && !expanded; }
+  bool owes_report() const { return !recipients.empty() || expanded; }
+  bool empty() const { return !owes_report() && events.empty(); }
   bool operator==(const Debt&) const = default;
 };
 

@@ -121,8 +121,7 @@ async::Task<void> Queue::mark_in_doubt(Shipment& shipment, std::string_view upst
   co_await durable;
 }
 
-void Queue::settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step,
-                   const std::vector<std::uint32_t>& owed) {
+void Queue::settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step, const Debt& owed) {
   Implementation& q = *implementation_;
   if (q.take_back_doomed(shipment)) return;
   Index& index = q.store.index;
@@ -131,7 +130,8 @@ void Queue::settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step,
                          (index.parts(shipment, outcome) && !q.may_part(entry));
   if (is_of_all) outcome = index.of_all(shipment, std::move(outcome));
   const bool counted = shipment.counted;
-  const Debt debt{owed, false, index.retried(entry)};
+  Debt debt = owed;
+  debt.since = index.retried(entry);
   index.owe(entry, debt);
   const bool living = index.apply(entry, outcome, counted, q.options.keep_failed, q.clock(), route_step);
   std::string record = encode_outcome(entry.id(), entry.last, outcome, counted, !living, debt);

@@ -230,7 +230,7 @@ class Queue {
   // open()'s messages can be due (nothing is called before the loop runs).
   void on_due(std::function<void(Shipment&)> callback);
 
-  // Called with each message of which something has come to be owed a report, at a start as well; it may not
+  // Called with each message of which something has come to be owed, at a start as well; it may not
   // be durable yet. Set like on_due().
   void on_debt(std::function<void(MessageId)> callback);
 
@@ -262,12 +262,11 @@ class Queue {
   // doubtful another; both wait or are held, and go on at `route_step`. Recipients that the outcome does not
   // name had no attempt: they are due at once, from the first upstream. An outcome without recipients leaves
   // each as it is, and is an attempt of all. `owed`: of those who come to an end by it, whose end is to be
-  // reported; see debt(). Where there is no room to part them, all who are left share the
-  // doubt and the next time. When nobody is left, the message is failed, reporting or removed. `shipment` may
-  // be gone afterwards. Memory changes at once; the record is written with the next batch, and retried until
-  // it is durable.
-  void settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step = 0,
-              const std::vector<std::uint32_t>& owed = {});
+  // told, by a report or to webhooks; see debt(). Where there is no room to part them, all who are left share
+  // the doubt and the next time. When nobody is left, the message is failed, reporting or removed. `shipment`
+  // may be gone afterwards. Memory changes at once; the record is written with the next batch, and retried
+  // until it is durable.
+  void settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step = 0, const Debt& owed = {});
   // Gives a ready shipment back without an attempt: due again at `when`. Not recorded.
   void release(Shipment& shipment, SteadyTime when);
   // Makes a waiting shipment ready before its time; on_due is not called. Whoever begins an attempt asks

@@ -54,10 +54,10 @@ void GiveUp::fail(Shipment& shipment, const mail::Envelope& envelope,
   }
   const std::string id = queue::to_string(shipment.id.message());
   const std::uint32_t attempts = shipment.attempts;
-  const std::vector<std::uint32_t> owed =
-      relayd::owed(setup_.config->bounce, envelope, outcome.recipients, false);
+  const WallTime when = outcome.when;
+  const queue::Debt owed = relayd::owed(*setup_.config, envelope, outcome.recipients, false);
   queue_.settle(shipment, std::move(outcome), 0, owed);
-  publisher_.publish(tell::GivenUp{why, id, envelope.sender, failed, reason, attempts});
+  publisher_.publish(tell::GivenUp{why, id, when, envelope.sender, failed, recipients, reason, attempts});
 }
 
 Task<std::string> GiveUp::delete_all(queue::MessageId id) {

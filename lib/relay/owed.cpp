@@ -7,15 +7,16 @@ namespace relayd {
 using queue::RecipientState;
 using tell::Reported;
 
-std::vector<std::uint32_t> owed(const config::Bounce& bounce, const mail::Envelope& accepted,
-                                std::span<const queue::RecipientOutcome> outcomes, bool dsn) {
-  std::vector<std::uint32_t> owed;
-  if (bounce.from.empty() || accepted.report) return owed;
+queue::Debt owed(const config::Config& config, const mail::Envelope& accepted,
+                 std::span<const queue::RecipientOutcome> outcomes, bool dsn) {
+  queue::Debt owed;
+  if (config.bounce.from.empty() || accepted.report) return owed;
   for (const queue::RecipientOutcome& outcome : outcomes) {
     const bool failed = outcome.state == RecipientState::failed;
     if (!failed && (dsn || outcome.state != RecipientState::delivered)) continue;
     const Reported::Kind kind = failed ? Reported::Kind::failed : Reported::Kind::relayed;
-    if (tell::is_owed(kind, accepted.recipients[outcome.recipient])) owed.push_back(outcome.recipient);
+    if (tell::is_owed(kind, accepted.recipients[outcome.recipient]))
+      owed.recipients.push_back(outcome.recipient);
   }
   return owed;
 }

@@ -1,4 +1,4 @@
-// owed: whose end, by an outcome, is to be reported.
+// owed: whose end, by an outcome, is to be told: to the sender by a report, to receivers by webhooks.
 //
 // Asked when an outcome is recorded, so that the queue remembers both as one. Pure. Whether the header
 // forbids a report is asked when it is written.
@@ -15,7 +15,7 @@ namespace relayd {
 
 // `dsn`: the upstream had RFC 3461, so that it is the one to report what it has taken. Recipients of
 // `outcomes` are those of the message as it was accepted.
-std::vector<std::uint32_t> owed(const config::Bounce& bounce, const mail::Envelope& accepted,
-                                std::span<const queue::RecipientOutcome> outcomes, bool dsn);
+queue::Debt owed(const config::Config& config, const mail::Envelope& accepted,
+                 std::span<const queue::RecipientOutcome> outcomes, bool dsn);
 
 }  // namespace relayd

@@ -207,7 +207,7 @@ Task<std::string> Reporter::pay_debt(MessageId id) {
   debt = queue_.debt(id);
   if (!there || !debt) co_return "";
   // Who has come to an end since the message was read has the next turn.
-  queue::Debt owed{{}, debt->expanded, {}};
+  queue::Debt owed{{}, {}, debt->expanded, {}};
   std::ranges::set_intersection(before.recipients, debt->recipients, std::back_inserter(owed.recipients));
   std::string waits_for;
   if (owed.expanded) {
@@ -225,7 +225,7 @@ Task<std::string> Reporter::pay_debt(MessageId id) {
   }
   const std::vector<std::uint32_t> waits = message.in_state(owed.recipients, RecipientState::pending);
   if (queue::Message* const known = waits.empty() ? nullptr : queue_.find(id))
-    queue_.told(*known, {{waits, false, {}}, 0, {}});  // tried again meanwhile
+    queue_.told(*known, {{.recipients = waits}, 0, {}});  // tried again meanwhile
   co_return waits_for;
 }
 

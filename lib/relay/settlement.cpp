@@ -57,16 +57,16 @@ void Settlement::settle(LaneEntry& lane, queue::ShipmentId id, const QueueDelive
   if (!shipment) return;
   const queue::Message& message = *shipment->message;
   const Attempt attempt{*shipment, lane, delivery, report, setup_.router->route(message.routing_sender)};
-  const WallTime accepted = message.accepted;
+  const WallTime accepted = message.accepted, now = loop_.wall_now();
   settle::Decision decision = decide(attempt);
   const std::vector<send::RecipientEvent> others = add_united(attempt, decision);
-  record(attempt, decision);
+  record(attempt, decision, now);
   // The shipment may be gone from here on, and its message, too.
   const std::size_t leader = leader_of(decision);
   std::size_t next = 0;
   for (const std::vector<send::RecipientEvent>* const events : {&report.recipients, &others})
     for (const send::RecipientEvent& event : *events) {
-      const Place place{loop_.wall_now() - accepted, next == leader};
+      const Place place{now, now - accepted, next == leader};
       tell(attempt, event, decision.recipients[next++], place);
     }
   treat(attempt, decision);
@@ -118,10 +118,10 @@ bool Settlement::another_may_take(const Attempt& attempt) const {
 }
 
 // In the queue.
-void Settlement::record(const Attempt& attempt, settle::Decision& decision) {
+void Settlement::record(const Attempt& attempt, settle::Decision& decision, WallTime now) {
   const LaneEntry& lane = attempt.lane;
   queue::Outcome outcome;
-  outcome.when = loop_.wall_now();
+  outcome.when = now;
   outcome.upstream = lane.upstream;
   outcome.username = lane.username;
   outcome.host = attempt.report.host;
@@ -133,8 +133,8 @@ void Settlement::record(const Attempt& attempt, settle::Decision& decision) {
   std::uint8_t step = 0;
   if (decision.comeback == settle::Comeback::next_upstream)
     step = static_cast<std::uint8_t>(*step_of(lane, attempt.route.choices) + 1);
-  const std::vector<std::uint32_t> owed = relayd::owed(setup_.config->bounce, attempt.delivery.accepted(),
-                                                       outcome.recipients, attempt.report.dsn);
+  const queue::Debt owed =
+      relayd::owed(*setup_.config, attempt.delivery.accepted(), outcome.recipients, attempt.report.dsn);
   queue_.settle(attempt.shipment, std::move(outcome), step, owed);
 }
 
@@ -150,6 +150,8 @@ void Settlement::tell(const Attempt& attempt, const send::RecipientEvent& entry,
   publisher_.publish(tell::Outcome{
       .fate = fate_of(recipient),
       .id = attempt.delivery.id(),
+      .when = place.when,
+      .recipient = entry.recipient,
       .from = accepted.sender,
       .to = accepted.recipients[entry.recipient].address,
       .sent_from = sent.sender,

@@ -41,6 +41,7 @@ class Settlement {
   struct Attempt;
   // Where an event stands.
   struct Place {
+    WallTime when;
     Duration age;  // of its message
     bool leads;    // it tells of its whole attempt
   };
@@ -48,7 +49,7 @@ class Settlement {
   settle::Decision decide(const Attempt& attempt) const;
   static std::vector<send::RecipientEvent> add_united(const Attempt& attempt, settle::Decision& decision);
   bool another_may_take(const Attempt& attempt) const;
-  void record(const Attempt& attempt, settle::Decision& decision);
+  void record(const Attempt& attempt, settle::Decision& decision, WallTime now);
   void tell(const Attempt& attempt, const send::RecipientEvent& entry,
             const settle::RecipientDecision& recipient, Place place);
   void hear_farewell(LaneEntry& lane, const send::Report& report);

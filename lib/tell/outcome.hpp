@@ -57,7 +57,9 @@ constexpr auto words_of(Fate) {
 struct Outcome {
   Fate fate;
   std::string_view id;
-  std::string_view from;  // empty: the null sender
+  WallTime when{};              // as the queue has recorded it
+  std::uint32_t recipient = 0;  // its number in the message
+  std::string_view from;        // empty: the null sender
   std::string_view to;
   std::string_view sent_from;  // as the upstream got it; the same where no rule rewrites it
   std::string_view sent_to;
@@ -90,8 +92,10 @@ constexpr auto words_of(Ending) {
 struct GivenUp {
   Ending why;
   std::string_view id;
+  WallTime when{};        // as the queue has recorded it
   std::string_view from;  // empty: the null sender
   std::span<const mail::Recipient> to;
+  std::span<const std::uint32_t> recipients = {};  // their numbers in the message
   std::string_view reason;
   std::uint32_t attempts = 0;
 };

@@ -117,6 +117,18 @@ struct Status {
     std::size_t count = 0;
   };
   Suppressed suppressed;
+  // A receiver of webhooks.
+  struct Webhook {
+    std::string url;            // without user and query
+    std::uint64_t waiting = 0;  // octets of events on disk
+    std::uint64_t sent = 0;     // events, since the start
+    std::uint64_t dropped = 0;  // likewise
+    bool disabled = false;      // it said 410: nothing is sent until the next start or reload
+    std::string failure;        // of the last try; empty: it worked, or there was none
+    WallTime since{};           // of the first that failed since one worked
+    WallTime next{};            // when it is tried again
+  };
+  std::vector<Webhook> webhooks;
   struct Clients {
     std::size_t local = 0;  // on this machine
     std::size_t others = 0;

@@ -330,7 +330,7 @@ class Play {
     }
     if (after.has_ended()) after.attempts_at_end = attempts;
     const ShipmentId id = shipment.id;
-    queue_->settle(shipment, outcome, 0, owed);
+    queue_->settle(shipment, outcome, 0, {.recipients = owed});
     message.ready.erase(id);
     change(message, after.is_over() ? gone() : after);
   }

@@ -102,7 +102,7 @@ class ReportLife {
     Outcome outcome;
     outcome.when = loop_.wall_now();
     outcome.recipients.push_back({0, state, 250, "2.0.0 said"});
-    queue_->settle(queue_->find(id)->first, outcome, 0, owed);
+    queue_->settle(queue_->find(id)->first, outcome, 0, {.recipients = owed});
   }
 
   // As the reporter does: what it tells of is durable, and `told` follows the commit in the same turn.

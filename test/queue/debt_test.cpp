@@ -26,7 +26,7 @@ class QueueDebtTest : public test::QueueFixture {
     outcome.upstream = "office";
     for (std::uint32_t i = 0; i < states.size(); ++i)
       outcome.recipients.push_back({i, states[i], 550, "5.1.1 no such user"});
-    queue->settle(shipment(id), outcome, 0, owed);
+    queue->settle(shipment(id), outcome, 0, {.recipients = owed});
     flush();
   }
   std::vector<std::uint32_t> owed(MessageId id) const {
@@ -48,7 +48,7 @@ TEST_F(QueueDebtTest, AMessageThatFailedOwesUntilItIsTold) {
   EXPECT_THAT(owed(id), ElementsAre(0));
   reopen();
   EXPECT_THAT(owed(id), ElementsAre(0));
-  queue->told(message(id), {{{0}, false, {}}, 0, "1j0m0u4e32g"});
+  queue->told(message(id), {{.recipients = {0}}, 0, "1j0m0u4e32g"});
   EXPECT_EQ(queue->debt(id), nullptr);
   reopen();
   EXPECT_EQ(queue->debt(id), nullptr);
@@ -69,7 +69,7 @@ TEST_F(QueueDebtTest, AMessageThatWasDeliveredStaysUntilThatIsTold) {
   queue->retry(message(id));
   loop.advance(24h * 30);
   EXPECT_EQ(message(id).state, MessageState::reporting) << "nobody is left to be sent";
-  queue->told(message(id), {{{0}, false, {}}, 0, {}});
+  queue->told(message(id), {{.recipients = {0}}, 0, {}});
   EXPECT_EQ(queue->find(id), nullptr);
   EXPECT_EQ(queue->totals().reporting, 0U);
   reopen();
@@ -89,7 +89,7 @@ TEST_F(QueueDebtTest, WhoeverCameToBeSeveralIsOwedThatFromTheBeginning) {
   ASSERT_NE(queue->debt(id), nullptr);
   EXPECT_TRUE(queue->debt(id)->expanded);
   EXPECT_EQ(look(id).envelope.expanded.at(0).original_recipient, "rfc822;list@example.org");
-  queue->told(message(id), {{{}, true, {}}, 0, {}});
+  queue->told(message(id), {{.expanded = true}, 0, {}});
   reopen();
   EXPECT_EQ(queue->debt(id), nullptr);
 }
@@ -120,7 +120,7 @@ TEST_F(QueueDebtTest, AnOldReportDoesNotTellOfWhatFailedLater) {
   const MessageId id = commit("1\r\n");
   end(id, {failed}, {0});
   commit_report(id, {"", {0}});
-  queue->told(message(id), {{{0}, false, {}}, 0, {}});
+  queue->told(message(id), {{.recipients = {0}}, 0, {}});
   queue->retry(message(id));
   EXPECT_EQ(queue->debt(id), nullptr);
   end(id, {failed}, {0});
@@ -153,7 +153,7 @@ TEST_F(QueueDebtTest, WhatIsOwedOutlivesTheTimeThatFailedMailIsKept) {
   end(id, {failed}, {0});
   loop.advance(2h);
   ASSERT_NE(queue->find(id), nullptr);
-  queue->told(message(id), {{{0}, false, {}}, 0, {}});
+  queue->told(message(id), {{.recipients = {0}}, 0, {}});
   loop.advance(5min);
   EXPECT_EQ(queue->find(id), nullptr);
 }
@@ -213,7 +213,7 @@ TEST_F(QueueDebtTest, WhatIsOwedAndToldSurvivesSummaries) {
   EXPECT_EQ(message(ends).state, MessageState::reporting);
   EXPECT_THAT(owed(ends), ElementsAre(0));
   EXPECT_EQ(message(warned).warned, 14'400U);
-  queue->told(message(ends), {{{0}, false, {}}, 0, {}});
+  queue->told(message(ends), {{.recipients = {0}}, 0, {}});
   EXPECT_EQ(queue->find(ends), nullptr);
 }
 

@@ -15,7 +15,7 @@ using testing::IsEmpty;
 class OwedTest : public testing::Test {
  protected:
   OwedTest() {
-    bounce.from = "mailer-daemon@example.org";
+    config.bounce.from = "mailer-daemon@example.org";
     envelope.sender = "a@example.org";
     envelope.recipients = {{"plain@example.org", "", ""},
                            {"never@example.org", "NEVER", ""},
@@ -25,9 +25,9 @@ class OwedTest : public testing::Test {
   std::vector<std::uint32_t> all(RecipientState state, bool dsn = false) const {
     std::vector<RecipientOutcome> outcomes;
     for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) outcomes.push_back({i, state, 250, ""});
-    return owed(bounce, envelope, outcomes, dsn);
+    return owed(config, envelope, outcomes, dsn).recipients;
   }
-  config::Bounce bounce;
+  config::Config config;
   mail::Envelope envelope;
 };
 
@@ -50,7 +50,7 @@ TEST_F(OwedTest, NothingIsOwedOfAReportOrWithoutASenderOfReports) {
   envelope.report = mail::ReportOf{"1j0m0u4e32g", {0}, 0, false};
   EXPECT_THAT(all(RecipientState::failed), IsEmpty());
   envelope.report.reset();
-  bounce.from.clear();
+  config.bounce.from.clear();
   EXPECT_THAT(all(RecipientState::failed), IsEmpty());
 }
 

@@ -78,7 +78,7 @@ class ReporterTest : public test::LanesWorld {
       outcome.recipients.push_back({i, states[i], 550, "5.1.1 no such user"});
       if (!queue::is_unsent(states[i])) owed.push_back(i);
     }
-    queue->settle(shipment(id), std::move(outcome), 0, owed);
+    queue->settle(shipment(id), std::move(outcome), 0, {.recipients = owed});
   }
   MessageId commit_to(std::vector<mail::Recipient> recipients, const std::string& sender = "a@example.org") {
     mail::Envelope envelope;
@@ -363,7 +363,7 @@ TEST_F(ReporterTest, WhoeverFailsWhileAReportIsWrittenHasTheNext) {
   outcome.when = loop.wall_now();
   outcome.upstream = "office";
   outcome.recipients.push_back({1, failed, 550, "5.1.1 no such user"});
-  queue->settle(shipment(id), std::move(outcome), 0, {1});
+  queue->settle(shipment(id), std::move(outcome), 0, {.recipients = {1}});
   advance(1s);
   advance(6s);
   std::size_t named = 0;

@@ -149,10 +149,11 @@ TEST(History, ManyRecipientsTakeSeveralLines) {
   EXPECT_EQ(told, names);
   EXPECT_EQ(instead.size(), 100U);
   told.clear();
-  EXPECT_EQ(
-      read(GivenUp{Ending::deleted, "1", "a@b", envelope.recipients, "by the operator", 0}).at(0)["event"],
-      "deleted");
-  for (const json& line : read(GivenUp{Ending::expired, "1", "a@b", envelope.recipients, "too old", 3})) {
+  EXPECT_EQ(read(GivenUp{Ending::deleted, "1", {}, "a@b", envelope.recipients, {}, "by the operator", 0})
+                .at(0)["event"],
+            "deleted");
+  for (const json& line :
+       read(GivenUp{Ending::expired, "1", {}, "a@b", envelope.recipients, {}, "too old", 3})) {
     EXPECT_EQ(line["event"], "expired");
     EXPECT_EQ(line["attempts"], 3);
     add(line, "to", told);

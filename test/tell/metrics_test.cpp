@@ -63,7 +63,7 @@ TEST_F(MetricsTest, WhatWaitsHasNoTimeInTheQueueYet) {
 
 TEST_F(MetricsTest, WhatIsGivenUpHasNoUpstream) {
   const std::vector<mail::Recipient> two(2);
-  publisher.publish(GivenUp{Ending::expired, "1j0m0u4e32g", "ann@example.com", two, "too late", 4});
+  publisher.publish(GivenUp{Ending::expired, "1j0m0u4e32g", {}, "ann@example.com", two, {}, "too late", 4});
   EXPECT_THAT(
       text(),
       HasSubstr("relayd_messages_total{upstream=\"\",account=\"\",state=\"expired\",class=\"\"} 1\n"));

@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -20,6 +21,7 @@
 #include "shared/base/bytes.hpp"
 #include "shared/base/result.hpp"
 #include "shared/base/secret.hpp"
+#include "shared/base/words.hpp"
 #include "shared/config/limit.hpp"
 #include "shared/config/network.hpp"
 #include "shared/sasl/mechanism.hpp"
@@ -213,6 +215,31 @@ struct Suppress {
   Location where;
 };
 
+// What a receiver of webhooks is told of.
+enum class WebhookEvent { delivered, deferred, failed, expired, suppressed };
+
+constexpr auto words_of(WebhookEvent) {
+  using enum WebhookEvent;
+  return std::to_array<Word<WebhookEvent>>({{"delivered", delivered},
+                                            {"deferred", deferred},
+                                            {"failed", failed},
+                                            {"expired", expired},
+                                            {"suppressed", suppressed}});
+}
+
+// A receiver of what becomes of messages, over HTTPS; see relay/webhooks.hpp.
+struct Webhook {
+  std::string url;                    // checked; has no user and no fragment
+  std::vector<WebhookEvent> events;   // which it is told of; at least one
+  std::vector<SecretSource> secrets;  // "whsec_…"; each signs: two while one is being changed
+  std::string ca_file;                // PEM; empty: the system's bundle
+  std::string proxy;                  // "http://HOST:PORT", spoken to by CONNECT; empty: none
+  bool private_network = false;       // it may have an address of a private network
+  bool insecure = false;              // http:// beyond loopback
+  Bytes size = 64_MiB;                // of what waits for it on disk
+  Location where;
+};
+
 // More would not fit into one record of the queue.
 inline constexpr std::uint32_t most_recipients = 20'000;
 
@@ -350,6 +377,7 @@ struct Config {
   Bounce bounce;
   History history;
   std::optional<Suppress> suppress;
+  std::vector<Webhook> webhooks;
   std::optional<Staging> staging;
   std::vector<DkimKey> dkim;
   std::vector<Table> tables;

@@ -1,0 +1,46 @@
+// Client: exchanges of HTTP with one server, as those who speak to it see them.
+//
+// StreamClient is the real one; tests hand in scripted ones.
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "shared/async/stream.hpp"
+#include "shared/async/task.hpp"
+#include "shared/base/time.hpp"
+
+namespace relayd::http {
+
+struct Header {
+  std::string name;
+  std::string value;
+  bool operator==(const Header&) const = default;
+};
+
+// To the target of the client's URL. Host, Content-Length and Connection are the client's to say.
+struct Request {
+  std::string method = "POST";
+  std::vector<Header> headers;
+  std::string body;
+};
+
+struct Response {
+  int status = 0;
+  std::vector<Header> headers;  // names in lower case
+  std::string body;             // the first octets of it, as many as the client was told to keep
+};
+
+class Client {
+ public:
+  virtual ~Client() = default;
+
+  // One at a time. The connection stays open for the next, where the server lets it. A redirect is a response
+  // like any other. Throws IoError: that of Dialer::dial and of a Stream; unreachable also where the
+  // configuration does not allow the address, protocol where what comes is no HTTP. Its text is one line for
+  // the operator and names neither the URL's query nor a secret.
+  virtual async::Task<Response> exchange(const Request& request, Deadline deadline, std::stop_token stop) = 0;
+};
+
+}  // namespace relayd::http
