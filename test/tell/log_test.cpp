@@ -121,7 +121,7 @@ TEST(TellLog, OfManyRecipientsTenAreNamed) {
 
 TEST(TellLog, WhatEndsWithoutAnAttemptSaysWhy) {
   const std::vector<mail::Recipient> to = {{"b@c", "", ""}, {"d@e", "", ""}};
-  GivenUp message{Ending::expired, "1j0m0u4e32g", "ann@example.com", to, "too late", 7};
+  GivenUp message{Ending::expired, "1j0m0u4e32g", {}, "ann@example.com", to, {}, "too late", 7};
   const std::string fields =
       "id=1j0m0u4e32g from=ann@example.com to=b@c,d@e response=\"too late\" attempts=7";
   EXPECT_EQ(said([&](Log& log) { given_up(log, message); }), "error expired " + fields);

@@ -12,7 +12,7 @@ using testing::ElementsAre;
 
 const smtp::Event taken(smtp::Stage::final_dot, smtp::Reply{250, {}, "Ok"});
 const Outcome delivered{.fate = Fate::delivered, .to = "b@example.org", .event = taken};
-const GivenUp late{Ending::expired, "1j0m0u4e32g", "a@example.org", {}, "too late", 1};
+const GivenUp late{Ending::expired, "1j0m0u4e32g", {}, "a@example.org", {}, {}, "too late", 1};
 
 TEST(Publisher, TellsAllInTheOrderInWhichTheySubscribed) {
   test::QuietLog log;
