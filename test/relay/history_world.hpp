@@ -56,6 +56,7 @@ class HistoryWorld : public testing::Test {
     }
   }
   void pass(Duration time) {
+    settle();
     for (; time > Duration(); time -= std::min<Duration>(time, std::chrono::hours(1))) {
       loop.advance(std::min<Duration>(time, std::chrono::hours(1)));
       settle();
