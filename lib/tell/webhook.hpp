@@ -18,16 +18,16 @@ namespace relayd::tell {
 // What became of one recipient.
 struct WebhookNews {
   config::WebhookEvent what;
-  std::string_view id;  // of the message; empty: a client was refused a recipient who is suppressed
+  std::string_view id = {};  // of the message; empty: a client was refused a recipient who is suppressed
   std::uint32_t recipient = 0;
   WallTime when{};
-  std::string_view from;  // empty: the null sender
+  std::string_view from = {};  // empty: the null sender
   std::string_view to;
-  std::string_view upstream;  // empty: none was asked
-  std::string_view host;      // "mx.example.net:587"; empty: none was reached
-  std::uint16_t code = 0;     // of its reply; 0: there was none
-  std::string_view text;      // its reply, or what happened instead
-  std::string_view provider_id;
+  std::string_view upstream = {};  // empty: none was asked
+  std::string_view host = {};      // "mx.example.net:587"; empty: none was reached
+  std::uint16_t code = 0;          // of its reply; 0: there was none
+  std::string_view text = {};      // its reply, or what happened instead
+  std::string_view provider_id = {};
 };
 
 // No event is longer, with its '\n'; longer texts are cut.

@@ -1,5 +1,7 @@
 #include "shared/crypto/sha256.hpp"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 
 #include <new>
@@ -27,6 +29,16 @@ void Sha256::update(std::string_view octets) {
 Digest Sha256::finish() {
   Digest digest;
   SHA256_Final(digest.data(), context(state_));
+  return digest;
+}
+
+Digest hmac_sha256(std::string_view key, std::string_view octets) {
+  Digest digest;
+  unsigned size = 0;
+  const void* const done =
+      HMAC(EVP_sha256(), key.data(), key.size(), reinterpret_cast<const std::uint8_t*>(octets.data()),
+           octets.size(), digest.data(), &size);
+  if (done == nullptr || size != digest.size()) throw std::bad_alloc();
   return digest;
 }
 

@@ -1,8 +1,8 @@
-// Sha256: the digest of FIPS 180-4 over octets that come in pieces.
+// Sha256: the digest of FIPS 180-4 over octets that come in pieces; hmac_sha256: the MAC of RFC 2104 with it.
 //
-// Stands under rewrite, which hashes headers and bodies with it, and under the signing keys. A value: a copy
-// goes on by itself from where the original stood. Pure; it owns its state and allocates nothing. It is no
-// MAC and hashes no password.
+// Stands under rewrite, which hashes headers and bodies with it, under the signing keys, and under webhooks.
+// A value: a copy goes on by itself from where the original stood. Pure; it owns its state and allocates
+// nothing. Without a key it is no MAC, and it hashes no password.
 #pragma once
 
 #include <array>
@@ -27,5 +27,8 @@ class Sha256 {
  private:
   alignas(8) std::array<std::byte, 112> state_;  // the library's
 };
+
+// Of a key of any length.
+Digest hmac_sha256(std::string_view key, std::string_view octets);
 
 }  // namespace relayd::crypto
