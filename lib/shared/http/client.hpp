@@ -4,33 +4,13 @@
 #pragma once
 
 #include <stop_token>
-#include <string>
-#include <vector>
 
 #include "shared/async/stream.hpp"
 #include "shared/async/task.hpp"
 #include "shared/base/time.hpp"
+#include "shared/http/message.hpp"
 
 namespace relayd::http {
-
-struct Header {
-  std::string name;
-  std::string value;
-  bool operator==(const Header&) const = default;
-};
-
-// To the target of the client's URL. Host, Content-Length and Connection are the client's to say.
-struct Request {
-  std::string method = "POST";
-  std::vector<Header> headers;
-  std::string body;
-};
-
-struct Response {
-  int status = 0;
-  std::vector<Header> headers;  // names in lower case
-  std::string body;             // the first octets of it, as many as the client was told to keep
-};
 
 class Client {
  public:
