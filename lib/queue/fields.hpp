@@ -16,7 +16,7 @@ namespace relayd::queue {
 
 // Bits of the flags in a record header; their meaning depends on the type.
 constexpr std::uint8_t flag_by_reference = 1, flag_in_doubt = 2, flag_held = 4, flag_final = 8,
-                       flag_counted = 16, flag_owed = 32;
+                       flag_counted = 16, flag_owed = 32, flag_events = 64;
 
 std::uint64_t to_number(WallTime time);
 // What cannot have been a time must not overflow a clock, nor what is added to it.

@@ -285,7 +285,7 @@ Summary Index::summary_of(const Entry& entry, Clock clock) const {
 }
 
 std::uint64_t Index::state_need(std::size_t sender, std::size_t recipients, std::size_t shipments) {
-  constexpr std::uint64_t fixed = 640, of_recipient = 48;
+  constexpr std::uint64_t fixed = 768, of_recipient = 64;
   return fixed * shipments + 2 * sender + of_recipient * recipients;
 }
 

@@ -82,7 +82,7 @@ class Index {
   Summary summary_of(const Entry& entry, Clock clock) const;
   // A summary of the entry has become durable in this state segment.
   void set_base(Entry& entry, std::uint64_t segment);
-  // What is to be reported of it; null: nothing.
+  // What is to be told of it; null: nothing.
   const Debt* debt(MessageId id) const;
   const std::map<std::uint64_t, Debt>& debts() const { return debts_; }
   Entry* find(MessageId id);
@@ -103,7 +103,7 @@ class Index {
   // removal after `keep_failed`.
   bool apply(Entry& entry, const Outcome& outcome, bool counted, Duration keep_failed, Clock clock,
              std::uint8_t route_step = 0);
-  // Whose end, by the outcome that is applied next, is to be reported. While anything is owed the entry
+  // Whose end, by the outcome that is applied next, is to be told. While anything is owed the entry
   // stays.
   void owe(const Entry& entry, const Debt& debt);
   // What is owed no longer. False: that was all that was left to do, the entry is to be erased.

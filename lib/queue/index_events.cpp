@@ -224,7 +224,7 @@ bool Index::apply(Entry& entry, const Outcome& outcome, bool counted, Duration k
   return true;
 }
 
-// Nobody is left: kept for the operator if somebody has failed, else until all that is owed was reported.
+// Nobody is left: kept for the operator if somebody has failed, else until all that is owed was told.
 void Index::end(Entry& entry, SteadyTime removal) {
   const bool delivered = entry.states.count(RecipientState::failed) == 0;
   if (delivered && debts_.contains(entry.id().value))
@@ -233,7 +233,7 @@ void Index::end(Entry& entry, SteadyTime removal) {
     set_failed(entry, removal);
 }
 
-// --- reports ---
+// --- what is owed ---
 
 const Debt* Index::debt(MessageId id) const {
   const auto found = debts_.find(id.value);
@@ -453,6 +453,7 @@ void Index::retry(Entry& entry, Clock clock, MessageId newest) {
       entry.states.set(i, RecipientState::pending);
       ++entry.first.unsent;
       not_at_an_end.what.recipients.push_back(i);
+      not_at_an_end.what.events.push_back(i);
     }
     told(entry, not_at_an_end);
     entry.lives_from = clock.wall;

@@ -59,7 +59,7 @@ enum class MessageState : std::uint8_t {
   ready,      // handed out through on_due; the relay answers with settle() or release()
   held,       // until the operator says otherwise
   failed,     // no recipient pending, at least one failed; kept for the operator until keep_failed has passed
-  reporting,  // all are delivered; a report about that is still to be written
+  reporting,  // all are delivered; that is still to be told, by a report or to webhooks
 };
 
 // What one attempt did to a shipment; becomes one record. It may name some of the recipients only; none: all.
@@ -74,16 +74,18 @@ struct Outcome {
 
 // What is still to be told of a message.
 struct Debt {
-  std::vector<std::uint32_t> recipients;  // who have come to an end, of which a report is owed; ascending
-  std::vector<std::uint32_t> events;      // who have come to an end, of which webhooks are owed; ascending
-  bool expanded = false;                  // see Envelope::expanded
-  MessageId since;  // the newest id given out at the last retry: a report with an earlier one is of before
+  // Those who have come to an end of which it is owed, ascending.
+  std::vector<std::uint32_t> recipients = {};  // a report
+  std::vector<std::uint32_t> events = {};      // webhooks
+  bool expanded = false;                       // see Envelope::expanded
+  // The newest id given out at the last retry: a report with an earlier one is of before.
+  MessageId since = {};
   bool owes_report() const { return !recipients.empty() || expanded; }
   bool empty() const { return !owes_report() && events.empty(); }
   bool operator==(const Debt&) const = default;
 };
 
-// Of a message: what was reported, or need not be.
+// Of a message: what was told, or need not be.
 struct Told {
   Debt what;                 // no longer owed
   std::uint32_t warned = 0;  // a delay warning for this age in seconds, and all below it; 0: none

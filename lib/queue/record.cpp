@@ -198,13 +198,15 @@ std::string encode_outcome(MessageId id, Position previous, const Outcome& outco
   std::string record =
       begin_record(RecordType::outcome, id,
                    static_cast<std::uint8_t>((final ? flag_final : 0) | (counted ? flag_counted : 0) |
-                                             (owed.empty() ? 0 : flag_owed)));
+                                             (owed.recipients.empty() ? 0 : flag_owed) |
+                                             (owed.events.empty() ? 0 : flag_events)));
   put_position(record, previous);
   put_outcome(record, outcome);
-  if (!owed.empty()) {
+  if (!owed.recipients.empty()) {
     put_recipients(record, owed.recipients);
     put(record, owed.since.value);
   }
+  if (!owed.events.empty()) put_recipients(record, owed.events);
   pad(record);
   return record;
 }
@@ -224,6 +226,7 @@ std::optional<StoredOutcome> decode_outcome(const Record& record) {
     stored.owed.recipients = take_recipients(reader);
     stored.owed.since.value = reader.take<std::uint64_t>();
   }
+  if (record.flags & flag_events) stored.owed.events = take_recipients(reader);
   return reader.sound() ? std::optional(std::move(stored)) : std::nullopt;
 }
 
@@ -274,6 +277,7 @@ std::string encode_told(MessageId id, Position previous, WallTime when, const To
   put(record, static_cast<std::uint8_t>(told.what.expanded));
   put(record, told.warned);
   put_string(record, told.report);
+  if (!told.what.events.empty()) put_recipients(record, told.what.events);
   pad(record);
   return record;
 }
@@ -290,6 +294,7 @@ std::optional<StoredEvent> decode_event(const Record& record) {
     event.told.what.expanded = reader.take<std::uint8_t>() != 0;
     event.told.warned = reader.take<std::uint32_t>();
     event.told.report = reader.take_string();
+    if (reader.sound()) event.told.what.events = take_recipients(reader);
     return reader.sound() ? std::optional(std::move(event)) : std::nullopt;
   }
   if (record.type != RecordType::in_doubt) {

@@ -32,7 +32,7 @@ enum class RecordType : std::uint8_t {
   retired = 11,     // message segments that hold nothing living any more
   closed = 12,      // an orderly end
   // About a message again:
-  told = 13,  // a report about it was written, or need not be
+  told = 13,  // a report about it was written, webhooks have what they are owed, or neither need be
 };
 
 // A record of a type that this version does not know is passed over when it has this flag, and in the state

@@ -76,6 +76,7 @@ void put_telling(std::string& out, const Summary& summary) {
   put(out, static_cast<std::uint8_t>(summary.debt.expanded));
   put(out, summary.debt.since.value);
   put(out, summary.warned);
+  if (!summary.debt.events.empty()) put_recipients(out, summary.debt.events);
 }
 
 // Where nothing but padding follows, nobody is to be told anything.
@@ -85,6 +86,7 @@ void take_telling(Reader& reader, Summary& summary) {
   summary.debt.expanded = reader.take<std::uint8_t>() != 0;
   summary.debt.since.value = reader.take<std::uint64_t>();
   summary.warned = reader.take<std::uint32_t>();
+  if (reader.sound()) summary.debt.events = take_recipients(reader);
 }
 
 }  // namespace

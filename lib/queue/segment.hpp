@@ -21,7 +21,7 @@ namespace relayd::queue {
 // A binary refuses a queue whose format is greater than its own, and ignores how much greater the revision
 // is: what a revision adds bears flag_may_be_ignored; FORMAT.md names the one exception.
 constexpr std::uint32_t format_version = 2;
-constexpr std::uint32_t format_revision = 3;
+constexpr std::uint32_t format_revision = 4;
 
 // Where the first record stands. The header and its copy have a block each for themselves.
 constexpr std::uint32_t segment_start = 8192;

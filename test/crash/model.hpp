@@ -19,13 +19,14 @@ constexpr auto failed = RecipientState::failed;
 constexpr auto doubtful = RecipientState::doubtful;
 
 // What a start must find of a recipient; for whom nothing is left to do, the state, and whether that is still
-// to be reported.
+// to be reported, or told to webhooks.
 struct Fate {
   RecipientState state = pending;
   bool held = false;
   int attempts = 0;
   int doubts = 0;
   bool owed = false;
+  bool event = false;
   bool operator==(const Fate&) const = default;
   bool waits() const { return state == pending || state == doubtful; }
 };
@@ -38,8 +39,10 @@ struct Snapshot {
   bool operator==(const Snapshot&) const = default;
 
   bool has_ended() const { return std::ranges::none_of(fates, &Fate::waits); }
-  bool owes() const { return std::ranges::any_of(fates, &Fate::owed); }
-  // Nobody is left to be sent, or reported, or kept for the operator.
+  bool owes() const {
+    return std::ranges::any_of(fates, &Fate::owed) || std::ranges::any_of(fates, &Fate::event);
+  }
+  // Nobody is left to be sent, or told of, or kept for the operator.
   bool is_over() const { return has_ended() && !has(failed) && !owes(); }
   bool has(RecipientState state) const {
     return std::ranges::find(fates, state, &Fate::state) != fates.end();
@@ -79,7 +82,7 @@ inline std::ostream& operator<<(std::ostream& out, const Snapshot& snapshot) {
   if (!snapshot.there) return out << "gone";
   for (const Fate& fate : snapshot.fates)
     out << to_string(fate.state) << (fate.held ? " held" : "") << " attempts " << fate.attempts << " doubts "
-        << fate.doubts << (fate.owed ? " owed" : "") << ", ";
+        << fate.doubts << (fate.owed ? " owed" : "") << (fate.event ? " event" : "") << ", ";
   return out << "at the end " << snapshot.attempts_at_end;
 }
 

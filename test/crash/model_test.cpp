@@ -169,18 +169,23 @@ class Play {
     if (!modelled.has_gap) expect_replies(message, content);
     Snapshot found;
     for (const RecipientState state : content.states) found.fates.push_back({state});
-    if (const Debt* const debt = queue_->debt(message.id()))
-      for (const std::uint32_t each : debt->recipients) found.fates.at(each).owed = true;
+    if (const Debt* const debt = queue_->debt(message.id())) add(found, *debt);
     if (has_ended(message.state)) found.attempts_at_end = message.attempts();
     message.for_each_shipment([&found](Shipment& shipment) {
       for (const std::uint32_t each : recipients_of(shipment)) {
         Fate& fate = found.fates[each];
-        fate = {fate.state, shipment.state == MessageState::held, shipment.attempts, shipment.doubts,
-                fate.owed};
+        fate = {fate.state,        shipment.state == MessageState::held,
+                shipment.attempts, shipment.doubts,
+                fate.owed,         fate.event};
         EXPECT_EQ(fate.state == doubtful, shipment.in_doubt()) << "a doubt is of a whole shipment";
       }
     });
     return found;
+  }
+
+  static void add(Snapshot& found, const Debt& debt) {
+    for (const std::uint32_t each : debt.recipients) found.fates.at(each).owed = true;
+    for (const std::uint32_t each : debt.events) found.fates.at(each).event = true;
   }
 
   // Whoever has an end has the reply that was it, as far back as the history has no gap.
@@ -316,7 +321,7 @@ class Play {
     const Fate first = message.now.fates[ready.recipients.front()];
     const int attempts = (ready.open ? ready.attempts : first.attempts) + 1;
     const int before = ready.open ? ready.doubts : first.doubts;
-    std::vector<std::uint32_t> owed;
+    Debt owed;
     for (const RecipientOutcome& each : outcome.recipients) {
       Fate& fate = after.fates[each.recipient];
       fate.state = each.state;
@@ -326,11 +331,13 @@ class Play {
       if (fate.waits()) continue;
       fate = {each.state};
       fate.owed = pick(3) == 0;
-      if (fate.owed) owed.push_back(each.recipient);
+      fate.event = pick(3) == 0;
+      if (fate.owed) owed.recipients.push_back(each.recipient);
+      if (fate.event) owed.events.push_back(each.recipient);
     }
     if (after.has_ended()) after.attempts_at_end = attempts;
     const ShipmentId id = shipment.id;
-    queue_->settle(shipment, outcome, 0, {.recipients = owed});
+    queue_->settle(shipment, outcome, 0, owed);
     message.ready.erase(id);
     change(message, after.is_over() ? gone() : after);
   }
@@ -401,19 +408,28 @@ class Play {
     }
   }
 
-  // Somebody was told; or the report of it is in the queue, and a start has to find that out.
+  // Of both, or of one kind: somebody was told; or the report of it is in the queue, and a start has to find
+  // that out.
   void tell(Message& entry, Modelled& message) {
     const Debt* const debt = queue_->debt(entry.id());
     if (!debt) return;
-    const Debt owed = *debt;
-    if (pick(2) == 0 && !write_report(entry.id(), owed)) return;
+    Debt owed = *debt;
+    const int kinds = pick(3);
+    if (kinds == 0) owed.events.clear();
+    if (kinds == 1) owed = {.events = owed.events};
+    if (owed.owes_report() && pick(2) == 0 && !write_report(entry.id(), owed)) return;
     Snapshot after = message.now;
-    for (Fate& fate : after.fates) fate.owed = false;
+    pay(after, owed);
     queue_->told(entry, {owed, 0, {}});
     change(message, after.is_over() ? gone() : after);
   }
 
-  // False: the power failed. Then it may be there, and what it is about told.
+  static void pay(Snapshot& message, const Debt& paid) {
+    for (const std::uint32_t each : paid.recipients) message.fates.at(each).owed = false;
+    for (const std::uint32_t each : paid.events) message.fates.at(each).event = false;
+  }
+
+  // False: the power failed. It may be there, and what it is about told, before anything else is recorded.
   bool write_report(MessageId about, const Debt& owed) {
     flush();  // what it tells of is durable
     if (!queue_ || disk_.dead()) return false;
@@ -422,9 +438,9 @@ class Play {
     envelope.report = {to_string(about), owed.recipients, 0, owed.expanded};
     Modelled& original = model_.at(about);
     Snapshot told = original.now;
-    for (Fate& fate : told.fates) fate.owed = false;
+    pay(told, {.recipients = owed.recipients});
     accept(std::move(envelope), false);
-    if (disk_.dead()) original.since.push_back(told.is_over() ? gone() : told);
+    original.since.push_back(told.is_over() ? gone() : told);
     return !disk_.dead();
   }
 

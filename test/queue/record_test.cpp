@@ -187,6 +187,40 @@ TEST(Record, ASummaryComesBackAsItWasPutIn) {
   EXPECT_EQ(back->merged->recipients[0].text, "5.1.1 no such user");
 }
 
+// What revision 3 wrote ends where the events of revision 4 begin.
+TEST(Record, WhatWebhooksAreOwedStandsBehindAllThatRevision3Knows) {
+  const Debt none, report{.recipients = {1}}, events{.events = {0, 700}},
+      both{.recipients = {1}, .events = {0, 700}};
+  const auto decoded = [](const std::string& bytes) { return *parse_record(bytes, generation); };
+  for (const Debt& debt : {none, report, events, both}) {
+    const std::string outcomes = sealed(encode_outcome(id, {}, outcome(), false, false, debt));
+    EXPECT_EQ(decode_outcome(decoded(outcomes))->owed, debt);
+    const std::string told = sealed(encode_told(id, {}, when, {debt, 7, "1j0m0u4e32g"}, false));
+    EXPECT_EQ(decode_event(decoded(told))->told.what, debt);
+    EXPECT_EQ(decode_event(decoded(told))->told.report, "1j0m0u4e32g");
+    Summary known = summary();
+    known.debt = debt;
+    known.warned = 7;
+    const std::string summaries = sealed(encode_summary(id, known));
+    EXPECT_EQ(decode_summary(decoded(summaries))->debt, debt);
+    EXPECT_EQ(decode_summary(decoded(summaries))->warned, 7U);
+  }
+  const auto begins = [](std::string longer, std::string shorter) {
+    longer.resize(shorter.size() - record_alignment);  // the last octets may be padding
+    shorter.resize(longer.size());
+    return longer.substr(record_header) == shorter.substr(record_header);
+  };
+  EXPECT_TRUE(begins(encode_outcome(id, {}, outcome(), false, false, both),
+                     encode_outcome(id, {}, outcome(), false, false, report)));
+  EXPECT_TRUE(begins(encode_told(id, {}, when, {both, 0, "x"}, false),
+                     encode_told(id, {}, when, {report, 0, "x"}, false)));
+  Summary known = summary();
+  known.debt = report;
+  const std::string shorter = encode_summary(id, known);
+  known.debt = both;
+  EXPECT_TRUE(begins(encode_summary(id, known), shorter));
+}
+
 TEST(Record, ACheckpointComesBackAsItWasPutIn) {
   const std::string bytes =
       sealed(encode_checkpoint({id, 12, 4, {{7, 8192, 9000, 3, 99}, {9, 10'000, 10'000, 0, 0}}, 13}));
