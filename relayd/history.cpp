@@ -1,4 +1,6 @@
 // relayd history: what became of messages, from the files that the daemon keeps.
+#include "tell/history.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -124,8 +126,8 @@ HistoryFolder folder_at(const fs::path& path) {
 // As the log shows them: also what was written before the log masked.
 void mask(json& line) {
   for (const auto& [key, value] : line.items()) {
-    const bool is_address = key == "from" || key == "to" || key == "sent_from" || key == "sent_to" ||
-                            key == "instead_of" || key == "about";
+    const bool is_address =
+        std::ranges::find(tell::history_address_keys, key) != tell::history_address_keys.end();
     if (value.is_array() && is_address)
       for (json& one : value) one = telemetry::masked(one.get<std::string>());
     if (value.is_string() && is_address) value = telemetry::masked(value.get<std::string>());

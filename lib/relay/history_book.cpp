@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::size_t write_at = 64 * 1024;
 constexpr Duration write_after = std::chrono::seconds(1);
-constexpr std::size_t most_gathered = 1 << 20;  // and as much again is being written
+// Nothing more is gathered then. What one event tells of all its recipients may go beyond; and as much again
+// is being written.
+constexpr std::size_t most_gathered = 1 << 20;
 // How often it is looked whether something is too old.
 constexpr Duration upkeep_every = std::chrono::hours(1);
 constexpr std::size_t key_length = 32;
@@ -91,8 +93,9 @@ void HistoryBook::take(const News& news) {
   if (!on()) return;
   if (gathered_.capacity() == 0) gathered_.reserve(2 * write_at);
   const std::size_t before = gathered_.size();
+  const bool is_full = before >= most_gathered;
   tell::append_history(gathered_, news, {loop_.wall_now(), masked_, key_});
-  if (gathered_.size() > most_gathered) {
+  if (is_full) {
     lost_ += lines_of(std::string_view(gathered_).substr(before));
     gathered_.resize(before);
     heed("the disk does not keep up");
@@ -145,6 +148,7 @@ Task<void> HistoryBook::write() {
   };
   const HistoryFiles::Written written = co_await workers_.run(append);
   outgoing_.erase(0, written.octets);
+  if (outgoing_.empty() && outgoing_.capacity() > most_gathered) outgoing_ = {};
   done_ += written.octets;
   failed_ = !written.failure.empty();
   if (failed_) {

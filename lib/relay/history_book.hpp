@@ -3,8 +3,8 @@
 // Owned by the relay; a subscriber of its Publisher. Each event becomes a line (tell/history.hpp) in memory;
 // a worker appends the lines to the files (history_files.hpp) when there are many, or after a second. Nothing
 // is synced, and mail waits for none of it: where the disk fails or does not keep up, lines wait, up to two
-// megabytes; those after that are dropped and counted, and the log says so once. A kill loses a second of
-// lines at most, an orderly end none.
+// megabytes and what an event has beyond; those after that are dropped and counted, and the log says so once.
+// A kill loses a second of lines at most, an orderly end none.
 #pragma once
 
 #include <cstdint>

@@ -19,13 +19,12 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* address_keys[] = {"from", "to", "sent_from", "sent_to", "instead_of", "about"};
 constexpr const char* id_keys[] = {"id", "message_id", "provider_id", "report"};
 constexpr std::string_view failures[] = {"failed", "expired", "rejected", "deleted"};
 
 // The texts of a value: itself, or what it has.
 template <class Visit>
-void for_each_text(const json& line, const char* key, Visit visit) {
+void for_each_text(const json& line, std::string_view key, Visit visit) {
   const auto found = line.find(key);
   if (found == line.end()) return;
   if (found->is_string()) return visit(found->get_ref<const std::string&>());
@@ -116,7 +115,7 @@ class Wanted {
 
   bool names_it(const json& line) const {
     bool found = false;
-    for (const char* const key : address_keys)
+    for (const std::string_view key : tell::history_address_keys)
       for_each_text(line, key, [&](const std::string& address) {
         found |= folded_.front() == '@' ? "@" + mail::folded_domain(address) == folded_
                                         : mail::lookup_key(address) == folded_;

@@ -6,6 +6,7 @@
 // the same event, each with some of them.
 #pragma once
 
+#include <array>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -33,6 +34,10 @@ void append_history(std::string& out, const Arrival& arrival, const HistoryStyle
 void append_history(std::string& out, const Outcome& outcome, const HistoryStyle& style);
 void append_history(std::string& out, const GivenUp& given_up, const HistoryStyle& style);
 void append_history(std::string& out, const Reported& report, const HistoryStyle& style);
+
+// The keys whose values are addresses, alone or in a list.
+inline constexpr std::array<std::string_view, 6> history_address_keys = {"from",    "to",         "sent_from",
+                                                                         "sent_to", "instead_of", "about"};
 
 // What stands in a line instead of a masked address; the case of the address does not matter.
 std::string history_hash(std::string_view address, std::string_view key);

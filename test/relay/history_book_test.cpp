@@ -217,6 +217,33 @@ TEST_F(HistoryBookTest, ALongFailureLosesLinesAndCountsThem) {
   EXPECT_THAT(found(""), SizeIs(kept + 10));
 }
 
+TEST_F(HistoryBookTest, AnArrivalWithVeryManyRecipientsIsKeptWhole) {
+  stop();
+  config.log.addresses = config::LogAddresses::masked;
+  config.history.size = 64_MiB;
+  start();
+  std::vector<std::string> to;
+  for (int i = 0; i < 20'000; ++i)
+    to.push_back(fmt::format("subscriber-{}@{}.customer.example", i, std::string(40, 'x')));
+  accepted("m1", "ann@example.com", to);
+  pass(1s);
+  EXPECT_EQ(logged("history_not_written"), 0U);
+  EXPECT_GT(octets(), 1U << 20);
+  EXPECT_THAT(found(to.front()), ElementsAre("m1"));
+  EXPECT_THAT(found(to.back()), ElementsAre("m1"));
+  EXPECT_THAT(search_history(folder(), {.what = "m1"}).messages.at(0).states, SizeIs(to.size()));
+}
+
+TEST_F(HistoryBookTest, AnAddressIsFoundAsAWholeOnly) {
+  accepted("m1", "joann@example.com", {"joann@customer.example", "ann@customer.example.org"});
+  accepted("m2", "\"jo ann\"@example.com", {"bob@customer.example"});
+  accepted("m3", "ann@example.com", {"bob@customer.example"});
+  pass(1s);
+  EXPECT_THAT(found("ann@example.com"), ElementsAre("m3"));
+  EXPECT_THAT(found("ann@customer.example"), IsEmpty());
+  EXPECT_THAT(found("@example"), IsEmpty());
+}
+
 TEST_F(HistoryBookTest, AFullDiskIsWaitedFor) {
   disk.set_capacity(256_KiB);
   fill(0, 1'000);
