@@ -21,6 +21,7 @@ void address(std::string_view input) {
   demand(input.front() != '-', "no valid address looks like an option");
   demand(mail::check_address(key, true) != mail::AddressFault::syntax, "the key of an address is one");
   demand(mail::split(key).domain == mail::folded_domain(input), "a key does not move the '@'");
+  demand(ascii::all_ascii(mail::folded_domain(input)), "the domain of a valid address has a name in DNS");
   const bool ascii_only = ascii::all_ascii(input);
   const auto fault = mail::check_address(input, false);
   demand((fault == mail::AddressFault::none) == ascii_only, "only octets above 127 need UTF-8");

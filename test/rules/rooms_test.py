@@ -63,8 +63,8 @@ def test_boringssl_stays_in_tls_and_crypto():
     demand_none(found, "Digests and keys belong in a .cpp of lib/shared/crypto, whose headers name no library.")
 
 
-def test_gsasl_yaml_re2_and_c_ares_have_one_file_each():
-    for library in (r"gsasl\.h$", r"yaml-cpp/", r"re2/", r"ares\w*\.h$"):
+def test_gsasl_yaml_re2_idn2_and_c_ares_have_one_file_each():
+    for library in (r"gsasl\.h$", r"yaml-cpp/", r"re2/", r"idn2\.h$", r"ares\w*\.h$"):
         found = places(("lib", "relayd"), library)
         many = len({place.split(":")[0] for place in found}) > 1
         headers = [place for place in found if ".hpp:" in place]

@@ -42,6 +42,39 @@ def test_access_accepts_rejects_discards_and_holds(relay, upstream):
     assert fake.taken(2)[1].recipients == ("c@slow.example",)
 
 
+def say(client: smtplib.SMTP, line: str) -> str:
+    """The code and the enhanced code of the reply."""
+    client.sock.sendall(f"{line}\r\n".encode())
+    code, text = client.getreply()
+    return f"{code} {text.decode().split()[0]}"
+
+
+# Each is bücher.example to DNS (UTS 46): in capitals, not composed, fullwidth, with a soft hyphen, with another dot.
+SAME_DOMAIN = ["BÜCHER.example", "bu\u0308cher.example", "\uff42ücher.example", "bü\u00adcher.example",
+               "bücher\u3002example", "xn--BCHER-kva.example"]
+
+
+@pytest.mark.parametrize("rule", ["@bücher.example", "@xn--bcher-kva.example", "@*.EXAMPLE"])
+def test_no_spelling_of_a_domain_gets_past_access(relay, upstream, rule):
+    one = relay({"fake": upstream(accounts={}).config()},
+                access={"senders": {rule: "reject"}, "recipients": {rule: "reject"}})
+    with connect(one) as client:
+        for domain in SAME_DOMAIN:
+            assert say(client, f"MAIL FROM:<ann@{domain}> SMTPUTF8") == "550 5.7.1", ascii(domain)
+        assert say(client, "MAIL FROM:<app@books.test> SMTPUTF8") == "250 2.1.0"
+        for domain in SAME_DOMAIN:
+            assert say(client, f"RCPT TO:<ann@{domain}>") == "550 5.7.1", ascii(domain)
+
+
+@pytest.mark.parametrize("domain", ["a\u200db.example", "i\u2764.example", "x\uff20y.example", "\u2100.example"], ids=ascii)
+def test_what_idna_allows_nobody_is_no_domain(relay, upstream, domain):
+    one = relay({"fake": upstream(accounts={}).config()})
+    with connect(one) as client:
+        assert say(client, f"MAIL FROM:<ann@{domain}> SMTPUTF8") == "553 5.1.7"
+        assert say(client, "MAIL FROM:<app@books.test> SMTPUTF8") == "250 2.1.0"
+        assert say(client, f"RCPT TO:<ann@{domain}>") == "553 5.1.3"
+
+
 def test_an_address_without_a_domain_gets_the_origin(relay, upstream):
     fake = upstream(accounts={})
     one = relay({"fake": fake.config()}, origin="example.net")

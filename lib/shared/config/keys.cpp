@@ -15,12 +15,12 @@ Result<std::string> parse_hostname(std::string_view name) {
   if (!is_domain(name)) return Error{fmt::format("'{}' is not a host name", name)};
   if (lower_case(name) == "localhost")
     return Error{"'localhost' names every machine: write this one's full name"};
-  return std::string(name);
+  return dns_spelling(name);
 }
 
 Result<std::string> parse_origin(std::string_view domain) {
   if (!is_domain(domain)) return Error{fmt::format("'{}' is not a domain", domain)};
-  return std::string(domain);
+  return dns_spelling(domain);
 }
 
 }  // namespace

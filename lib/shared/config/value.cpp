@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "shared/config/network.hpp"
+#include "shared/mail/a_label.hpp"
 #include "shared/mail/address.hpp"
 #include "shared/mail/lookup_key.hpp"
 
@@ -162,7 +163,7 @@ Result<std::string> parse_host(std::string_view text) {
   std::string_view host = text;
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   const bool is_ipv6 = host.find(':') != std::string_view::npos && Network::parse(host).ok();
-  if (is_domain(host) || is_ipv6) return std::string(host);
+  if (is_domain(host) || is_ipv6) return dns_spelling(host);
   const std::size_t colon = host.rfind(':');
   if (colon != std::string_view::npos && is_domain(host.substr(0, colon)))
     return Error{fmt::format("'{}' is not a host: the port has a key of its own, 'port'", text)};
@@ -225,8 +226,13 @@ Result<std::string> parse_selector(std::string_view text) {
   return lower_case(text);
 }
 
+std::string dns_spelling(std::string_view domain) {
+  return ascii::all_ascii(domain) ? std::string(domain) : mail::a_labels(domain);
+}
+
 bool is_domain(std::string_view text) {
   if (text.size() > 253) return false;
+  if (!ascii::all_ascii(text) && !mail::dns_name(text)) return false;
   for (;;) {
     const std::size_t dot = text.find('.');
     if (!is_label(text.substr(0, dot))) return false;

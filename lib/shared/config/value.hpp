@@ -71,8 +71,12 @@ Result<std::string> parse_reject(std::string_view text);
 Result<std::string> parse_signing_domain(std::string_view text);
 Result<std::string> parse_selector(std::string_view text);
 
-// Labels of letters, digits, - and _, or of UTF-8, with dots between them (RFC 1123 2.1, RFC 5890).
+// Labels of letters, digits, - and _, with dots between them (RFC 1123 2.1), or a domain in UTF-8 that IDNA
+// allows.
 bool is_domain(std::string_view text);
+
+// A domain as hosts are asked for it: one beyond ASCII as A-labels, any other as it is.
+std::string dns_spelling(std::string_view domain);
 bool is_variable_name(std::string_view text);
 bool has_control_character(std::string_view text);
 bool is_loopback_host(std::string_view host);  // 127.0.0.0/8, ::1 or "localhost"

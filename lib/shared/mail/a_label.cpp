@@ -1,103 +1,62 @@
 #include "shared/mail/a_label.hpp"
 
+#include <idn2.h>
+
 #include <algorithm>
-#include <optional>
+#include <cstdint>
+#include <memory>
 
 #include "shared/base/ascii.hpp"
-#include "shared/mail/utf8.hpp"
 
 namespace relayd::mail {
 
 namespace {
 
-constexpr std::size_t max_label = 63;
+constexpr std::size_t max_domain = 255;  // RFC 1035 2.3.4
 
-std::optional<std::u32string> code_points(std::string_view text) {
-  std::u32string points;
-  while (!text.empty()) {
-    const std::optional<CodePoint> point = first_code_point(text);
-    if (!point) return std::nullopt;
-    points += point->value;
-    text.remove_prefix(point->octets);
+// Some characters are mapped to nothing, or to what no label has in it, such as '@'.
+bool are_labels(std::string_view domain) {
+  if (domain.ends_with('.')) domain.remove_suffix(1);
+  for (;;) {
+    const std::size_t dot = domain.find('.');
+    if (!is_label(domain.substr(0, dot))) return false;
+    if (dot == domain.npos) return true;
+    domain.remove_prefix(dot + 1);
   }
-  return points;
 }
 
-// RFC 3492 5; the names are its own.
-constexpr char32_t base = 36, t_min = 1, t_max = 26, skew = 38, damp = 700, initial_bias = 72,
-                   initial_n = 0x80;
-
-char digit(char32_t value) {
-  return static_cast<char>(value < 26 ? 'a' + value : '0' + (value - 26));
-}
-
-char32_t adapt(char32_t delta, char32_t points, bool first) {
-  delta /= first ? damp : 2;
-  delta += delta / points;
-  char32_t k = 0;
-  for (; delta > (base - t_min) * t_max / 2; k += base) delta /= base - t_min;
-  return k + (base - t_min + 1) * delta / (delta + skew);
-}
-
-void append_number(std::string& out, char32_t number, char32_t bias) {
-  for (char32_t k = base;; k += base) {
-    const char32_t t = k <= bias ? t_min : std::min<char32_t>(k - bias, t_max);
-    if (number < t) break;
-    out += digit(t + (number - t) % (base - t));
-    number = (number - t) / (base - t);
-  }
-  out += digit(number);
-}
-
-// RFC 3492 6.3. At most 63 code points, so that no number overflows.
-std::string punycode(const std::u32string& points) {
-  std::string out;
-  for (const char32_t c : points)
-    if (c < initial_n) out += static_cast<char>(c);
-  const char32_t basic = static_cast<char32_t>(out.size());
-  if (basic > 0) out += '-';
-  char32_t n = initial_n, delta = 0, bias = initial_bias;
-  for (char32_t done = basic; done < points.size();) {
-    char32_t next = 0x110000;
-    for (const char32_t c : points)
-      if (c >= n) next = std::min(next, c);
-    delta += (next - n) * (done + 1);
-    n = next;
-    for (const char32_t c : points) {
-      if (c < n) ++delta;
-      if (c != n) continue;
-      append_number(out, delta, bias);
-      bias = adapt(delta, done + 1, done == basic);
-      delta = 0;
-      ++done;
-    }
-    ++delta;
-    ++n;
-  }
-  return out;
-}
-
-std::string a_label(std::string_view label) {
-  const std::string folded = ascii::lower(label);
-  if (ascii::all_ascii(folded)) return folded;
-  const std::optional<std::u32string> points = code_points(folded);
-  if (!points || points->size() > max_label) return folded;
-  std::string encoded = "xn--" + punycode(*points);
-  return encoded.size() <= max_label ? encoded : folded;
+std::optional<std::string> encoded(std::string_view domain) {
+  if (domain.size() > max_domain || domain.find('\0') != domain.npos) return std::nullopt;
+  const std::string text(domain);
+  std::uint8_t* found = nullptr;
+  const int fault = idn2_lookup_u8(reinterpret_cast<const std::uint8_t*>(text.c_str()), &found,
+                                   IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+  const std::unique_ptr<std::uint8_t, void (*)(void*)> owner(found, idn2_free);
+  if (fault != IDN2_OK) return std::nullopt;
+  std::string name(reinterpret_cast<const char*>(found));
+  if (!ascii::all_ascii(name) || !are_labels(name)) return std::nullopt;
+  return name;
 }
 
 }  // namespace
 
+bool is_label(std::string_view text) {
+  const auto allowed = [](char c) {
+    return ascii::is_letter(c) || ascii::is_digit(c) || c == '-' || c == '_' || !ascii::is_ascii(c);
+  };
+  return !text.empty() && text.front() != '-' && text.back() != '-' && std::ranges::all_of(text, allowed);
+}
+
+std::optional<std::string> dns_name(std::string_view domain) {
+  return ascii::all_ascii(domain) ? ascii::lower(domain) : encoded(domain);
+}
+
 std::string a_labels(std::string_view domain) {
   if (ascii::all_ascii(domain)) return ascii::lower(domain);
-  std::string result;
-  for (;;) {
-    const std::size_t dot = domain.find('.');
-    result += a_label(domain.substr(0, dot));
-    if (dot == domain.npos) return result;
-    result += '.';
-    domain.remove_prefix(dot + 1);
-  }
+  const std::string_view parent = domain.starts_with("*.") ? domain.substr(2) : domain;
+  const std::optional<std::string> name = encoded(parent);
+  if (!name) return ascii::lower(domain);
+  return std::string(domain.substr(0, domain.size() - parent.size())) + *name;
 }
 
 }  // namespace relayd::mail

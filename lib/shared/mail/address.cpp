@@ -37,14 +37,6 @@ bool is_local_part(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return is_atext(c) || c == '.'; });
 }
 
-bool is_label(std::string_view text) {
-  const auto allowed = [](char c) {
-    return ascii::is_letter(c) || ascii::is_digit(c) || c == '-' || c == '_' || !ascii::is_ascii(c);
-  };
-  return !text.empty() && text.front() != '-' && text.back() != '-' &&
-         std::all_of(text.begin(), text.end(), allowed);
-}
-
 // RFC 5321 4.1.3. What the literal says is for the host that is asked to deliver to it.
 bool is_address_literal(std::string_view text) {
   if (text.size() < 3 || text.back() != ']') return false;
@@ -118,7 +110,8 @@ AddressFault check_address(std::string_view address, bool allow_utf8) {
   if (qualified && !is_domain(parts.domain)) return AddressFault::syntax;
   if (parts.local_part.size() > max_local_part || parts.domain.size() > max_domain)
     return AddressFault::too_long;
-  return AddressFault::none;
+  const bool has_name = ascii::all_ascii(parts.domain) || dns_name(parts.domain);
+  return has_name ? AddressFault::none : AddressFault::bad_domain;
 }
 
 }  // namespace relayd::mail

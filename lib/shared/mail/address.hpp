@@ -22,7 +22,7 @@ inline constexpr std::size_t longest_address = 254;
 // Divides at the last '@' that is not inside quotes. Never fails: text without such an '@' is all local part.
 Parts split(std::string_view address);
 
-// The domain in lower case (ASCII only) and as A-labels; empty for an unqualified address. For comparing,
+// The domain in lower case and as A-labels (a_label.hpp); empty for an unqualified address. For comparing,
 // never for sending.
 std::string folded_domain(std::string_view address);
 
@@ -40,6 +40,7 @@ enum class AddressFault {
   too_long,     // local part over 64 octets or domain over 255 (RFC 5321 4.5.3.1)
   needs_utf8,   // octets above 127 where only ASCII is allowed
   bad_unicode,  // not UTF-8, or a control or direction mark in it
+  bad_domain,   // beyond ASCII, and no domain that IDNA allows (RFC 6531 3.3); see a_label.hpp
 };
 
 // Checks an address without <>. A lone local part is syntactically fine: whether an unqualified address is

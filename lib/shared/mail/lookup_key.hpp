@@ -14,7 +14,9 @@ namespace relayd::mail {
 // a domain, "@domain" and "@*.domain" have keys as well.
 std::string lookup_spelling(std::string_view address);
 
-// The same with the local part in lower case (ASCII only): equal keys are one address to every rule.
+// The same with the local part in lower case (ASCII only): equal keys are one address to every rule. Beyond
+// ASCII a local part counts octet by octet: which of its spellings are one is for its own host to say (RFC
+// 5321 2.4).
 std::string lookup_key(std::string_view address);
 
 }  // namespace relayd::mail

@@ -88,6 +88,8 @@ Fault check_path(std::string_view address, bool smtp_utf8, EnhancedCode syntax_c
       return Reply{553, needs_smtp_utf8, "Address needs SMTPUTF8"};
     case mail::AddressFault::bad_unicode:
       return Reply{553, needs_smtp_utf8, "Address is not clean UTF-8"};
+    case mail::AddressFault::bad_domain:
+      return Reply{553, syntax_code, "Address has a domain that IDNA does not allow"};
   }
   return std::nullopt;
 }

@@ -48,6 +48,16 @@ TEST(Load, TheMachinesNameIsNeverLocalhost) {
   EXPECT_NE(config.hostname, "localhost");
 }
 
+TEST(Load, NamesInUnicodeBecomeWhatDnsHas) {
+  const Config config = good(
+      "hostname: Mail.BÜCHER.example\norigin: bücher.example\nupstreams:\n"
+      "  office: {host: smtp.Bücher.example, tls_options: {name: bücher.example}}\n");
+  EXPECT_EQ(config.hostname, "mail.xn--bcher-kva.example");
+  EXPECT_EQ(config.origin, "xn--bcher-kva.example");
+  EXPECT_EQ(config.upstreams[0].host, "smtp.xn--bcher-kva.example");
+  EXPECT_EQ(config.upstreams[0].tls_options.name, "xn--bcher-kva.example");
+}
+
 TEST(Load, ReadsEveryFieldOfAListener) {
   Folder folder;
   const std::string certificate = folder.write("chain.pem", "");

@@ -46,6 +46,8 @@ TEST(Address, Faults) {
   EXPECT_EQ(check_address("\xc3\xa9@c", false), AddressFault::needs_utf8);
   EXPECT_EQ(check_address("\xc3\xa9@c", true), AddressFault::none);
   EXPECT_EQ(check_address("\xc3@c", true), AddressFault::bad_unicode);
+  EXPECT_EQ(check_address("a@BÜCHER.example", true), AddressFault::none);
+  EXPECT_EQ(check_address("a@i\u2764.example", true), AddressFault::bad_domain);
 }
 
 TEST(Address, AMissingDomainIsTheOrigins) {
