@@ -128,9 +128,9 @@ class Header {
     return places;
   }
 
-  // A field with other addresses, and nothing else.
+  // The body of a field with other addresses, and nothing else.
   static std::string replaced(const mail::Field& field, const std::vector<Place>& places) {
-    std::string text(field.whole.substr(0, field.whole.size() - field.body.size()));
+    std::string text;
     std::size_t done = 0;
     for (const Place& place : places) {
       if (!place.mapped) continue;
@@ -143,7 +143,7 @@ class Header {
 
   // The same of a list whose mailboxes have become one: the first.
   static std::string united(const mail::Field& field, const Place& first) {
-    std::string text(field.whole.substr(0, field.whole.size() - field.body.size()));
+    std::string text;
     const std::string_view mailbox = first.mailbox.text;
     const auto begin = static_cast<std::size_t>(mailbox.data() - field.body.data());
     text += ' ';
@@ -162,10 +162,12 @@ class Header {
       return !place.address().empty() && place.address() == places.front().address();
     });
     const bool unite = forced && one && places.size() > 1;
-    std::optional<std::string> text = fitted(unite ? united(field, places.front()) : replaced(field, places));
+    const std::string_view name = field.whole.substr(0, field.whole.size() - field.body.size());
+    const std::string body = unite ? united(field, places.front()) : replaced(field, places);
+    std::optional<std::string> text = fitted(std::string(name) + body);
     if (!text) return note(notes_, *first->mapped->rule, Left::line, first->old);
     if (forced && field.is("From")) {
-      const std::optional<std::string> reply_to = as_reply_to(field);
+      const std::optional<std::string> reply_to = as_reply_to(field, places);
       if (!reply_to) return note(notes_, *first->mapped->rule, Left::line, first->old);
       if (!reply_to->empty()) text = with_line_end(std::move(*text)) + *reply_to;
       has_reply_to_ = true;
@@ -174,13 +176,16 @@ class Header {
     changes_.push_back({field, std::move(*text)});
   }
 
-  // A Reply-To with the mailboxes of this From, empty where there is one already; nothing: it does not fit.
-  // Of several From fields the first is kept so: a message has one (RFC 5322 3.6).
-  std::optional<std::string> as_reply_to(const mail::Field& from) const {
+  // A Reply-To with the mailboxes of this From, those that were not forced as they have become; empty where
+  // there is one already; nothing: it does not fit. Of several From fields the first is kept so: a message
+  // has one (RFC 5322 3.6).
+  std::optional<std::string> as_reply_to(const mail::Field& from, std::vector<Place> places) const {
     if (has_reply_to_) return "";
+    for (Place& place : places)
+      if (place.forced()) place.mapped.reset();
     const char first = from.body.empty() ? ' ' : from.body.front();
     const bool apart = first == ' ' || first == '\t' || first == '\r';
-    return fitted(with_line_end(std::string(apart ? "Reply-To:" : "Reply-To: ").append(from.body)));
+    return fitted(with_line_end((apart ? "Reply-To:" : "Reply-To: ") + replaced(from, places)));
   }
 
   // RFC 5322 3.6.2: a Sender that equals the From should not be there.

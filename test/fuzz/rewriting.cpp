@@ -47,12 +47,11 @@ std::vector<std::string> others(std::string_view header) {
 
 std::vector<std::string> addresses(std::string_view header) {
   std::vector<std::string> found;
-  while (!header.empty()) {
-    const mail::Field field = mail::take_field(header);
-    if (!rewrite::class_of(field.name)) continue;
+  mail::for_each_field(header, [&found](const mail::Field& field) {
+    if (!rewrite::class_of(field.name)) return;
     for (const mail::Mailbox& mailbox : mail::mailboxes(field.body))
       found.push_back(mailbox.address + mailbox.obsolete);
-  }
+  });
   return found;
 }
 

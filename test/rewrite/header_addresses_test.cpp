@@ -257,6 +257,15 @@ TEST(ForcedFrom, SeveralAuthorsBecomeOneAndAllAreAnswered) {
             "From: Ann <no@x.example>, Bob <bob@b>\r\nReply-To: Ann <ann@a>, Bob <bob@b>\r\n");
 }
 
+TEST(ForcedFrom, WhoIsNotForcedIsAnsweredWhereHeHasBecome) {
+  Rules rules({forced("ann@a", "no@x.example"), rule("@a", "@out.example")});
+  const std::string once = rules.header("From: Ann <ann@a>, Bob <bob@a>\r\n");
+  EXPECT_EQ(once,
+            "From: Ann <no@x.example>, Bob <bob@out.example>\r\n"
+            "Reply-To: Ann <ann@a>, Bob <bob@out.example>\r\n");
+  EXPECT_EQ(rules.header(once), once);
+}
+
 TEST(ForcedFrom, ASenderThatEqualsItIsDropped) {
   EXPECT_EQ(with_forced("Sender: app@a\r\nFrom: ann@a\r\nTo: b@c\r\n"),
             "From: no@x.example\r\nReply-To: ann@a\r\nTo: b@c\r\n");
