@@ -36,6 +36,7 @@ Listener::Listener(net::AsioLoop& loop, Surroundings surroundings,
       options_(&options),
       counts_(counts),
       gateway_(options.unix_path.empty() ? net::default_gateway() : "") {
+  around_.handshakes = &handshakes_;
   acceptor_ = make_acceptor(loop, options, std::move(tls), [this](std::unique_ptr<async::Stream> stream) {
     scope_.spawn(serve(std::move(stream)));
   });

@@ -31,6 +31,8 @@ class Listener {
            const config::Listener& options, std::shared_ptr<net::TlsServerContext> tls, Counts& counts);
 
   const std::string& address() const { return acceptor_->address(); }
+  bool has_tls() const { return options_->tls != config::TlsMode::none; }
+  const async::Handshakes& handshakes() const { return handshakes_; }
 
   // What sessions that begin from now on go by. `config` must have this listener.
   void use(std::shared_ptr<const config::Config> config, const config::Listener& options,
@@ -50,6 +52,7 @@ class Listener {
   void notice_gateway(const std::string& client);
   async::Task<void> serve(std::unique_ptr<async::Stream> stream);
 
+  async::Handshakes handshakes_;
   Surroundings around_;
   std::shared_ptr<const config::Config> config_;
   const config::Listener* options_;

@@ -12,6 +12,7 @@
 #include "accept/intake.hpp"
 #include "accept/penalties.hpp"
 #include "accept/rate_limit.hpp"
+#include "shared/async/handshakes.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/stream.hpp"
 #include "shared/async/workers.hpp"
@@ -29,6 +30,7 @@ struct Surroundings {
   Intake& intake;
   Penalties& penalties;
   Gate& gate;
+  async::Handshakes* handshakes = nullptr;  // where they are counted; null: nowhere
 };
 
 class Session {

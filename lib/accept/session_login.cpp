@@ -63,7 +63,9 @@ std::optional<sasl::Server::Stored> find_account(const Accounts& accounts, std::
 Task<void> Session::encrypt() {
   co_await keep_to(around_.gate.handshakes);
   const Deadline patience = around_.loop.now() + config_->limits.command_timeout;
-  co_await stream_->start_tls(std::min(patience, login_due_));
+  async::Handshakes nobodys;
+  async::Handshakes& counts = around_.handshakes ? *around_.handshakes : nobodys;
+  co_await async::start_tls(*stream_, std::min(patience, login_due_), counts);
   facts_.tls = stream_->tls().version;
 }
 

@@ -36,6 +36,7 @@ Entry& Index::add(MessageId id, const MessageFacts& facts, const Envelope& envel
   entry.accepted = entry.lives_from = facts.accepted;
   entry.routing_sender = intern(envelope.routing_sender);
   entry.by_reference = facts.by_reference;
+  if (entry.by_reference) large_octets_ += entry.size;
   entry.states = RecipientStates(static_cast<std::uint32_t>(envelope.recipients.size()));
   entry.first.unsent = entry.states.size();
   entry.where = where;
@@ -61,6 +62,7 @@ Entry& Index::add(MessageId id, const Summary& summary, Position place, Clock cl
   entry.lives_from = summary.lives_from;
   entry.routing_sender = intern(summary.routing_sender);
   entry.by_reference = summary.by_reference;
+  if (entry.by_reference) large_octets_ += entry.size;
   entry.states = RecipientStates(static_cast<std::uint32_t>(summary.states.size()));
   for (std::uint32_t i = 0; i < summary.states.size(); ++i) {
     entry.states.set(i, summary.states[i]);
@@ -132,6 +134,7 @@ Shipment* Index::find(ShipmentId id) {
 void Index::erase(Entry& entry) {
   count(entry.state, -1);
   state_need_ -= need_of(entry);
+  if (entry.by_reference) large_octets_ -= entry.size;
   unlink(entry);
   forget(entry.routing_sender);
   let_go(entry.first);

@@ -180,9 +180,10 @@ class Index {
   void forget(std::uint64_t segment);
   const std::map<std::uint64_t, SegmentUse>& segments() const { return segments_; }
   std::uint64_t living_bytes() const { return living_; }
-  std::size_t based() const { return based_; }              // messages that have a summary
-  std::uint64_t based_need() const { return based_need_; }  // their part of state_need()
-  std::size_t doomed() const { return doomed_; }            // and those that will never need one
+  std::size_t based() const { return based_; }                  // messages that have a summary
+  std::uint64_t based_need() const { return based_need_; }      // their part of state_need()
+  std::uint64_t large_octets() const { return large_octets_; }  // of bodies that are a file of their own
+  std::size_t doomed() const { return doomed_; }                // and those that will never need one
 
   // Octets that the state log needs, at least, for what may happen to the living messages: their summaries,
   // twice, and for each a doubt, an outcome without its texts, and that it was reported.
@@ -241,6 +242,7 @@ class Index {
   std::map<std::uint64_t, SegmentUse> segments_;
   std::uint64_t living_ = 0;
   std::uint64_t state_need_ = 0;
+  std::uint64_t large_octets_ = 0;
   std::size_t based_ = 0;
   std::uint64_t based_need_ = 0;
   std::size_t doomed_ = 0;

@@ -255,6 +255,7 @@ void Journal::sync() {
   const auto begun = steady_clock::now();
   current_->file->sync_data();
   sync_took_ = steady_clock::now() - begun;
+  synced_ = true;
   end_.offset = static_cast<std::uint32_t>(written_);
   failures_ = 0;
 }
@@ -346,12 +347,14 @@ void Journal::report() {
   auto report =
       std::make_shared<Report>(Report{std::move(batch_), std::move(troubles_), end_, current_ != nullptr,
                                       capacity - std::min(capacity, written_)});
+  if (std::exchange(synced_, false)) report->sync_took = sync_took_;
   batch_.clear();
   troubles_.clear();
   if (report->done.empty() && report->troubles.empty()) return;
   loop_.post([this, alive = std::weak_ptr(alive_), report] {
     if (alive.expired()) return;
     reported_ += report->done.size();
+    if (report->sync_took) sync_times_.add(*report->sync_took);
     for (const Submission& submission : report->done) octets_in_line_ -= submission.octets;
     on_report_(*report);
     while (!flushes_.empty() && flushes_.begin()->first <= reported_) {

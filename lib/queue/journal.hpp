@@ -25,6 +25,7 @@
 #include "queue/queue.hpp"
 #include "queue/record.hpp"
 #include "queue/segment.hpp"
+#include "queue/sync_times.hpp"
 #include "shared/async/event.hpp"
 #include "shared/async/loop.hpp"
 
@@ -58,6 +59,7 @@ struct Report {
   Position end;                       // of what is durable
   bool open = false;                  // its segment is gone on with
   std::uint64_t rest = 0;             // octets that it still has room for then
+  std::optional<std::chrono::steady_clock::duration> sync_took = {};  // nothing: there was none
 };
 
 // Where a log goes on.
@@ -95,6 +97,9 @@ class Journal {
   async::Task<void> flush();
   // Why a message would be refused now; nothing while the disk works.
   std::optional<QueueError> refusal() const;
+
+  // Of what was reported.
+  const SyncTimes& sync_times() const { return sync_times_; }
 
   // Writes all that was submitted, then each of these records with a sync of its own; nothing may be
   // submitted afterwards, and nothing is reported. Joins the thread.
@@ -144,6 +149,7 @@ class Journal {
   std::uint64_t octets_in_line_ = 0;
   std::multimap<std::size_t, async::Event*> flushes_;  // by the number that has to be reported
   bool in_turn_ = false;
+  SyncTimes sync_times_;
 
   // The writer's own.
   std::shared_ptr<const Segment> current_;  // null: a fresh one must be opened before anything is written
@@ -157,6 +163,7 @@ class Journal {
   std::deque<Position> placed_;                      // of the submissions that somebody may have promises of,
   std::uint64_t placed_first_ = 1;                   // from this number on
   std::chrono::steady_clock::duration sync_took_{};  // the last one
+  bool synced_ = false;                              // and it was not reported yet
   std::vector<std::string> troubles_;
 
   mutable std::mutex mutex_;

@@ -284,6 +284,14 @@ Totals Queue::totals() const {
   return totals;
 }
 
+DiskUse Queue::disk_use() const {
+  const Store& store = implementation_->store;
+  const std::uint64_t logs = store.messages.capacity() + store.states.capacity() +
+                             store.ground.free_capacity(Ground::Log::messages) +
+                             store.ground.free_capacity(Ground::Log::state);
+  return {{logs + store.index.large_octets()}, store.journal->sync_times(), store.facts->sync_times()};
+}
+
 const Debt* Queue::debt(MessageId id) const {
   return implementation_->store.index.debt(id);
 }

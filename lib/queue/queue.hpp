@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "queue/message.hpp"
+#include "queue/sync_times.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/task.hpp"
 #include "shared/async/workers.hpp"
@@ -139,6 +140,13 @@ struct Totals {
   // Since open():
   std::size_t in_doubt = 0;  // messages that open() found in doubt
   std::size_t troubles = 0;  // lines for the log that on_trouble was given
+};
+
+// What the queue has of the disk, and what that does.
+struct DiskUse {
+  Bytes files;  // of both logs, as much as they are given, and of bodies that are a file of their own
+  SyncTimes messages;
+  SyncTimes state;
 };
 
 // A message being received. Bytes go in as they will be sent (CR LF lines, no dot-stuffing). Holds at most
@@ -304,6 +312,7 @@ class Queue {
   std::vector<MessageId> ids() const;                         // of all living messages, in no order
   void for_each(const std::function<void(Message&)>& visit);  // by id
   Totals totals() const;
+  DiskUse disk_use() const;
 
   // --- reports ---
   // What is still to be reported of a message; null: nothing. It outlives restarts, and as long as it lasts

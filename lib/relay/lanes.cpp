@@ -169,7 +169,7 @@ std::unique_ptr<send::Transport> Lanes::make_smtp(const std::shared_ptr<const ro
   };
   return std::make_unique<send::SmtpTransport>(
       loop_, workers_, dialer_, make_target(*choice.upstream, choice, endpoint, router->config().hostname),
-      fetch, on_login, on_offer);
+      fetch, on_login, on_offer, &entry.site.contacts);
 }
 
 // A source that cannot be read is no trouble while the other one can. `router` keeps the choice alive.

@@ -77,6 +77,8 @@ class Lanes {
 
   const route::Router& router() const { return *router_; }
 
+  // Of an upstream of the present router.
+  const SiteEntry& site_of(const route::Upstream& upstream) const { return *sites_.at(upstream.name); }
   // The lane of a choice of the present router, made when it is not there.
   LaneEntry& lane_for(const route::Choice& choice);
 

@@ -153,6 +153,7 @@ void Relay::open_window() {
                               [this](queue::MessageId id) { return bounce(id); },
                               [this] { return running(); },
                               [this] { return starting(); },
+                              [this](watch::Status& status) { look(status); },
                               [this] { return reload(); },
                               [this] { return history_.flush(); },
                               [this] { return metrics_.families(); },
@@ -180,7 +181,27 @@ watch::Status Relay::running() const {
   if (reloader_) status.configuration = reloader_->standing();
   status.clients = {counts_.local, counts_.others};
   status.suppressed = {suppressions_.on(), suppressions_.size()};
+  describe_listeners(status);
   return status;
+}
+
+void Relay::describe_listeners(watch::Status& status) const {
+  for (const auto& listener : listeners_) {
+    if (!listener->has_tls()) continue;
+    status.listeners.push_back({listener->address(), listener->handshakes()});
+    if (setup_.tls) status.certificates.push_back({"listener", listener->address(), setup_.tls->until()});
+  }
+}
+
+// On a helper thread.
+void Relay::look(watch::Status& status) {
+  for (watch::Status::Certificate& certificate : status.certificates)
+    if (!certificate.file.empty()) certificate.until = net::certificate_until(certificate.file);
+  try {
+    status.disk_free = disk_.free_space();
+  } catch (const disk::DiskError&) {
+    // It is not known.
+  }
 }
 
 Task<std::string> Relay::bounce(queue::MessageId id) {

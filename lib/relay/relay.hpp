@@ -83,6 +83,8 @@ class Relay {
   void open_window();
   std::optional<watch::Status> starting() const;
   watch::Status running() const;
+  void describe_listeners(watch::Status& status) const;
+  void look(watch::Status& status);
   std::string provider_id_of(const std::string& upstream, const queue::RecipientOutcome& recipient) const;
   std::vector<std::string> upstreams_of(const queue::Message& message) const;
   async::Task<std::string> bounce(queue::MessageId id);

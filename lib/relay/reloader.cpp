@@ -97,7 +97,7 @@ Task<watch::Reload> Reloader::once() {
       if (const auto known = before.find(path); known != before.end()) stamp = known->second;
     reload.left = use_(std::move(*result.setup));
     log_.info("reloaded", {{"changed", list(changed)}, {"reason", reload.left}});
-    standing_ = {.loaded = loop_.wall_now()};
+    standing_ = {.loaded = loop_.wall_now(), .taken = standing_.taken + 1, .refused = standing_.refused};
   } else {
     refuse(reload.errors);
     result.files.merge(before);  // those of the configuration in use
@@ -111,6 +111,7 @@ void Reloader::refuse(const std::vector<std::string>& errors) {
   standing_.failed = loop_.wall_now();
   standing_.reason = errors.empty() ? "" : errors.front();
   standing_.errors = errors.size();
+  ++standing_.refused;
 }
 
 }  // namespace relayd

@@ -1,6 +1,7 @@
 #include "relay/status.hpp"
 
 #include <set>
+#include <utility>
 
 namespace relayd {
 
@@ -45,10 +46,21 @@ std::vector<LaneStatus::LearntLimit> learnt_limits(const LaneEntry& lane, Now no
   return limits;
 }
 
+void describe(const SiteEntry& site, watch::Status& status) {
+  watch::Status::Upstream upstream{site.upstream, site.contacts.opened, {}, site.contacts.tls};
+  for (std::size_t stage = 0; stage < site.contacts.failed.size(); ++stage)
+    upstream.failed.emplace_back(smtp::to_string(static_cast<smtp::Stage>(stage)),
+                                 site.contacts.failed[stage]);
+  status.upstreams.push_back(std::move(upstream));
+  if (site.contacts.certificate_until)
+    status.certificates.push_back({"server", site.upstream, site.contacts.certificate_until});
+}
+
 void describe_limits(const send::Lane& lane, Now now, LaneStatus& status) {
   const send::Pace& pace = lane.pace();
   status.recipients_per_minute = per_minute(pace.spacing(config::Counted::recipients, now.steady));
   status.messages_per_minute = per_minute(pace.spacing(config::Counted::messages, now.steady));
+  status.rate_left = pace.left(now.steady);
   for (const config::Rate& rate : pace.rates()) status.rates.push_back(to_string(rate));
   for (const send::Allowance::Standing& standing : lane.quota().standings(now.wall))
     status.quotas.push_back({standing.quota.count, standing.left, standing.eases_at,
@@ -111,14 +123,20 @@ watch::Status status_of(const queue::Queue& queue, const Lanes& lanes, const Lin
   status.now = now.wall;
   status.uptime = now.steady - started;
   status.totals = queue.totals();
+  status.disk = queue.disk_use();
   std::set<std::string_view> used;
   lanes.for_each([&](const LaneEntry& entry) {
     if (!entry.configured) return;
     status.lanes.push_back(describe(entry, lines.waiting(entry), now));
     used.insert(entry.upstream);
   });
-  for (const route::Upstream& upstream : lanes.router().upstreams())
+  for (const route::Upstream& upstream : lanes.router().upstreams()) {
     if (!used.contains(upstream.name)) status.unused.push_back(upstream.name);
+    if (upstream.sandbox_directory) continue;
+    describe(lanes.site_of(upstream), status);
+    if (const std::string& file = upstream.tls_options.client_certificate; !file.empty())
+      status.certificates.push_back({"client", upstream.name, std::nullopt, file});
+  }
   return status;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <ranges>
 
 namespace relayd::send {
 
@@ -156,6 +157,15 @@ std::uint64_t Pace::most(SteadyTime now) const {
   for (const Bound& bound : bounds_)
     if (bound.rate.counted == Counted::recipients) most = std::min(most, bound.left(now));
   return most;
+}
+
+std::optional<std::uint64_t> Pace::left(SteadyTime now) const {
+  const bool spaced = recipients_.spacing(now) + messages_.spacing(now) > Duration::zero();
+  if (!spaced && bounds_.empty()) return std::nullopt;
+  if (ready_at(now) > now) return 0;
+  if (bounds_.empty()) return 1;
+  const auto left_of = [now](const Bound& bound) { return bound.left(now); };
+  return std::ranges::min(bounds_ | std::views::transform(left_of));
 }
 
 void Pace::take(std::uint32_t recipients, SteadyTime now) {

@@ -38,6 +38,9 @@ class Pace {
   SteadyTime ready_at(SteadyTime now) const;
   // To how many recipients it may go then, at most.
   std::uint64_t most(SteadyTime now) const;
+  // What the rates let go at this moment, of whichever they count: 0 until ready_at(), else what the tightest
+  // bound leaves, or 1 where an even spacing is all there is. Nothing: no limit.
+  std::optional<std::uint64_t> left(SteadyTime now) const;
   // A message goes, to so many recipients.
   void take(std::uint32_t recipients, SteadyTime now);
 

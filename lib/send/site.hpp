@@ -12,6 +12,7 @@
 
 #include "send/ahead.hpp"
 #include "send/breaker.hpp"
+#include "send/contacts.hpp"
 #include "send/learnt.hpp"
 #include "send/opening.hpp"
 #include "shared/async/loop.hpp"
@@ -49,6 +50,7 @@ class Site {
   Ahead ahead;
   Learnt learnt;
   Opening opening;
+  Contacts contacts;
 
   // --- health ---
   // No lane takes anything until then. Afterwards a single one probes.

@@ -55,13 +55,14 @@ bool wants_login(const Report& report) {
 }  // namespace
 
 SmtpTransport::SmtpTransport(async::Loop& loop, async::Workers& workers, async::Dialer& dialer, Target target,
-                             FetchCredential fetch, OnLogin on_login, OnOffer on_offer)
+                             FetchCredential fetch, OnLogin on_login, OnOffer on_offer, Contacts* contacts)
     : workers_(workers),
       dialer_(dialer),
       target_(std::move(target)),
       fetch_(std::move(fetch)),
       on_login_(std::move(on_login)),
       on_offer_(std::move(on_offer)),
+      contacts_(contacts ? *contacts : nobodys_),
       conversation_(loop) {}
 
 // --- opening ---
@@ -98,16 +99,25 @@ Task<std::optional<Event>> SmtpTransport::connect(Login& login) {
     event = conversation_.trouble_of(error);
     conversation_.close();
   }
+  count(event);
   // It connects and does not talk.
   if (event && !address.empty() && event->stage < Stage::auth && event->trouble != Trouble::cancelled)
     leaves_address_ = dialer_.leave(target_.host, address);
   co_return event;
 }
 
+void SmtpTransport::count(const std::optional<Event>& event) {
+  if (const auto& until = conversation_.tls().certificate_until) contacts_.certificate_until = until;
+  if (!event)
+    ++contacts_.opened;
+  else if (event->trouble != Trouble::cancelled)
+    ++contacts_.failed[static_cast<std::size_t>(std::min(event->stage, Stage::auth))];
+}
+
 Task<std::optional<Event>> SmtpTransport::greet() {
   if (target_.tls_mode == TlsMode::implicit) {
     conversation_.stage = Stage::starttls;
-    co_await conversation_.stream().start_tls(conversation_.within(patience::tls));
+    co_await async::start_tls(conversation_.stream(), conversation_.within(patience::tls), contacts_.tls);
   }
   conversation_.stage = Stage::greeting;
   Reply greeting = co_await conversation_.read_reply(patience::greeting);
@@ -142,7 +152,7 @@ Task<std::optional<Event>> SmtpTransport::start_tls() {
   // Bytes that came in the clear must not be taken for the encrypted server's (CVE-2021-38371).
   if (conversation_.has_unread())
     throw IoError(IoFault::tls, "the server sent bytes between its 220 and the TLS handshake");
-  co_await conversation_.stream().start_tls(conversation_.within(patience::tls));
+  co_await async::start_tls(conversation_.stream(), conversation_.within(patience::tls), contacts_.tls);
   capabilities_ = {};
   std::optional<Event> event = co_await say_ehlo();
   co_return event;

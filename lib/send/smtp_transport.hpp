@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "send/contacts.hpp"
 #include "send/conversation.hpp"
 #include "send/login.hpp"
 #include "send/transport.hpp"
@@ -52,8 +53,10 @@ class SmtpTransport final : public Transport {
   // Told what the server offers, once TLS is as it will be.
   using OnOffer = std::function<void(const smtp::Capabilities& offered)>;
 
+  // `contacts`: where connections are counted; outlives this. Null: nowhere.
   SmtpTransport(async::Loop& loop, async::Workers& workers, async::Dialer& dialer, Target target,
-                FetchCredential fetch, OnLogin on_login = {}, OnOffer on_offer = {});
+                FetchCredential fetch, OnLogin on_login = {}, OnOffer on_offer = {},
+                Contacts* contacts = nullptr);
 
   async::Task<std::optional<Event>> open() override;
   async::Task<Report> send(Delivery& delivery, Follow& follow) override;
@@ -89,6 +92,7 @@ class SmtpTransport final : public Transport {
   async::Task<std::optional<Event>> log_in(Login& login);
   // All of them, over a new connection; throws nothing.
   async::Task<std::optional<Event>> connect(Login& login);
+  void count(const std::optional<Event>& event);
 
   // The parts of a transaction. They throw IoError.
   std::optional<Event> cannot_take(const Delivery& delivery) const;
@@ -109,6 +113,8 @@ class SmtpTransport final : public Transport {
   FetchCredential fetch_;
   OnLogin on_login_;
   OnOffer on_offer_;
+  Contacts nobodys_;  // where nobody wants to know
+  Contacts& contacts_;
   Conversation conversation_;
   std::stop_source stop_dial_;  // a dial that is under way
   smtp::Capabilities capabilities_;

@@ -207,9 +207,12 @@ Task<Status> Admin::status() {
 
 // A line that says how many octets of text follow.
 Task<void> Admin::tell_metrics(async::Stream& stream) {
-  const Status status = co_await this->status();
+  Status status = co_await this->status();
   const std::vector<telemetry::Family> counted = hooks_.metrics();
-  const auto make = [&status, &counted] { return metrics_text(status, counted); };
+  const auto make = [this, &status, &counted] {
+    hooks_.look(status);
+    return metrics_text(status, counted);
+  };
   const std::string text = co_await workers_.run(make);
   const std::string line = line_of({{"octets", text.size()}});
   co_await write(stream, line);

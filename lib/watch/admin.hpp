@@ -43,6 +43,8 @@ class Admin {
     std::function<Status()> status;
     // The same while the queue is being read, and nothing can be asked of it.
     std::function<std::optional<Status>()> starting;
+    // Adds what takes a look at files, for the metrics. Blocks; on a helper thread.
+    std::function<void(Status&)> look;
     // Reads the configuration again; also while the queue is being read.
     std::function<async::Task<Reload>()> reload;
     // Has what is known of messages in the files of the history.

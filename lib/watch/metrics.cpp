@@ -39,6 +39,15 @@ double unix_time(WallTime time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
 
+void add_reloads(const Status& status, std::vector<Family>& all) {
+  if (!status.configuration) return;
+  Family reloads =
+      family(MetricKind::counter, "relayd_reloads_total", "Reloads of the configuration.", {"state"});
+  reloads.add({"taken"}, static_cast<double>(status.configuration->taken));
+  reloads.add({"refused"}, static_cast<double>(status.configuration->refused));
+  all.push_back(std::move(reloads));
+}
+
 void add_process(const Status& status, std::vector<Family>& all) {
   using enum MetricKind;
   Family build =
@@ -51,10 +60,14 @@ void add_process(const Status& status, std::vector<Family>& all) {
     all.push_back(single(gauge, "relayd_configuration_loaded_time_seconds",
                          "When the configuration in use was read, in seconds since 1970.",
                          unix_time(status.configuration->loaded)));
+    all.push_back(single(gauge, "relayd_configuration_age_seconds",
+                         "Since the configuration in use was read, at the start or by a reload.",
+                         seconds(status.now - status.configuration->loaded)));
     all.push_back(single(gauge, "relayd_configuration_errors",
                          "Errors of the last reload; the configuration before it stays in use.",
                          static_cast<double>(status.configuration->errors)));
   }
+  add_reloads(status, all);
   Family clients = watch::gauge("relayd_client_connections",
                                 "Connections of clients, on this machine or elsewhere.", {"state"});
   clients.add({"local"}, static_cast<double>(status.clients.local));
@@ -80,6 +93,67 @@ void add_queue(const Status& status, std::vector<Family>& all) {
                        static_cast<double>(totals.troubles)));
 }
 
+void add_disk(const Status& status, std::vector<Family>& all) {
+  using enum MetricKind;
+  if (status.disk_free)
+    all.push_back(single(gauge, "relayd_queue_disk_free_bytes",
+                         "What the disk of the queue has free for relayd.",
+                         static_cast<double>(status.disk_free->count)));
+  all.push_back(single(gauge, "relayd_queue_files_bytes", "What the files of the queue take of its disk.",
+                       static_cast<double>(status.disk.files.count)));
+  Family syncs(telemetry::MetricShape{
+      histogram,
+      "relayd_queue_sync_duration_seconds",
+      "How long a sync of the queue took, of the log of messages or of what happens to them.",
+      {"class"},
+      {queue::SyncTimes::bounds.begin(), queue::SyncTimes::bounds.end()}});
+  syncs.observe({"messages"}, status.disk.messages.in_bucket, status.disk.messages.sum);
+  syncs.observe({"state"}, status.disk.state.in_bucket, status.disk.state.sum);
+  all.push_back(std::move(syncs));
+}
+
+void add_handshakes(Family& to, std::string_view of, const async::Handshakes& counts) {
+  to.add({of, "full"}, static_cast<double>(counts.full));
+  to.add({of, "resumed"}, static_cast<double>(counts.resumed));
+  to.add({of, "failed"}, static_cast<double>(counts.failed));
+}
+
+void add_connections(const Status& status, std::vector<Family>& all) {
+  using enum MetricKind;
+  Family connections =
+      family(counter, "relayd_connections_total",
+             "Connections to an upstream: opened, ready for mail, or failed, at which stage.",
+             {"upstream", "state", "stage"}, 7000);
+  Family upstreams = family(counter, "relayd_tls_handshakes_total", "TLS handshakes with an upstream.",
+                            {"upstream", "state"});
+  Family listeners = family(counter, "relayd_intake_tls_handshakes_total", "TLS handshakes with clients.",
+                            {"listener", "state"});
+  for (const Status::Upstream& one : status.upstreams) {
+    connections.add({one.name, "opened", ""}, static_cast<double>(one.opened));
+    for (const auto& [stage, count] : one.failed)
+      connections.add({one.name, "failed", stage}, static_cast<double>(count));
+    add_handshakes(upstreams, one.name, one.handshakes);
+  }
+  for (const Status::Listener& one : status.listeners) add_handshakes(listeners, one.address, one.handshakes);
+  for (Family* const one : {&connections, &upstreams, &listeners}) all.push_back(std::move(*one));
+}
+
+// What has ended already is below zero.
+void add_certificates(const Status& status, std::vector<Family>& all) {
+  Family left =
+      gauge("relayd_certificate_left_seconds",
+            "Until a certificate ends: of a listener, of ours as a client of an upstream, or what an "
+            "upstream's server showed last.",
+            {"class", "upstream", "listener"});
+  for (const Status::Certificate& one : status.certificates) {
+    if (!one.until) continue;
+    const bool is_listener = one.kind == "listener";
+    left.add({one.kind, is_listener ? "" : one.name, is_listener ? one.name : ""},
+             seconds(*one.until - status.now));
+  }
+  all.push_back(std::move(left));
+}
+
 // The quota that leaves least.
 const LaneStatus::Quota* tightest(const LaneStatus& lane) {
   const auto found = std::ranges::min_element(lane.quotas, {}, &LaneStatus::Quota::left);
@@ -94,6 +168,10 @@ void add_lanes(const Status& status, std::vector<Family>& all) {
   Family allowed = gauge("relayd_lane_connections_allowed", "Connections that it may have.", way);
   Family waiting = gauge("relayd_lane_messages_waiting", "Messages in line for a lane.", way);
   Family left = gauge("relayd_lane_quota_left", "What is left of the quota that leaves least.", way);
+  Family rate_left = gauge("relayd_lane_rate_left",
+                           "What the rates of a lane let go at this moment, of whichever they count.", way);
+  Family rate = gauge("relayd_lane_rate_per_second", "How fast a lane may send, of what it counts.",
+                      {"upstream", "account", "class"});
   for (const LaneStatus& lane : status.lanes) {
     for (const LaneStatus::State one : states)
       state.add({lane.upstream, lane.account, to_string(one)}, one == lane.state ? 1 : 0);
@@ -103,8 +181,14 @@ void add_lanes(const Status& status, std::vector<Family>& all) {
     waiting.add({lane.upstream, lane.account}, static_cast<double>(lane.waiting));
     if (const LaneStatus::Quota* const quota = tightest(lane))
       left.add({lane.upstream, lane.account}, static_cast<double>(quota->left));
+    if (lane.rate_left) rate_left.add({lane.upstream, lane.account}, static_cast<double>(*lane.rate_left));
+    if (lane.recipients_per_minute > 0)
+      rate.add({lane.upstream, lane.account, "recipients"}, lane.recipients_per_minute / 60);
+    if (lane.messages_per_minute > 0)
+      rate.add({lane.upstream, lane.account, "messages"}, lane.messages_per_minute / 60);
   }
-  for (Family* const one : {&state, &connections, &allowed, &waiting, &left}) all.push_back(std::move(*one));
+  for (Family* const one : {&state, &connections, &allowed, &waiting, &left, &rate_left, &rate})
+    all.push_back(std::move(*one));
 }
 
 }  // namespace
@@ -113,7 +197,10 @@ std::vector<Family> standing_of(const Status& status) {
   std::vector<Family> all;
   add_process(status, all);
   add_queue(status, all);
+  add_disk(status, all);
   add_lanes(status, all);
+  add_connections(status, all);
+  add_certificates(status, all);
   return all;
 }
 

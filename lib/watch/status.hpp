@@ -11,9 +11,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "queue/queue.hpp"
+#include "shared/async/handshakes.hpp"
 #include "shared/base/time.hpp"
 
 namespace relayd::watch {
@@ -66,10 +69,11 @@ struct LaneStatus {
   std::size_t busy = 0;     // connections
   std::size_t idle = 0;
   std::uint32_t allowed = 0;
-  std::size_t waiting = 0;           // messages that wait for it, or for it first
-  double recipients_per_minute = 0;  // 0: no limit
-  double messages_per_minute = 0;    // 0: no limit
-  std::vector<std::string> rates;    // as configured
+  std::size_t waiting = 0;                 // messages that wait for it, or for it first
+  double recipients_per_minute = 0;        // 0: no limit
+  double messages_per_minute = 0;          // 0: no limit
+  std::vector<std::string> rates;          // as configured
+  std::optional<std::uint64_t> rate_left;  // what the rates let go at this moment; nothing: no rate
   std::vector<Quota> quotas;
   std::uint16_t port = 0;        // 0: no network
   std::uint16_t first_port = 0;  // the one that would be in use, had it worked
@@ -99,9 +103,11 @@ struct Status {
   // What is in use, and whether it is what the files say.
   struct Configuration {
     WallTime loaded{};
-    WallTime failed{};        // the last reload, where it failed
-    std::string reason = {};  // the first of its errors
-    std::size_t errors = 0;   // 0: it did not fail
+    WallTime failed{};          // the last reload, where it failed
+    std::string reason = {};    // the first of its errors
+    std::size_t errors = 0;     // 0: it did not fail
+    std::uint64_t taken = 0;    // reloads, since the start
+    std::uint64_t refused = 0;  // likewise
   };
 
   WallTime now{};
@@ -134,6 +140,30 @@ struct Status {
     std::size_t others = 0;
   };
   Clients clients;  // connections of theirs
+
+  // --- for the metrics alone ---
+  queue::DiskUse disk;
+  std::optional<Bytes> disk_free;  // of the queue's disk, for us
+  struct Upstream {
+    std::string name;
+    std::uint64_t opened = 0;                                        // connections, since the start
+    std::vector<std::pair<std::string_view, std::uint64_t>> failed;  // likewise, by the stage that failed
+    async::Handshakes handshakes;
+  };
+  std::vector<Upstream> upstreams;
+  struct Listener {
+    std::string address;
+    async::Handshakes handshakes;
+  };
+  std::vector<Listener> listeners;  // with TLS
+  struct Certificate {
+    std::string kind;  // whose: "listener", "client" (ours, at an upstream), "server" (an upstream's)
+    std::string name;  // of the listener or the upstream
+    std::optional<WallTime> until;
+    std::string file = {};  // client: where `until` is to be read
+  };
+  std::vector<Certificate> certificates;
+
   std::vector<LaneStatus> lanes;
   std::vector<std::string> unused;  // upstreams that have no lane yet
 };

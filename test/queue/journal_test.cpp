@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -98,6 +99,17 @@ TEST_F(JournalTest, WhatIsSubmittedInOneTurnIsSyncedOnceAndInOrder) {
   EXPECT_EQ(disk.calls(), before + 2);  // a write and a sync
   EXPECT_THAT(done, ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9));
   EXPECT_EQ(found(), done);
+}
+
+TEST_F(JournalTest, EachSyncIsTimedOnce) {
+  begin(Journal::Log::facts);
+  for (std::uint64_t id = 1; id <= 3; ++id) submit(id);
+  flush();
+  submit(4);
+  flush();
+  const SyncTimes& times = journal->sync_times();
+  EXPECT_EQ(std::accumulate(times.in_bucket.begin(), times.in_bucket.end(), std::uint64_t{0}), 2U);
+  EXPECT_GT(times.sum, 0);
 }
 
 TEST_F(JournalTest, FactsAreWrittenAgainUntilTheyAreDurableAndStayInOrder) {

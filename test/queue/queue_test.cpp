@@ -305,8 +305,11 @@ TEST_F(QueueTest, ALargeBodyIsAFileOfItsOwnUntilItIsDelivered) {
   EXPECT_EQ(::pread(content.file, stored.data(), stored.size(), 0), 300'000);
   EXPECT_EQ(stored, body);
   EXPECT_THAT(files("large"), ElementsAre(to_string(id)));
+  const std::uint64_t used = queue->disk_use().files.count;
+  EXPECT_GT(used, body.size());
   settle(id, {delivered});
   EXPECT_THAT(files("large"), IsEmpty());
+  EXPECT_EQ(used - queue->disk_use().files.count, body.size());
 }
 
 TEST_F(QueueTest, ALargeDraftThatIsDroppedLeavesNothing) {

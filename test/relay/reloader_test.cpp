@@ -63,6 +63,11 @@ TEST_F(ReloaderTest, TellsWhatBecameOfIt) {
   EXPECT_THAT(told.at(1).errors, ElementsAre(file + ":1:2: wrong"));
   EXPECT_EQ(used, 1);
   EXPECT_EQ(reloader.standing().reason, file + ":1:2: wrong");
+  good = true;
+  scope.spawn(ask(3));
+  loop.run();
+  EXPECT_EQ(reloader.standing().taken, 2U);
+  EXPECT_EQ(reloader.standing().refused, 1U);
 }
 
 TEST_F(ReloaderTest, WhoAsksDuringAReloadGetsAnotherTogether) {

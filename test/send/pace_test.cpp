@@ -66,6 +66,18 @@ TEST(Pace, WithoutALimitNothingWaits) {
   EXPECT_FALSE(pace.slowed(start));
 }
 
+TEST(Pace, WhatMayGoNowIsBoundByTheTightestRate) {
+  EXPECT_FALSE(Pace().left(start));
+  Pace even({a_second});
+  EXPECT_EQ(even.left(start), 1U);
+  even.take(1, start);
+  EXPECT_EQ(even.left(start), 0U);
+  Pace pace({{10, 1s, Counted::messages}, {3, 1h, Counted::messages}});
+  pace.take(1, start);
+  EXPECT_EQ(pace.left(start), 0U);
+  EXPECT_EQ(pace.left(start + 1s), 2U);
+}
+
 TEST(Pace, TooFastHalvesAConfiguredRate) {
   Pace pace({{10, 1s}});
   pace.take(1, start);

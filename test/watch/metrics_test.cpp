@@ -21,14 +21,22 @@ TEST(StandingMetrics, ShowQueueClientsAndConfiguration) {
   status.oldest = {queue::MessageId{}, noon - 47min};
   status.clients = {5, 6};
   status.suppressed = {true, 7};
-  status.configuration = {.loaded = noon, .errors = 2};
+  status.configuration = {.loaded = noon - 90s, .errors = 2, .taken = 3, .refused = 1};
+  status.disk_free = Bytes{1000};
+  status.disk.files = Bytes{500};
+  status.disk.state.add(2ms);
   const std::string text = metrics_text(status, {});
   for (const char* const line :
        {"relayd_queue_messages{state=\"waiting\"} 14\n", "relayd_queue_messages{state=\"held\"} 2\n",
         "relayd_queue_oldest_age_seconds 2820\n", "relayd_queue_troubles_total 4\n",
         "relayd_client_connections{state=\"local\"} 5\n", "relayd_client_connections{state=\"remote\"} 6\n",
         "relayd_suppressed_recipients 7\n", "relayd_configuration_errors 2\n",
-        "relayd_start_time_seconds 1795172400\n"})
+        "relayd_start_time_seconds 1795172400\n", "relayd_configuration_age_seconds 90\n",
+        "relayd_reloads_total{state=\"taken\"} 3\n", "relayd_reloads_total{state=\"refused\"} 1\n",
+        "relayd_queue_disk_free_bytes 1000\n", "relayd_queue_files_bytes 500\n",
+        "relayd_queue_sync_duration_seconds_bucket{class=\"state\",le=\"0.001\"} 0\n",
+        "relayd_queue_sync_duration_seconds_bucket{class=\"state\",le=\"0.0025\"} 1\n",
+        "relayd_queue_sync_duration_seconds_sum{class=\"state\"} 0.002\n"})
     EXPECT_THAT(text, HasSubstr(std::string("\n") + line));
 }
 
@@ -41,6 +49,8 @@ TEST(StandingMetrics, ShowEachLaneInOneState) {
   lane.busy = 2;
   lane.allowed = 10;
   lane.quotas = {{.limit = 100, .left = 40}, {.limit = 50, .left = 7}};
+  lane.rate_left = 3;
+  lane.recipients_per_minute = 30;
   status.lanes = {lane};
   const std::string text = metrics_text(status, {});
   const std::string way = "{upstream=\"office\",account=\"relay\"";
@@ -49,6 +59,29 @@ TEST(StandingMetrics, ShowEachLaneInOneState) {
   EXPECT_THAT(text, HasSubstr("relayd_lane_connections" + way + ",state=\"busy\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("relayd_lane_connections_allowed" + way + "} 10\n"));
   EXPECT_THAT(text, HasSubstr("relayd_lane_quota_left" + way + "} 7\n"));
+  EXPECT_THAT(text, HasSubstr("relayd_lane_rate_left" + way + "} 3\n"));
+  EXPECT_THAT(text, HasSubstr("relayd_lane_rate_per_second" + way + ",class=\"recipients\"} 0.5\n"));
+  EXPECT_THAT(text, Not(HasSubstr("account=\"relay\",class=\"messages\"")));
+}
+
+TEST(StandingMetrics, ShowConnectionsHandshakesAndCertificates) {
+  Status status;
+  status.now = noon;
+  status.upstreams = {{"office", 5, {{"connect", 2}, {"auth", 1}}, {.full = 3, .resumed = 4, .failed = 6}}};
+  status.listeners = {{"127.0.0.1:25", {.full = 7, .failed = 8}}};
+  status.certificates = {{"listener", "127.0.0.1:25", noon + 1h},
+                         {"server", "office", noon - 1min},
+                         {"client", "office", std::nullopt, "not there"}};
+  const std::string text = metrics_text(status, {});
+  for (const char* const line :
+       {"relayd_connections_total{upstream=\"office\",state=\"opened\",stage=\"\"} 5\n",
+        "relayd_connections_total{upstream=\"office\",state=\"failed\",stage=\"connect\"} 2\n",
+        "relayd_tls_handshakes_total{upstream=\"office\",state=\"resumed\"} 4\n",
+        "relayd_intake_tls_handshakes_total{listener=\"127.0.0.1:25\",state=\"failed\"} 8\n",
+        "relayd_certificate_left_seconds{class=\"listener\",upstream=\"\",listener=\"127.0.0.1:25\"} 3600\n",
+        "relayd_certificate_left_seconds{class=\"server\",upstream=\"office\",listener=\"\"} -60\n"})
+    EXPECT_THAT(text, HasSubstr(std::string("\n") + line));
+  EXPECT_THAT(text, Not(HasSubstr("class=\"client\"")));
 }
 
 // Two hundred thousand accounts do not fill the memory of whoever reads it.

@@ -46,6 +46,8 @@ struct TlsFacts {
   bool verified = false;  // the peer's certificate was checked and fits
   std::string peer_name;  // the name that was asked for (SNI), as client
   bool resumed = false;   // no full handshake; what was verified was verified again
+  // When the certificate of a server ends, also of one that was refused; nothing: it showed none.
+  std::optional<WallTime> certificate_until = {};
 };
 
 using relayd::ChannelBinding;

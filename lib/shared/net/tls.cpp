@@ -4,6 +4,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/is_boringssl.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -41,7 +42,23 @@ std::string file_stamp(const std::string& file) {
                      status.st_mtim.tv_nsec, status.st_size);
 }
 
+std::optional<WallTime> end_of(const X509* certificate) {
+  const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> epoch(ASN1_TIME_set(nullptr, 0),
+                                                                    ASN1_TIME_free);
+  int days = 0, seconds = 0;
+  if (ASN1_TIME_diff(&days, &seconds, epoch.get(), X509_get0_notAfter(certificate)) != 1) return std::nullopt;
+  return WallTime(std::chrono::days(days) + std::chrono::seconds(seconds));
+}
+
 }  // namespace
+
+std::optional<WallTime> certificate_until(const std::string& file) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_file(file.c_str(), "r"), BIO_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> leaf(
+      bio ? PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr) : nullptr, X509_free);
+  ERR_clear_error();
+  return leaf ? end_of(leaf.get()) : std::nullopt;
+}
 
 // What the library asks a client's engine during its work.
 struct EngineCallbacks {
@@ -49,6 +66,10 @@ struct EngineCallbacks {
 
   static ssl_verify_result_t verify(SSL* ssl, std::uint8_t* alert) {
     TlsEngine& self = engine(ssl);
+    if (X509* const leaf = SSL_get_peer_certificate(ssl)) {
+      self.facts_.certificate_until = end_of(leaf);
+      X509_free(leaf);
+    }
     CertificateProblem problem = verify_peer(ssl, self.client_.context->policy());
     if (problem.text.empty()) return ssl_verify_ok;
     *alert = problem.alert;
@@ -159,6 +180,15 @@ Result<std::shared_ptr<TlsServerContext>> TlsServerContext::create(const std::ve
 TlsServerContext::~TlsServerContext() {
   for (X509* leaf : leaves_) X509_free(leaf);
   for (SSL_CTX* context : contexts_) SSL_CTX_free(context);
+}
+
+std::optional<WallTime> TlsServerContext::until() const {
+  std::optional<WallTime> first;
+  for (const X509* leaf : leaves_) {
+    const std::optional<WallTime> until = end_of(leaf);
+    if (until && (!first || *until < *first)) first = until;
+  }
+  return first;
 }
 
 SSL_CTX* TlsServerContext::for_name(const char* name) const {

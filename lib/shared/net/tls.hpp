@@ -18,6 +18,7 @@
 #include "shared/async/dialer.hpp"
 #include "shared/async/stream.hpp"
 #include "shared/base/result.hpp"
+#include "shared/base/time.hpp"
 #include "shared/net/tls_sessions.hpp"
 
 struct ssl_ctx_st;
@@ -28,6 +29,9 @@ namespace relayd::net {
 
 // The library and its version, for `relayd version`: "BoringSSL API 17".
 std::string tls_library();
+
+// When the first certificate of a PEM file ends; nothing: it cannot be read. Blocks.
+std::optional<WallTime> certificate_until(const std::string& file);
 
 // A client's context for one policy, and the sessions that servers gave us under it. Connections share it.
 class TlsClientContext {
@@ -77,6 +81,8 @@ class TlsServerContext {
   ~TlsServerContext();
 
   ssl_ctx_st* native() const { return contexts_.front(); }
+  // When the first of its certificates ends; nothing: no date can be read.
+  std::optional<WallTime> until() const;
   // The context whose certificate is for `name`, else null.
   ssl_ctx_st* for_name(const char* name) const;
 

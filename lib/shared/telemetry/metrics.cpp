@@ -29,7 +29,7 @@ std::string_view to_string(MetricKind kind) {
 
 // Names that a configuration may choose as it likes.
 bool has_rest(std::string_view label) {
-  return label == "upstream" || label == "account";
+  return label == "upstream" || label == "account" || label == "listener";
 }
 
 // What is not UTF-8 would cost the whole text its reader.
@@ -100,6 +100,12 @@ void Family::observe(Values values, double observation) {
   one.value += observation;
   const auto bound = std::ranges::lower_bound(shape_.bounds, observation);
   ++one.in_bucket[static_cast<std::size_t>(bound - shape_.bounds.begin())];
+}
+
+void Family::observe(Values values, std::span<const std::uint64_t> in_bucket, double sum) {
+  Series& one = series(values);
+  one.value += sum;
+  for (std::size_t i = 0; i < in_bucket.size(); ++i) one.in_bucket[i] += in_bucket[i];
 }
 
 // "upstream="office",account="relay"".

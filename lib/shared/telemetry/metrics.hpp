@@ -3,8 +3,8 @@
 // Stands under the rooms that count (tell, watch). A Family is one name with all its series, one for each set
 // of label values. Its owner has it on one thread; who wants to read it elsewhere copies it. Labels name
 // upstreams, accounts, classes and the like, never an address of mail or an id. However many accounts there
-// are, the series are not more than `most`: what would be one more counts as that of the upstream and account
-// "other". Adding to a series that is there allocates nothing.
+// are, the series are not more than `most`: what would be one more counts as that of the upstream, account
+// or listener "other". Adding to a series that is there allocates nothing.
 #pragma once
 
 #include <cstddef>
@@ -38,6 +38,8 @@ class Family {
   using Values = std::initializer_list<std::string_view>;
   void add(Values values, double amount = 1);       // a counter or a gauge
   void observe(Values values, double observation);  // a histogram
+  // The same of what was counted elsewhere: how many in each bucket, the last without a bound, and their sum.
+  void observe(Values values, std::span<const std::uint64_t> in_bucket, double sum);
 
   const MetricShape& shape() const { return shape_; }
   std::size_t size() const { return series_.size(); }

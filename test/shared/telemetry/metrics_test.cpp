@@ -74,6 +74,21 @@ TEST(Metrics, AHistogramAddsUp) {
             "relayd_t_seconds_count{upstream=\"a\"} 5\n");
 }
 
+TEST(Metrics, AHistogramTakesWhatWasCountedElsewhere) {
+  Family family({MetricKind::histogram, "relayd_t_seconds", "Help.", {}, {0.5, 1}});
+  family.observe({}, 0.25);
+  const std::uint64_t elsewhere[] = {2, 0, 1};
+  family.observe({}, elsewhere, 5.5);
+  EXPECT_EQ(text(family),
+            "# HELP relayd_t_seconds Help.\n"
+            "# TYPE relayd_t_seconds histogram\n"
+            "relayd_t_seconds_bucket{le=\"0.5\"} 3\n"
+            "relayd_t_seconds_bucket{le=\"1\"} 3\n"
+            "relayd_t_seconds_bucket{le=\"+Inf\"} 4\n"
+            "relayd_t_seconds_sum 5.75\n"
+            "relayd_t_seconds_count 4\n");
+}
+
 TEST(Metrics, WhatAConfigurationNamesCannotBreakALine) {
   Family family = counter({"account"});
   family.add({"a\"b\\c\nd}"});
