@@ -13,7 +13,8 @@ Task<std::unique_ptr<async::Stream>> NetDialer::dial(const std::string& host, st
                                                      const async::TlsPolicy& policy, Deadline deadline,
                                                      std::stop_token stop) {
   TlsClient tls{context(policy), {host, port, policy.account}};
-  const std::vector<std::string> found = co_await resolve(loop_, host, deadline, stop);
+  std::vector<std::string> found = co_await resolve(loop_, host, deadline, stop);
+  if (judge_) found = judge_(host, std::move(found));
   std::vector<std::string> ordered = addresses_.in_order(host, interleave(found), loop_.now());
   std::unique_ptr<Connection> connection =
       co_await connect(loop_, host, std::move(ordered), port, deadline, stop);

@@ -9,13 +9,15 @@
 #include "shared/async/dialer.hpp"
 #include "shared/net/addresses.hpp"
 #include "shared/net/asio_loop.hpp"
+#include "shared/net/judge.hpp"
 #include "shared/net/tls.hpp"
 
 namespace relayd::net {
 
 class NetDialer final : public async::Dialer {
  public:
-  explicit NetDialer(AsioLoop& loop) : loop_(loop) {}
+  // With a judge, what it leaves out of a lookup is not connected to.
+  explicit NetDialer(AsioLoop& loop, Judge judge = {}) : loop_(loop), judge_(std::move(judge)) {}
 
   async::Task<std::unique_ptr<async::Stream>> dial(const std::string& host, std::uint16_t port,
                                                    const async::TlsPolicy& policy, Deadline deadline,
@@ -32,6 +34,7 @@ class NetDialer final : public async::Dialer {
   std::shared_ptr<TlsClientContext> context(async::TlsPolicy policy);
 
   AsioLoop& loop_;
+  Judge judge_;
   Addresses addresses_;
   std::map<async::TlsPolicy, std::shared_ptr<TlsClientContext>> contexts_;  // the policies without account
 };

@@ -77,9 +77,12 @@ class Dial : public testing::Test {
     return end;
   }
   End dial(const std::string& host, std::uint16_t port, Duration patience) {
+    return dial(dialer, host, port, patience);
+  }
+  End dial(NetDialer& by, const std::string& host, std::uint16_t port, Duration patience) {
     End end;
     const async::TlsPolicy policy{.name = host, .verify = false};
-    run(await(dialer.dial(host, port, policy, loop.now() + patience, stopper.get_token()), end));
+    run(await(by.dial(host, port, policy, loop.now() + patience, stopper.get_token()), end));
     return end;
   }
 
@@ -163,6 +166,24 @@ TEST_F(Dial, AName) {
   const End end = dial("localhost", port, 1h);
   ASSERT_TRUE(end.stream) << end.text;
   EXPECT_EQ(end.stream->peer(), "127.0.0.1");
+}
+
+TEST_F(Dial, ConnectsToWhatTheJudgeLeavesOfEachLookup) {
+  const std::uint16_t port = listen();
+  std::vector<std::string> answer = {"127.0.0.1"};
+  std::vector<std::string> asked;
+  NetDialer judged(loop, [&](const std::string& host, const std::vector<std::string>& found) {
+    EXPECT_THAT(found, testing::Contains("127.0.0.1"));
+    asked.push_back(host);
+    if (answer.empty()) throw IoError(IoFault::unreachable, "not there");
+    return answer;
+  });
+  EXPECT_TRUE(dial(judged, "localhost", port, 1h).stream);
+  answer = {"127.0.0.2"};
+  EXPECT_THAT(dial(judged, "localhost", port, 1h).text, HasSubstr("127.0.0.2: Connection refused"));
+  answer.clear();
+  EXPECT_EQ(dial(judged, "127.0.0.1", port, 1h).text, "not there");
+  EXPECT_THAT(asked, ElementsAre("localhost", "localhost", "127.0.0.1"));
 }
 
 TEST_F(Dial, ANameThatDoesNotResolveIsNamed) {
