@@ -23,6 +23,7 @@ void dns_records(std::string_view input);
 void header(std::string_view input);
 void header_rules(std::string_view input);
 void history(std::string_view input);
+void http_response(std::string_view input);
 void line_buffer(std::string_view input);
 void missing_domains(std::string_view input);
 void quotas(std::string_view input);
@@ -38,6 +39,7 @@ void sites(std::string_view input);
 void suppressions(std::string_view input);
 void tables(std::string_view input);
 void transport(std::string_view input);
+void url(std::string_view input);
 void values(std::string_view input);
 void verdict(std::string_view input);
 void xtext(std::string_view input);
@@ -60,6 +62,7 @@ inline constexpr Target targets[] = {
     {"header", header},
     {"header_rules", header_rules},
     {"history", history},
+    {"http_response", http_response},
     {"line_buffer", line_buffer},
     {"missing_domains", missing_domains},
     {"quotas", quotas},
@@ -75,6 +78,7 @@ inline constexpr Target targets[] = {
     {"suppressions", suppressions},
     {"tables", tables},
     {"transport", transport},
+    {"url", url},
     {"values", values},
     {"verdict", verdict},
     {"xtext", xtext},
