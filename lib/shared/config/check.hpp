@@ -26,4 +26,7 @@ void check_bounce(Reader& reader, const Node& root, const Config& config);
 // Of it, the rules of `rewrite`, wherever they stand.
 void check_rewrite(Reader& reader, const Node& root, const Config& config);
 
+// Of it, `webhooks`.
+void check_webhooks(Reader& reader, const Node& root, const Config& config);
+
 }  // namespace relayd::config

@@ -123,7 +123,7 @@ const Keys<Config>& keys_of(const Config*) {
       reserved<Config>("http"),
       headers_key<Config>(),
       key("dkim", &Config::dkim),
-      reserved<Config>("webhooks"),
+      key("webhooks", &Config::webhooks),
       reserved<Config>("priorities"),
       reserved<Config>("lookup"),
       reserved<Config>("redis"),

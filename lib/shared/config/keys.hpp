@@ -2,8 +2,8 @@
 //
 // Each section has its rows in a file of its own: keys_listen.cpp (listen, tls, accounts, access, limits),
 // keys_queue.cpp, keys_upstreams.cpp, keys_bounce.cpp, keys_copies.cpp, keys_dkim.cpp, keys_headers.cpp,
-// keys_rewrite.cpp, keys_senders.cpp, keys_secret.cpp, keys_suppress.cpp, keys_tables.cpp; keys.cpp has the
-// top and what is small. Rows stand in the order of config.example.yaml. A key that is one field is `key`, a
+// keys_rewrite.cpp, keys_senders.cpp, keys_secret.cpp, keys_suppress.cpp, keys_tables.cpp, keys_webhooks.cpp;
+// keys.cpp has the top and what is small. Rows stand in the order of config.example.yaml. A key that is one field is `key`, a
 // name that is only kept free `reserved`; a row with a function of its own is for the rest.
 #pragma once
 
@@ -22,6 +22,7 @@ void read_config(Reader& reader, const Node& root, Config& config);
 void read(Reader& reader, const Node& node, std::vector<Alias>& out);
 void read(Reader& reader, const Node& node, RewriteRule& out);
 void read(Reader& reader, const Node& node, Bcc& out);
+void read(Reader& reader, const Node& node, Webhook& out);
 void read_headers(Reader& reader, const Node& node, HeaderRules& rules);
 
 // --- the tables -------------------------------------------------------------------------------------------
@@ -50,6 +51,7 @@ const Keys<Bcc>& keys_of(const Bcc*);
 const Keys<Bounce>& keys_of(const Bounce*);
 const Keys<Staging>& keys_of(const Staging*);
 const Keys<Suppress>& keys_of(const Suppress*);
+const Keys<Webhook>& keys_of(const Webhook*);
 const Keys<Config>& keys_of(const Config*);
 
 // --- kinds of rows, beside those of the reader ------------------------------------------------------------

@@ -104,7 +104,8 @@ TEST(Example, ShowsEveryKeyAndNoOther) {
 TEST(Example, WithEveryKeySwitchedOnOnlyWhatIsNotSupportedYetIsRefused) {
   const Environment environment = {{"REPORTS_PASSWORD", "x"}, {"SCANNER_SCRAM", "x"},
                                    {"OFFICE_PASSWORD", "x"},  {"OFFICE_NEXT_PASSWORD", "x"},
-                                   {"NET_PASSWORD", "x"},     {"NET_NEXT_PASSWORD", "x"}};
+                                   {"NET_PASSWORD", "x"},     {"NET_NEXT_PASSWORD", "x"},
+                                   {"WEBHOOK_SECRET", "x"}};
   std::set<int> marked;
   std::istringstream text(switched_on());
   int number = 0;
