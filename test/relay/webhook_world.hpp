@@ -1,11 +1,20 @@
-// Events of webhooks for tests: lines as the relay makes them.
+// Events of webhooks for tests, as the relay makes them, and a receiver that answers by a script.
 #pragma once
 
 #include <fmt/format.h>
 
+#include <deque>
+#include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "shared/async/event.hpp"
+#include "shared/async/workers.hpp"
+#include "shared/http/client.hpp"
+#include "support/manual_loop.hpp"
 #include "tell/webhook.hpp"
 
 namespace relayd::test {
@@ -40,5 +49,71 @@ inline std::vector<std::string> messages_in(const std::string& body) {
   }
   return found;
 }
+
+// What a worker has been given comes to its end, and what follows from it begins.
+inline void settle(async::Workers& workers, ManualLoop& loop) {
+  for (int i = 0; i < 12; ++i) {
+    run_task(workers.run([] {}), &loop);
+    loop.run();
+  }
+}
+
+// What a receiver gets and says, over all connections to it.
+class ReceiverScript {
+ public:
+  explicit ReceiverScript(async::Loop& loop) : loop_(loop) {}
+
+  std::vector<http::Request> requests;
+  std::vector<Deadline> deadlines;
+  // In their turn: a status, then what Retry-After says; "refused"; "hangs". After the last: 204.
+  std::deque<std::string> answers;
+
+  std::unique_ptr<http::Client> client() { return std::make_unique<Client>(*this); }
+  // The messages in requests that it took.
+  const std::vector<std::string>& told() const { return told_; }
+  static std::string header(const http::Request& request, std::string_view name) {
+    for (const http::Header& each : request.headers)
+      if (each.name == name) return each.value;
+    return {};
+  }
+
+ private:
+  class Client final : public http::Client {
+   public:
+    explicit Client(ReceiverScript& script) : script_(script) {}
+    async::Task<http::Response> exchange(const http::Request& request, Deadline deadline,
+                                         std::stop_token stop) override {
+      script_.requests.push_back(request);
+      script_.deadlines.push_back(deadline);
+      const std::string answer = script_.next();
+      async::Event over;
+      const auto end = [&over, this] { script_.loop_.post([&over] { over.set(); }); };
+      const std::stop_callback on_stop(answer == "hangs" ? stop : std::stop_token(), end);
+      if (answer != "hangs") end();
+      co_await over;
+      if (stop.stop_requested()) throw async::IoError(async::IoFault::cancelled, "closed by us");
+      if (answer == "refused") throw async::IoError(async::IoFault::refused, "nobody listens");
+      http::Response response;
+      response.status = std::stoi(answer);
+      if (answer.size() > 4) response.headers = {{"retry-after", answer.substr(4)}};
+      if (response.status / 100 == 2)
+        for (std::string& each : messages_in(request.body)) script_.told_.push_back(std::move(each));
+      co_return response;
+    }
+
+   private:
+    ReceiverScript& script_;
+  };
+
+  std::string next() {
+    if (answers.empty()) return "204";
+    std::string answer = std::move(answers.front());
+    answers.pop_front();
+    return answer;
+  }
+
+  async::Loop& loop_;
+  std::vector<std::string> told_;
+};
 
 }  // namespace relayd::test
