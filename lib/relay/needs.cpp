@@ -29,8 +29,12 @@ bool starts_programs(const config::Config& config) {
   const auto of_rule = [&](const config::SenderRule& rule) {
     return of_login(rule) || std::ranges::any_of(rule.upstreams, of_login);
   };
+  const auto of_webhook = [](const config::Webhook& webhook) {
+    return std::ranges::any_of(webhook.secrets, is_command);
+  };
   return std::ranges::any_of(config.accounts, of_account) ||
-         std::ranges::any_of(config.upstreams, of_login) || std::ranges::any_of(config.senders, of_rule);
+         std::ranges::any_of(config.upstreams, of_login) || std::ranges::any_of(config.senders, of_rule) ||
+         std::ranges::any_of(config.webhooks, of_webhook);
 }
 
 }  // namespace

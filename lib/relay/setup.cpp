@@ -196,6 +196,9 @@ SetupResult make_setup(config::Loaded loaded) {
     setup.ways_out =
         std::make_shared<const WaysOut>(setup.router, setup.staging, tables.tables, std::move(keys.keys));
   setup.access = std::make_shared<const Access>(loaded.config->access, tables.tables);
+  WebhookSecretsResult webhooks = read_webhook_secrets(*loaded.config);
+  std::ranges::move(webhooks.errors, std::back_inserter(result.errors));
+  setup.webhook_secrets = std::make_shared<const WebhookSecrets>(std::move(webhooks.secrets));
   setup.tls = read_certificates(*loaded.config, result.errors);
   setup.needs = needs_of(*loaded.config);
   if (result.errors.empty()) result.setup = std::move(setup);

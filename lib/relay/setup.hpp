@@ -13,6 +13,7 @@
 #include "relay/access.hpp"
 #include "relay/tables.hpp"
 #include "relay/ways_out.hpp"
+#include "relay/webhook_secrets.hpp"
 #include "rewrite/aliases.hpp"
 #include "rewrite/copies.hpp"
 #include "rewrite/rewriting.hpp"
@@ -38,6 +39,8 @@ struct Setup {
   std::shared_ptr<const rewrite::RewriteRules> taken = std::make_shared<const rewrite::RewriteRules>();
   std::shared_ptr<const WaysOut> ways_out;
   std::shared_ptr<net::TlsServerContext> tls;  // null: no certificates configured
+  // In the order of `config->webhooks`.
+  std::shared_ptr<const WebhookSecrets> webhook_secrets = std::make_shared<const WebhookSecrets>();
   process::Needs needs;
 };
 

@@ -36,6 +36,10 @@ void add_read(const config::Config& config, Files& files) {
     files.add(table.regexp);
   }
   for (const config::DkimKey& key : config.dkim) files.add(key.key);
+  for (const config::Webhook& webhook : config.webhooks) {
+    for (const config::SecretSource& secret : webhook.secrets) files.add(secret);
+    files.add(webhook.ca_file);
+  }
   for (const std::string* const file : {&config.aliases_file, &config.senders_file, &config.accounts_file})
     files.add(*file);
 }

@@ -50,12 +50,14 @@ TEST_F(NeedsTest, AreProgramsWhereverASecretIsACommand) {
   config.upstreams.resize(1);
   config.senders.resize(1);
   config.senders[0].upstreams.resize(1);
+  config.webhooks.resize(1);
+  config.webhooks[0].secrets.resize(2);
   EXPECT_FALSE(needs_of(config).programs);
   config::RuleUpstream& inner = config.senders[0].upstreams[0];
   for (config::SecretSource* const secret :
        {&config.accounts[0].password, &config.accounts[0].scram_sha_256, &config.upstreams[0].password,
         &config.upstreams[0].next_password, &config.senders[0].password, &config.senders[0].next_password,
-        &inner.password, &inner.next_password}) {
+        &inner.password, &inner.next_password, &config.webhooks[0].secrets[1]}) {
     secret->kind = config::SecretSource::Kind::command;
     EXPECT_TRUE(needs_of(config).programs);
     secret->kind = config::SecretSource::Kind::file;

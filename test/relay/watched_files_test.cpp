@@ -28,12 +28,16 @@ TEST(WatchedFiles, AreThoseThatAreReadWhenAConfigurationIsLoaded) {
   config.tables.push_back({"b", "", "/patterns", {}});
   config.dkim.resize(1);
   config.dkim[0].key = "/dkim.pem";
+  config.webhooks.resize(1);
+  config.webhooks[0].secrets = {file("/webhook"), file("/old-webhook")};
+  config.webhooks[0].ca_file = "/receiver-ca.pem";
   config.aliases_file = "/aliases";
   config.senders_file = "/senders.csv";
   config.accounts_file = "/accounts";
   EXPECT_THAT(watched_files(config),
               UnorderedElementsAre("/chain.pem", "/key.pem", "/password", "/scram", "/table", "/patterns",
-                                   "/dkim.pem", "/aliases", "/senders.csv", "/accounts"));
+                                   "/dkim.pem", "/webhook", "/old-webhook", "/receiver-ca.pem", "/aliases",
+                                   "/senders.csv", "/accounts"));
 }
 
 TEST(WatchedFiles, AreNotSecretsFromElsewhere) {
