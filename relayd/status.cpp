@@ -62,6 +62,24 @@ void print_queue(const json& status) {
                suppressed.value("on", true) ? "" : ", but `suppress` is off and they are not refused");
 }
 
+void print_webhooks(const json& status, const std::string& now) {
+  for (const json& webhook : status.value("webhooks", json::array())) {
+    std::vector<std::string> parts;
+    if (webhook.value("disabled", false))
+      parts.push_back("disabled by its receiver (410); a reload tries again");
+    else if (webhook.contains("next_try"))
+      parts.push_back(fmt::format("fails since {} because \"{}\", tried again in {}",
+                                  moment(text(webhook, "failing_since"), now), text(webhook, "reason"),
+                                  span(webhook, "next_try_in")));
+    parts.push_back(fmt::format("{} events sent", text(webhook, "sent")));
+    if (webhook.value("waiting_octets", std::uint64_t{0}) > 0)
+      parts.push_back(text(webhook, "waiting_octets") + " octets wait");
+    if (webhook.value("dropped", std::uint64_t{0}) > 0)
+      parts.push_back(text(webhook, "dropped") + " events dropped");
+    fmt::print("webhook {}: {}\n", text(webhook, "url"), sentence(parts));
+  }
+}
+
 // "10000", "30 messages", "10000 in 24h", "50000 of all accounts".
 std::string limit_text(const json& quota) {
   const std::string period = text(quota, "period");
@@ -179,6 +197,7 @@ void print_status(const json& status) {
   print_process(status);
   print_configuration(status, now);
   print_queue(status);
+  print_webhooks(status, now);
   for (const json& lane : status.at("lanes")) print_lane(lane, now);
   for (const json& upstream : status.at("unused_upstreams"))
     fmt::print("{}: not used yet\n", shown(upstream.get<std::string>()));

@@ -46,6 +46,19 @@ json describe(const Status::Configuration& configuration) {
   return object;
 }
 
+json describe(const Status::Webhook& webhook, WallTime now) {
+  json object = {{"url", webhook.url},
+                 {"waiting_octets", webhook.waiting},
+                 {"sent", webhook.sent},
+                 {"dropped", webhook.dropped},
+                 {"disabled", webhook.disabled}};
+  if (webhook.failure.empty()) return object;
+  object.update({{"reason", webhook.failure}, {"failing_since", time_text(webhook.since)}});
+  if (!webhook.disabled)
+    object.update({{"next_try", time_text(webhook.next)}, {"next_try_in", seconds(webhook.next - now)}});
+  return object;
+}
+
 json describe(const LaneStatus::Quota& quota, WallTime now) {
   return {{"limit", quota.limit},
           {"left", quota.left},
@@ -148,6 +161,8 @@ std::string to_line(Status status) {
       {"unused_upstreams", status.unused}};
   if (status.configuration) object["configuration"] = describe(*status.configuration);
   for (const LaneStatus& lane : status.lanes) object["lanes"].push_back(describe(lane, status.now));
+  for (const Status::Webhook& webhook : status.webhooks)
+    object["webhooks"].push_back(describe(webhook, status.now));
   return line_of(object);
 }
 

@@ -66,6 +66,27 @@ TEST(Status, OfTheConfiguration) {
             json::parse(R"({"time": "2026-11-20T06:00:00Z", "reason": "relayd.yaml:1:2: x", "errors": 3})"));
 }
 
+TEST(Status, OfReceiversOfWebhooks) {
+  EXPECT_FALSE(written(Status()).contains("webhooks"));
+  Status status;
+  status.webhooks = {
+      {.url = "https://a.example/", .sent = 3},
+      {.url = "https://b.example/",
+       .waiting = 100,
+       .dropped = 2,
+       .failure = "HTTP status 500",
+       .since = now - 1h,
+       .next = now + 43s},
+      {.url = "https://c.example/", .disabled = true, .failure = "HTTP status 410", .since = now - 1h}};
+  EXPECT_EQ(written(status)["webhooks"], json::parse(R"([
+      {"url": "https://a.example/", "waiting_octets": 0, "sent": 3, "dropped": 0, "disabled": false},
+      {"url": "https://b.example/", "waiting_octets": 100, "sent": 0, "dropped": 2, "disabled": false,
+       "reason": "HTTP status 500", "failing_since": "2026-11-20T06:00:00Z",
+       "next_try": "2026-11-20T07:00:43Z", "next_try_in": 43},
+      {"url": "https://c.example/", "waiting_octets": 0, "sent": 0, "dropped": 0, "disabled": true,
+       "reason": "HTTP status 410", "failing_since": "2026-11-20T06:00:00Z"}])"));
+}
+
 TEST(Status, OfALaneThatIsPaused) {
   LaneStatus paused = lane("office", "relay", State::paused);
   paused.until = now + 43s;
