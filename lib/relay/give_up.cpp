@@ -55,7 +55,9 @@ void GiveUp::fail(Shipment& shipment, const mail::Envelope& envelope,
   const std::string id = queue::to_string(shipment.id.message());
   const std::uint32_t attempts = shipment.attempts;
   const WallTime when = outcome.when;
-  const queue::Debt owed = relayd::owed(*setup_.config, envelope, outcome.recipients, false);
+  const auto failure =
+      why == tell::Ending::expired ? config::WebhookEvent::expired : config::WebhookEvent::failed;
+  const queue::Debt owed = relayd::owed(*setup_.config, envelope, outcome.recipients, false, failure);
   queue_.settle(shipment, std::move(outcome), 0, owed);
   publisher_.publish(tell::GivenUp{why, id, when, envelope.sender, failed, recipients, reason, attempts});
 }

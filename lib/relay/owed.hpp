@@ -13,9 +13,11 @@
 
 namespace relayd {
 
-// `dsn`: the upstream had RFC 3461, so that it is the one to report what it has taken. Recipients of
-// `outcomes` are those of the message as it was accepted.
+// `dsn`: the upstream had RFC 3461, so that it is the one to report what it has taken. `failure`: what those
+// who failed are for webhooks. Recipients of `outcomes` are those of the message as it was accepted. Of a
+// report of ours no report is owed; webhooks are told of it as of any mail.
 queue::Debt owed(const config::Config& config, const mail::Envelope& accepted,
-                 std::span<const queue::RecipientOutcome> outcomes, bool dsn);
+                 std::span<const queue::RecipientOutcome> outcomes, bool dsn,
+                 config::WebhookEvent failure = config::WebhookEvent::failed);
 
 }  // namespace relayd

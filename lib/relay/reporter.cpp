@@ -7,7 +7,6 @@
 #include <iterator>
 #include <utility>
 
-#include "relay/lifetime.hpp"
 #include "rewrite/aliases.hpp"
 #include "rewrite/staging.hpp"
 #include "shared/smtp/reply.hpp"
@@ -26,17 +25,16 @@ namespace {
 constexpr auto collect = std::chrono::seconds(5);
 constexpr auto try_again = std::chrono::minutes(1);
 constexpr unsigned most_tries = 60;  // of reading a message that a report is about
-constexpr auto look_for_late_every = std::chrono::minutes(1);
 constexpr std::size_t at_once = 4;
-constexpr std::size_t late_at_once = 1000;
 constexpr std::size_t piece = 64 * 1024;
 
-// Whose end is reported as what. Not a list in the loop below: GCC 12 forgets that at a co_await.
+// Whose end is reported as what. Not a list in the loop below: GCC 12 forgets
+// that at a co_await.
 constexpr std::pair<Reported::Kind, RecipientState> ends[] = {
     {Reported::Kind::failed, RecipientState::failed}, {Reported::Kind::relayed, RecipientState::delivered}};
 
-// By what silenced reports are counted: what the recipients are told, or "550 5.1.1", or why there is no
-// such.
+// By what silenced reports are counted: what the recipients are told, or
+// "550 5.1.1", or why there is no such.
 std::string reason_of(Reported::Kind kind, const tell::ReportedRecipient& recipient) {
   if (kind == Reported::Kind::delayed) return "late";
   if (kind == Reported::Kind::relayed) return "relayed";
@@ -99,12 +97,22 @@ void Reporter::shut_down() {
 // --- what is owed ---
 
 void Reporter::owe(MessageId id) {
-  if (known_.insert(id.value).second) put(id, collect);
+  if (owes(id) && known_.insert(id.value).second) put(id, collect);
+}
+
+// A report of the message.
+bool Reporter::owes(MessageId id) const {
+  const queue::Debt* const debt = queue_.debt(id);
+  return debt && debt->owes_report();
 }
 
 void Reporter::remove_when_told(MessageId id) {
   queue::Message* const message = queue_.find(id);
-  if (message && queue_.debt(id)) return void(removed_when_told_.insert(id.value));
+  if (message && queue_.debt(id)) {
+    removed_when_told_.insert(id.value);
+    if (known_.insert(id.value).second) put(id, collect);
+    return;
+  }
   removed_when_told_.erase(id.value);
   if (message && has_ended(message->state)) queue_.remove(*message);
 }
@@ -150,17 +158,19 @@ Task<void> Reporter::pay(MessageId id) {
   if (!waits_for.empty() && !is_known)
     log_.warning("report_waits", {{"id", queue::to_string(id)}, {"reason", waits_for}});
   --under_way_;
-  known_.erase(id.value);
   if (removed_when_told_.contains(id.value)) remove_when_told(id);
-  // Something may have come to be owed meanwhile.
-  if (queue_.debt(id) && known_.insert(id.value).second)
+  known_.erase(id.value);
+  // Something may have come to be owed meanwhile; what is to be removed then
+  // may be owed to webhooks still.
+  const bool comes_again = owes(id) || removed_when_told_.contains(id.value);
+  if (comes_again && known_.insert(id.value).second)
     put(id, waits_for.empty() ? collect : Duration(try_again));
   arm();
 }
 
 // A disk that gave nothing for so long will not give it.
 void Reporter::note_unreadable(MessageId id, std::string_view reason) {
-  if (!queue_.debt(id))
+  if (!owes(id))
     unreadable_.erase(id.value);
   else if (++unreadable_[id.value] == most_tries)
     give_up(id, reason);
@@ -174,7 +184,7 @@ void Reporter::give_up(MessageId id, std::string_view reason) {
   if (!message || !debt) return;
   const std::string text = queue::to_string(id);
   const std::string from(message->routing_sender);
-  const queue::Debt owed = *debt;
+  const queue::Debt owed{.recipients = debt->recipients, .expanded = debt->expanded};
   queue_.told(*message, {owed, 0, {}});
   publisher_.publish(Reported{.kind = Reported::Kind::failed,
                               .id = text,
@@ -189,7 +199,7 @@ void Reporter::give_up(MessageId id, std::string_view reason) {
 Task<std::string> Reporter::pay_debt(MessageId id) {
   co_await queue_.flush();  // what is told of is durable
   const queue::Debt* debt = queue_.debt(id);
-  if (!debt) co_return "";
+  if (!debt || !debt->owes_report()) co_return "";
   const queue::Debt before = *debt;
   ReportedMessage message;
   std::string unreadable;
@@ -201,7 +211,7 @@ Task<std::string> Reporter::pay_debt(MessageId id) {
   }
   if (!unreadable.empty()) {
     note_unreadable(id, unreadable);
-    co_return queue_.debt(id) ? unreadable : std::string();
+    co_return owes(id) ? unreadable : std::string();
   }
   unreadable_.erase(id.value);
   debt = queue_.debt(id);
@@ -229,94 +239,10 @@ Task<std::string> Reporter::pay_debt(MessageId id) {
   co_return waits_for;
 }
 
-// --- what is late ---
-
-void Reporter::look_again() {
-  if (stopping_) return;
-  late_.at(loop_.now() + look_for_late_every, [this] {
-    const config::Bounce& bounce = setup_.config->bounce;
-    if (bounce.from.empty() || bounce.delay_warning.empty()) return look_again();
-    scope_.spawn(look_for_late());
-  });
-}
-
-Task<void> Reporter::look_for_late() {
-  const bool open = way_is_open();
-  const std::function<bool(const queue::Message&)> is_late = [this](const queue::Message& message) {
-    return age_to_warn_of(message).count() > 0;
-  };
-  std::vector<MessageId> late;
-  if (open) late = co_await queue_.find_all(is_late, late_at_once);
-  for (const MessageId id : late) {
-    if (stopping_) co_return;
-    std::string waits_for;
-    bool full = false;
-    try {
-      waits_for = co_await warn(id);
-    } catch (const QueueError& error) {
-      waits_for = error.what();
-      full = error.kind() == QueueError::Kind::full;
-    }
-    if (!waits_for.empty())
-      log_.warning("report_waits", {{"id", queue::to_string(id)}, {"reason", waits_for}});
-    if (full) break;
-  }
-  look_again();
-}
-
-// The oldest of the configured ages that it has reached and was not warned of; 0: none. Held mail is not late
-// by itself.
-std::chrono::seconds Reporter::age_to_warn_of(const queue::Message& message) const {
-  if (message.state != queue::MessageState::waiting && message.state != queue::MessageState::ready) return {};
-  if (clock_was_wrong(message.lives_from, loop_.wall_now())) return {};
-  const WallTime::duration age = loop_.wall_now() - message.lives_from;
-  std::chrono::seconds reached{0};
-  for (const std::chrono::seconds each : setup_.config->bounce.delay_warning)
-    if (each <= age && each.count() > message.warned) reached = std::max(reached, each);
-  return reached;
-}
-
-// A warning that would wait where the mail waits says nothing that its reader could not see by then.
-bool Reporter::way_is_open() const {
-  const route::Route route = setup_.router->route(setup_.config->bounce.from);
-  return std::ranges::any_of(route.choices, [this](const route::Choice& choice) {
-    bool open = true;  // one that was never used may be
-    lanes_.for_each([&](const LaneEntry& lane) {
-      if (lane.id == choice.id) open = lane.open() && !lane.probing();
-    });
-    return open;
-  });
-}
-
-Task<std::string> Reporter::warn(MessageId id) {
-  ReportedMessage message;
-  const bool there = co_await read_message(queue_, workers_, id, message);
-  const queue::Message* const known = there ? queue_.find(id) : nullptr;
-  if (!known) co_return "";
-  const std::chrono::seconds age = age_to_warn_of(*known);
-  if (age.count() == 0) co_return "";
-  std::vector<std::uint32_t> late;
-  for (std::uint32_t i = 0; i < message.states.size(); ++i)
-    if (queue::is_unsent(message.states[i]) &&
-        tell::is_owed(Reported::Kind::delayed, message.envelope.recipients[i]))
-      late.push_back(i);
-  Order order{Reported::Kind::delayed, message.reported(late), age};
-  known->for_each_shipment([&](const queue::Shipment& shipment) {
-    const bool has_time = shipment.state == queue::MessageState::waiting && shipment.line == 0;
-    const auto wait = std::chrono::duration_cast<WallTime::duration>(shipment.due - loop_.now());
-    if (!has_time) return;
-    const WallTime next = loop_.wall_now() + wait;
-    order.next_attempt = order.next_attempt ? std::min(*order.next_attempt, next) : next;
-  });
-  order.retry_until = known->lives_from + setup_.config->queue.lifetime;
-  std::string waits_for = co_await write(message, std::move(order));
-  co_return waits_for;
-}
-
 // --- a report ---
 
-// Writes it, or records that it need not be. Why it has to be tried again; empty: done. Throws QueueError
-// where the queue cannot take it now.
+// Writes it, or records that it need not be. Why it has to be tried again;
+// empty: done. Throws QueueError where the queue cannot take it now.
 Task<std::string> Reporter::write(const ReportedMessage& message, Order order) {
   const config::Bounce& bounce = setup_.config->bounce;
   std::vector<std::string> to;
@@ -353,7 +279,8 @@ Task<std::string> Reporter::write(const ReportedMessage& message, Order order) {
     told(message, order, text, fmt::format("{}", fmt::join(to, ",")), {});
     co_return "";
   }
-  // The operator has it tried again meanwhile: what the report says is not true any more.
+  // The operator has it tried again meanwhile: what the report says is not true
+  // any more.
   limit.give_back();
   if (queue::Message* const written = queue_.find(id)) queue_.remove(*written);
   co_return "";
@@ -413,8 +340,9 @@ tell::Report Reporter::compose(const ReportedMessage& message, const Order& orde
   return tell::compose(facts);
 }
 
-// The addresses of a report stand for others as those of any mail do, and staging replaces them. Returns the
-// refusal of one; of several, one that may pass.
+// The addresses of a report stand for others as those of any mail do, and
+// staging replaces them. Returns the refusal of one; of several, one that may
+// pass.
 std::optional<smtp::Reply> Reporter::readdress(tell::Report& report) const {
   std::optional<smtp::Reply> refusal;
   for (mail::Recipient& recipient : std::exchange(report.envelope.recipients, {})) {

@@ -68,6 +68,7 @@ class Reporter {
     std::optional<WallTime> retry_until = {};   // likewise
   };
 
+  bool owes(queue::MessageId id) const;
   void put(queue::MessageId id, Duration wait);
   void arm();
   void begin_due();

@@ -101,6 +101,22 @@ TEST_F(GiveUpTest, WhoeverSubscribedHearsOfIt) {
   EXPECT_TRUE(attempts.empty());
 }
 
+TEST_F(GiveUpTest, WebhooksThatWantExpiriesAreOwedThemAndNoFailures) {
+  config->webhooks.emplace_back().events = {config::WebhookEvent::expired};
+  const MessageId expired = commit("text\r\n", {"b@example.org", "c@example.org"});
+  config->queue.lifetime = 1s;
+  loop.advance(2s);
+  start();
+  run_until_failed(1);
+  ASSERT_NE(queue->debt(expired), nullptr);
+  EXPECT_EQ(queue->debt(expired)->events, (std::vector<std::uint32_t>{0, 1}));
+  config->senders.front().upstreams.clear();
+  config->senders.front().reject = "550 5.7.1 No more";
+  const MessageId rejected = commit("text\r\n");
+  run_until_failed(2);
+  EXPECT_EQ(queue->debt(rejected), nullptr);
+}
+
 TEST_F(GiveUpTest, AClockThatIsAYearAheadDoesNotHurryEither) {
   commit_many(500);
   loop.set_wall(loop.wall_now() + std::chrono::days(365));

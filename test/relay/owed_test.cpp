@@ -7,6 +7,7 @@
 namespace relayd {
 namespace {
 
+using config::WebhookEvent;
 using queue::RecipientOutcome;
 using queue::RecipientState;
 using testing::ElementsAre;
@@ -26,6 +27,15 @@ class OwedTest : public testing::Test {
     std::vector<RecipientOutcome> outcomes;
     for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) outcomes.push_back({i, state, 250, ""});
     return owed(config, envelope, outcomes, dsn).recipients;
+  }
+  std::vector<std::uint32_t> events(std::vector<RecipientState> states,
+                                    WebhookEvent failure = WebhookEvent::failed) const {
+    std::vector<RecipientOutcome> outcomes;
+    for (std::uint32_t i = 0; i < states.size(); ++i) outcomes.push_back({i, states[i], 250, ""});
+    return owed(config, envelope, outcomes, true, failure).events;
+  }
+  void add_webhook(std::vector<WebhookEvent> events) {
+    config.webhooks.emplace_back().events = std::move(events);
   }
   config::Config config;
   mail::Envelope envelope;
@@ -52,6 +62,38 @@ TEST_F(OwedTest, NothingIsOwedOfAReportOrWithoutASenderOfReports) {
   envelope.report.reset();
   config.bounce.from.clear();
   EXPECT_THAT(all(RecipientState::failed), IsEmpty());
+}
+
+constexpr RecipientState pending = RecipientState::pending, delivered = RecipientState::delivered,
+                         failed = RecipientState::failed, doubtful = RecipientState::doubtful;
+
+TEST_F(OwedTest, WebhooksAreOwedTheEndsThatOneOfThemWants) {
+  EXPECT_THAT(events({delivered, failed, pending, doubtful}), IsEmpty()) << "there are none";
+  add_webhook({WebhookEvent::deferred, WebhookEvent::suppressed});
+  EXPECT_THAT(events({delivered, failed, pending, doubtful}), IsEmpty());
+  add_webhook({WebhookEvent::delivered});
+  EXPECT_THAT(events({delivered, failed, pending, doubtful}), ElementsAre(0));
+  add_webhook({WebhookEvent::failed});
+  EXPECT_THAT(events({delivered, failed, pending, doubtful}), ElementsAre(0, 1));
+}
+
+TEST_F(OwedTest, ForWebhooksAnExpiryIsNoFailure) {
+  add_webhook({WebhookEvent::failed});
+  EXPECT_THAT(events({failed}), ElementsAre(0));
+  EXPECT_THAT(events({failed}, WebhookEvent::expired), IsEmpty());
+  config.webhooks = {};
+  add_webhook({WebhookEvent::expired});
+  EXPECT_THAT(events({failed}), IsEmpty());
+  EXPECT_THAT(events({failed}, WebhookEvent::expired), ElementsAre(0));
+}
+
+TEST_F(OwedTest, WebhooksHearOfReportsAndOfWhoNeverWantsAReport) {
+  add_webhook({WebhookEvent::delivered, WebhookEvent::failed});
+  envelope.recipients[0].notify = "NEVER";
+  config.bounce.from.clear();
+  EXPECT_THAT(events({failed}), ElementsAre(0));
+  envelope.report = mail::ReportOf{"1j0m0u4e32g", {0}, 0, false};
+  EXPECT_THAT(events({failed}), ElementsAre(0));
 }
 
 }  // namespace

@@ -66,8 +66,10 @@ class ReporterTest : public test::LanesWorld {
     start();
   }
 
-  // As an attempt ends that owes a report of all who came to an end.
-  void end(MessageId id, const std::vector<RecipientState>& states) {
+  // As an attempt ends that owes a report of all who came to an end, and of
+  // these webhooks.
+  void end(MessageId id, const std::vector<RecipientState>& states,
+           const std::vector<std::uint32_t>& events = {}) {
     queue::Outcome outcome;
     outcome.when = loop.wall_now();
     outcome.next_attempt = outcome.when + 30min;
@@ -78,7 +80,7 @@ class ReporterTest : public test::LanesWorld {
       outcome.recipients.push_back({i, states[i], 550, "5.1.1 no such user"});
       if (!queue::is_unsent(states[i])) owed.push_back(i);
     }
-    queue->settle(shipment(id), std::move(outcome), 0, {.recipients = owed});
+    queue->settle(shipment(id), std::move(outcome), 0, {.recipients = owed, .events = events});
   }
   MessageId commit_to(std::vector<mail::Recipient> recipients, const std::string& sender = "a@example.org") {
     mail::Envelope envelope;
@@ -294,6 +296,38 @@ TEST_F(ReporterTest, WhatTheOperatorDeletesGoesOnceItsSenderWasTold) {
   EXPECT_NE(queue->find(id), nullptr);
   advance(6s);
   EXPECT_EQ(reports().size(), 1U);
+  EXPECT_EQ(queue->find(id), nullptr);
+}
+
+TEST_F(ReporterTest, WhatTheOperatorDeletesGoesOnceWebhooksWereToldToo) {
+  const MessageId id = commit_to({{"b@example.org", "", ""}});
+  end(id, {failed}, {0});
+  reporter->remove_when_told(id);
+  advance(6s);
+  EXPECT_EQ(reports().size(), 1U);
+  ASSERT_NE(queue->find(id), nullptr);
+  EXPECT_THAT(queue->debt(id)->events, ElementsAre(0));
+  queue->told(message(id), {{.events = {0}}, 0, {}});
+  advance(6s);
+  EXPECT_EQ(queue->find(id), nullptr);
+}
+
+TEST_F(ReporterTest, WhatWebhooksAloneAreOwedIsNotItsMatter) {
+  queue::Outcome outcome;
+  outcome.when = loop.wall_now();
+  outcome.recipients.push_back({0, failed, 550, "5.1.1 no such user"});
+  const MessageId id = commit_to({{"b@example.org", "", ""}});
+  queue->settle(shipment(id), std::move(outcome), 0, {.events = {0}});
+  flush();
+  loop.advance(6s);
+  EXPECT_EQ(reporter->under_way(), 0U);
+  EXPECT_THAT(queue->debt(id)->events, ElementsAre(0));
+  EXPECT_THAT(told, IsEmpty());
+  reporter->remove_when_told(id);
+  advance(6s);
+  ASSERT_NE(queue->find(id), nullptr);
+  queue->told(message(id), {{.events = {0}}, 0, {}});
+  advance(6s);
   EXPECT_EQ(queue->find(id), nullptr);
 }
 
