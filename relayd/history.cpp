@@ -137,9 +137,10 @@ void mask(json& line) {
 }
 
 // "delivered", or "2 delivered, 1 failed" where recipients differ.
-std::string state_text(const HistoryStates& states) {
+std::string state_text(const MessageHistory& message) {
+  if (message.states.empty()) return text(message.lines.back(), "event");  // who they are is kept no more
   std::vector<std::pair<std::string, std::size_t>> counts;
-  for (const auto& [address, state] : states) {
+  for (const auto& [address, state] : message.states) {
     const auto found = std::ranges::find(counts, state, &std::pair<std::string, std::size_t>::first);
     if (found == counts.end())
       counts.emplace_back(state, 1);
@@ -213,27 +214,27 @@ void print_event(const json& line) {
   const std::string code = text(line, "code");
   const std::string said = text(line, "response");
   more(code + (code.empty() || said.empty() ? "" : " ") + said +
-       (line.contains("class") && event != "delivered"
+       (line.contains("class") && line.contains("stage") && event != "delivered"
             ? " (" + text(line, "class") + " at " + text(line, "stage") + ")"
             : ""));
   more(text(line, "reason"));
+  if (line.contains("by")) more("by the " + text(line, "by"));
   if (const std::string id = text(line, "provider_id"); !id.empty()) more("the provider's id: " + id);
 }
 
 bool is_arrival(const json& line) {
   const std::string event = text(line, "event");
-  return event == "accepted" || event == "held" || event == "discarded";
+  return !line.contains("by") && (event == "accepted" || event == "held" || event == "discarded");
 }
 
 void print_message(const MessageHistory& message) {
-  fmt::print("{}  {}  {}\n", shown(message.id), moment(message.lines.front()),
-             shown(state_text(message.states)));
+  fmt::print("{}  {}  {}\n", shown(message.id), moment(message.lines.front()), shown(state_text(message)));
   for (const json& line : message.lines) is_arrival(line) ? print_arrival(line) : print_event(line);
   fmt::print("\n");
 }
 
 void print_json(const MessageHistory& message) {
-  json object = {{"id", message.id}, {"state", state_text(message.states)}};
+  json object = {{"id", message.id}, {"state", state_text(message)}};
   for (const auto& [address, state] : message.states)
     object["recipients"].push_back({{"to", address}, {"state", state}});
   for (json line : message.lines) {

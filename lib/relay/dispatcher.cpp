@@ -33,6 +33,7 @@ Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& d
     : loop_(loop),
       workers_(workers),
       log_(log),
+      publisher_(publisher),
       queue_(queue),
       setup_(setup),
       give_up_(loop, log, queue, setup_, publisher),
@@ -86,8 +87,11 @@ void Dispatcher::defer_unroutable(Shipment& shipment) {
   outcome.when = loop_.wall_now();
   outcome.next_attempt = outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(
                                             health_.backoff(shipment.attempts + 1U));
-  tell::unroutable(log_, queue::to_string(shipment.id.message()), shipment.message->routing_sender);
+  const std::string id = queue::to_string(shipment.id.message());
+  const std::string from(shipment.message->routing_sender);
   queue_.settle(shipment, std::move(outcome));
+  publisher_.publish(tell::Handled{tell::Handled::Kind::routeless, id, from,
+                                   "no sender rule matches: add one to `senders:`"});
 }
 
 void Dispatcher::expire(Shipment& shipment) {

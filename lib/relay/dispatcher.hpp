@@ -91,6 +91,7 @@ class Dispatcher final : public send::Desk {
   async::Loop& loop_;
   async::Workers& workers_;
   telemetry::Log& log_;
+  const tell::Publisher& publisher_;
   queue::Queue& queue_;
   Setup setup_;
   GiveUp give_up_;

@@ -85,6 +85,7 @@ tell::Subscriber HistoryBook::subscriber() {
   return {.arrived = [this](const tell::Arrival& arrival) { take(arrival); },
           .attempted = [this](const tell::Outcome& outcome) { take(outcome); },
           .given_up = [this](const tell::GivenUp& given_up) { take(given_up); },
+          .handled = [this](const tell::Handled& message) { take(message); },
           .reported = [this](const tell::Reported& report) { take(report); }};
 }
 

@@ -155,12 +155,23 @@ std::vector<std::string> ids_of(const HistoryFolder& folder, const std::vector<H
   return ids;
 }
 
+// Whether what is told of a message as a whole concerns a recipient who is in that state.
+bool is_left(std::string_view state, tell::Handled::Kind told) {
+  if (state == "delivered" || state == "discarded") return false;
+  return told == tell::Handled::Kind::retried || !is_failure(state);
+}
+
 // What is told of each recipient. Masked addresses may look the same: those are told apart by their hashes,
 // and so are full ones of an earlier log, where there is a key.
 HistoryStates states_of(const std::vector<json>& lines, std::string_view key) {
   HistoryStates states;
   std::unordered_map<std::string, std::size_t> places;
   for (const json& line : lines) {
+    const std::string& event = line["event"].get_ref<const std::string&>();
+    const auto handled = find_word<tell::Handled::Kind>(event);
+    if (handled && !line.contains("to"))
+      for (auto& [address, state] : states)
+        if (is_left(state, *handled)) state = event;
     std::vector<std::string> hashes;
     for_each_text(line, "to_keys", [&](const std::string& hash) { hashes.push_back(hash); });
     std::size_t at = 0;
@@ -170,7 +181,7 @@ HistoryStates states_of(const std::vector<json>& lines, std::string_view key) {
       ++at;
       const auto [place, fresh] = places.emplace(std::move(name), states.size());
       if (fresh) states.emplace_back(address, "");
-      states[place->second].second = line["event"].get_ref<const std::string&>();
+      states[place->second].second = event;
     });
   }
   return states;

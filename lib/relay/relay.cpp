@@ -151,6 +151,7 @@ void Relay::open_window() {
                                 return dispatcher_.steer(upstream, account, stops);
                               },
                               [this](queue::MessageId id) { return bounce(id); },
+                              [this](const tell::Handled& message) { publisher_.publish(message); },
                               [this] { return running(); },
                               [this] { return starting(); },
                               [this](watch::Status& status) { look(status); },

@@ -244,6 +244,15 @@ void append_history(std::string& out, const GivenUp& given_up, const HistoryStyl
   } while (!to.empty());
 }
 
+void append_history(std::string& out, const Handled& message, const HistoryStyle& style) {
+  const bool is_ours = message.kind == Handled::Kind::routeless;
+  Line line(out, message.id, word_for(message.kind), style);
+  line.address("from", message.from);
+  line.saying("response", {}, message.reason);
+  line.text("class", is_ours ? "none" : "");
+  line.text("by", is_ours ? "" : "operator");
+}
+
 void append_history(std::string& out, const Reported& report, const HistoryStyle& style) {
   std::span<const mail::Recipient> about = report.about;
   do {

@@ -33,6 +33,7 @@ inline constexpr std::size_t longest_history_line = 96 * 1024;
 void append_history(std::string& out, const Arrival& arrival, const HistoryStyle& style);
 void append_history(std::string& out, const Outcome& outcome, const HistoryStyle& style);
 void append_history(std::string& out, const GivenUp& given_up, const HistoryStyle& style);
+void append_history(std::string& out, const Handled& message, const HistoryStyle& style);
 void append_history(std::string& out, const Reported& report, const HistoryStyle& style);
 
 // The keys whose values are addresses, alone or in a list.

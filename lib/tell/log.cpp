@@ -80,13 +80,6 @@ void attempted(Log& log, const Outcome& outcome) {
              {"class", outcome.reply_class}});
 }
 
-void unroutable(Log& log, std::string_view id, std::string_view from) {
-  log.warning("deferred", {{"id", id},
-                           {"from", from},
-                           {"response", "no sender rule matches: add one to `senders:`"},
-                           {"class", "none"}});
-}
-
 void held(Log& log, const Doubt& doubt) {
   const std::string times = doubt.times > 1 ? fmt::format(", {} times", doubt.times) : "";
   log.warning("held",
@@ -106,6 +99,16 @@ void given_up(Log& log, const GivenUp& given_up) {
                                                                      {"to", recipients_text(given_up.to)},
                                                                      {"response", given_up.reason},
                                                                      {"attempts", given_up.attempts}});
+}
+
+void handled(Log& log, const Handled& message) {
+  const bool is_ours = message.kind == Handled::Kind::routeless;
+  log.write(is_ours ? Level::warning : Level::info, word_for(message.kind),
+            {{"id", message.id},
+             {"from", sender_text(message.from)},
+             {"response", message.reason},
+             {"class", is_ours ? "none" : ""},
+             {"by", is_ours ? "" : "operator"}});
 }
 
 void not_rewritten(Log& log, std::string_view id, std::string_view address, std::string_view reason) {

@@ -29,7 +29,6 @@ void arrived(Log& log, const Arrival& arrival);  // accepted, held, discarded
 // --- its fate ---
 
 void attempted(Log& log, const Outcome& outcome);
-void unroutable(Log& log, std::string_view id, std::string_view from);
 
 // A message that may have been taken, and is held until the operator has looked.
 struct Doubt {
@@ -42,6 +41,8 @@ struct Doubt {
 void held(Log& log, const Doubt& doubt);
 
 void given_up(Log& log, const GivenUp& given_up);  // one line a message
+
+void handled(Log& log, const Handled& message);  // held, released, retried, deleted, deferred
 
 void reported(Log& log, const Reported& report);  // bounced, delay_warned, reported
 

@@ -1,6 +1,7 @@
-// Arrival, Outcome, GivenUp, Reported, Suppressed: what has become of a message, as all who hear of it are
-// told: that it came in, what one attempt did to one recipient, that all who were left in a shipment were
-// given up without one, that somebody was sent a report, or that a recipient is sent nothing for a time.
+// Arrival, Outcome, GivenUp, Handled, Reported, Suppressed: what has become of a message, as all who hear of
+// it are told: that it came in, what one attempt did to one recipient, that all who were left in a shipment
+// were given up without one, what the operator did to all of it, that somebody was sent a report, or that a
+// recipient is sent nothing for a time.
 //
 // Last stage of the path. The relay makes it after the queue has recorded it, and hands it to the Publisher.
 // Its texts belong to the relay: keep a copy of what is needed longer than the call.
@@ -99,6 +100,30 @@ struct GivenUp {
   std::string_view reason;
   std::uint32_t attempts = 0;
 };
+
+// Without an attempt, of all who are left of a message: by the operator, or that no rule is for it.
+struct Handled {
+  enum class Kind {
+    held,
+    released,
+    retried,    // it was held, or had failed
+    deleted,    // its sender is not told
+    routeless,  // it waits for a rule
+  };
+  Kind kind = Kind::held;
+  std::string_view id;
+  std::string_view from;         // by which it is routed; empty: the null sender
+  std::string_view reason = {};  // of `routeless`
+};
+
+constexpr auto words_of(Handled::Kind) {
+  using enum Handled::Kind;
+  return std::to_array<Word<Handled::Kind>>({{"held", held},
+                                             {"released", released},
+                                             {"retried", retried},
+                                             {"deleted", deleted},
+                                             {"deferred", routeless}});
+}
 
 // A report was written, or need not be.
 struct Reported {

@@ -18,6 +18,7 @@ struct Subscriber {
   std::function<void(const Arrival&)> arrived = {};
   std::function<void(const Outcome&)> attempted = {};
   std::function<void(const GivenUp&)> given_up = {};
+  std::function<void(const Handled&)> handled = {};
   std::function<void(const Reported&)> reported = {};
   std::function<void(const Suppressed&)> suppressed = {};
 };
@@ -32,6 +33,7 @@ class Publisher {
   void publish(const Arrival& arrival) const { tell(&Subscriber::arrived, arrival); }
   void publish(const Outcome& outcome) const { tell(&Subscriber::attempted, outcome); }
   void publish(const GivenUp& given_up) const { tell(&Subscriber::given_up, given_up); }
+  void publish(const Handled& message) const { tell(&Subscriber::handled, message); }
   void publish(const Reported& report) const { tell(&Subscriber::reported, report); }
   void publish(const Suppressed& recipient) const { tell(&Subscriber::suppressed, recipient); }
 

@@ -324,26 +324,35 @@ Task<std::string> Admin::bounce(MessageId id) {
 
 std::string Admin::act(const Request& request, Message& message) {
   if (request.command == "list") return describe(message);
+  using Kind = tell::Handled::Kind;
   const std::string id = queue::to_string(message.id());
+  const std::string from(message.routing_sender);
+  const bool is_held = is_in_state(message, to_string(MessageState::held));
+  const bool stands_still = is_held || has_ended(message.state);
+  std::optional<Kind> done;
   const char* refusal = nullptr;
   if (request.not_taken && !waits_in_doubt(message)) {
     refusal = message.in_doubt() ? "it is being sent" : "it is not in doubt";
   } else if (request.not_taken) {
     hooks_.clear_way(message);
     queue_.not_taken(message);
+    if (stands_still) done = Kind::retried;
   } else if (request.command == "retry" && message.state == MessageState::reporting) {
     refusal = "it is delivered, and a report about that is being written";
-  } else if (request.command == "retry" ||
-             (request.command == "release" && is_in_state(message, to_string(MessageState::held)))) {
+  } else if (request.command == "retry" || (request.command == "release" && is_held)) {
     hooks_.clear_way(message);
     queue_.retry(message);
+    if (stands_still) done = request.command == "retry" ? Kind::retried : Kind::released;
   } else if (request.command == "delete") {
     queue_.remove(message);
+    done = Kind::deleted;
   } else if (request.command == "hold" && !has_ended(message.state)) {
+    if (message.state != MessageState::held) done = Kind::held;
     queue_.hold(message);
   } else {
     refusal = request.command == "hold" ? "nobody is left to whom it would be sent" : "it is not held";
   }
+  if (done) hooks_.handled({*done, id, from});
   return refusal ? line_of({{"id", id}, {"error", refusal}})
                  : line_of({{"id", id}, {"done", request.command}});
 }

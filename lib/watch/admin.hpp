@@ -16,6 +16,7 @@
 #include "shared/async/workers.hpp"
 #include "shared/net/acceptor.hpp"
 #include "shared/telemetry/metrics.hpp"
+#include "tell/outcome.hpp"
 #include "watch/admin_request.hpp"
 #include "watch/reload.hpp"
 #include "watch/status.hpp"
@@ -39,6 +40,8 @@ class Admin {
         steer;
     // Fails all who are left of a message, has its sender told, and then removes it. Why not; empty: done.
     std::function<async::Task<std::string>(queue::MessageId)> bounce;
+    // The operator has done that to a message.
+    std::function<void(const tell::Handled&)> handled;
     // How it stands, but for the oldest message.
     std::function<Status()> status;
     // The same while the queue is being read, and nothing can be asked of it.

@@ -101,6 +101,32 @@ TEST_F(HistoryBookTest, WhatWasDeliveredAfterAllHasNotFailed) {
   EXPECT_THAT(found(HistoryQuery{.failed = true}), ElementsAre("m2"));
 }
 
+TEST_F(HistoryBookTest, WhatIsDoneToAMessageIsDoneToThoseWhoAreLeft) {
+  using Kind = tell::Handled::Kind;
+  const std::string ann = "ann@example.com";
+  accepted("m1", ann, {"a@b.example", "b@b.example", "c@b.example"});
+  attempted("m1", ann, "a@b.example", Fate::delivered);
+  attempted("m1", ann, "b@b.example", Fate::failed);
+  const auto states = [this] {
+    pass(1s);
+    std::string all;
+    for (const auto& [to, state] : search_history(folder(), {}).messages.at(0).states) all += state + ' ';
+    return all;
+  };
+  handled("m1", Kind::held);
+  EXPECT_EQ(states(), "delivered failed held ");
+  handled("m1", Kind::released);
+  EXPECT_EQ(states(), "delivered failed released ");
+  handled("m1", Kind::routeless);
+  EXPECT_EQ(states(), "delivered failed deferred ");
+  handled("m1", Kind::retried);
+  EXPECT_EQ(states(), "delivered retried retried ");
+  EXPECT_THAT(found(HistoryQuery{.failed = true}), IsEmpty());
+  handled("m1", Kind::deleted);
+  EXPECT_EQ(states(), "delivered deleted deleted ");
+  EXPECT_THAT(found(HistoryQuery{.failed = true}), ElementsAre("m1"));
+}
+
 TEST_F(HistoryBookTest, SpaceIsBoundedAndTheOldestGoesFirst) {
   fill(0, 4'000);
   EXPECT_LE(octets(), config.history.size.count);

@@ -86,6 +86,10 @@ class HistoryWorld : public testing::Test {
                                      .age = {}});
   }
 
+  void handled(const std::string& id, tell::Handled::Kind kind) {
+    publisher->publish(tell::Handled{kind, id, "ann@example.com"});
+  }
+
   HistoryFolder folder() {
     HistoryFolder found;
     try {

@@ -98,6 +98,52 @@ def test_failures_and_times_choose(to_upstream):
     assert ids(relay, "--failed", status=NONE) == []
 
 
+def test_what_the_operator_does_is_told(to_upstream):
+    relay, _ = to_upstream()
+    assert command("lane", "pause", "fake", "-c", relay.file).returncode == 0
+    kept, gone = (relay.submit(SENDER, RECIPIENT, mail.text(SENDER)) for _ in range(2))
+
+    def do(what: str, id: str) -> str:
+        assert command("queue", what, id, "-c", relay.file).returncode == 0
+        return history(relay, id)[0]["state"]
+
+    assert do("hold", kept) == "held" and do("hold", kept) == "held"
+    assert do("release", kept) == "released"
+    assert do("delete", gone) == "deleted"
+    assert ids(relay, "--failed") == [gone]
+    assert command("lane", "resume", "fake", "-c", relay.file).returncode == 0
+    relay.wait_event("delivered", id=kept)
+    (message,) = history(relay, kept)
+    assert events(message) == ["accepted", "held", "released", "delivered"] and message["state"] == "delivered"
+    held = message["events"][1]
+    assert (held["from"], held["by"]) == (SENDER, "operator") and "to" not in held
+    assert "by the operator" in command("history", gone, "-c", relay.file).stdout
+    assert relay.logged("deleted")[0]["by"] == "operator"
+
+
+def test_what_failed_and_is_deleted_has_failed_still(to_upstream):
+    relay, fake = to_upstream()
+    fake.answer("rcpt", "550 5.1.1 No such user", times=1)
+    id = send(relay, "failed")
+    assert command("queue", "delete", id, "-c", relay.file).returncode == 0
+    (message,) = history(relay, "--failed")
+    assert events(message)[-2:] == ["failed", "deleted"] and message["state"] == "failed"
+
+
+def test_that_it_waits_for_a_rule_is_told(to_upstream):
+    relay, _ = to_upstream()
+    assert command("lane", "pause", "fake", "-c", relay.file).returncode == 0
+    id = relay.submit(SENDER, RECIPIENT, mail.text(SENDER))
+    relay.config["senders"] = [{"match": "else@other.example", "upstream": "fake"}]
+    relay.write()
+    relay.reload()
+    relay.wait_event("deferred", id=id)
+    (message,) = history(relay, id)
+    assert message["state"] == "deferred"
+    assert message["events"][-1]["response"] == "no sender rule matches: add one to `senders:`"
+    assert "no sender rule" in command("history", id, "-c", relay.file).stdout
+
+
 def test_it_survives_restarts_and_a_kill_leaves_what_was_written(to_upstream):
     relay, _ = to_upstream()
     first = send(relay)

@@ -67,6 +67,17 @@ json read_reply(std::string text) {
   return read(said.outcome()).at(0);
 }
 
+TEST(History, WhatTheOperatorDidNamesHim) {
+  EXPECT_EQ(read(Handled{Handled::Kind::deleted, "1j0m0u4e32g", "ann@example.com"}).at(0), json::parse(R"({
+    "id": "1j0m0u4e32g", "time": "2026-11-20T12:00:00.250000Z", "event": "deleted",
+    "from": "ann@example.com", "by": "operator"})"));
+  const json waits = read(Handled{Handled::Kind::routeless, "1", "", "no rule"}).at(0);
+  EXPECT_EQ(waits["event"], "deferred");
+  EXPECT_EQ(waits["response"], "no rule");
+  EXPECT_EQ(waits["class"], "none");
+  EXPECT_FALSE(waits.contains("by"));
+}
+
 TEST(History, AnAttemptIsReadAsItWas) {
   Said said;
   Outcome outcome = said.outcome();

@@ -165,9 +165,19 @@ TEST(TellLog, AReportThatIsNotWrittenSaysWhy) {
 }
 
 TEST(TellLog, WhatHasNoRuleSaysWhatToAdd) {
-  EXPECT_EQ(said([](Log& log) { unroutable(log, "1j0m0u4e32g", "ann@example.com"); }),
+  const Handled message{Handled::Kind::routeless, "1j0m0u4e32g", "ann@example.com",
+                        "no sender rule matches: add one to `senders:`"};
+  EXPECT_EQ(said([&](Log& log) { handled(log, message); }),
             "warning deferred id=1j0m0u4e32g from=ann@example.com response=\"no sender rule matches: add one "
             "to `senders:`\" class=none");
+}
+
+TEST(TellLog, WhatTheOperatorDoesIsHis) {
+  for (const char* name : {"held", "released", "retried", "deleted"}) {
+    const Handled message{*find_word<Handled::Kind>(name), "1j0m0u4e32g", ""};
+    EXPECT_EQ(said([&](Log& log) { handled(log, message); }),
+              std::string("info ") + name + " id=1j0m0u4e32g from=<> by=operator");
+  }
 }
 
 TEST(TellLog, WhatIsHeldInDoubtNamesTheCommands) {
