@@ -42,6 +42,7 @@ TEST(Judge, SaysWhatToWriteForAPrivateName) {
 TEST(Judge, AllowsTheAddressThatWasWritten) {
   for (const char* literal : {"10.0.0.1", "127.0.0.1", "::1", "fc00::1", "::ffff:10.0.0.1", "192.0.2.1"})
     EXPECT_EQ(refusal(literal, {literal}), "") << literal;
+  EXPECT_THAT(refusal("10.0.0.1", {"10.0.0.2"}), HasSubstr("only the private address 10.0.0.2"));
   EXPECT_EQ(refusal("localhost", {"::1", "127.0.0.1"}), "");
 }
 
