@@ -42,6 +42,7 @@ void transport(std::string_view input);
 void url(std::string_view input);
 void values(std::string_view input);
 void verdict(std::string_view input);
+void webhook(std::string_view input);
 void xtext(std::string_view input);
 
 struct Target {
@@ -81,6 +82,7 @@ inline constexpr Target targets[] = {
     {"url", url},
     {"values", values},
     {"verdict", verdict},
+    {"webhook", webhook},
     {"xtext", xtext},
 };
 
