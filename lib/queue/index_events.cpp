@@ -266,7 +266,7 @@ bool Index::is_news(const Entry& entry, const Told& told, MessageId report) cons
 }
 
 bool Index::told(Entry& entry, const Told& told) {
-  entry.warned = std::max(entry.warned, told.warned);
+  if (told.warned != 0) entry.warned = told.warned;
   if (const auto found = debts_.find(entry.id().value); found != debts_.end()) {
     Debt& debt = found->second;
     const auto remove = [](std::vector<std::uint32_t>& owed, const std::vector<std::uint32_t>& paid) {

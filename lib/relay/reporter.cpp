@@ -28,13 +28,12 @@ constexpr unsigned most_tries = 60;  // of reading a message that a report is ab
 constexpr std::size_t at_once = 4;
 constexpr std::size_t piece = 64 * 1024;
 
-// Whose end is reported as what. Not a list in the loop below: GCC 12 forgets
-// that at a co_await.
+// Whose end is reported as what. Not a list in the loop below: GCC 12 forgets that at a co_await.
 constexpr std::pair<Reported::Kind, RecipientState> ends[] = {
     {Reported::Kind::failed, RecipientState::failed}, {Reported::Kind::relayed, RecipientState::delivered}};
 
-// By what silenced reports are counted: what the recipients are told, or
-// "550 5.1.1", or why there is no such.
+// By what silenced reports are counted: what the recipients are told, or "550 5.1.1", or why there is no
+// such.
 std::string reason_of(Reported::Kind kind, const tell::ReportedRecipient& recipient) {
   if (kind == Reported::Kind::delayed) return "late";
   if (kind == Reported::Kind::relayed) return "relayed";
@@ -160,8 +159,7 @@ Task<void> Reporter::pay(MessageId id) {
   --under_way_;
   if (removed_when_told_.contains(id.value)) remove_when_told(id);
   known_.erase(id.value);
-  // Something may have come to be owed meanwhile; what is to be removed then
-  // may be owed to webhooks still.
+  // Something may have come to be owed meanwhile; what is to be removed then may be owed to webhooks still.
   const bool comes_again = owes(id) || removed_when_told_.contains(id.value);
   if (comes_again && known_.insert(id.value).second)
     put(id, waits_for.empty() ? collect : Duration(try_again));
@@ -241,14 +239,15 @@ Task<std::string> Reporter::pay_debt(MessageId id) {
 
 // --- a report ---
 
-// Writes it, or records that it need not be. Why it has to be tried again;
-// empty: done. Throws QueueError where the queue cannot take it now.
+// Writes it, or records that it need not be. Why it has to be tried again; empty: done. Throws QueueError
+// where the queue cannot take it now.
 Task<std::string> Reporter::write(const ReportedMessage& message, Order order) {
   const config::Bounce& bounce = setup_.config->bounce;
   std::vector<std::string> to;
-  if (!bounce.from.empty()) to = tell::addressees(bounce, order.kind, message.envelope, message.marks);
+  const bool off = bounce.from.empty();  // since it came to be owed
+  if (!off) to = tell::addressees(bounce, order.kind, message.envelope, message.marks);
   if (to.empty() || order.recipients.empty()) {
-    told(message, order, {}, {}, "nobody is to be told");
+    told(message, order, {}, {}, off ? "`bounce.from` is not set any more" : "nobody is to be told");
     co_return "";
   }
   if (!limit_of(order.kind).has_room(bounce.limit, loop_.now())) {
@@ -279,8 +278,7 @@ Task<std::string> Reporter::write(const ReportedMessage& message, Order order) {
     told(message, order, text, fmt::format("{}", fmt::join(to, ",")), {});
     co_return "";
   }
-  // The operator has it tried again meanwhile: what the report says is not true
-  // any more.
+  // The operator has it tried again meanwhile: what the report says is not true any more.
   limit.give_back();
   if (queue::Message* const written = queue_.find(id)) queue_.remove(*written);
   co_return "";
@@ -340,8 +338,8 @@ tell::Report Reporter::compose(const ReportedMessage& message, const Order& orde
   return tell::compose(facts);
 }
 
-// The addresses of a report stand for others as those of any mail do, and
-// staging replaces them. Returns the refusal of one; of several, one that may
+// The addresses of a report stand for others as those of any mail do, and staging replaces them. No field
+// names those: To does, as far as the reader may know. Returns the refusal of one; of several, one that may
 // pass.
 std::optional<smtp::Reply> Reporter::readdress(tell::Report& report) const {
   std::optional<smtp::Reply> refusal;
@@ -350,8 +348,7 @@ std::optional<smtp::Reply> Reporter::readdress(tell::Report& report) const {
     if (refused && (!refusal || refused->code < 500)) refusal = std::move(refused);
   }
   rewrite::unite(report.envelope.recipients);
-  const std::vector<mail::Recipient> replaced = setup_.staging->replace(report.envelope.recipients);
-  report.content = rewrite::original_to_fields(replaced) + std::move(report.content);
+  setup_.staging->replace(report.envelope.recipients);
   return refusal;
 }
 

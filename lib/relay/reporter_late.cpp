@@ -59,9 +59,10 @@ std::chrono::seconds Reporter::age_to_warn_of(const queue::Message& message) con
   if (message.state != queue::MessageState::waiting && message.state != queue::MessageState::ready) return {};
   if (clock_was_wrong(message.lives_from, loop_.wall_now())) return {};
   const WallTime::duration age = loop_.wall_now() - message.lives_from;
-  std::chrono::seconds reached{0};
+  std::chrono::seconds reached{0}, warned{message.warned};
+  if (warned > age) warned = {};  // by a clock that was ahead
   for (const std::chrono::seconds each : setup_.config->bounce.delay_warning)
-    if (each <= age && each.count() > message.warned) reached = std::max(reached, each);
+    if (each <= age && each > warned) reached = std::max(reached, each);
   return reached;
 }
 

@@ -55,7 +55,9 @@ void stage(const Way& way, const mail::Envelope& stored, Outgoing& out, Block& b
     changed(out, stored).recipients[i] = way.staging->stand_in();
     if (stored.recipients[i].address != way.staging->redirect()) out.replaced.push_back(stored.recipients[i]);
   }
-  if (!out.replaced.empty()) block.become(original_to_fields(out.replaced) + std::string(block.text()));
+  // To of a report names all that its reader may know.
+  if (!out.replaced.empty() && !stored.report)
+    block.become(original_to_fields(out.replaced) + std::string(block.text()));
   block.become(with_subject_prefix(block.text(), way.staging->subject_prefix(), stored.smtp_utf8));
 }
 

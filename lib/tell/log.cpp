@@ -94,11 +94,13 @@ void held(Log& log, const Doubt& doubt) {
 }
 
 void given_up(Log& log, const GivenUp& given_up) {
-  log.error(given_up.why == Ending::expired ? "expired" : "failed", {{"id", given_up.id},
-                                                                     {"from", sender_text(given_up.from)},
-                                                                     {"to", recipients_text(given_up.to)},
-                                                                     {"response", given_up.reason},
-                                                                     {"attempts", given_up.attempts}});
+  // `rejected` is what happens to clients.
+  log.error(given_up.why == Ending::rejected ? "failed" : word_for(given_up.why),
+            {{"id", given_up.id},
+             {"from", sender_text(given_up.from)},
+             {"to", recipients_text(given_up.to)},
+             {"response", given_up.reason},
+             {"attempts", given_up.attempts}});
 }
 
 void handled(Log& log, const Handled& message) {

@@ -75,7 +75,9 @@ Subscriber Metrics::subscriber() {
           .suppressed = [this](const Suppressed& recipient) { count(recipient); }};
 }
 
+// What was discarded for some of its recipients is told once more, as accepted or held.
 void Metrics::count(const Arrival& arrival) {
+  if (arrival.kind == Arrival::Kind::discarded && !arrival.envelope.recipients.empty()) return;
   families_[arrived_messages].add({word_for(arrival.kind)});
   if (arrival.kind != Arrival::Kind::discarded)
     families_[arrived_bytes].add({}, static_cast<double>(arrival.size));

@@ -66,8 +66,7 @@ class ReporterTest : public test::LanesWorld {
     start();
   }
 
-  // As an attempt ends that owes a report of all who came to an end, and of
-  // these webhooks.
+  // As an attempt ends that owes a report of all who came to an end, and of these webhooks.
   void end(MessageId id, const std::vector<RecipientState>& states,
            const std::vector<std::uint32_t>& events = {}) {
     queue::Outcome outcome;
@@ -270,10 +269,17 @@ TEST_F(ReporterTest, AWarningThatWouldWaitWhereTheMailWaitsIsNotWritten) {
   lane("mailer-daemon@example.org").resume();
 }
 
-TEST_F(ReporterTest, WithoutAnAddressOfItsOwnNothingIsWritten) {
-  end(commit_to({{"b@example.org", "", ""}}), {failed});
+TEST_F(ReporterTest, WhatIsOwedWhenReportsAreTurnedOffEndsWithThatAndDoesNotComeBack) {
+  const MessageId id = commit_to({{"b@example.org", "", ""}});
+  end(id, {failed});
   config->bounce.from.clear();
   advance(6s);
+  EXPECT_THAT(told, ElementsAre("b@example.org to  `bounce.from` is not set any more"));
+  EXPECT_EQ(queue->debt(id), nullptr);
+  config->bounce.from = "mailer-daemon@example.org";
+  advance(1min);
+  restart();
+  advance(1min);
   EXPECT_THAT(reports(), IsEmpty());
 }
 
@@ -286,7 +292,23 @@ TEST_F(ReporterTest, AReportGoesWhereItsAddressLeads) {
   ASSERT_EQ(reports().size(), 1U);
   const queue::Content report = look(reports()[0]);
   EXPECT_EQ(report.envelope.recipients.at(0).address, "dev@example.org");
-  EXPECT_TRUE(report.body.starts_with("X-Original-To: a@example.org\r\n"));
+  EXPECT_THAT(report.body, HasSubstr("To: <a@example.org>\r\n"));
+}
+
+TEST_F(ReporterTest, StagingDoesNotShowTheSenderWhoElseIsTold) {
+  config::Staging staging;
+  staging.redirect = "dev@example.org";
+  staging.allow = {"a@example.org"};
+  setup.staging = std::make_shared<const rewrite::Staging>(staging);
+  config->bounce.to = {"ops@example.org"};
+  end(commit_to({{"b@example.org", "", ""}}), {failed});
+  advance(6s);
+  ASSERT_EQ(reports().size(), 1U);
+  const queue::Content report = look(reports()[0]);
+  ASSERT_EQ(report.envelope.recipients.size(), 2U);
+  EXPECT_EQ(report.envelope.recipients[0].address, "a@example.org");
+  EXPECT_EQ(report.envelope.recipients[1].address, "dev@example.org");
+  EXPECT_EQ(count(report.body, "ops@example.org"), 0U);
 }
 
 TEST_F(ReporterTest, WhatTheOperatorDeletesGoesOnceItsSenderWasTold) {
@@ -405,6 +427,30 @@ TEST_F(ReporterTest, WhoeverFailsWhileAReportIsWrittenHasTheNext) {
     named += count(look(each).body, "Final-Recipient: rfc822; c@example.org");
   EXPECT_EQ(named, 1U);
   EXPECT_EQ(queue->debt(id), nullptr);
+}
+
+TEST_F(ReporterTest, AWarningByAClockThatWasAheadTakesNoneAway) {
+  config->bounce.delay_warning = {1h, 24h};
+  const MessageId id = commit_to({{"b@example.org", "", ""}});
+  const WallTime taken = loop.wall_now();
+  loop.set_wall(taken + 25h);
+  advance(2min);
+  ASSERT_EQ(reports().size(), 1U);
+  queue->remove(message(reports()[0]));
+  loop.set_wall(taken + 2min);
+  for (int i = 0; i < 3; ++i) advance(2min);
+  EXPECT_THAT(reports(), IsEmpty());
+  advance(1h);
+  EXPECT_EQ(reports().size(), 1U);
+  for (int i = 0; i < 3; ++i) advance(2min);
+  EXPECT_EQ(reports().size(), 1U) << "once";
+  EXPECT_EQ(message(id).warned, 3600U);
+  restart();
+  advance(2min);
+  EXPECT_EQ(reports().size(), 1U);
+  advance(23h);
+  advance(2min);
+  EXPECT_EQ(reports().size(), 2U);
 }
 
 TEST_F(ReporterTest, WhatWasTakenBeforeTheClockWasRightIsNotLate) {

@@ -91,6 +91,17 @@ TEST(Outgoing, MailThatWaitedBeforeStagingBeganGoesToNobodyElse) {
   EXPECT_NE(out.header->find("Subject: [test] x\r\n"), std::string::npos);
 }
 
+TEST(Outgoing, OfAReportStagingNamesNobody) {
+  const Staging on = staging("[test]");
+  Way way;
+  way.staging = &on;
+  mail::Envelope report = envelope({"bob@customer.example", "ops@z"});
+  report.report = mail::ReportOf{"1j0m0u4e32g", {0}, 0, false};
+  const Outgoing out = outgoing(way, report, stored);
+  EXPECT_EQ(out.envelope->recipients[0].address, "dev@int.example");
+  EXPECT_EQ(out.header->find("X-Original-To"), std::string::npos);
+}
+
 // Staging decides about whom a recipient leaves to, whatever rewriting makes of an address.
 TEST(Outgoing, RewritingLeadsNobodyOutOfStaging) {
   const Staging on = staging();

@@ -127,6 +127,8 @@ TEST(TellLog, WhatEndsWithoutAnAttemptSaysWhy) {
   EXPECT_EQ(said([&](Log& log) { given_up(log, message); }), "error expired " + fields);
   message.why = Ending::rejected;
   EXPECT_EQ(said([&](Log& log) { given_up(log, message); }), "error failed " + fields);
+  message.why = Ending::deleted;
+  EXPECT_EQ(said([&](Log& log) { given_up(log, message); }), "error deleted " + fields);
 }
 
 TEST(TellLog, AReportHasANameForEachKind) {

@@ -72,6 +72,18 @@ TEST_F(MetricsTest, WhatIsGivenUpHasNoUpstream) {
       HasSubstr("relayd_recipients_total{upstream=\"\",account=\"\",state=\"expired\",class=\"\"} 2\n"));
 }
 
+TEST_F(MetricsTest, AMessageThatIsDiscardedForSomeArrivesOnce) {
+  mail::Envelope envelope;
+  envelope.recipients.resize(1);
+  const std::vector<mail::Recipient> discarded(2);
+  publisher.publish(
+      Arrival{.kind = Arrival::Kind::discarded, .id = "1", .envelope = envelope, .to = discarded});
+  publisher.publish(
+      Arrival{.kind = Arrival::Kind::accepted, .id = "1", .envelope = envelope, .to = {}, .size = 700});
+  EXPECT_THAT(text(), HasSubstr("relayd_arrived_messages_total{state=\"accepted\"} 1\n"));
+  EXPECT_THAT(text(), Not(HasSubstr("discarded")));
+}
+
 TEST_F(MetricsTest, ArrivalsReportsAndSuppressionsAreCounted) {
   const mail::Envelope envelope;
   publisher.publish(
