@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "commands.hpp"
 #include "explain_message.hpp"
@@ -53,8 +54,8 @@ void explain_access(const World& world, const Access::Found& found, std::string_
 }
 
 // Each alias on the way with its place, and the end.
-std::vector<std::string> explain_aliases(const World& world, const std::string& recipient,
-                                         std::string& text) {
+std::vector<rewrite::Aliases::Target> explain_aliases(const World& world, const std::string& recipient,
+                                                      std::string& text) {
   const AliasesResult& made = world.aliases;
   const auto on_step = [&](std::string_view address, std::optional<std::size_t> alias, std::string_view key) {
     if (!alias)
@@ -65,12 +66,17 @@ std::vector<std::string> explain_aliases(const World& world, const std::string& 
         text, "alias",
         fmt::format("{} by {}:{} ({})", address, place.file, place.where.line, (*made.aliases)[*alias].name));
   };
-  const auto targets = made.aliases->expand(recipient, on_step);
+  const auto targets = made.aliases->targets(recipient, on_step);
   if (!targets)
     line(text, "becomes",
          fmt::format("more than {} addresses or steps, or a value of a table that names none: 451 4.6.0",
                      rewrite::Aliases::most));
-  return targets.value_or(std::vector<std::string>());
+  std::set<std::string> owners;
+  if (targets)
+    for (const rewrite::Aliases::Target& target : *targets) owners.insert(target.owner);
+  for (const std::string& owner : owners)
+    if (!owner.empty()) line(text, "list", fmt::format("its mail leaves from {}", owner));
+  return targets.value_or(std::vector<rewrite::Aliases::Target>());
 }
 
 // Whom the message is for in the end.
@@ -83,8 +89,8 @@ std::vector<mail::Recipient> explain_recipient(const World& world, const Explain
   explain_access(world, world.access.rule_of_recipient(taken), taken, text);
   std::vector<mail::Recipient> recipients;
   const auto add = [&](const std::string& address) {
-    for (std::string& target : explain_aliases(world, address, text))
-      recipients.push_back({std::move(target), {}, {}});
+    for (rewrite::Aliases::Target& target : explain_aliases(world, address, text))
+      recipients.push_back({std::move(target.address), {}, {}, std::move(target.owner)});
   };
   add(taken);
   for (const mail::Recipient& target : recipients)
@@ -103,7 +109,9 @@ std::vector<mail::Recipient> explain_recipient(const World& world, const Explain
   if (config.staging)
     for (const mail::Recipient& replaced : rewrite::Staging(*config.staging).replace(recipients))
       line(text, "staging", fmt::format("in place of {}", replaced.address));
-  for (const mail::Recipient& one : recipients) line(text, "becomes", one.address);
+  for (const mail::Recipient& one : recipients)
+    line(text, "becomes",
+         one.owner.empty() ? one.address : fmt::format("{} from {}", one.address, one.owner));
   fmt::print("{}", shown_lines(text));
   return recipients;
 }

@@ -44,8 +44,43 @@ DraftIncoming::DraftIncoming(async::Loop& loop, telemetry::Log& log, const tell:
       facts_(std::move(facts)),
       envelope_(std::move(envelope)),
       terms_(std::move(terms)),
-      draft_(queue.draft()),
-      scanner_(terms_.mark) {}
+      scanner_(terms_.mark) {
+  begin_parts();
+}
+
+// The message's own sender first.
+void DraftIncoming::begin_parts() {
+  std::vector<std::string> owners;
+  for (const mail::Recipient& recipient : envelope_.recipients) owners.push_back(recipient.owner);
+  if (owners.empty()) owners.emplace_back();  // all of it was discarded
+  std::ranges::sort(owners);
+  const auto rest = std::ranges::unique(owners);
+  owners.erase(rest.begin(), rest.end());
+  for (std::string& owner : owners) {
+    queue::Draft draft = queue_.draft();
+    std::string id = queue::to_string(draft.id());
+    parts_.push_back({std::move(owner), std::move(draft), std::move(id)});
+  }
+}
+
+// A list's mail has nothing of what its sender asked for in notifications (RFC 3461 5.2.7.1).
+mail::Envelope DraftIncoming::envelope_of(const Part& part) const {
+  mail::Envelope envelope = envelope_;
+  std::erase_if(envelope.recipients,
+                [&part](const mail::Recipient& recipient) { return recipient.owner != part.owner; });
+  if (part.owner.empty()) return envelope;
+  envelope.sender = envelope.routing_sender = part.owner;
+  envelope.ret.clear();
+  envelope.envelope_id.clear();
+  envelope.expanded.clear();
+  return envelope;
+}
+
+bool DraftIncoming::append_to_all(std::string_view bytes) {
+  bool full = false;
+  for (Part& part : parts_) full |= part.draft.append(bytes);
+  return full;
+}
 
 bool DraftIncoming::append(std::string_view bytes) {
   // Whatever the client has declared: the next server must know (RFC 6152 3).
@@ -53,7 +88,7 @@ bool DraftIncoming::append(std::string_view bytes) {
   if (head_too_large_) return false;
   if (head_written_) {
     if (body_hash_) body_hash_->update(bytes);
-    return draft_.append(bytes);
+    return append_to_all(bytes);
   }
   scanner_.feed(bytes);
   head_ += bytes;
@@ -67,7 +102,6 @@ bool DraftIncoming::append(std::string_view bytes) {
 bool DraftIncoming::write_head() {
   head_written_ = true;
   const WallTime now = loop_.wall_now();
-  const std::string id = queue::to_string(draft_.id());
   rewrite::ReceivedFacts received;
   received.helo = facts_.helo;
   received.client = facts_.client;
@@ -77,12 +111,16 @@ bool DraftIncoming::write_head() {
   received.tls = !facts_.tls.empty();
   received.authenticated = !facts_.account.empty();
   received.smtp_utf8 = envelope_.smtp_utf8;
-  received.id = id;
-  if (envelope_.recipients.size() == 1) received.recipient = envelope_.recipients.front().address;
   received.when = now;
-  draft_.append(rewrite::received_field(received));
-  draft_.append(rewrite::original_to_fields(terms_.replaced));
-  draft_.append(rewrite::missing_fields(scanner_.facts(), id, terms_.hostname, envelope_.sender, now));
+  for (Part& part : parts_) {
+    const std::vector<mail::Recipient> recipients = envelope_of(part).recipients;
+    received.id = part.id;
+    received.recipient = recipients.size() == 1 ? recipients.front().address : std::string();
+    part.draft.append(rewrite::received_field(received));
+    if (part.owner.empty()) part.draft.append(rewrite::original_to_fields(terms_.replaced));
+  }
+  const std::string& id = parts_.front().id;
+  append_to_all(rewrite::missing_fields(scanner_.facts(), id, terms_.hostname, envelope_.sender, now));
   if (!terms_.ways_out->keys().empty()) {
     body_hash_.emplace();
     body_hash_->update(std::string_view(head_).substr(scanner_.facts().octets));
@@ -104,9 +142,9 @@ bool DraftIncoming::append_completed() {
   if (rewrites_header())
     append_rewritten(whole);
   else
-    draft_.append(whole);
-  if (!facts.separated && !header.empty() && !body.empty()) draft_.append("\r\n");
-  return draft_.append(body);
+    append_to_all(whole);
+  if (!facts.separated && !header.empty() && !body.empty()) append_to_all("\r\n");
+  return append_to_all(body);
 }
 
 bool DraftIncoming::rewrites_header() const {
@@ -121,13 +159,13 @@ rewrite::Rewriting DraftIncoming::rewriting() const {
 void DraftIncoming::append_rewritten(std::string_view header) {
   rewrite::Notes notes;
   const std::optional<std::string> rewritten = rewriting().header(header, notes);
-  draft_.append(rewritten ? *rewritten : header);
+  append_to_all(rewritten ? *rewritten : header);
   if (rewritten) {
     rewritten_.emplace();
     rewritten_->feed(*rewritten);
     rewritten_->end();
   }
-  tell_of(log_, queue::to_string(draft_.id()), notes, terms_.ways_out->router().config().file);
+  tell_of(log_, parts_.front().id, notes, terms_.ways_out->router().config().file);
 }
 
 const mail::HeaderFacts& DraftIncoming::stored_header() const {
@@ -144,7 +182,7 @@ DraftIncoming::Authors DraftIncoming::authors() const {
 
 Task<void> DraftIncoming::flush() {
   try {
-    co_await draft_.flush();
+    for (Part& part : parts_) co_await part.draft.flush();
   } catch (const QueueError& error) {
     throw refused(error);
   }
@@ -193,7 +231,8 @@ std::optional<smtp::Reply> DraftIncoming::author_refusal(const Authors& authors)
 std::optional<smtp::Reply> DraftIncoming::refusal(const Authors& authors) const {
   std::optional<smtp::Reply> reply = header_refusal();
   if (!reply) reply = author_refusal(authors);
-  if (!reply) reply = terms_.check_route(envelope_, draft_.size());
+  for (const Part& part : parts_)
+    if (!reply) reply = terms_.check_route(envelope_of(part), part.draft.size());
   return reply;
 }
 
@@ -210,31 +249,59 @@ Task<std::string> DraftIncoming::commit() {
     const crypto::Digest digest = body_hash_->finish();
     envelope_.body_hash.assign(digest.begin(), digest.end());
   }
-  const std::string id = queue::to_string(draft_.id());
+  const std::string id = parts_.front().id;
   const mail::HeaderFacts& header = scanner_.facts();
   const mail::MessageIdText message_id =
       header.has_message_id ? header.message_id : rewrite::own_message_id(id, terms_.hostname);
-  tell::Arrival arrival{.id = id,
-                        .envelope = envelope_,
-                        .to = terms_.fate.discarded,
-                        .size = draft_.size(),
-                        .tls = facts_.tls,
-                        .message_id = message_id.view(),
-                        .instead_of = terms_.replaced};
   if (!terms_.fate.discarded.empty()) {
-    arrival.kind = tell::Arrival::Kind::discarded;
-    publisher_.publish(arrival);
+    publisher_.publish(tell::Arrival{.kind = tell::Arrival::Kind::discarded,
+                                     .id = id,
+                                     .envelope = envelope_,
+                                     .to = terms_.fate.discarded,
+                                     .size = parts_.front().draft.size(),
+                                     .tls = facts_.tls,
+                                     .message_id = message_id.view(),
+                                     .instead_of = terms_.replaced});
   }
   if (envelope_.recipients.empty()) co_return id;
-  try {
-    co_await queue_.commit(std::move(draft_), envelope_, terms_.fate.hold);
-  } catch (const QueueError& error) {
-    throw refused(error);  // the queue raises the alarm, once for all clients
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    std::optional<Refused> failure;
+    try {
+      co_await commit(parts_[i], message_id.view());
+    } catch (const QueueError& error) {
+      failure.emplace(refused(error));  // the queue raises the alarm, once for all clients
+    }
+    if (!failure) continue;
+    take_back(i);
+    throw *failure;
   }
-  arrival.kind = terms_.fate.hold ? tell::Arrival::Kind::held : tell::Arrival::Kind::accepted;
-  arrival.to = envelope_.recipients;
-  publisher_.publish(arrival);
   co_return id;
+}
+
+Task<void> DraftIncoming::commit(Part& part, std::string_view message_id) {
+  const mail::Envelope envelope = envelope_of(part);
+  const std::uint64_t size = part.draft.size();
+  co_await queue_.commit(std::move(part.draft), envelope, terms_.fate.hold);
+  const std::vector<mail::Recipient> nobody;
+  publisher_.publish(
+      tell::Arrival{.kind = terms_.fate.hold ? tell::Arrival::Kind::held : tell::Arrival::Kind::accepted,
+                    .id = part.id,
+                    .envelope = envelope,
+                    .to = envelope.recipients,
+                    .size = size,
+                    .tls = facts_.tls,
+                    .message_id = message_id,
+                    .instead_of = part.owner.empty() ? terms_.replaced : nobody});
+}
+
+// The client sends all of it once more. What was handed to an upstream meanwhile arrives twice.
+void DraftIncoming::take_back(std::size_t committed) {
+  for (std::size_t i = 0; i < committed; ++i) {
+    const Result<queue::MessageId> id = queue::parse_message_id(parts_[i].id);
+    if (queue::Message* const message = id ? queue_.find(*id) : nullptr) queue_.remove(*message);
+    log_.warning("alias_trouble",
+                 {{"id", parts_[i].id}, {"reason", "taken back: mail to another list was not kept"}});
+  }
 }
 
 }  // namespace relayd

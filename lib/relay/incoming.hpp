@@ -1,4 +1,5 @@
-// Incoming: accept's message becomes a draft of the queue, with our Received field on top.
+// Incoming: accept's message becomes a draft of the queue, with our Received field on top. Mail to lists that
+// have an owner becomes a draft for each owner, beside the one for all other recipients.
 //
 // Joins accept, rewrite and queue. The header block is held until it is whole, because what is added above it
 // depends on what is in it, and its addresses may lack a domain; the rest goes straight to the draft.
@@ -56,6 +57,18 @@ class DraftIncoming final : public accept::Incoming {
   async::Task<std::string> commit() override;
 
  private:
+  // What becomes one message of the queue: recipients with one envelope sender.
+  struct Part {
+    std::string owner;  // of a list; empty: the message's own sender
+    queue::Draft draft;
+    std::string id;  // of the draft
+  };
+
+  void begin_parts();
+  mail::Envelope envelope_of(const Part& part) const;
+  bool append_to_all(std::string_view bytes);
+  async::Task<void> commit(Part& part, std::string_view message_id);
+  void take_back(std::size_t committed);
   bool write_head();
   bool append_completed();
   bool rewrites_header() const;
@@ -78,7 +91,7 @@ class DraftIncoming final : public accept::Incoming {
   accept::ClientFacts facts_;
   mail::Envelope envelope_;
   IncomingTerms terms_;
-  queue::Draft draft_;
+  std::vector<Part> parts_;  // never empty
   mail::HeaderScanner scanner_;
   std::optional<mail::HeaderScanner> rewritten_;  // over the header as rules have changed it
   std::optional<rewrite::BodyHash> body_hash_;    // nothing: nobody will ask for it

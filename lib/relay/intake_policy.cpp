@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include "accept/rules.hpp"
@@ -33,6 +34,19 @@ bool tells_senders_apart(const config::Config& config) {
                                return rule.verdict != config::AccessVerdict::accept || !rule.table.empty();
                              }) ||
          std::ranges::any_of(config.senders, [](const auto& rule) { return !rule.reject.empty(); });
+}
+
+// Distinct senders of what one message becomes, its own included: each draft may hold an `inline_limit` in
+// memory.
+constexpr std::size_t most_owners = 17;
+
+std::string text_of(const std::vector<rewrite::Aliases::Target>& targets) {
+  std::string text;
+  for (const auto& [address, owner] : targets) {
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", address);
+    if (!owner.empty()) text += fmt::format(" (from {})", owner);
+  }
+  return text;
 }
 
 smtp::Reply too_many_recipients() {
@@ -133,29 +147,56 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
     recipients.push_back(std::move(recipient));
     return std::nullopt;
   }
-  auto targets = aliases.expand(address);
+  auto targets = aliases.targets(address);
   if (!targets) return expansion_error(recipient.address);
-  const bool stands_for_itself = targets->size() == 1 && targets->front() == address;
+  if (envelope.sender.empty())
+    for (rewrite::Aliases::Target& target : *targets) target.owner.clear();
+  const bool stands_for_itself = targets->size() == 1 && targets->front().address == address;
   if (stands_for_itself)
     if (std::optional<smtp::Reply> refusal = refuse_suppressed(envelope, address)) return refusal;
-  std::erase_if(*targets,
-                [&](const std::string& target) { return is_refused(envelope, recipient.address, target); });
+  std::erase_if(*targets, [&](const rewrite::Aliases::Target& target) {
+    return is_refused(envelope, recipient.address, target.address);
+  });
   if (targets->empty())
     return smtp::Reply{
         550, {5, 1, 1}, fmt::format("<{}> stands only for recipients that are refused", recipient.address)};
   if (recipients.size() + targets->size() > config::most_recipients) return too_many_recipients();
-  if (targets->size() == 1 && targets->front() == recipient.address) {
+  if (const std::optional<smtp::Reply> refusal = check_owners(envelope, recipient.address, *targets))
+    return refusal;
+  const bool has_owner = !targets->front().owner.empty();
+  if (targets->size() == 1 && targets->front().address == recipient.address && !has_owner) {
     recipients.push_back(std::move(recipient));
     return std::nullopt;
   }
-  log_.debug("alias_expanded", {{"to", recipient.address},
-                                {"reason", fmt::format("it stands for {}", fmt::join(*targets, ", "))}});
-  for (const std::string& target : *targets)
-    envelope.smtp_utf8 = envelope.smtp_utf8 || !ascii::all_ascii(target);
+  log_.debug("alias_expanded",
+             {{"to", recipient.address}, {"reason", fmt::format("it stands for {}", text_of(*targets))}});
+  for (const rewrite::Aliases::Target& target : *targets)
+    envelope.smtp_utf8 =
+        envelope.smtp_utf8 || !ascii::all_ascii(target.address) || !ascii::all_ascii(target.owner);
   std::ranges::move(rewrite::stand_ins(recipient, *targets), std::back_inserter(recipients));
   const bool wants_to_know = recipient.notify.find("SUCCESS") != std::string::npos;
-  if (targets->size() > 1 && wants_to_know && !setup_.config->bounce.from.empty())
+  const auto of_no_list =
+      std::ranges::count_if(*targets, [](const auto& each) { return each.owner.empty(); });
+  if (of_no_list > 1 && wants_to_know && !setup_.config->bounce.from.empty())
     envelope.expanded.push_back(std::move(recipient));
+  return std::nullopt;
+}
+
+// Mail to a list goes where its owner's does, as a message of its own.
+std::optional<smtp::Reply> IntakePolicy::check_owners(
+    const mail::Envelope& envelope, const std::string& name,
+    const std::vector<rewrite::Aliases::Target>& targets) const {
+  std::set<std::string_view> owners;
+  for (const mail::Recipient& recipient : envelope.recipients) owners.insert(recipient.owner);
+  for (const rewrite::Aliases::Target& target : targets) {
+    if (!owners.insert(target.owner).second || target.owner.empty()) continue;
+    if (owners.size() > most_owners)
+      return smtp::Reply{452, {4, 5, 3}, fmt::format("At most {} lists a message", most_owners - 1)};
+    std::optional<smtp::Reply> refusal = check_route(target.owner, envelope, 0);
+    if (!refusal) continue;
+    refusal->text = fmt::format("<{}> is a list of {}: {}", name, target.owner, refusal->text);
+    return refusal;
+  }
   return std::nullopt;
 }
 

@@ -57,6 +57,8 @@ class IntakePolicy final : public accept::Intake {
   std::optional<smtp::Reply> refuse_suppressed(const mail::Envelope& envelope,
                                                const std::string& address) const;
   bool is_refused(const mail::Envelope& envelope, const std::string& name, const std::string& target) const;
+  std::optional<smtp::Reply> check_owners(const mail::Envelope& envelope, const std::string& name,
+                                          const std::vector<rewrite::Aliases::Target>& targets) const;
   smtp::Reply expansion_error(const std::string& address) const;
   void add_copies(mail::Envelope& envelope) const;
   std::optional<smtp::Reply> check_author(const std::string& author) const;

@@ -87,35 +87,36 @@ class Aliases::Expansion {
  public:
   Expansion(const Aliases& aliases, const OnStep& on_step) : aliases_(aliases), on_step_(on_step) {}
 
-  bool add(std::string_view address, std::size_t depth) {
+  bool add(std::string_view address, std::size_t depth, const std::string& outer) {
     if (depth > most) return false;
     if (!looked_up_.insert(mail::lookup_spelling(address)).second) return true;
     if (looked_up_.size() > most_steps) return false;
     const std::optional<Found> found = aliases_.find(address);
-    if (!found) return keep(address);
+    if (!found) return keep(address, outer);
     if (on_step_) on_step_(address, found->alias, found->key);
     const std::vector<std::string>& targets =
         found->alias ? aliases_.aliases_[*found->alias].targets : found->of_table;
     if (targets.empty()) return false;
+    const std::string own = aliases_.owner_of(*found);
+    const std::string& owner = own.empty() ? outer : own;
     const std::string self = mail::lookup_spelling(address);
     for (const std::string& target : targets) {
       const bool is_final = target.starts_with('\\');
       const std::string becomes = aliases_.target_of(is_final ? std::string_view(target).substr(1) : target,
                                                      address, found->extension);
-      const bool good =
-          is_final || mail::lookup_spelling(becomes) == self ? keep(becomes) : add(becomes, depth + 1);
-      if (!good) return false;
+      const bool ends = is_final || mail::lookup_spelling(becomes) == self;
+      if (!(ends ? keep(becomes, owner) : add(becomes, depth + 1, owner))) return false;
     }
     return true;
   }
 
-  std::vector<std::string> take() { return std::move(kept_); }
+  std::vector<Target> take() { return std::move(kept_); }
 
  private:
-  bool keep(std::string_view address) {
+  bool keep(std::string_view address, const std::string& owner) {
     if (address.size() > longest_address) return false;
     if (!known_.insert(mail::lookup_spelling(address)).second) return true;
-    kept_.emplace_back(address);
+    kept_.push_back({std::string(address), owner});
     return kept_.size() <= most;
   }
 
@@ -126,7 +127,7 @@ class Aliases::Expansion {
   const OnStep& on_step_;
   std::unordered_set<std::string> looked_up_;  // lists may have lists in common, and lead to each other
   std::unordered_set<std::string> known_;
-  std::vector<std::string> kept_;
+  std::vector<Target> kept_;
 };
 
 Aliases::Aliases(std::vector<Alias> aliases, std::vector<std::string> local_domains, Ask ask)
@@ -203,6 +204,21 @@ std::optional<Aliases::Found> Aliases::find(std::string_view address) const {
   return std::nullopt;
 }
 
+// Whom mail to a list leaves from: "owner-NAME", where that is an alias; empty: it is no list. With a local
+// domain it is one as with none.
+std::string Aliases::owner_of(const Found& found) const {
+  const std::string& list = found.alias ? aliases_[*found.alias].name : found.key;
+  const auto [local_part, domain] = mail::split(list);
+  if (local_part.empty() || local_part.starts_with('"')) return {};
+  const std::string name = fmt::format("owner-{}", local_part);
+  const bool local = domain.empty() || is_local(mail::a_labels(domain));
+  const std::string whole = fmt::format("{}@{}", name, domain.empty() ? std::string_view(origin_) : domain);
+  auto owner = by_name_.find(mail::lookup_key(whole));
+  if (owner == by_name_.end() && local) owner = by_name_.find(mail::lookup_key(name));
+  if (owner == by_name_.end()) return {};
+  return mail::qualified(aliases_[owner->second].name, origin_);
+}
+
 // What a target means for this address: "@domain" keeps the local part, which has its extension still; a
 // dropped one goes to every other.
 std::string Aliases::target_of(std::string_view target, std::string_view address,
@@ -266,23 +282,37 @@ void Aliases::find_circles() {
   }
 }
 
-std::optional<std::vector<std::string>> Aliases::expand(std::string_view address,
-                                                        const OnStep& on_step) const {
+std::optional<std::vector<Aliases::Target>> Aliases::targets(std::string_view address,
+                                                             const OnStep& on_step) const {
   Expansion expansion(*this, on_step);
-  if (!expansion.add(address, 0)) return std::nullopt;
-  std::vector<std::string> targets = expansion.take();
+  if (!expansion.add(address, 0, {})) return std::nullopt;
+  std::vector<Target> targets = expansion.take();
   if (targets.empty()) return std::nullopt;  // it leads back to itself only
   return targets;
 }
 
+std::optional<std::vector<std::string>> Aliases::expand(std::string_view address,
+                                                        const OnStep& on_step) const {
+  std::optional<std::vector<Target>> found = targets(address, on_step);
+  if (!found) return std::nullopt;
+  std::vector<std::string> addresses;
+  for (Target& target : *found) addresses.push_back(std::move(target.address));
+  return addresses;
+}
+
 std::vector<mail::Recipient> stand_ins(const mail::Recipient& recipient,
-                                       const std::vector<std::string>& targets) {
+                                       const std::vector<Aliases::Target>& targets) {
   Wishes wishes(recipient.notify);
   if (targets.size() > 1 && wishes.success) wishes.success = false;
   std::string original = recipient.original_recipient;
   if (original.empty()) original = "rfc822;" + smtp::encode_xtext(recipient.address);
   std::vector<mail::Recipient> result;
-  for (const std::string& target : targets) result.push_back({target, wishes.text(), original});
+  for (const Aliases::Target& target : targets) {
+    if (target.owner.empty())
+      result.push_back({target.address, wishes.text(), original});
+    else
+      result.push_back({target.address, {}, {}, target.owner});
+  }
   return result;
 }
 
@@ -290,7 +320,8 @@ void unite(std::vector<mail::Recipient>& recipients) {
   std::unordered_map<std::string, std::size_t> kept;
   std::size_t count = 0;
   for (mail::Recipient& recipient : recipients) {
-    const auto [place, is_new] = kept.emplace(mail::lookup_spelling(recipient.address), count);
+    const std::string key = fmt::format("{}\n{}", mail::lookup_spelling(recipient.address), recipient.owner);
+    const auto [place, is_new] = kept.emplace(key, count);
     if (is_new) {
       if (&recipients[count] != &recipient) recipients[count] = std::move(recipient);
       ++count;

@@ -55,10 +55,19 @@ class Aliases {
   // the table has.
   using OnStep =
       std::function<void(std::string_view address, std::optional<std::size_t> alias, std::string_view key)>;
+  // An address that another one stands for, and the owner of the innermost list that led to it, as an
+  // address; empty: none. What has an alias "owner-NAME" beside it is a list (aliases(5)); rows of the table
+  // are no owners.
+  struct Target {
+    std::string address;
+    std::string owner;
+  };
   // The addresses that this one stands for in the end, each once; itself where no alias is about it. Nothing:
   // more than `most` of them, more than `most` aliases in a row, an address that is too long, none but itself
   // again, or a value of the table that cannot be used.
   static constexpr std::size_t most = 1000;
+  std::optional<std::vector<Target>> targets(std::string_view address, const OnStep& on_step = nullptr) const;
+  // The same without owners.
   std::optional<std::vector<std::string>> expand(std::string_view address,
                                                  const OnStep& on_step = nullptr) const;
 
@@ -79,6 +88,7 @@ class Aliases {
   bool is_local(std::string_view folded_domain) const;
   std::optional<Found> lookup(const std::string& key) const;
   std::optional<Found> find(std::string_view address) const;
+  std::string owner_of(const Found& found) const;
   std::string target_of(std::string_view target, std::string_view address, std::string_view extension) const;
   std::vector<std::size_t> next_of(std::size_t alias) const;
   void find_circles();
@@ -93,12 +103,12 @@ class Aliases {
 
 // Replaces a recipient by its targets, with what it asked for in notifications: one target inherits all of
 // it; several inherit NOTIFY without SUCCESS (RFC 3461 5.2.7.3). Each has an ORCPT, if need be of the address
-// that was given.
+// that was given. Members of a list have nothing of it: mail to them is the list's (RFC 3461 5.2.7.1).
 std::vector<mail::Recipient> stand_ins(const mail::Recipient& recipient,
-                                       const std::vector<std::string>& targets);
+                                       const std::vector<Aliases::Target>& targets);
 
-// Leaves one recipient for each address (the domain in any case): the first, with every NOTIFY that was asked
-// for.
+// Leaves one recipient for each address (the domain in any case) and owner: the first, with every NOTIFY that
+// was asked for.
 void unite(std::vector<mail::Recipient>& recipients);
 
 }  // namespace relayd::rewrite

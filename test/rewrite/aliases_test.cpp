@@ -247,7 +247,7 @@ TEST(AliasesTest, EachStepIsTold) {
 // ---------------------------------------------------------------------------
 
 TEST(StandInsTest, OneInheritsEverything) {
-  const auto made = stand_ins({"root@o.example", "SUCCESS,DELAY", "rfc822;x"}, {"ann@x"});
+  const auto made = stand_ins({"root@o.example", "SUCCESS,DELAY", "rfc822;x"}, {{"ann@x", ""}});
   ASSERT_EQ(made.size(), 1u);
   EXPECT_EQ(made[0].address, "ann@x");
   EXPECT_EQ(made[0].notify, "SUCCESS,DELAY");
@@ -256,7 +256,7 @@ TEST(StandInsTest, OneInheritsEverything) {
 
 TEST(StandInsTest, SeveralTellOfNoSuccess) {
   const auto notify = [](const char* asked) {
-    return stand_ins({"root@o.example", asked, ""}, {"a@x", "b@x"}).back().notify;
+    return stand_ins({"root@o.example", asked, ""}, {{"a@x", ""}, {"b@x", ""}}).back().notify;
   };
   EXPECT_EQ(notify("SUCCESS"), "NEVER");
   EXPECT_EQ(notify("DELAY,SUCCESS,FAILURE"), "FAILURE,DELAY");
@@ -266,7 +266,67 @@ TEST(StandInsTest, SeveralTellOfNoSuccess) {
 }
 
 TEST(StandInsTest, TheAddressThatWasGivenIsKept) {
-  EXPECT_EQ(stand_ins({"a+b@o.example", "", ""}, {"x@y"})[0].original_recipient, "rfc822;a+2Bb@o.example");
+  EXPECT_EQ(stand_ins({"a+b@o.example", "", ""}, {{"x@y", ""}})[0].original_recipient,
+            "rfc822;a+2Bb@o.example");
+}
+
+TEST(StandInsTest, MembersOfAListInheritNothing) {
+  const auto made = stand_ins({"list@o.example", "SUCCESS", "rfc822;x"}, {{"ann@x", "owner-list@o.example"}});
+  EXPECT_EQ(made[0].notify + made[0].original_recipient, "");
+  EXPECT_EQ(made[0].owner, "owner-list@o.example");
+}
+
+// Each target with its owner, "ann@x<owner-list@o.example".
+List owned(const Aliases& table, std::string_view address) {
+  List result;
+  for (const Aliases::Target& target : table.targets(address).value_or(std::vector<Aliases::Target>()))
+    result.push_back(target.owner.empty() ? target.address : target.address + "<" + target.owner);
+  return result;
+}
+
+TEST(OwnersTest, AnAliasBesideItMakesAList) {
+  const Aliases table =
+      aliases({{"list", {"ann@x", "bob@x"}}, {"Owner-List", {"boss@x"}}, {"plain", {"ann@x"}}});
+  EXPECT_THAT(owned(table, "LIST"), ElementsAre("ann@x<Owner-List@o.example", "bob@x<Owner-List@o.example"));
+  EXPECT_THAT(owned(table, "list+a@mail.o.example"),
+              ElementsAre("ann+a@x<Owner-List@o.example", "bob+a@x<Owner-List@o.example"));
+  EXPECT_THAT(owned(table, "plain"), ElementsAre("ann@x"));
+  EXPECT_THAT(owned(table, "owner-list"), ElementsAre("boss@x"));
+  EXPECT_THAT(owned(table, "list@far.example"), ElementsAre("list@far.example"));
+}
+
+TEST(OwnersTest, TheInnermostListCounts) {
+  const Aliases table = aliases({{"all", {"ann@x", "inner", "team"}},
+                                 {"owner-all", {"boss@x"}},
+                                 {"inner", {"bob@x"}},
+                                 {"owner-inner", {"chief@x"}},
+                                 {"team", {"carl@x", "ann@x"}}});
+  EXPECT_THAT(owned(table, "all"), ElementsAre("ann@x<owner-all@o.example", "bob@x<owner-inner@o.example",
+                                               "carl@x<owner-all@o.example"));
+}
+
+TEST(OwnersTest, AnAddressIsAListByAnAddress) {
+  const Aliases table = aliases({{"list@far.example", {"ann@x"}},
+                                 {"owner-list@far.example", {"boss@x"}},
+                                 {"owner-list", {"no@x"}},
+                                 {"other@far.example", {"ann@x"}},
+                                 {"owner-other", {"no@x"}},
+                                 {"here@o.example", {"ann@x"}},
+                                 {"owner-here", {"yes@x"}},
+                                 {"@all.example", {"ann@x"}},
+                                 {"owner-x@all.example", {"no@x"}}});
+  EXPECT_THAT(owned(table, "list@far.example"), ElementsAre("ann@x<owner-list@far.example"));
+  EXPECT_THAT(owned(table, "other@far.example"), ElementsAre("ann@x"));
+  EXPECT_THAT(owned(table, "here@o.example"), ElementsAre("ann@x<owner-here@o.example"));
+  EXPECT_THAT(owned(table, "x@all.example"), ElementsAre("ann@x"));
+}
+
+TEST(UniteTest, AnOwnersMailIsAnotherMessage) {
+  std::vector<mail::Recipient> list{
+      {"ann@x", "", ""}, {"ann@X", "", "", "owner-a@o"}, {"ann@x", "", "", "owner-a@o"}};
+  unite(list);
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0].owner + list[1].owner, "owner-a@o");
 }
 
 TEST(UniteTest, LeavesOneForEachMailbox) {

@@ -68,6 +68,64 @@ def test_a_recipient_whose_targets_are_all_refused_is_refused(aliased):
         assert client.rcpt("gone") == (550, b"5.1.1 <gone@o.example> stands only for recipients that are refused")
 
 
+LISTS = {"list": ["ann@x.example", "inner", "Bob@x.example"], "owner-list": "boss@x.example",
+         "inner": "carl@x.example", "Owner-Inner": "chief@x.example", "plain": "dora@x.example",
+         "owner-owner-list": "top@x.example", "owner-nothing": "nobody@x.example"}
+
+
+def transactions(upstream, count: int) -> list[tuple]:
+    """The messages that arrived, with their senders."""
+    return sorted((taken.sender, sorted(taken.recipients)) for taken in upstream.taken(count))
+
+
+def test_mail_to_a_list_leaves_from_its_owner(aliased):
+    one, fake = aliased(LISTS)
+    one.submit(SENDER, ["list", "eve@y.example", "LIST@o.example", "plain"], mail.text(SENDER))
+    assert transactions(fake, 3) == [
+        ("Owner-Inner@o.example", ["carl@x.example"]), (SENDER, ["dora@x.example", "eve@y.example"]),
+        ("owner-list@o.example", ["Bob@x.example", "ann@x.example"])]
+    bodies = {taken.data.split(b"\r\nFrom: ", 1)[1] for taken in fake.taken(3)}
+    assert len(bodies) == 1, "the header and the text are the same"
+    senders = {event["from"] for event in one.wait("accepted", 3)}
+    assert senders == {SENDER, "owner-list@o.example", "Owner-Inner@o.example"}
+
+
+def test_a_null_sender_stays_null_on_a_list_and_an_owner_may_be_a_list(aliased):
+    one, fake = aliased(LISTS)
+    one.submit("", ["list+x"], mail.text(SENDER))
+    assert transactions(fake, 1) == [("", ["Bob+x@x.example", "ann+x@x.example", "carl+x@x.example"])]
+    one.submit(SENDER, ["owner-list", "owner-nothing"], mail.text(SENDER))
+    assert transactions(fake, 3)[1:] == [(SENDER, ["nobody@x.example"]), ("owner-owner-list@o.example", ["boss@x.example"])]
+
+
+def test_a_list_takes_nothing_of_what_its_sender_asked_for(relay, upstream):
+    fake = upstream(accounts={}, certificate=None, extensions=("DSN",))
+    one = relay({"fake": fake.config()}, aliases=LISTS, origin="o.example")
+    with Client("127.0.0.1", one.port, timeout=PATIENCE) as client:
+        client.ehlo()
+        client.mail(SENDER, ["RET=HDRS", "ENVID=abc"])
+        assert client.rcpt("inner", ["NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;inner@o.example"])[0] == 250
+        assert client.data(b"Subject: x\r\n\r\ntext\r\n")[0] == 250
+    fake.taken(1)
+    said = {command.argument for command in fake.commands.all() if command.verb == "RCPT"}
+    assert said == {"TO:<carl@x.example>"}
+    (begun,) = (command.argument for command in fake.commands.all() if command.verb == "MAIL")
+    assert begun.startswith("FROM:<Owner-Inner@o.example>") and "ENVID" not in begun and "RET" not in begun
+
+
+def test_a_list_whose_owner_has_no_route_is_refused(relay, upstream):
+    fake = upstream(accounts={}, certificate=None)
+    one = relay({"fake": fake.config()}, aliases=LISTS, origin="o.example",
+                senders=[{"match": SENDER, "upstream": "fake"}])
+    with Client("127.0.0.1", one.port, timeout=PATIENCE) as client:
+        client.ehlo()
+        client.mail(SENDER)
+        code, text = client.rcpt("inner")
+        assert (code, text) == (550, b"5.7.1 <inner@o.example> is a list of Owner-Inner@o.example: "
+                                     b"No rule says where mail from Owner-Inner@o.example goes")
+        assert client.rcpt("plain")[0] == 250
+
+
 def test_a_reload_takes_other_aliases(aliased):
     one, fake = aliased({"root": "ops@x.example"})
     one.config["aliases"] = {"root": "new@x.example"}

@@ -15,6 +15,9 @@ struct Recipient {
   std::string address;             // without <>; as the client wrote it
   std::string notify;              // RFC 3461 4.1, "SUCCESS,FAILURE"; empty: not given
   std::string original_recipient;  // RFC 3461 4.2, "rfc822;…" still in xtext; empty: not given
+  // Of a member of a list, while the message is taken: whom mail to the list leaves from. It becomes the
+  // sender of a message of its own, so the queue has none. Empty: the sender of the message.
+  std::string owner = {};
 };
 
 // What a report of this relay is about.
