@@ -172,6 +172,9 @@ SubmissionOutcome hand_over(const SendmailPlace& place, const Submission& submis
 int send(const SendmailArguments& arguments, const SendmailPlace& place) {
   const Submission submission = read_submission(arguments);
   const SubmissionOutcome outcome = hand_over(place, submission);
+  if (outcome.kind != SubmissionOutcome::Kind::refused)
+    for (const std::string& one : outcome.refused)
+      fmt::print(stderr, "sendmail: {}; the message goes to the others\n", shown(one));
   const auto say = [&](const std::string& text) {
     if (arguments.verbose) fmt::print(stderr, "sendmail: {}\n", shown(text));
     return EX_OK;

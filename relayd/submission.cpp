@@ -80,6 +80,11 @@ class Dialogue {
   // Sends to as many as the daemon takes at once. Returns those that it wants in another transaction.
   Recipients send_to(const Recipients& recipients) {
     Recipients left = give_envelope(recipients);
+    if (taken_ == 0) {  // and all who are left wait for a place in another transaction
+      say("RSET\r\n");
+      if (const Reply reply = next_reply(); !reply.positive()) stop_at(reply, EX_UNAVAILABLE);
+      return left;
+    }
     say("DATA\r\n");
     if (const Reply reply = next_reply(); !reply.intermediate()) stop_at(reply, EX_DATAERR);
     const bool sent =
@@ -94,6 +99,8 @@ class Dialogue {
     return left;
   }
 
+  std::vector<std::string> refused() && { return std::move(refused_); }
+
   void quit() { connection_.send("QUIT\r\n"); }
 
  private:
@@ -101,11 +108,14 @@ class Dialogue {
     say(smtp::mail_from(submission_.envelope, size_of(submission_), capabilities_));
     if (const Reply reply = next_reply(); !reply.positive()) stop_at(reply, EX_DATAERR);
     Recipients left;
+    taken_ = 0;
     const std::size_t group = capabilities_.pipelining ? group_size : 1;
     for (std::size_t at = 0; at < recipients.size(); at += group)
       give_group(std::span(recipients).subspan(at, std::min(group, recipients.size() - at)), left);
     if (left.size() == recipients.size())
       throw Stopped{{Kind::not_taken, EX_TEMPFAIL, "the daemon takes no recipient at present"}};
+    if (refused_.size() == submission_.envelope.recipients.size())
+      stop_at(refusal_.second, EX_NOUSER, refusal_.first);
     return left;
   }
 
@@ -117,9 +127,18 @@ class Dialogue {
       const Reply reply = next_reply();
       if (reply.code == too_many_recipients)
         left.push_back(recipient);
+      else if (reply.permanent())
+        leave_out(recipient, reply);
       else if (!reply.positive())
         stop_at(reply, EX_NOUSER, recipient.address);
+      else
+        ++taken_;
     }
+  }
+
+  void leave_out(const mail::Recipient& recipient, const Reply& reply) {
+    if (refused_.empty()) refusal_ = {recipient.address, reply};
+    refused_.push_back(fmt::format("{}: {}", recipient.address, smtp::one_line(reply)));
   }
 
   void say(std::string_view bytes) {
@@ -149,6 +168,9 @@ class Dialogue {
   LocalConnection connection_;
   const Submission& submission_;
   smtp::Capabilities capabilities_;
+  std::size_t taken_ = 0;                  // recipients, of this transaction
+  std::vector<std::string> refused_;       // of all
+  std::pair<std::string, Reply> refusal_;  // the first of them
   std::string received_;
 };
 
@@ -161,9 +183,10 @@ SubmissionOutcome submit(LocalConnection connection, const std::string& helo, co
     dialogue.greet(helo);
     while (!left.empty()) left = dialogue.send_to(left);
     dialogue.quit();
-    return {};
+    return {.refused = std::move(dialogue).refused()};
   } catch (Stopped& stopped) {
     stopped.outcome.left = std::move(left);
+    stopped.outcome.refused = std::move(dialogue).refused();
     return stopped.outcome;
   }
 }

@@ -21,7 +21,7 @@ struct Submission {
 
 struct SubmissionOutcome {
   enum class Kind {
-    queued,     // all recipients; it was said with 250
+    queued,     // all recipients but `refused`; it was said with 250
     refused,    // for good: nothing was taken, asking again makes no sense
     not_taken,  // nothing, or not for `left`: nobody answered, or said 4xx
     in_doubt,   // the connection broke after the final dot
@@ -29,10 +29,11 @@ struct SubmissionOutcome {
   int status = 0;                          // sysexits.h; for not_taken and in_doubt EX_TEMPFAIL
   std::string text;                        // what happened, one line
   std::vector<mail::Recipient> left = {};  // of not_taken: who has not got it yet
+  std::vector<std::string> refused = {};   // a line each: who was refused for good, while others were not
 };
 
 // The daemon's replies decide. More recipients than it takes at once go in several transactions; a recipient
-// that it refuses for good refuses the message, before the content is sent.
+// that it refuses for good is left out, and where nobody else is left, the message is refused.
 SubmissionOutcome submit(LocalConnection connection, const std::string& helo, const Submission& submission);
 
 // Writes the message for `recipients` into the drop folder; durable when it returns. Throws std::system_error

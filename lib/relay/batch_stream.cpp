@@ -72,6 +72,7 @@ bool BatchStream::take_line() {
   said_.assign(pending_, 0, end + 2);
   pending_.erase(0, end + 2);
   data_ = head_.done();
+  rcpt_ = said_.starts_with("RCPT ");
   going_on_ = false;
   return true;
 }
@@ -91,9 +92,18 @@ Task<void> BatchStream::write(std::string_view bytes, Deadline) {
   co_return;
 }
 
+// A recipient who is refused for good is left out; the session tells the log. One file may have more of them
+// than a session stands (4.7.0), also the next time.
 void BatchStream::read_reply(const smtp::Reply& reply) {
+  if (rcpt_ && reply.permanent()) {
+    if (refused_.code == 0) refused_ = reply;
+    going_on_ = true;
+    return;
+  }
   const bool welcome = reply.positive() || reply.intermediate();
-  if (!welcome && outcome_.refusal.code == 0) outcome_.refusal = reply;
+  has_recipient_ = has_recipient_ || (rcpt_ && welcome);
+  const bool is_hopeless = refused_.code != 0 && (!has_recipient_ || reply.enhanced.subject == 7);
+  if (!welcome && outcome_.refusal.code == 0) outcome_.refusal = is_hopeless ? refused_ : reply;
   outcome_.taken = outcome_.taken || (data_ && reply.positive());
   going_on_ = welcome && !outcome_.taken;
 }

@@ -20,7 +20,7 @@ namespace relayd {
 class BatchStream final : public async::Stream {
  public:
   struct Outcome {
-    bool taken = false;   // the final dot was answered with 2xx: the queue has it
+    bool taken = false;   // the final dot was answered with 2xx: the queue has it, but for recipients refused
     smtp::Reply refusal;  // else the reply that refused it; code 0: none did
     std::string fault;    // or why the file is no batch
   };
@@ -54,6 +54,9 @@ class BatchStream final : public async::Stream {
   std::string pending_;        // read from the file
   bool going_on_ = false;      // the last command was welcome
   bool data_ = false;          // and it was DATA
+  bool rcpt_ = false;          // or RCPT
+  bool has_recipient_ = false;
+  smtp::Reply refused_;  // of a recipient, for good: the first; code 0: none was
   bool closed_ = false;
 };
 

@@ -213,6 +213,7 @@ void IntakePolicy::add_copies(mail::Envelope& envelope) const {
         setup_.aliases->expand(taken_recipient(envelope, copy.address));
     if (!targets) throw accept::Refused{expansion_error(copy.address)};
     for (const std::string& target : *targets) {
+      if (suppressions_.on() && suppressions_.refusal(envelope.sender, target)) continue;  // the log is told
       envelope.smtp_utf8 = envelope.smtp_utf8 || !ascii::all_ascii(target);
       mail::Recipient& recipient = envelope.recipients.emplace_back();
       recipient.address = target;

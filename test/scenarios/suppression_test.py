@@ -7,12 +7,13 @@ import pytest
 
 from support import mail
 from support.relayd import command
-from support.waiting import PATIENCE
+from support.sendmail import Sendmail
+from support.waiting import PATIENCE, poll
 
 SENDER = "app@sender.example"
 GONE = "gone@rcpt.example"
 UNKNOWN = "550 5.1.1 <gone@rcpt.example>: User unknown, \"ask\" elsewhere"
-REFUSED, BAD_FILE, NO_FILE = 1, 65, 66
+REFUSED, BAD_FILE, NO_FILE, NO_USER = 1, 65, 66, 67
 ON = {"on": ["unknown_recipient"], "for": "30d"}
 
 
@@ -109,6 +110,36 @@ def test_an_alias_that_stands_only_for_them_is_refused(refusing):
     relay.submit(SENDER, "two@o.example", mail.text(SENDER))
     (message,) = fake.taken(1)
     assert message.recipients == ("ann@rcpt.example",)
+
+
+def test_a_copy_to_who_is_suppressed_is_left_out(refusing):
+    relay, fake = refusing(suppress=ON, bcc=[{"match": "*", "to": [GONE, "archive@rcpt.example"]}])
+    suppress(relay, "add", GONE)
+    relay.submit(SENDER, "ann@rcpt.example", mail.text(SENDER))
+    (taken,) = fake.taken(1)
+    assert set(taken.recipients) == {"ann@rcpt.example", "archive@rcpt.example"}
+    assert relay.wait_event("suppressed", action="refused")["to"] == GONE
+
+
+def test_who_is_suppressed_costs_the_others_of_sendmail_nothing(refusing, tmp_path):
+    relay, fake = refusing(suppress=ON, queue={"drop": str(tmp_path / "drop")})
+    suppress(relay, "add", GONE)
+    sendmail = Sendmail(tmp_path / "bin", relay.file)
+    message = b"Subject: by hand\n\nGood morning.\n"
+    mixed = sendmail.run("-f", SENDER, GONE, "ann@rcpt.example", message=message)
+    assert mixed.returncode == 0 and b"is suppressed" in mixed.stderr
+    alone = sendmail.run("-f", SENDER, GONE, "Gone@rcpt.example", message=message)
+    assert alone.returncode == NO_USER and b"is suppressed" in alone.stderr
+    relay.stop()
+    (tmp_path / "drop").mkdir(exist_ok=True)
+    (tmp_path / "drop").chmod(0o3733)
+    for recipients in [GONE, "ann@rcpt.example"], [GONE]:
+        assert sendmail.run("-f", SENDER, *recipients, message=message).returncode == 0
+    relay.start()
+    assert {one.recipients for one in fake.taken(2)} == {("ann@rcpt.example",)}
+    assert "is suppressed" in relay.wait_event("drop_refused")["reason"]
+    poll(lambda: len(list((tmp_path / "drop").iterdir())) == 1)
+    assert len(relay.logged("drop_refused")) == 1
 
 
 def test_the_operator_removes_whom_mail_shall_reach(refusing):
