@@ -7,12 +7,15 @@ import subprocess
 import time
 from pathlib import Path
 
+from comparison.change import Change
+
 HARDLY = 60  # seconds; no usual run takes that long
 
 
 class Kit:
     def __init__(self, programs: Path, directory: Path, certificate):
         self.programs, self.directory, self.certificate = programs, directory, certificate
+        self._changes: dict[str, Change] = {}
 
     def load(self, port: int, patience: float = HARDLY, **options) -> dict:
         """Runs the load generator to its end; its report. `fresh=True` is --fresh, `size=9` is --size 9."""
@@ -21,6 +24,12 @@ class Kit:
         ended = subprocess.run([self.programs / "load", "--port", str(port), *words], check=True, timeout=patience,
                                stdout=subprocess.PIPE)
         return json.loads(ended.stdout)
+
+    def change(self, kind: str) -> Change | None:
+        """What is done to messages, made once; "": nothing."""
+        if kind and kind not in self._changes:
+            self._changes[kind] = Change(kind, self.directory / "changes" / kind)
+        return self._changes.get(kind)
 
     def sink(self, **options) -> "Sink":
         return Sink(self, **options)

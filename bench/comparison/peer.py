@@ -26,6 +26,7 @@ class Setup:
     connections: int = 0  # to the upstream, in all; 0: as the system comes
     held: bool = False  # nothing is to leave
     down: bool = False  # the upstream is, at first
+    change: "Change | None" = None  # of every message; see change.py
 
 
 class Peer:
@@ -122,6 +123,10 @@ class Peer:
         if stays:
             raise TimeoutError(f"{self.name} does not end")
         self.reap()
+
+    def roots(self) -> list[int]:
+        """All processes of the system descend from these."""
+        return [self.pid]
 
     def reap(self):
         pass

@@ -77,12 +77,31 @@ showq unix n - n - - showq
 postlog unix-dgram n - n - 1 postlogd
 """
 
+MILTER = """
+smtpd_milters = unix:{directory}/opendkim.sock
+milter_default_action = tempfail
+"""
+
+OPENDKIM = """
+Socket local:{directory}/opendkim.sock
+UMask 000
+Mode s
+Domain {domain}
+Selector {selector}
+KeyFile {key}
+Canonicalization relaxed/relaxed
+Syslog no
+"""
+
 QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace")
 
 
 class Postfix(Peer):
+    """Addresses are rewritten by smtp_generic_maps, and signed by opendkim, a milter."""
+
     name = "Postfix"
     tuning = ""
+    milter: subprocess.Popen | None = None
 
     def configure(self):
         (self.directory / "etc").mkdir()
@@ -91,6 +110,8 @@ class Postfix(Peer):
         values = {"directory": self.directory, "upstream": setup.upstream, "authority": setup.authority,
                   "port": self.port, "connections": setup.connections or "-"}
         main = MAIN_CF + self.tuning + HELD * setup.held + SENDER_DEPENDENT * (setup.accounts > 1)
+        if setup.change:
+            main += self._change()
         if setup.connections:
             main += f"smtp_destination_concurrency_limit = {setup.connections}\n"
         (self.directory / "etc/main.cf").write_text(main.format(**values))
@@ -99,6 +120,18 @@ class Postfix(Peer):
         if setup.accounts > 1:
             passwords = [f"s{number}@bench.example s{number}:secret\n" for number in range(setup.accounts)]
         (self.directory / "passwords").write_text("".join(passwords))
+
+    def _change(self) -> str:
+        change = self.setup.change
+        if not change.signs:
+            table = self.directory / "generic"
+            table.write_bytes(change.table.read_bytes())
+            (self.directory / "etc/main.cf").touch()
+            subprocess.run(["postmap", "-c", self.directory / "etc", f"hash:{table}"], check=True, timeout=PATIENCE)
+            return f"smtp_generic_maps = hash:{table}\n"
+        (key,) = change.keys.config()
+        (self.directory / "opendkim.conf").write_text(OPENDKIM.format(directory=self.directory, **key))
+        return MILTER
 
     def _make_queue(self):
         postfix, postdrop = pwd.getpwnam("postfix").pw_uid, grp.getgrnam("postdrop").gr_gid
@@ -112,11 +145,22 @@ class Postfix(Peer):
 
     def launch(self):
         with open(self.directory / "start.log", "a") as log:
+            if self.setup.change and self.setup.change.signs:
+                self.milter = subprocess.Popen(["/usr/sbin/opendkim", "-f", "-x", self.directory / "opendkim.conf"],
+                                               stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             subprocess.run(["/usr/lib/postfix/sbin/master", "-w", "-c", self.directory / "etc"], check=True,
                            timeout=PATIENCE, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def find(self) -> int:
         return int((self.directory / "queue/pid/master.pid").read_text())
+
+    def roots(self) -> list[int]:
+        return [self.pid, *([self.milter.pid] if self.milter else [])]
+
+    def reap(self):
+        if self.milter:
+            self.milter.terminate()
+            self.milter.wait(PATIENCE)
 
     def retry(self):
         subprocess.run(["postqueue", "-c", self.directory / "etc", "-f"], check=True, timeout=PATIENCE)

@@ -45,29 +45,29 @@ def pss_mib(root: int) -> float:
 
 
 class Watch:
-    """Between enter and exit: the processor time that the tree took, and the most memory it was seen with."""
+    """Between enter and exit: the processor time that the trees took, and the most memory they were seen with."""
 
     PERIOD = 0.2  # seconds
 
-    def __init__(self, root: int):
-        self._root = root
+    def __init__(self, *roots: int):
+        self._roots = roots
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.peak_mib = 0.0
         self.cpu = 0.0
 
     def __enter__(self):
-        self.cpu = -cpu_seconds(self._root)
+        self.cpu = -sum(map(cpu_seconds, self._roots))
         self._thread.start()
         return self
 
     def __exit__(self, *_):
-        self.cpu += cpu_seconds(self._root)
+        self.cpu += sum(map(cpu_seconds, self._roots))
         self._over.set()
         self._thread.join()
 
     def _run(self):
         while True:
-            self.peak_mib = max(self.peak_mib, pss_mib(self._root))
+            self.peak_mib = max(self.peak_mib, sum(map(pss_mib, self._roots)))
             if self._over.wait(self.PERIOD):
                 return

@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from comparison.kit import Kit
+from comparison.change import ROWS
+from comparison.kit import Kit, Sink
 from comparison.peer import Peer, Setup
 from comparison.processes import Watch, pss_mib, tree
+from support.upstream import FakeUpstream
 from support.waiting import free_port
 
+CHANGING = ("relayd", "postfix", "postfix-tuned")
 DRAINED = 10  # seconds that accepted messages have until they must have arrived
 
 
@@ -36,6 +39,7 @@ class Question:
     ask: Callable[[Bench], dict]
     more_is_better: bool = True
     rounds: int = 1000  # at most: some take minutes
+    peers: tuple[str, ...] = ()  # that can; none: all
 
 
 def costs(watch: Watch, messages: int) -> dict:
@@ -57,18 +61,39 @@ def relay(accounts: int = 1, rtt: int = 0, connections: int = 0, messages: int =
     """Clients hand in for some seconds, or so many messages; from their start to the last arrival at the sink."""
     def ask(bench: Bench) -> dict:
         limit = {"messages": messages} if messages else {"messages": 10_000_000, "seconds": bench.seconds}
-        with bench.kit.sink(rtt=rtt) as sink:
-            with bench.peer(sink.port, accounts=accounts, connections=connections) as peer, Watch(peer.pid) as watch:
-                report = bench.kit.load(peer.port, sessions=32, senders=accounts, **limit)
-                counts = sink.wait(report["messages"], DRAINED)
-        arrived = counts["distinct"]
-        complete = arrived == report["messages"]
-        ended = counts["last"] if complete else time.monotonic_ns()  # who stalls has waited as well
-        return {"value": arrived / ((ended - report["begun"]) / 1e9),
-                "handshakes/message": sum(counts["handshakes"].values()) / max(arrived, 1),
-                "resumed": counts["handshakes"]["resumed"], "connections": counts["connections_peak"],
-                "errors": report["errors"], "missing": report["messages"] - arrived,
-                "duplicates": counts["duplicates"], **costs(watch, arrived)}
+        with bench.kit.sink(rtt=rtt) as sink, bench.peer(sink.port, accounts=accounts, connections=connections) as peer:
+            return relayed(bench, sink, peer, DRAINED, senders=accounts, **limit)
+    return ask
+
+
+def relayed(bench: Bench, sink: Sink, peer: Peer, patience: float, **load) -> dict:
+    with Watch(*peer.roots()) as watch:
+        report = bench.kit.load(peer.port, sessions=32, **load)
+        counts = sink.wait(report["messages"], patience)
+    arrived = counts["distinct"]
+    complete = arrived == report["messages"]
+    ended = counts["last"] if complete else time.monotonic_ns()  # who stalls has waited as well
+    return {"value": arrived / ((ended - report["begun"]) / 1e9),
+            "handshakes/message": sum(counts["handshakes"].values()) / max(arrived, 1),
+            "resumed": counts["handshakes"]["resumed"], "connections": counts["connections_peak"],
+            "errors": report["errors"], "missing": report["messages"] - arrived,
+            "duplicates": counts["duplicates"], **costs(watch, arrived)}
+
+
+def changed(kind: str) -> Callable[[Bench], dict]:
+    """The same of messages that are changed on their way; "": they are not. The first of them goes to an upstream that
+    keeps it, where it is looked at."""
+    def ask(bench: Bench) -> dict:
+        change = bench.kit.change(kind)
+        upstream = free_port()
+        with bench.peer(upstream, change=change) as peer:
+            with FakeUpstream(bench.kit.certificate, accounts={"everybody": "secret"}, port=upstream) as first:
+                bench.kit.load(peer.port, messages=1)
+                (message,) = first.taken(1)
+            if change:
+                change.check(message)
+            with bench.kit.sink(port=upstream) as sink:
+                return relayed(bench, sink, peer, 3 * DRAINED, messages=10_000_000, seconds=bench.seconds)
     return ask
 
 
@@ -134,6 +159,10 @@ QUESTIONS = [
              relay(rtt=50, connections=1, messages=200), rounds=1),
     Question("line-20", "One account, 50 ms away, 20 connections (bound: 400)", "msg/s",
              relay(rtt=50, connections=20, messages=4000), rounds=1),
+    Question("message", "Relay, nothing done to a message", "msg/s", changed(""), peers=CHANGING),
+    Question("generic", f"Relay, addresses by {ROWS:,} generic rows", "msg/s", changed("generic"), peers=CHANGING),
+    Question("dkim", "Relay, signed, RSA-2048", "msg/s", changed("rsa"), peers=CHANGING),
+    Question("dkim-ed25519", "Relay, signed, Ed25519", "msg/s", changed("ed25519"), peers=("relayd",)),
     Question("transit", "One message at a time, connect to sink, p50", "ms", transit, False),
     Question("idle", "Memory (PSS) once it greets", "MiB", idle, False),
     Question("start", "Start to greeting", "ms", start, False),

@@ -26,7 +26,16 @@ class Relayd(Peer):
         return {"hostname": "relay.bench.example", **access,
                 "listen": [{"address": f"127.0.0.1:{self.port}"}],
                 "queue": {"directory": str(self.directory / "queue")},
-                "upstreams": {"sink": self.upstream()}, "senders": senders, "log": {"format": "json"}}
+                "upstreams": {"sink": self.upstream()}, "senders": senders, "log": {"format": "json"}, **self.changes()}
+
+    def changes(self) -> dict:
+        change = self.setup.change
+        if change is None:
+            return {}
+        if change.signs:
+            return {"dkim": change.keys.config()}
+        return {"tables": {"generic": {"file": str(change.table)}},
+                "rewrite": [{"table": "generic", "in": ["sender", "header"]}]}
 
     def upstream(self) -> dict:
         upstream = {"host": "127.0.0.1", "port": self.setup.upstream, "tls": "starttls",
