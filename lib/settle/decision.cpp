@@ -53,7 +53,7 @@ void decide(const smtp::RecipientEvent& entry, const Attempt& attempt, Decision&
   const bool suppressed = verdict.reply_class == ReplyClass::suppressed;
   decision.recipients.push_back(
       {{entry.recipient, state, static_cast<std::uint16_t>(smtp::code_of(event)),
-        (suppressed ? "taken, and will not be sent: " : "") + smtp::enhanced_text(event)},
+        recorded_text(event, suppressed)},
        verdict.reply_class,
        verdict.in_doubt});
   decision.in_doubt |= verdict.in_doubt;
@@ -102,6 +102,10 @@ Comeback comeback(const Decision& decision, const Sum& sum) {
 }
 
 }  // namespace
+
+std::string recorded_text(const smtp::Event& event, bool suppressed) {
+  return (suppressed ? "taken, and will not be sent: " : "") + smtp::enhanced_text(event);
+}
 
 Decision decide(std::span<const smtp::RecipientEvent> events, const Attempt& attempt) {
   Decision decision;

@@ -65,6 +65,9 @@ struct Decision {
   Duration wait{};  // zero for now and next_upstream
 };
 
+// What the queue keeps of an event as the text of its outcome. `suppressed`: its class is that.
+std::string recorded_text(const smtp::Event& event, bool suppressed);
+
 // `events` must outlive the decision.
 Decision decide(std::span<const smtp::RecipientEvent> events, const Attempt& attempt);
 

@@ -42,7 +42,7 @@ class WebhookSenderTest : public testing::Test {
     start();
   }
   WebhookSender::Receiver receiver() {
-    return {"https://hooks.example/here", {"a secret of some length, or other"}, script.client()};
+    return {"https://hooks.example/here", {"a secret of some length, or other"}, script.client(loop)};
   }
   void settle() { test::settle(workers, loop); }
   void pass(Duration time) {
@@ -70,7 +70,7 @@ class WebhookSenderTest : public testing::Test {
   async::Workers workers{loop, 1};
   test::QuietLog quiet;
   ForgettingDisk disk;
-  ReceiverScript script{loop};
+  ReceiverScript script;
   std::unique_ptr<WebhookSpool> spool;
   std::unique_ptr<WebhookSender> sender;
 };

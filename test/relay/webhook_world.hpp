@@ -39,15 +39,21 @@ inline std::string webhook_line(int number, WallTime when,
   return line;
 }
 
-// The messages that a body names, in its order.
-inline std::vector<std::string> messages_in(const std::string& body) {
-  constexpr std::string_view key = R"("message":")";
+// What stands in a body behind each such key, in its order.
+inline std::vector<std::string> values_in(const std::string& body, std::string_view key) {
   std::vector<std::string> found;
   for (std::size_t at = 0; (at = body.find(key, at)) != std::string::npos;) {
     at += key.size();
     found.push_back(body.substr(at, body.find('"', at) - at));
   }
   return found;
+}
+inline std::vector<std::string> messages_in(const std::string& body) {
+  return values_in(body, R"("message":")");
+}
+// The ids of its events.
+inline std::vector<std::string> ids_in(const std::string& body) {
+  return values_in(body, R"({"id":")");
 }
 
 // What a worker has been given comes to its end, and what follows from it begins.
@@ -61,16 +67,17 @@ inline void settle(async::Workers& workers, ManualLoop& loop) {
 // What a receiver gets and says, over all connections to it.
 class ReceiverScript {
  public:
-  explicit ReceiverScript(async::Loop& loop) : loop_(loop) {}
+  // Connections are made on the loop of the moment.
+  std::unique_ptr<http::Client> client(async::Loop& loop) { return std::make_unique<Client>(*this, loop); }
 
   std::vector<http::Request> requests;
   std::vector<Deadline> deadlines;
   // In their turn: a status, then what Retry-After says; "refused"; "hangs". After the last: 204.
   std::deque<std::string> answers;
 
-  std::unique_ptr<http::Client> client() { return std::make_unique<Client>(*this); }
-  // The messages in requests that it took.
+  // The messages in requests that it took, and the events.
   const std::vector<std::string>& told() const { return told_; }
+  const std::vector<std::string>& events() const { return events_; }
   static std::string header(const http::Request& request, std::string_view name) {
     for (const http::Header& each : request.headers)
       if (each.name == name) return each.value;
@@ -80,14 +87,14 @@ class ReceiverScript {
  private:
   class Client final : public http::Client {
    public:
-    explicit Client(ReceiverScript& script) : script_(script) {}
+    Client(ReceiverScript& script, async::Loop& loop) : script_(script), loop_(loop) {}
     async::Task<http::Response> exchange(const http::Request& request, Deadline deadline,
                                          std::stop_token stop) override {
       script_.requests.push_back(request);
       script_.deadlines.push_back(deadline);
       const std::string answer = script_.next();
       async::Event over;
-      const auto end = [&over, this] { script_.loop_.post([&over] { over.set(); }); };
+      const auto end = [&over, this] { loop_.post([&over] { over.set(); }); };
       const std::stop_callback on_stop(answer == "hangs" ? stop : std::stop_token(), end);
       if (answer != "hangs") end();
       co_await over;
@@ -96,13 +103,16 @@ class ReceiverScript {
       http::Response response;
       response.status = std::stoi(answer);
       if (answer.size() > 4) response.headers = {{"retry-after", answer.substr(4)}};
-      if (response.status / 100 == 2)
+      if (response.status / 100 == 2) {
         for (std::string& each : messages_in(request.body)) script_.told_.push_back(std::move(each));
+        for (std::string& each : ids_in(request.body)) script_.events_.push_back(std::move(each));
+      }
       co_return response;
     }
 
    private:
     ReceiverScript& script_;
+    async::Loop& loop_;
   };
 
   std::string next() {
@@ -112,8 +122,8 @@ class ReceiverScript {
     return answer;
   }
 
-  async::Loop& loop_;
   std::vector<std::string> told_;
+  std::vector<std::string> events_;
 };
 
 }  // namespace relayd::test
