@@ -54,12 +54,23 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       suppressions_(loop, workers_, disk_, log, publisher_),
       intake_(loop, log, publisher_, queue_, dispatcher_.lanes(), suppressions_, setup_),
       reporter_(loop, workers_, log, publisher_, queue_, dispatcher_.lanes(), intake_, setup_),
+      webhook_clients_(loop),
+      webhooks_({loop, workers_, disk_, log, queue_}, webhook_hooks(),
+                setup_.config->log.addresses == config::LogAddresses::masked),
       started_(loop.now()),
       login_workers_(loop, login_threads) {
   publisher_.subscribe(history_.subscriber());
   suppressions_.use(setup_.config->suppress);
   publisher_.subscribe(metrics_.subscriber());
   publisher_.subscribe({.attempted = [this](const tell::Outcome& outcome) { suppressions_.hear(outcome); }});
+  publisher_.subscribe(webhooks_.subscriber());
+}
+
+Webhooks::Hooks Relay::webhook_hooks() {
+  return {[this](const config::Webhook& webhook) { return webhook_clients_.connect(webhook); },
+          [this](const std::string& upstream, const queue::RecipientOutcome& recipient) {
+            return provider_id_of(upstream, recipient);
+          }};
 }
 
 Relay::~Relay() = default;
@@ -127,7 +138,12 @@ void Relay::begin() {
   dispatcher_.open(mark);
   suppressions_.open();
   intake_.open(std::move(mark));
+  queue_.on_debt([this](queue::MessageId id) {
+    reporter_.owe(id);
+    webhooks_.owe(id);
+  });
   reporter_.begin();
+  webhooks_.begin(setup_.config->webhooks, *setup_.webhook_secrets);
   ready_ = true;
   collector_ = make_collector(loop_, surroundings(workers_), setup_.config);
 }
@@ -182,6 +198,7 @@ watch::Status Relay::running() const {
   if (reloader_) status.configuration = reloader_->standing();
   status.clients = {counts_.local, counts_.others};
   status.suppressed = {suppressions_.on(), suppressions_.size()};
+  status.webhooks = webhooks_.status();
   describe_listeners(status);
   return status;
 }
@@ -294,6 +311,8 @@ std::string Relay::use(Setup setup) {
   dialer_.reload();
   dispatcher_.use(setup_);
   history_.use(*setup_.config);
+  webhook_clients_.reload();
+  webhooks_.use(setup_.config->webhooks, *setup_.webhook_secrets);
   suppressions_.use(setup_.config->suppress);
   tell_of_staging();
   if (collector_) collector_->use(setup_.config);
@@ -341,10 +360,13 @@ Task<void> Relay::drain(Drained& drained) {
   co_await opening_.drained();
   co_await dispatcher_.drained();
   co_await reporter_.drained();
+  if (ready_) co_await webhooks_.flush();
   if (ready_) co_await queue_.flush();
   if (ready_) co_await suppressions_.flush();
   for (const auto& listener : listeners_) co_await listener->drained();
   if (collector_) co_await collector_->drained();
+  if (ready_) co_await webhooks_.flush();
+  co_await webhooks_.drained();
   co_await history_.flush();
   history_.shut_down();
   co_await history_.drained();
@@ -360,6 +382,7 @@ Task<bool> Relay::shut_down(Deadline deadline) {
   if (admin_) admin_->close();
   dispatcher_.shut_down();
   reporter_.shut_down();
+  webhooks_.shut_down();
   // Kept beyond this call: a drain that hangs goes on waiting until the process ends.
   draining_.spawn(drain(drained_));
   async::Timer grace(loop_);

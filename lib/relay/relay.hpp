@@ -21,6 +21,8 @@
 #include "relay/reporter.hpp"
 #include "relay/setup.hpp"
 #include "relay/suppression_book.hpp"
+#include "relay/webhook_clients.hpp"
+#include "relay/webhooks.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/disk/posix_disk.hpp"
 #include "shared/net/asio_loop.hpp"
@@ -87,6 +89,7 @@ class Relay {
   void look(watch::Status& status);
   std::string provider_id_of(const std::string& upstream, const queue::RecipientOutcome& recipient) const;
   std::vector<std::string> upstreams_of(const queue::Message& message) const;
+  Webhooks::Hooks webhook_hooks();
   async::Task<std::string> bounce(queue::MessageId id);
   async::Task<watch::Reload> reload();
   async::Task<void> drain(Drained& drained);
@@ -109,6 +112,8 @@ class Relay {
   SuppressionBook suppressions_;
   IntakePolicy intake_;
   Reporter reporter_;
+  WebhookClients webhook_clients_;
+  Webhooks webhooks_;
   accept::Penalties penalties_;
   accept::Gate gate_;
   accept::Listener::Counts counts_;

@@ -82,7 +82,6 @@ Reporter::Reporter(async::Loop& loop, async::Workers& workers, telemetry::Log& l
       period_(loop) {}
 
 void Reporter::begin() {
-  queue_.on_debt([this](MessageId id) { owe(id); });
   look_again();
 }
 

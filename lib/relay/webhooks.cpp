@@ -10,6 +10,7 @@
 #include "settle/decision.hpp"
 #include "shared/crypto/sha256.hpp"
 #include "shared/disk/whole_file.hpp"
+#include "shared/http/url.hpp"
 
 namespace relayd {
 
@@ -37,10 +38,6 @@ std::string folder_of(const std::string& url) {
   std::string name;
   for (const std::uint8_t each : sha256.finish()) fmt::format_to(std::back_inserter(name), "{:02x}", each);
   return name.substr(0, 32);
-}
-
-std::string shown_url(const std::string& url) {
-  return url.substr(0, url.find('?'));
 }
 
 WebhookEvent what_of(tell::Fate fate) {
@@ -109,7 +106,8 @@ void Webhooks::make_receivers(const std::vector<config::Webhook>& webhooks, cons
   }
   for (std::size_t i = 0; i < webhooks.size(); ++i) {
     const config::Webhook& webhook = webhooks[i];
-    WebhookSender::Receiver way{shown_url(webhook.url), secrets[i], hooks_.connect(webhook)};
+    WebhookSender::Receiver way{http::shown(http::parse_url(webhook.url).value()), secrets[i],
+                                hooks_.connect(webhook)};
     auto found =
         std::ranges::find_if(receivers_, [&](const auto& known) { return known->url == webhook.url; });
     if (found == receivers_.end()) {

@@ -48,6 +48,7 @@ class ReporterTest : public test::LanesWorld {
     setup.aliases = make_aliases(*config, tables.tables).aliases;
     policy.emplace(loop, log, publisher_, *queue, *lanes, suppressions, setup);
     reporter.emplace(loop, workers, log, publisher_, *queue, *lanes, *policy, setup);
+    queue->on_debt([this](queue::MessageId id) { reporter->owe(id); });
     reporter->begin();
   }
   void stop() {
