@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "accept/rules.hpp"
 #include "rewrite/addresses.hpp"
@@ -50,22 +51,24 @@ DraftIncoming::DraftIncoming(async::Loop& loop, telemetry::Log& log, const tell:
 
 // The message's own sender first.
 void DraftIncoming::begin_parts() {
-  std::vector<std::string> owners;
-  for (const mail::Recipient& recipient : envelope_.recipients) owners.push_back(recipient.owner);
-  if (owners.empty()) owners.emplace_back();  // all of it was discarded
-  std::ranges::sort(owners);
-  const auto rest = std::ranges::unique(owners);
-  owners.erase(rest.begin(), rest.end());
-  for (std::string& owner : owners) {
+  const auto add = [this](std::string_view owner) {
     queue::Draft draft = queue_.draft();
     std::string id = queue::to_string(draft.id());
-    parts_.push_back({std::move(owner), std::move(draft), std::move(id)});
-  }
+    parts_.push_back({std::string(owner), std::move(draft), std::move(id)});
+  };
+  const std::vector<mail::Recipient>& recipients = envelope_.recipients;
+  std::set<std::string_view> owners;
+  for (const mail::Recipient& recipient : recipients)
+    if (!recipient.owner.empty()) owners.insert(recipient.owner);
+  const bool has_own = std::ranges::any_of(recipients, &std::string::empty, &mail::Recipient::owner);
+  if (has_own || owners.empty()) add({});  // or all of it was discarded
+  for (const std::string_view owner : owners) add(owner);
 }
 
 // A list's mail has nothing of what its sender asked for in notifications (RFC 3461 5.2.7.1).
-mail::Envelope DraftIncoming::envelope_of(const Part& part) const {
-  mail::Envelope envelope = envelope_;
+const mail::Envelope& DraftIncoming::envelope_of(const Part& part, mail::Envelope& envelope) const {
+  if (parts_.size() == 1 && part.owner.empty()) return envelope_;
+  envelope = envelope_;
   std::erase_if(envelope.recipients,
                 [&part](const mail::Recipient& recipient) { return recipient.owner != part.owner; });
   if (part.owner.empty()) return envelope;
@@ -113,7 +116,8 @@ bool DraftIncoming::write_head() {
   received.smtp_utf8 = envelope_.smtp_utf8;
   received.when = now;
   for (Part& part : parts_) {
-    const std::vector<mail::Recipient> recipients = envelope_of(part).recipients;
+    mail::Envelope own;
+    const std::vector<mail::Recipient>& recipients = envelope_of(part, own).recipients;
     received.id = part.id;
     received.recipient = recipients.size() == 1 ? recipients.front().address : std::string();
     part.draft.append(rewrite::received_field(received));
@@ -231,8 +235,10 @@ std::optional<smtp::Reply> DraftIncoming::author_refusal(const Authors& authors)
 std::optional<smtp::Reply> DraftIncoming::refusal(const Authors& authors) const {
   std::optional<smtp::Reply> reply = header_refusal();
   if (!reply) reply = author_refusal(authors);
-  for (const Part& part : parts_)
-    if (!reply) reply = terms_.check_route(envelope_of(part), part.draft.size());
+  for (const Part& part : parts_) {
+    mail::Envelope own;
+    if (!reply) reply = terms_.check_route(envelope_of(part, own), part.draft.size());
+  }
   return reply;
 }
 
@@ -265,23 +271,23 @@ Task<std::string> DraftIncoming::commit() {
   }
   if (envelope_.recipients.empty()) co_return id;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
-    std::optional<Refused> failure;
+    Part& part = parts_[i];
+    mail::Envelope own;
+    const mail::Envelope& envelope = envelope_of(part, own);
+    const std::uint64_t size = part.draft.size();
     try {
-      co_await commit(parts_[i], message_id.view());
+      co_await queue_.commit(std::move(part.draft), envelope, terms_.fate.hold);
     } catch (const QueueError& error) {
-      failure.emplace(refused(error));  // the queue raises the alarm, once for all clients
+      take_back(i);
+      throw refused(error);  // the queue raises the alarm, once for all clients
     }
-    if (!failure) continue;
-    take_back(i);
-    throw *failure;
+    publish(part, envelope, size, message_id.view());
   }
   co_return id;
 }
 
-Task<void> DraftIncoming::commit(Part& part, std::string_view message_id) {
-  const mail::Envelope envelope = envelope_of(part);
-  const std::uint64_t size = part.draft.size();
-  co_await queue_.commit(std::move(part.draft), envelope, terms_.fate.hold);
+void DraftIncoming::publish(const Part& part, const mail::Envelope& envelope, std::uint64_t size,
+                            std::string_view message_id) const {
   const std::vector<mail::Recipient> nobody;
   publisher_.publish(
       tell::Arrival{.kind = terms_.fate.hold ? tell::Arrival::Kind::held : tell::Arrival::Kind::accepted,

@@ -65,9 +65,11 @@ class DraftIncoming final : public accept::Incoming {
   };
 
   void begin_parts();
-  mail::Envelope envelope_of(const Part& part) const;
+  // In `own`, where it is not that of the whole message.
+  const mail::Envelope& envelope_of(const Part& part, mail::Envelope& own) const;
   bool append_to_all(std::string_view bytes);
-  async::Task<void> commit(Part& part, std::string_view message_id);
+  void publish(const Part& part, const mail::Envelope& envelope, std::uint64_t size,
+               std::string_view message_id) const;
   void take_back(std::size_t committed);
   bool write_head();
   bool append_completed();

@@ -186,6 +186,8 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
 std::optional<smtp::Reply> IntakePolicy::check_owners(
     const mail::Envelope& envelope, const std::string& name,
     const std::vector<rewrite::Aliases::Target>& targets) const {
+  if (std::ranges::all_of(targets, [](const auto& target) { return target.owner.empty(); }))
+    return std::nullopt;
   std::set<std::string_view> owners;
   for (const mail::Recipient& recipient : envelope.recipients) owners.insert(recipient.owner);
   for (const rewrite::Aliases::Target& target : targets) {
