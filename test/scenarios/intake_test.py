@@ -49,9 +49,10 @@ def say(client: smtplib.SMTP, line: str) -> str:
     return f"{code} {text.decode().split()[0]}"
 
 
-# Each is bücher.example to DNS (UTS 46): in capitals, not composed, fullwidth, with a soft hyphen, with another dot.
+# Each is bücher.example to DNS (UTS 46): in capitals, not composed, fullwidth, with a soft hyphen, with another dot,
+# also at the end.
 SAME_DOMAIN = ["BÜCHER.example", "bu\u0308cher.example", "\uff42ücher.example", "bü\u00adcher.example",
-               "bücher\u3002example", "xn--BCHER-kva.example"]
+               "bücher\u3002example", "xn--BCHER-kva.example", "bücher.example\u3002", "xn--bcher-kva.example\uff61"]
 
 
 @pytest.mark.parametrize("rule", ["@bücher.example", "@xn--bcher-kva.example", "@*.EXAMPLE"])

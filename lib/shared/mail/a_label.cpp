@@ -34,6 +34,7 @@ std::optional<std::string> encoded(std::string_view domain) {
   const std::unique_ptr<std::uint8_t, void (*)(void*)> owner(found, idn2_free);
   if (fault != IDN2_OK) return std::nullopt;
   std::string name(reinterpret_cast<const char*>(found));
+  if (name.ends_with('.') && !domain.ends_with('.')) name.pop_back();  // of another script, or before nothing
   if (!ascii::all_ascii(name) || !are_labels(name)) return std::nullopt;
   return name;
 }

@@ -12,8 +12,9 @@
 namespace relayd::mail {
 
 // The domain in lower case; one that is not ASCII is mapped (case, width, ignored characters, dots of other
-// scripts), composed (NFC) and encoded, as UTS 46 does without its transitional mappings. Nothing: IDNA 2008
-// allows no such domain (RFC 5891 5), or it has more octets than DNS has room for.
+// scripts), composed (NFC) and encoded, as UTS 46 does without its transitional mappings, less a dot of
+// another script at its end. Nothing: IDNA 2008 allows no such domain (RFC 5891 5), or it has more octets
+// than DNS has room for.
 std::optional<std::string> dns_name(std::string_view domain);
 
 // The same, for comparing: what is no domain stays as it is, but for the case of ASCII. "*." may stand before

@@ -27,10 +27,15 @@ TEST(ALabels, WhatIsOneDomainToDnsIsOneHere) {
                               "\uff22\uff35\u0308\uff43\uff48er.example",  // fullwidth
                               "bü\u00adcher.exam\u200bple",                // ignored
                               "bü\ufe0fcher\u3002example",                 // a variation, an ideographic dot
+                              "bücher.example\u3002",                      // at the end as well
+                              "bücher.example\uff0e",
+                              "bücher.example.\u00ad",
                               "b\U0001d532\u0308cher\uff61\uff45\uff58ample"};  // mathematical
   for (const std::string& domain : same) EXPECT_EQ(a_labels(domain), "xn--bcher-kva.example") << domain;
   EXPECT_EQ(a_labels("*.BÜCHER.example"), "*.xn--bcher-kva.example");
   EXPECT_EQ(a_labels("exam\u00adple.com"), "example.com");
+  EXPECT_EQ(a_labels("example.com\uff61"), "example.com");
+  EXPECT_EQ(dns_name("example.com\u3002\u00ad"), "example.com");
   EXPECT_EQ(a_labels("_dmarc.Bücher.example."), "_dmarc.xn--bcher-kva.example.");
   EXPECT_EQ(a_labels("XN--BCHER-KVA.BÜCHER.example"), "xn--bcher-kva.xn--bcher-kva.example");
   EXPECT_EQ(a_labels("XN--BCHER-KVA.example"), "xn--bcher-kva.example");
