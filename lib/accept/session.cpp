@@ -126,7 +126,7 @@ void Session::answer(int code, smtp::EnhancedCode enhanced, std::string_view tex
 
 Session::After Session::answer_error(const Reply& reply) {
   answer(reply);
-  if (++errors_ < errors_until_close) return After::go_on;
+  if (around_.stands_errors || ++errors_ < errors_until_close) return After::go_on;
   answer(421, {4, 7, 0}, "Too many errors");
   return After::close;
 }

@@ -31,6 +31,9 @@ struct Surroundings {
   Penalties& penalties;
   Gate& gate;
   async::Handshakes* handshakes = nullptr;  // where they are counted; null: nowhere
+  // A client that says the same the next time, as a file does: a limit of errors would take its mail for
+  // ever.
+  bool stands_errors = false;
 };
 
 class Session {

@@ -92,8 +92,8 @@ Task<void> BatchStream::write(std::string_view bytes, Deadline) {
   co_return;
 }
 
-// A recipient who is refused for good is left out; the session tells the log. One file may have more of them
-// than a session stands (4.7.0), also the next time.
+// A recipient who is refused for good is left out; the session tells the log. Where nobody else is named,
+// what refuses DATA then is that refusal; who is refused for now may be taken the next time.
 void BatchStream::read_reply(const smtp::Reply& reply) {
   if (rcpt_ && reply.permanent()) {
     if (refused_.code == 0) refused_ = reply;
@@ -102,7 +102,7 @@ void BatchStream::read_reply(const smtp::Reply& reply) {
   }
   const bool welcome = reply.positive() || reply.intermediate();
   has_recipient_ = has_recipient_ || (rcpt_ && welcome);
-  const bool is_hopeless = refused_.code != 0 && (!has_recipient_ || reply.enhanced.subject == 7);
+  const bool is_hopeless = refused_.code != 0 && data_ && !has_recipient_;
   if (!welcome && outcome_.refusal.code == 0) outcome_.refusal = is_hopeless ? refused_ : reply;
   outcome_.taken = outcome_.taken || (data_ && reply.positive());
   going_on_ = welcome && !outcome_.taken;

@@ -68,6 +68,7 @@ bool is_trouble_of_ours(const smtp::Reply& refusal) {
 Collector::Collector(accept::Surroundings around, drop::Folder folder,
                      const std::shared_ptr<const config::Config>& config, const drop::Allowance& allowance)
     : around_(around), folder_(std::move(folder)), allowance_(allowance), timer_(around.loop) {
+  around_.stands_errors = true;
   listener_.address = "drop";
   use(config);
   scope_.spawn(run());

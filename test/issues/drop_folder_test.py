@@ -84,3 +84,16 @@ def test_a_file_that_its_owner_keeps_shut_stops_nobody(dropping):
         leave(one, 1)
         one.wait_event("delivered")
         assert "keeps others from opening" in one.wait_event("drop_refused")["reason"]
+
+
+def test_however_many_recipients_are_refused_the_others_lose_nothing(dropping):
+    """A session ends at its twentieth error: the file was set aside, and with it the mail of those not refused."""
+    gone = [f"gone{one}@rcpt.example" for one in range(25)]
+    relay = dropping(access={"recipients": {**dict.fromkeys(gone, "reject"), "*": "accept"}})
+    begun = Path(relay.config["queue"]["drop"]) / "new-0"
+    names = "".join(f"RCPT TO:<{one}>\r\n" for one in [*gone, "ann@rcpt.example"])
+    begun.write_bytes(f"relayd drop 1\r\nMAIL FROM:<app@a.example>\r\n{names}DATA\r\nSubject: x\r\n\r\ntext\r\n.\r\n"
+                      .encode())
+    begun.rename(begun.with_name(f"{0:016x}-{'0' * 32}"))
+    assert relay.wait_event("delivered")["to"] == "ann@rcpt.example"
+    assert len(relay.logged("rejected")) == len(gone) and not relay.logged("drop_refused")

@@ -86,13 +86,40 @@ TEST_F(BatchStreamTest, ACommandWaitsForTheReplyToTheOneBefore) {
 TEST_F(BatchStreamTest, NothingIsSaidAfterARefusal) {
   open(std::string(head) + "text\r\n.\r\n");
   answer("220 hello\r\n");
-  for (const char* reply : {"250 relay\r\n", "250 ok\r\n", "250 ok\r\n", "550 5.1.1 nobody\r\n"}) {
+  for (const char* reply : {"250 relay\r\n", "550 5.7.1 not you\r\n"}) {
     EXPECT_NE(said(), "");
     answer(reply);
   }
   EXPECT_EQ(said(), "");
   EXPECT_EQ(outcome_.refusal.code, 550);
   EXPECT_FALSE(outcome_.taken);
+}
+
+// One of its recipients was refused before: that is no end for those who may be taken the next time.
+TEST_F(BatchStreamTest, WhoIsRefusedForNowWaitsBesideWhoIsRefusedForGood) {
+  for (const char* later : {"451 4.3.0 not now\r\n", "450 4.7.1 not today\r\n", "421 4.7.0 enough\r\n"}) {
+    size_ = 0;
+    outcome_ = {};
+    open(std::string(head) + "text\r\n.\r\n");
+    answer("220 hello\r\n");
+    for (const char* reply : {"250 relay\r\n", "250 ok\r\n", "550 5.1.1 nobody\r\n", later}) {
+      EXPECT_NE(said(), "");
+      answer(reply);
+    }
+    EXPECT_EQ(said(), "");
+    EXPECT_TRUE(outcome_.refusal.temporary()) << later;
+  }
+}
+
+TEST_F(BatchStreamTest, WhereAllAreRefusedTheRefusalIsTheirs) {
+  open(std::string(head) + "text\r\n.\r\n");
+  answer("220 hello\r\n");
+  for (const char* reply : {"250 relay\r\n", "250 ok\r\n", "550 5.1.1 nobody\r\n", "550 5.7.1 not he\r\n",
+                            "554 5.5.1 no recipients\r\n"}) {
+    EXPECT_NE(said(), "");
+    answer(reply);
+  }
+  EXPECT_EQ(outcome_.refusal.text, "nobody");
 }
 
 TEST_F(BatchStreamTest, WhatStandsBehindTheEndIsNotSaid) {
