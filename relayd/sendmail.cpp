@@ -174,7 +174,8 @@ int send(const SendmailArguments& arguments, const SendmailPlace& place) {
   const SubmissionOutcome outcome = hand_over(place, submission);
   if (outcome.kind != SubmissionOutcome::Kind::refused)
     for (const std::string& one : outcome.refused)
-      fmt::print(stderr, "sendmail: {}; the message goes to the others\n", shown(one));
+      fmt::print(stderr, "sendmail: {}{}\n", shown(one),
+                 outcome.kind == SubmissionOutcome::Kind::queued ? "; the message goes to the others" : "");
   const auto say = [&](const std::string& text) {
     if (arguments.verbose) fmt::print(stderr, "sendmail: {}\n", shown(text));
     return EX_OK;

@@ -283,6 +283,9 @@ def test_a_refused_recipient_is_named_and_the_others_get_the_message(daemon):
     assert ended.returncode == OK and b"eve@rcpt.example: 550 5.1.1 No such user" in ended.stderr
     (taken,) = fake.taken(1)
     assert taken.recipients == (RECIPIENT,) and not os.listdir(drop)
+    fake.answer("rcpt", "421 4.7.0 Too many errors", about="bob")
+    ended = sendmail.run("eve@rcpt.example", RECIPIENT, message=MESSAGE)
+    assert len(os.listdir(drop)) == 1 and b"the others" not in ended.stderr  # they have not got it yet
 
 
 def test_wishes_about_notifications_are_passed_on(daemon):
