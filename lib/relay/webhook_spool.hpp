@@ -56,7 +56,7 @@ class WebhookSpool {
 
   // From any thread:
   std::uint64_t waiting() const { return waiting_; }  // octets
-  std::uint64_t dropped() const { return dropped_; }  // events that went untold, ever
+  std::uint64_t dropped() const { return dropped_; }  // events that went untold, since the start
 
  private:
   struct File {
