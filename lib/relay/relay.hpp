@@ -1,6 +1,6 @@
 // Relay: the stages joined, from the first listener to the last outcome. One object is one running relay.
 //
-// Owned by main (the demo owns three). Everything happens on the loop's thread, but for the queue's writer
+// Owned by main (the demo owns three). Everything happens on the loop's thread, but for the queue's threads
 // and the workers.
 #pragma once
 

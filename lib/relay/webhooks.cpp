@@ -183,7 +183,7 @@ void Webhooks::hear(const tell::GivenUp& given_up) {
           .provider_id = {}});
 }
 
-// Two of a microsecond are two.
+// Two within a microsecond get different times, and so different ids.
 void Webhooks::hear(const tell::Suppressed& suppressed) {
   if (receivers_.empty()) return;
   last_suppressed_ = std::max(loop_.wall_now(), last_suppressed_ + std::chrono::microseconds(1));

@@ -1,11 +1,12 @@
 // Webhooks: tells receivers what becomes of messages, each event at least once.
 //
-// Owned by the relay; a subscriber of its Publisher. Of whom an end is owed, the queue remembers with the
-// outcome (Debt::events), and keeps the message. Each event becomes a line (tell/webhook.hpp) in memory; soon
-// a helper thread has the lines in the spool of each receiver that wants them, and then the queue is told. So
-// a receiver that is away costs disk, and a crash nothing: the next start makes the same lines of what the
-// queue knows, a message at a time. So does this for what has no room in memory while the disk fails. Events
-// that nobody is owed, `deferred` and `suppressed`, are lost by a crash within that moment.
+// Owned by the relay; a subscriber of its Publisher. The queue records with an outcome whose end receivers
+// are to be told of (Debt::events), and keeps the message until they are. Each event becomes a line
+// (tell/webhook.hpp) in memory. Within 200 ms a helper thread appends the lines to the spool of each receiver
+// that wants them, and then the queue is told. So a receiver that is away costs disk alone. After a crash the
+// next start makes the same lines of what the queue knows, a message at a time. The same is done for events
+// that have no room in memory while the disk fails. `deferred` and `suppressed` are owed to nobody: a crash
+// loses those that are in memory.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// Client: exchanges of HTTP with one server, as those who speak to it see them.
+// Client: sends requests to one HTTP server and returns its responses.
 //
-// StreamClient is the real one; tests hand in scripted ones.
+// StreamClient does so over the network; tests hand in scripted clients.
 #pragma once
 
 #include <stop_token>

@@ -75,7 +75,7 @@ class ResponseParser {
   Response response_;
 
   std::string line_;              // of what is read line by line, so far
-  std::size_t room_ = most_head;  // for lines yet
+  std::size_t room_ = most_head;  // octets that lines may still have
   int interim_ = 0;
   bool keep_alive_said_ = false;
   bool close_said_ = false;

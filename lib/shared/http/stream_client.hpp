@@ -1,6 +1,6 @@
 // StreamClient: the Client that speaks HTTP/1.1 over a Stream, with TLS for https.
 //
-// Owned by whoever reports or asks. It logs nothing. Where it may connect to is the dialer's to judge
+// Owned by whoever sends the requests. It logs nothing. Where it may connect to is the dialer's to judge
 // (net/judge.hpp). With a proxy the dialer reaches the proxy, whose address the operator wrote, and the proxy
 // looks up the URL's host: then only an address in the URL can be judged, and of these IpKind::never is
 // refused.
