@@ -39,6 +39,17 @@ std::optional<std::string> encoded(std::string_view domain) {
   return name;
 }
 
+// The last answer is kept: the same domain is asked about several times for each recipient.
+const std::optional<std::string>& known(std::string_view domain) {
+  thread_local std::string asked;
+  thread_local std::optional<std::string> answer;
+  if (asked != domain) {
+    answer = encoded(domain);
+    asked = domain;
+  }
+  return answer;
+}
+
 }  // namespace
 
 bool is_label(std::string_view text) {
@@ -49,13 +60,13 @@ bool is_label(std::string_view text) {
 }
 
 std::optional<std::string> dns_name(std::string_view domain) {
-  return ascii::all_ascii(domain) ? ascii::lower(domain) : encoded(domain);
+  return ascii::all_ascii(domain) ? ascii::lower(domain) : known(domain);
 }
 
 std::string a_labels(std::string_view domain) {
   if (ascii::all_ascii(domain)) return ascii::lower(domain);
   const std::string_view parent = domain.starts_with("*.") ? domain.substr(2) : domain;
-  const std::optional<std::string> name = encoded(parent);
+  const std::optional<std::string>& name = known(parent);
   if (!name) return ascii::lower(domain);
   return std::string(domain.substr(0, domain.size() - parent.size())) + *name;
 }
