@@ -134,7 +134,7 @@ void append_recipient(std::string& content, const ReportFacts& facts, const Repo
   if (!recipient.original_recipient.empty())
     append_field(content, "Original-Recipient", original_recipient(recipient.original_recipient, utf8));
   append_field(content, "Final-Recipient", typed_address(recipient.address, utf8));
-  append_field(content, "Action", action_of(facts.kind));
+  append_field(content, "Action", word_for(facts.kind));
   append_field(content, "Status", smtp::to_string(status_of(facts.kind, one)));
   if (one.code != 0 && !one.host.empty())
     append_field(content, "Remote-MTA", typed_host(host_name(one.host)));
@@ -145,20 +145,6 @@ void append_recipient(std::string& content, const ReportFacts& facts, const Repo
 }
 
 }  // namespace
-
-std::string_view action_of(Reported::Kind kind) {
-  switch (kind) {
-    case Reported::Kind::failed:
-      return "failed";
-    case Reported::Kind::delayed:
-      return "delayed";
-    case Reported::Kind::relayed:
-      return "relayed";
-    case Reported::Kind::expanded:
-      return "expanded";
-  }
-  return {};
-}
 
 const mail::Recipient& recipient_of(const ReportFacts& facts, const ReportedRecipient& one) {
   static const mail::Recipient nobody;

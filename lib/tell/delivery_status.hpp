@@ -12,9 +12,6 @@
 
 namespace relayd::tell {
 
-// The name of it, such as "failed" (RFC 3464 2.3.3).
-std::string_view action_of(Reported::Kind kind);
-
 // The recipient as he was accepted. An index that is out of range gives one without an address.
 const mail::Recipient& recipient_of(const ReportFacts& facts, const ReportedRecipient& one);
 

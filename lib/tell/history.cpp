@@ -154,19 +154,6 @@ std::span<const mail::Recipient> take_some(std::span<const mail::Recipient>& rec
   return some;
 }
 
-std::string_view event_of(Reported::Kind kind) {
-  switch (kind) {
-    case Reported::Kind::failed:
-      return "bounced";
-    case Reported::Kind::delayed:
-      return "delay_warned";
-    case Reported::Kind::relayed:
-    case Reported::Kind::expanded:
-      break;
-  }
-  return "reported";
-}
-
 // "5.1.1", short enough for a string to hold without an allocation.
 std::string enhanced_of(const smtp::Event& event) {
   const bool given = !event.trouble && event.reply.enhanced.given();

@@ -127,16 +127,12 @@ void signature_broken(Log& log, std::string_view id, std::string_view upstream, 
 }
 
 void reported(Log& log, const Reported& report) {
-  const bool failed = report.kind == Reported::Kind::failed;
-  log.info(report.kind == Reported::Kind::delayed ? "delay_warned"
-           : failed                               ? "bounced"
-                                                  : "reported",
-           {{"id", report.id},
-            {"from", sender_text(report.from)},
-            {"to", report.to},
-            {"about", recipients_text(report.about)},
-            {"report", report.report},
-            {"reason", report.reason}});
+  log.info(event_of(report.kind), {{"id", report.id},
+                                   {"from", sender_text(report.from)},
+                                   {"to", report.to},
+                                   {"about", recipients_text(report.about)},
+                                   {"report", report.report},
+                                   {"reason", report.reason}});
 }
 
 void suppressed(Log& log, const Suppressed& recipient) {

@@ -54,11 +54,6 @@ std::vector<Family> make_families() {
   return made;
 }
 
-std::string_view name_of(Reported::Kind kind) {
-  constexpr std::string_view names[] = {"failed", "delayed", "relayed", "expanded"};
-  return names[static_cast<std::size_t>(kind)];
-}
-
 double seconds(Duration time) {
   return std::chrono::duration<double>(time).count();
 }
@@ -103,7 +98,7 @@ void Metrics::count(const GivenUp& given_up) {
 }
 
 void Metrics::count(const Reported& report) {
-  families_[reports].add({name_of(report.kind), report.report.empty() ? "not_written" : "written"});
+  families_[reports].add({word_for(report.kind), report.report.empty() ? "not_written" : "written"});
 }
 
 void Metrics::count(const Suppressed& recipient) {

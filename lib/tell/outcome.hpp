@@ -137,6 +137,19 @@ struct Reported {
   std::string_view reason;                 // why none was written
 };
 
+// The actions of RFC 3464 2.3.3.
+constexpr auto words_of(Reported::Kind) {
+  using enum Reported::Kind;
+  return std::to_array<Word<Reported::Kind>>(
+      {{"failed", failed}, {"delayed", delayed}, {"relayed", relayed}, {"expanded", expanded}});
+}
+
+// As the log and the history name it.
+constexpr std::string_view event_of(Reported::Kind kind) {
+  if (kind == Reported::Kind::failed) return "bounced";
+  return kind == Reported::Kind::delayed ? "delay_warned" : "reported";
+}
+
 // A recipient is on the list of those who do not exist; see suppression.hpp.
 struct Suppressed {
   enum class Kind {
