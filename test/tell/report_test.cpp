@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "tell/report_fixture.hpp"
 
 namespace relayd::tell {
@@ -70,6 +73,26 @@ TEST_F(ReportTest, IsThisMessage) {
             "From: ann@example.com\r\n"
             "\r\n"
             "--=_0123456789abcdeffedcba9876543210--\r\n");
+}
+
+// What a person reads, as the README shows it: lines of a code block.
+TEST_F(ReportTest, TheReadmeShowsIt) {
+  const std::string all = text();
+  const auto block = [&all](std::string_view first, std::string_view behind) {
+    const std::size_t begin = all.find(first);
+    std::string shown;
+    for (std::string_view rest = std::string_view(all).substr(begin, all.find(behind, begin) - begin);
+         !rest.empty();) {
+      const std::string_view line = rest.substr(0, rest.find("\r\n"));
+      rest.remove_prefix(line.size() + 2);
+      shown.append(line.empty() ? "" : "    ").append(line) += '\n';
+    }
+    return shown;
+  };
+  std::ifstream file(PROJECT_DIR "/README.md");
+  const std::string readme{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_THAT(readme, HasSubstr("\n\n" + block("Subject: ", "Date: ") + "\n" +
+                                block("This is the mail relay", "\r\n--=_") + "\n"));
 }
 
 TEST_F(ReportTest, LeavesFromTheNullSenderAndAsksForNoReport) {
