@@ -180,18 +180,9 @@ Task<void> SiteBook::keep(SiteEntry& site) {
   co_await save();
 }
 
-// One write at a time. Calls that come during a write share the next one, as the write under way may lack
-// their news.
 Task<void> SiteBook::save() {
-  const std::uint64_t call = ++asked_;
-  while (writing_) {
-    async::Event over;
-    waiting_.push_back(&over);
-    co_await over;
-  }
-  if (served_ >= call) co_return;
-  writing_ = true;
-  const std::uint64_t served = asked_;
+  const bool is_ours = co_await writing_.begin();
+  if (!is_ours) co_return;
   changed_ = false;
   std::string text = std::string(first_line) + '\n';
   for (const auto& [upstream, line] : lines_) text += line + '\n';
@@ -201,9 +192,7 @@ Task<void> SiteBook::save() {
     changed_ = true;  // tried again with what is new next, or at the end
     log_.warning("sites_not_written", {{"reason", error.what()}});
   }
-  writing_ = false;
-  served_ = served;
-  for (async::Event* const over : std::exchange(waiting_, {})) over->set();
+  writing_.end();
 }
 
 Task<void> SiteBook::flush() {

@@ -8,15 +8,13 @@
 // again.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <string>
-#include <vector>
 
 #include "relay/site_entry.hpp"
-#include "shared/async/event.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/scope.hpp"
+#include "shared/async/shared_run.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/disk/disk.hpp"
 #include "shared/telemetry/log.hpp"
@@ -51,10 +49,7 @@ class SiteBook {
   telemetry::Log& log_;
   std::map<std::string, std::string> lines_;  // by upstream
   bool changed_ = false;                      // since the text that was written last
-  bool writing_ = false;
-  std::vector<async::Event*> waiting_;  // for the end of that write
-  std::uint64_t asked_ = 0;             // calls of save() so far
-  std::uint64_t served_ = 0;            // of these, whose news a write has had
+  async::SharedRun writing_;
   async::Timer timer_;
   async::Scope scope_;
 };

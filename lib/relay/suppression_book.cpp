@@ -222,15 +222,8 @@ std::string SuppressionBook::write(const Writing& writing) const {
 
 // Returns when a write has had all that was new at the call.
 Task<void> SuppressionBook::save() {
-  const std::uint64_t call = ++asked_;
-  while (writing_) {
-    async::Event over;
-    waiting_.push_back(&over);
-    co_await over;
-  }
-  if (served_ >= call) co_return;
-  writing_ = true;
-  const std::uint64_t served = asked_;
+  const bool is_ours = co_await writing_.begin();
+  if (!is_ours) co_return;
   const Writing writing = co_await next_writing();
   failure_.clear();
   const auto work = [this, &writing] { return write(writing); };
@@ -240,15 +233,14 @@ Task<void> SuppressionBook::save() {
     log_.warning("suppressions_not_written", {{"reason", failure_}});
     timer_.at(loop_.now() + before_another_try, [this] { scope_.spawn(save()); });
   }
-  writing_ = false;
-  served_ = served;
-  for (async::Event* const over : std::exchange(waiting_, {})) over->set();
+  writing_.end();
 }
 
 Task<std::string> SuppressionBook::flush() {
   if (untouchable_) co_return std::string("suppressed.csv can be neither read nor set aside: see the log");
   timer_.cancel();
-  if (pending_.empty() && !writing_ && failure_.empty() && !(whole_ && list_.size() > 0)) co_return failure_;
+  if (pending_.empty() && !writing_.under_way() && failure_.empty() && !(whole_ && list_.size() > 0))
+    co_return failure_;
   co_await save();
   co_return failure_;
 }

@@ -8,15 +8,14 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "shared/async/event.hpp"
 #include "shared/async/loop.hpp"
 #include "shared/async/scope.hpp"
+#include "shared/async/shared_run.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/config/config.hpp"
 #include "shared/disk/disk.hpp"
@@ -99,11 +98,8 @@ class SuppressionBook final : public watch::SuppressionDesk {
   std::vector<std::string> damage_;  // what load() found, to be told
   bool untouchable_ = false;         // the file can be neither read nor set aside: it stays as it is
   bool told_full_ = false;
-  bool writing_ = false;
-  std::vector<async::Event*> waiting_;  // for the end of that write
-  std::uint64_t asked_ = 0;             // calls of save() so far
-  std::uint64_t served_ = 0;            // of these, whose news a write has had
-  std::string failure_;                 // of the last write; empty: none
+  async::SharedRun writing_;
+  std::string failure_;  // of the last write; empty: none
   async::Timer timer_;
   async::Timer sweeping_;
   async::Scope scope_;

@@ -7,6 +7,7 @@
 
 #include "shared/async/event.hpp"
 #include "shared/async/scope.hpp"
+#include "shared/async/shared_run.hpp"
 #include "shared/async/task.hpp"
 #include "shared/async/workers.hpp"
 #include "support/manual_loop.hpp"
@@ -117,6 +118,31 @@ TEST(Scope, DestroysChildrenThatStillWait) {
     EXPECT_EQ(token.use_count(), 2);
   }
   EXPECT_EQ(token.use_count(), 1);
+}
+
+TEST(SharedRun, WhoAsksMeanwhileSharesTheNext) {
+  SharedRun run;
+  Event over;
+  int runs = 0;
+  auto ask = [](SharedRun& shared, Event& disk, int& count) -> Task<void> {
+    const bool is_ours = co_await shared.begin();
+    if (!is_ours) co_return;
+    ++count;
+    co_await disk;
+    shared.end();
+  };
+  Scope scope;
+  scope.spawn(ask(run, over, runs));
+  scope.spawn(ask(run, over, runs));
+  scope.spawn(ask(run, over, runs));
+  EXPECT_EQ(runs, 1);
+  over.set();
+  EXPECT_EQ(runs, 2) << "for both who came meanwhile";
+  EXPECT_EQ(scope.count(), 2U) << "who wait until it is over";
+  over.set();
+  EXPECT_EQ(runs, 2);
+  EXPECT_EQ(scope.count(), 0U);
+  EXPECT_FALSE(run.under_way());
 }
 
 TEST(Timer, SleepsUntilTheClockSaysSo) {
