@@ -62,7 +62,7 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
   publisher_.subscribe(history_.subscriber());
   suppressions_.use(setup_.config->suppress);
   publisher_.subscribe(metrics_.subscriber());
-  publisher_.subscribe({.attempted = [this](const tell::Outcome& outcome) { suppressions_.hear(outcome); }});
+  publisher_.subscribe(suppressions_.subscriber());
   publisher_.subscribe(webhooks_.subscriber());
 }
 

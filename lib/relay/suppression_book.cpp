@@ -89,6 +89,10 @@ void SuppressionBook::open() {
 
 // --- what changes ---
 
+tell::Subscriber SuppressionBook::subscriber() {
+  return {.attempted = [this](const tell::Outcome& outcome) { hear(outcome); }};
+}
+
 void SuppressionBook::hear(const tell::Outcome& outcome) {
   if (!terms_) return;
   const std::optional<Suppression> entry = tell::suppression_of(outcome, loop_.wall_now(), terms_->keep);

@@ -49,8 +49,8 @@ class SuppressionBook final : public watch::SuppressionDesk {
 
   bool on() const { return terms_.has_value(); }
 
-  // Remembers whom the outcome suppresses.
-  void hear(const tell::Outcome& outcome);
+  // Remembers whom outcomes suppress; for as long as this lives.
+  tell::Subscriber subscriber();
   // The answer to RCPT; nothing: the recipient is not suppressed for this sender. Tells the log.
   std::optional<smtp::Reply> refusal(std::string_view sender, std::string_view recipient) const;
 
@@ -70,6 +70,7 @@ class SuppressionBook final : public watch::SuppressionDesk {
     bool whole = true;
   };
 
+  void hear(const tell::Outcome& outcome);
   void read_rows(std::string_view text);
   void set_aside(const std::string& reason);
   void put(const tell::Suppression& entry);

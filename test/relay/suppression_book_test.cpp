@@ -65,15 +65,15 @@ class SuppressionBookTest : public testing::Test {
   // A final reply at RCPT.
   void hear(const std::string& recipient, const std::string& sender = "app@sender.example") {
     const smtp::Event event(smtp::Stage::rcpt, smtp::Reply{550, {5, 1, 1}, "No such user"});
-    book->hear({.fate = tell::Fate::failed,
-                .id = "1j0m0u4e32g",
-                .from = sender,
-                .to = recipient,
-                .sent_from = sender,
-                .sent_to = recipient,
-                .upstream = "office",
-                .event = event,
-                .reply_class = "rcpt"});
+    book->subscriber().attempted({.fate = tell::Fate::failed,
+                                  .id = "1j0m0u4e32g",
+                                  .from = sender,
+                                  .to = recipient,
+                                  .sent_from = sender,
+                                  .sent_to = recipient,
+                                  .upstream = "office",
+                                  .event = event,
+                                  .reply_class = "rcpt"});
   }
   bool refuses(const std::string& recipient, const std::string& sender = "b@sender.example") {
     return book->refusal(sender, recipient).has_value();
