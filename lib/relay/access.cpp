@@ -46,12 +46,7 @@ std::optional<smtp::Reply> Access::refuse_recipient(std::string_view address) co
 Access::Rules::Rules(const std::vector<config::AccessRule>& rules,
                      std::shared_ptr<const table::Tables> tables)
     : rules_(rules), tables_(std::move(tables)) {
-  for (std::size_t i = 0; i < rules_.size(); ++i) {
-    if (rules_[i].table.empty())
-      matcher_.add(rules_[i].match, i);
-    else
-      matcher_.add_table(i);
-  }
+  for (std::size_t i = 0; i < rules_.size(); ++i) matcher_.add_rule(rules_[i], i);
 }
 
 Access::Found Access::Rules::find(std::string_view address) const {

@@ -24,13 +24,8 @@ Result<std::vector<std::string>> parse_copies(std::string_view value) {
 
 Copies::Copies(std::vector<config::Bcc> rules, std::shared_ptr<const table::Tables> tables)
     : rules_(std::move(rules)), tables_(std::move(tables)) {
-  for (std::size_t i = 0; i < rules_.size(); ++i) {
-    mail::RuleMatcher& matcher = rules_[i].of_recipient ? recipients_ : senders_;
-    if (rules_[i].table.empty())
-      matcher.add(rules_[i].match, i);
-    else
-      matcher.add_table(i);
-  }
+  for (std::size_t i = 0; i < rules_.size(); ++i)
+    (rules_[i].of_recipient ? recipients_ : senders_).add_rule(rules_[i], i);
 }
 
 Result<std::vector<Copy>> Copies::of(std::string_view sender,

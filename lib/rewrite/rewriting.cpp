@@ -67,13 +67,8 @@ void note(Notes& notes, const config::RewriteRule& rule, Left why, std::string_v
 RewriteRules::RewriteRules(const std::vector<config::RewriteRule>& rules, When when) : when_(when) {
   for (const config::RewriteRule& rule : rules) {
     if (rule.taken != (when == When::taken)) continue;
-    for (std::size_t i = 0; i < classes_.size(); ++i) {
-      if (!is_in(rule, static_cast<AddressClass>(i))) continue;
-      if (rule.table.empty())
-        classes_[i].add(rule.match, rules_.size());
-      else
-        classes_[i].add_table(rules_.size());
-    }
+    for (std::size_t i = 0; i < classes_.size(); ++i)
+      if (is_in(rule, static_cast<AddressClass>(i))) classes_[i].add_rule(rule, rules_.size());
     rules_.push_back(rule);
   }
 }

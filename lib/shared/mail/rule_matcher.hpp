@@ -20,6 +20,14 @@ class RuleMatcher {
   // False when the pattern is there already; the first one stays.
   bool add(std::string_view pattern, std::size_t rule);
   void add_table(std::size_t rule) { tables_.push_back(rule); }
+  // A rule of the configuration, which has a pattern, `match`, or names a `table` instead.
+  template <class Rule>
+  void add_rule(const Rule& rule, std::size_t number) {
+    if (rule.table.empty())
+      add(rule.match, number);
+    else
+      add_table(number);
+  }
   bool empty() const { return patterns_.empty() && tables_.empty(); }
 
   // The value of a key in the table of that rule; nothing: it has none. Keys are spelt as by
