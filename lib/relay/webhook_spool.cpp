@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -20,6 +21,7 @@ using tell::WebhookBatch;
 namespace {
 
 constexpr std::uint64_t parts = 16;
+constexpr std::uint64_t unlikely_number = std::uint64_t{1} << 62;
 constexpr std::string_view ending = ".jsonl";
 // Of which a request is made; as many lines as fit into one, and more.
 constexpr std::size_t read_at_once = tell::longest_webhook_body + tell::longest_webhook_event;
@@ -29,7 +31,8 @@ std::optional<std::uint64_t> number_of(std::string_view name) {
   if (!name.ends_with(ending)) return std::nullopt;
   name.remove_suffix(ending.size());
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  if (error != std::errc() || end != name.data() + name.size() || number >= unlikely_number)
+    return std::nullopt;
   return number;
 }
 
@@ -91,8 +94,18 @@ void WebhookSpool::look() {
   for (; !files_.empty() && files_.front().number < cursor_.file; files_.pop_front())
     remove_if_there(disk_, path_of(files_.front().number));
   for (File& file : files_) file.size = disk_.open(path_of(file.number))->size();
+  check_cursor();
   looked_ = true;
   count();
+}
+
+// One that points between no two lines is damaged: what it stands in is told again.
+void WebhookSpool::check_cursor() {
+  if (files_.empty() || cursor_.offset == 0 || cursor_.file != files_.front().number) return;
+  char before = '\0';
+  const bool is_in = cursor_.offset <= files_.front().size;
+  if (is_in) disk_.open(path_of(cursor_.file))->read_at(cursor_.offset - 1, &before, 1);
+  if (before != '\n') cursor_.offset = cursor_.batch = 0;
 }
 
 // Without one, or with one that makes no sense, all is told again.
@@ -106,7 +119,7 @@ void WebhookSpool::read_cursor() {
     read.batch = object.at("batch").get<std::uint64_t>();
     read.trouble = {object.at("tries").get<unsigned>(), time_at(object.at("since")),
                     time_at(object.at("next")), object.at("failure").get<std::string>()};
-    cursor_ = std::move(read);
+    if (read.file < unlikely_number) cursor_ = std::move(read);
   } catch (const DiskError& error) {
     if (error.code() != std::errc::no_such_file_or_directory) throw;
   } catch (const json::exception&) {
@@ -136,11 +149,14 @@ void WebhookSpool::count() {
 
 // --- in ---
 
-// After a failure the file is left as it is: what it has of these lines may yet come to the disk.
+// After a failure the file is left as it is: what it has of these lines may yet come to the disk. One that
+// has nothing else goes, as a full disk fails often.
 void WebhookSpool::append(std::string_view lines, Bytes size) {
   const std::lock_guard lock(mutex_);
   look();
   make_room(lines.size(), size);
+  if (disk_.free_space().count < least_free_.count + lines.size())
+    throw DiskError(ENOSPC, std::generic_category(), "free space is below half of the reserve");
   if (current_ && files_.back().size >= size.count / parts) current_.reset();
   if (!current_) {
     std::unique_ptr<disk::File> fresh = disk_.create(path_of(++last_number_));
@@ -149,11 +165,25 @@ void WebhookSpool::append(std::string_view lines, Bytes size) {
     current_ = std::move(fresh);
   }
   std::unique_ptr<disk::File> file = std::move(current_);
-  file->write_at(files_.back().size, lines);
-  file->sync_data();
+  try {
+    file->write_at(files_.back().size, lines);
+    file->sync_data();
+  } catch (const DiskError&) {
+    if (files_.back().size == 0) leave_last();
+    throw;
+  }
   files_.back().size += lines.size();
   current_ = std::move(file);
   count();
+}
+
+void WebhookSpool::leave_last() {
+  const std::string path = path_of(files_.back().number);
+  files_.pop_back();
+  try {
+    disk_.remove(path);
+  } catch (const DiskError&) {  // a later start looks at it
+  }
 }
 
 // --- out ---
@@ -161,12 +191,14 @@ void WebhookSpool::append(std::string_view lines, Bytes size) {
 // What follows the cursor in the first file.
 std::string WebhookSpool::read(std::size_t most) {
   const File& first = files_.front();
+  if (cursor_.offset >= first.size) return {};
   std::string text(std::min<std::uint64_t>(most, first.size - cursor_.offset), '\0');
   text.resize(disk_.open(path_of(first.number))->read_at(cursor_.offset, text.data(), text.size()));
   return text;
 }
 
-// The first file was told, or cannot be read any further.
+// The first file was told, or cannot be read any further. It goes before the cursor says so: a full disk has
+// no room for a cursor, and one that points to no file means the first.
 void WebhookSpool::leave_first() {
   const std::uint64_t number = files_.front().number;
   if (current_ && number == last_number_) current_.reset();
@@ -174,7 +206,6 @@ void WebhookSpool::leave_first() {
   cursor_.file = number + 1;
   cursor_.offset = cursor_.batch = 0;
   changed_ = true;
-  save_cursor();
   remove_if_there(disk_, path_of(number));
 }
 
@@ -195,18 +226,25 @@ bool WebhookSpool::pass_over(std::string_view& lines, const std::string& oldest)
 std::optional<WebhookBatch> WebhookSpool::next(bool taken, WallTime now) {
   const std::lock_guard lock(mutex_);
   look();
-  if (taken && cursor_.batch > 0) {
+  if (taken && handed_out_) {
     cursor_.offset += std::exchange(cursor_.batch, 0);
     changed_ = true;
   }
+  handed_out_ = false;
   const std::string oldest =
       text_of(now - std::chrono::duration_cast<std::chrono::microseconds>(webhook_keep));
   std::optional<WebhookBatch> batch;
   while (!batch && !files_.empty()) {
     if (cursor_.file != files_.front().number) cursor_ = {files_.front().number, 0, 0, cursor_.trouble};
     if (cursor_.offset >= files_.front().size && files_.size() == 1 && current_) break;
-    const std::string text = cursor_.offset < files_.front().size ? read(read_at_once) : std::string();
+    const std::string text = read(read_at_once);
     std::string_view lines = std::string_view(text).substr(0, text.rfind('\n') + 1);
+    if (lines.empty() && text.size() == read_at_once) {  // no line of ours is as long
+      cursor_.offset += text.size();
+      cursor_.batch = 0;
+      changed_ = true;
+      continue;
+    }
     if (lines.empty()) {
       leave_first();
       continue;
@@ -214,7 +252,8 @@ std::optional<WebhookBatch> WebhookSpool::next(bool taken, WallTime now) {
     while (pass_over(lines, oldest)) {
     }
     if (lines.empty()) continue;
-    if (cursor_.batch > 0) lines = lines.substr(0, cursor_.batch);
+    if (cursor_.batch > 0 && cursor_.batch <= lines.size() && lines[cursor_.batch - 1] == '\n')
+      lines = lines.substr(0, cursor_.batch);
     std::size_t sound = 0;
     for (std::size_t end = 0; (end = lines.find('\n', sound)) != std::string_view::npos; sound = end + 1)
       if (!time_of(lines.substr(sound, end - sound))) break;
@@ -224,6 +263,7 @@ std::optional<WebhookBatch> WebhookSpool::next(bool taken, WallTime now) {
   }
   save_cursor();
   count();
+  handed_out_ = batch.has_value();
   return batch;
 }
 

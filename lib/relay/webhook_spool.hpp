@@ -40,14 +40,16 @@ class WebhookSpool {
     bool operator==(const Trouble&) const = default;
   };
 
-  WebhookSpool(disk::Disk& disk, std::string folder) : disk_(disk), folder_(std::move(folder)) {}
+  // `least_free`: of the disk, which appending leaves to others.
+  WebhookSpool(disk::Disk& disk, std::string folder, Bytes least_free = {})
+      : disk_(disk), folder_(std::move(folder)), least_free_(least_free) {}
 
   // Appends whole lines, and has them on disk. So that there are no more octets than `size`, `deferred` ones
   // go, then the oldest. Throws DiskError: none of them counts, and they may be tried again.
   void append(std::string_view lines, Bytes size);
 
   // The request under way; after one that was taken, or without one, the next. Nothing waits: nothing. What
-  // it says is on disk. Throws DiskError.
+  // it says is on disk. Throws DiskError; `taken` is then said again, and counts once.
   std::optional<tell::WebhookBatch> next(bool taken, WallTime now);
 
   // How the receiver fares, over restarts. Both throw DiskError.
@@ -74,11 +76,13 @@ class WebhookSpool {
 
   void look();
   void read_cursor();
+  void check_cursor();
   void save_cursor();
   void make_directory();
   std::string path_of(std::uint64_t number) const;
   std::string read(std::size_t most);
   bool pass_over(std::string_view& lines, const std::string& oldest);
+  void leave_last();
   void leave_first();
   void make_room(std::uint64_t octets, Bytes size);
   void thin(File& file);
@@ -87,13 +91,15 @@ class WebhookSpool {
 
   disk::Disk& disk_;
   const std::string folder_;
+  const Bytes least_free_;
   std::mutex mutex_;
   bool looked_ = false;
   std::deque<File> files_;  // by number
   std::uint64_t last_number_ = 0;
   std::unique_ptr<disk::File> current_;  // the last one, where it can be appended to
   Cursor cursor_;
-  bool changed_ = false;  // the cursor, since it was written
+  bool changed_ = false;     // the cursor, since it was written
+  bool handed_out_ = false;  // the cursor's batch, by the last next()
   std::atomic<std::uint64_t> waiting_ = 0;
   std::atomic<std::uint64_t> dropped_ = 0;
 };

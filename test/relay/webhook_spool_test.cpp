@@ -3,9 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "relay/webhook_world.hpp"
+#include "shared/disk/whole_file.hpp"
 #include "support/forgetting_disk.hpp"
 
 namespace relayd {
@@ -158,6 +160,79 @@ TEST_F(WebhookSpoolTest, WhatTheDiskRefusedCanBeAppendedAgain) {
   append(2, 3);
   cut_power();
   EXPECT_THAT(take_all(), ElementsAre("m000001", "m000002"));
+}
+
+TEST_F(WebhookSpoolTest, ACursorThatCannotBeWrittenCostsNoEvent) {
+  append(0, 1);
+  ASSERT_TRUE(spool->next(false, now));
+  for (std::size_t call = 1; call < 8; ++call) {
+    append(2 * static_cast<int>(call), 2 * static_cast<int>(call) + 1);
+    disk.arm(call, ForgettingDisk::Fault::fails_once);
+    std::optional<WebhookBatch> batch;
+    for (bool failed = true; failed;) try {
+        batch = spool->next(true, now);
+        failed = false;
+      } catch (const disk::DiskError&) {
+      }
+    disk.heal();
+    ASSERT_TRUE(batch) << call;
+    EXPECT_THAT(messages_in(batch->body), ElementsAre(fmt::format("m{:06}", 2 * call))) << call;
+  }
+}
+
+TEST_F(WebhookSpoolTest, ADamagedCursorCostsNoEvent) {
+  int number = 0;
+  for (const char* const cursor :
+       {R"({"file":1,"offset":99999999,"batch":0)", R"({"file":1,"offset":10,"batch":5)",
+        R"({"file":1,"offset":-1,"batch":-1)", R"({"file":18446744073709551615,"offset":0,"batch":0)",
+        R"({"file":-1,"offset":0,"batch":0)", R"({"file":1,"offset":0,"batch":7)"}) {
+    disk.restart(0);
+    const std::string folder = fmt::format("webhooks/{}", number++);
+    spool = std::make_unique<WebhookSpool>(disk, folder);
+    append(1, 4);
+    disk::write_whole(disk, folder + "/cursor",
+                      std::string(cursor) + R"(,"tries":0,"since":0,"next":0,"failure":""})");
+    spool = std::make_unique<WebhookSpool>(disk, folder);
+    append(4, 5);
+    EXPECT_THAT(take_all(), ElementsAre("m000001", "m000002", "m000003", "m000004")) << cursor;
+  }
+}
+
+TEST_F(WebhookSpoolTest, MuchThatHasNoLinesCostsItselfAlone) {
+  append(1, 2);
+  spool->append(std::string(100'000, 'x') + "\n", 1_MiB);
+  spool->append(test::webhook_line(2, now), 1_MiB);
+  EXPECT_THAT(take_all(), ElementsAre("m000001", "m000002"));
+}
+
+TEST_F(WebhookSpoolTest, WhatIsToStayFreeIsNotWrittenTo) {
+  spool = std::make_unique<WebhookSpool>(disk, "webhooks/here", 8_MiB);
+  append(1, 2);
+  disk.set_free_space(8_MiB);
+  EXPECT_THROW(append(2, 3), disk::DiskError);
+  EXPECT_THAT(take_all(), ElementsAre("m000001"));
+  disk.set_free_space(9_MiB);
+  append(2, 3);
+  EXPECT_THAT(take_all(), ElementsAre("m000002"));
+}
+
+TEST_F(WebhookSpoolTest, AFullDiskGetsNoFileForEachTry) {
+  append(0, 200);
+  disk.set_capacity(disk.allocated());
+  for (int i = 0; i < 50; ++i) EXPECT_THROW(append(1000, 1200), disk::DiskError);
+  const auto sizes = disk.sizes();
+  const auto files = std::ranges::count_if(sizes, [](const auto& e) { return e.first.ends_with(".jsonl"); });
+  EXPECT_LE(files, 18);
+}
+
+TEST_F(WebhookSpoolTest, OnAFullDiskTheOldestMakesRoomStill) {
+  append(0, 150);
+  disk.set_capacity(disk.allocated());
+  size = 16_KiB;
+  append(150, 151);
+  EXPECT_LE(octets(), size.count);
+  disk.set_capacity(1_GiB);
+  EXPECT_EQ(take_all().back(), "m000150");
 }
 
 TEST_F(WebhookSpoolTest, NothingIsToldBeforeTheDiskKnowsOfIt) {
