@@ -154,6 +154,24 @@ void add_certificates(const Status& status, std::vector<Family>& all) {
   all.push_back(std::move(left));
 }
 
+void add_webhooks(const Status& status, std::vector<Family>& all) {
+  if (status.webhooks.empty()) return;
+  using enum MetricKind;
+  double sent = 0, dropped = 0, waiting = 0;
+  for (const Status::Webhook& one : status.webhooks) {
+    sent += static_cast<double>(one.sent);
+    dropped += static_cast<double>(one.dropped);
+    waiting += static_cast<double>(one.waiting);
+  }
+  Family events = family(counter, "relayd_webhook_events_total",
+                         "Events for receivers of webhooks: taken by one, or dropped untold.", {"state"});
+  events.add({"sent"}, sent);
+  events.add({"dropped"}, dropped);
+  all.push_back(std::move(events));
+  all.push_back(single(gauge, "relayd_webhook_waiting_bytes", "What waits on disk for receivers of webhooks.",
+                       waiting));
+}
+
 // The quota that leaves least.
 const LaneStatus::Quota* tightest(const LaneStatus& lane) {
   const auto found = std::ranges::min_element(lane.quotas, {}, &LaneStatus::Quota::left);
@@ -201,6 +219,7 @@ std::vector<Family> standing_of(const Status& status) {
   add_lanes(status, all);
   add_connections(status, all);
   add_certificates(status, all);
+  add_webhooks(status, all);
   return all;
 }
 

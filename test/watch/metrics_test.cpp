@@ -40,6 +40,18 @@ TEST(StandingMetrics, ShowQueueClientsAndConfiguration) {
     EXPECT_THAT(text, HasSubstr(std::string("\n") + line));
 }
 
+TEST(StandingMetrics, ShowWebhooksOfAllReceiversTogether) {
+  Status status;
+  EXPECT_THAT(metrics_text(status, {}), Not(HasSubstr("webhook")));
+  status.webhooks = {{.url = "https://a.example/", .waiting = 5, .sent = 10, .dropped = 2},
+                     {.url = "https://b.example/", .waiting = 7, .sent = 20, .dropped = 1}};
+  const std::string text = metrics_text(status, {});
+  EXPECT_THAT(text, HasSubstr("relayd_webhook_events_total{state=\"sent\"} 30\n"));
+  EXPECT_THAT(text, HasSubstr("relayd_webhook_events_total{state=\"dropped\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("relayd_webhook_waiting_bytes 12\n"));
+  EXPECT_THAT(text, Not(HasSubstr("a.example")));
+}
+
 TEST(StandingMetrics, ShowEachLaneInOneState) {
   Status status;
   LaneStatus lane;
