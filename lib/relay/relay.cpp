@@ -55,8 +55,8 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       intake_(loop, log, publisher_, queue_, dispatcher_.lanes(), suppressions_, setup_),
       reporter_(loop, workers_, log, publisher_, queue_, dispatcher_.lanes(), intake_, setup_),
       webhook_clients_(loop),
-      webhooks_({loop, workers_, disk_, log, queue_}, webhook_hooks(),
-                setup_.config->log.addresses == config::LogAddresses::masked),
+      webhooks_({loop, workers_, disk_, log, queue_, Bytes{setup_.config->queue.reserve.count / 2}},
+                webhook_hooks(), setup_.config->log.addresses == config::LogAddresses::masked),
       started_(loop.now()),
       login_workers_(loop, login_threads) {
   publisher_.subscribe(history_.subscriber());

@@ -22,6 +22,7 @@ constexpr std::array waits = {seconds(5),    seconds(300),   seconds(1800),
 constexpr seconds longest_wait{86400};
 constexpr Duration patience = seconds(20);
 constexpr WallTime::duration disk_wait = std::chrono::minutes(1);
+constexpr Duration said_once_in = std::chrono::hours(1);
 constexpr int gone = 410;
 
 // Seconds, or a date (RFC 9110 10.2.3, in the form that servers send); nothing: it is neither.
@@ -166,11 +167,12 @@ Task<bool> WebhookSender::read_next() {
 
 void WebhookSender::say_dropped() {
   const std::uint64_t dropped = spool_.dropped();
-  if (dropped == said_dropped_) return;
+  if (dropped == said_dropped_ || loop_.now() < next_said_dropped_) return;
   log_.warning("webhooks_dropped", {{"receiver", receiver_.shown},
                                     {"count", dropped - said_dropped_},
                                     {"reason", "they were a day old, or more waited than `size` allows"}});
   said_dropped_ = dropped;
+  next_said_dropped_ = loop_.now() + said_once_in;
 }
 
 // The status is that of the last try, whether the disk keeps it or not.

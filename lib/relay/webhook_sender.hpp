@@ -88,6 +88,7 @@ class WebhookSender {
   bool disk_failed_ = false;  // and the log has said so
   std::uint64_t sent_ = 0;
   std::uint64_t said_dropped_ = 0;
+  Deadline next_said_dropped_{};
   std::stop_source stop_;
   std::minstd_rand random_{std::random_device{}()};
   async::Timer timer_;

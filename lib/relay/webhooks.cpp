@@ -56,11 +56,19 @@ struct Webhooks::Receiver {
   Receiver(const Webhooks& owner, const config::Webhook& webhook, WebhookSender::Receiver way)
       : url(webhook.url),
         folder(folder_of(url)),
-        spool(owner.disk_, fmt::format("{}/{}", webhooks_folder, folder)),
+        spool(owner.disk_, fmt::format("{}/{}", webhooks_folder, folder), owner.least_free_),
         sender(owner.loop_, owner.workers_, owner.log_, spool, std::move(way)) {}
 
   bool wants(WebhookEvent what) const {
     return configured && std::ranges::find(events, what) != events.end();
+  }
+
+  // It was taken away, and its disk fails: no message waits for it.
+  void forget(telemetry::Log& log, const std::string& reason) {
+    log.warning("webhooks_dropped", {{"receiver", sender.status().url},
+                                     {"count", std::ranges::count(outgoing, '\n')},
+                                     {"reason", reason}});
+    outgoing.clear();
   }
 
   const std::string url;
@@ -80,6 +88,7 @@ Webhooks::Webhooks(const Surroundings& surroundings, Hooks hooks, bool masked)
       disk_(surroundings.disk),
       log_(surroundings.log),
       queue_(surroundings.queue),
+      least_free_(surroundings.least_free),
       hooks_(std::move(hooks)),
       masked_(masked),
       timer_(loop_),
@@ -272,6 +281,7 @@ Task<void> Webhooks::write() {
   struct Job {
     Receiver* receiver;
     Bytes size;
+    std::string failure = {};
   };
   if (writing_) co_return;
   writing_ = true;
@@ -284,18 +294,24 @@ Task<void> Webhooks::write() {
   }
   co_await queue_.flush();  // what is told of is durable
   const auto append = [&jobs] {
-    std::string failure;
-    for (const Job& job : jobs) {
+    for (Job& job : jobs) {
       try {
         job.receiver->spool.append(job.receiver->outgoing, job.size);
         job.receiver->outgoing.clear();
       } catch (const disk::DiskError& error) {
-        failure = error.what();
+        job.failure = error.what();
       }
     }
-    return failure;
   };
-  const std::string failure = co_await workers_.run(append);
+  co_await workers_.run(append);
+  std::string failure;
+  for (const Job& job : jobs) {
+    if (job.failure.empty()) continue;
+    if (job.receiver->configured)
+      failure = job.failure;
+    else
+      job.receiver->forget(log_, job.failure);
+  }
   heed(failure);
   if (failure.empty()) tell_queue();
   for (const Job& job : jobs)
@@ -303,7 +319,7 @@ Task<void> Webhooks::write() {
   writing_ = false;
   for (async::Event* const over : std::exchange(waiting_, {})) over->set();
   arrange();
-  if (!failed_ && !late_.empty() && !paying_) scope_.spawn(pay());
+  if (!failed_ && !late_.empty() && !paying_ && !again_.armed()) scope_.spawn(pay());
 }
 
 // A message may be gone: deleted meanwhile, or it goes with this.

@@ -39,6 +39,7 @@ class Webhooks {
     disk::Disk& disk;
     telemetry::Log& log;
     queue::Queue& queue;
+    Bytes least_free = {};  // of the disk, which the spools leave to the queue
   };
   // What it asks the relay for.
   struct Hooks {
@@ -104,6 +105,7 @@ class Webhooks {
   disk::Disk& disk_;
   telemetry::Log& log_;
   queue::Queue& queue_;
+  const Bytes least_free_;
   const Hooks hooks_;
   const bool masked_;
   std::vector<std::unique_ptr<Receiver>> receivers_;  // also those that the last reload has taken away

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "relay/webhook_world.hpp"
 #include "support/forgetting_disk.hpp"
 #include "support/manual_loop.hpp"
@@ -198,6 +200,21 @@ TEST_F(WebhookSenderTest, ADiskThatFailsIsTriedAgain) {
   disk.heal();
   pass(1min);
   EXPECT_THAT(script.told(), ElementsAre("m000001", "m000002"));
+}
+
+TEST_F(WebhookSenderTest, ACursorThatFailsAfterARequestCostsNoEvent) {
+  for (int i = 0; i < 12; ++i) {
+    script.answers = {"204"};
+    spool->append(test::webhook_line(2 * i, loop.wall_now()), 64_KiB);
+    sender->wake();
+    spool->append(test::webhook_line(2 * i + 1, loop.wall_now()), 64_KiB);
+    disk.arm(static_cast<std::size_t>(i) + 1, ForgettingDisk::Fault::fails_once);
+    settle();
+    disk.heal();
+    pass(1min);
+  }
+  const std::set<std::string> told(script.told().begin(), script.told().end());
+  EXPECT_THAT(told, SizeIs(24));
 }
 
 TEST_F(WebhookSenderTest, NewSecretsSignFromTheNextRequestOn) {

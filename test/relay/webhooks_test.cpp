@@ -40,7 +40,7 @@ struct Life {
        telemetry::Log& log, WallTime now)
       : queue(loop, workers, disk, {.directory = "/queue", .reserve = 0_B}),
         publisher(log),
-        hooks({loop, workers, disk, log, queue},
+        hooks({loop, workers, disk, log, queue, 4_MiB},
               {.connect = [this, &script](const config::Webhook&) { return script.client(loop); },
                .provider_id = [](const std::string& upstream,
                                  const queue::RecipientOutcome& one) { return upstream + one.text; }},
@@ -363,6 +363,35 @@ TEST_F(WebhooksTest, AReceiverThatIsTakenAwayAndComesBackGoesOn) {
   EXPECT_THAT(script.events(), SizeIs(1));
 }
 
+TEST_F(WebhooksTest, OneThatWasTakenAwayHoldsNoMessageThoughItsDiskFails) {
+  const MessageId id = commit(1);
+  attempt(id, {delivered});
+  test::run_task(life->queue.flush(), &life->loop);
+  disk.set_free_space(0_B);
+  life->loop.advance(200ms);
+  settle();
+  ASSERT_TRUE(owes(id));
+  life->hooks.use({}, {});
+  life->loop.advance(1s);
+  settle();
+  EXPECT_FALSE(owes(id));
+}
+
+TEST_F(WebhooksTest, TheReserveIsNotWrittenToAndNothingIsLost) {
+  const MessageId id = commit(1);
+  disk.set_free_space(4_MiB);
+  attempt(id, {delivered});
+  test::run_task(life->queue.flush(), &life->loop);
+  life->loop.advance(1s);
+  settle();
+  EXPECT_TRUE(owes(id));
+  EXPECT_THAT(script.requests, IsEmpty());
+  disk.set_free_space(1_GiB);
+  pass(1s);
+  EXPECT_FALSE(owes(id));
+  EXPECT_THAT(script.events(), SizeIs(1));
+}
+
 // Whatever comes, each end is told at least once, and after what was told of the recipient before.
 TEST_F(WebhooksTest, RandomWalksLoseNothing) {
   for (unsigned seed = 1; seed <= 60; ++seed) {
@@ -418,6 +447,16 @@ TEST_F(WebhooksTest, RandomWalksLoseNothing) {
       const std::string who = event.substr(4, what - 4);
       const bool is_end = event.find("deferred") == std::string::npos;
       if (is_end) ended.insert(who);
+    }
+    // "evt_MESSAGE_RECIPIENT_WHAT_MICROSECONDS": the first time that each is told is in order.
+    std::map<std::string, std::int64_t> last;
+    std::set<std::string> known;
+    for (const std::string& event : script.events()) {
+      if (!known.insert(event).second) continue;
+      const std::int64_t when = std::stoll(event.substr(event.rfind('_') + 1));
+      std::int64_t& before = last[event.substr(4, event.find('_', 4) - 4)];
+      EXPECT_GE(when, before) << seed << " " << event;
+      before = when;
     }
     for (const auto& [id, count] : sent)
       for (std::size_t i = 0; i < count; ++i)
