@@ -177,7 +177,7 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
   const bool wants_to_know = recipient.notify.find("SUCCESS") != std::string::npos;
   const auto of_no_list =
       std::ranges::count_if(*targets, [](const auto& each) { return each.owner.empty(); });
-  if (of_no_list > 1 && wants_to_know && !setup_.config->bounce.from.empty())
+  if (of_no_list > 0 && targets->size() > 1 && wants_to_know && !setup_.config->bounce.from.empty())
     envelope.expanded.push_back(std::move(recipient));
   return std::nullopt;
 }

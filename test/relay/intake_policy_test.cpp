@@ -123,7 +123,10 @@ TEST_F(IntakePolicyTest, AnAliasAddsWhomItStandsFor) {
 // RFC 3461 5.2.7.3: whoever asked to hear of success hears that the recipient became several.
 TEST_F(IntakePolicyTest, ARecipientThatBecameSeveralIsKeptForAReport) {
   config->origin = "o.example";
-  config->aliases = {{"two", {"a@x.example", "b@x.example"}, {}}, {"one", {"a@x.example"}, {}}};
+  config->aliases = {{"two", {"a@x.example", "b@x.example"}, {}}, {"one", {"a@x.example"}, {}},
+                     {"list", {"c@x.example"}, {}},
+                     {"owner-list", {"d@x.example"}, {}},
+                     {"mixed", {"a@x.example", "list"}, {}}};
   const auto expanded = [](IntakePolicy& taken, const mail::Recipient& recipient) {
     mail::Envelope envelope;
     EXPECT_EQ(taken.add_recipient(envelope, recipient), std::nullopt);
@@ -139,6 +142,7 @@ TEST_F(IntakePolicyTest, ARecipientThatBecameSeveralIsKeptForAReport) {
   EXPECT_EQ(expanded(*policy_, {"two@o.example", "FAILURE", ""}), "");
   EXPECT_EQ(expanded(*policy_, {"two@o.example", "", ""}), "");
   EXPECT_EQ(expanded(*policy_, {"one@o.example", "SUCCESS", ""}), "") << "one target inherits it";
+  EXPECT_EQ(expanded(*policy_, {"mixed@o.example", "SUCCESS", ""}), "mixed@o.example SUCCESS ");
 }
 
 TEST_F(IntakePolicyTest, RecipientsOfAliasesFitIntoOneMessage) {
