@@ -1,8 +1,9 @@
 // BatchStream: a file of the drop folder as the client of a server session.
 //
-// Joins drop and accept. It says what the file says, one command at a time, and stops at the first reply that
-// refuses one, so that a message is taken for all of its recipients or not at all. Owned by its session; what
-// it found is in the Outcome, which outlives it. Reads on a worker.
+// Joins drop and accept. It says what the file says, one command at a time. A recipient who is refused for
+// good is left out; it stops at the first other reply that refuses, also of a recipient for now, so that no
+// message is taken twice. Owned by its session; what it found is in the Outcome, which outlives it. Reads on
+// a worker.
 #pragma once
 
 #include <cstdint>

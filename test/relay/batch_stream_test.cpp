@@ -43,6 +43,17 @@ class BatchStreamTest : public testing::Test {
     return all;
   }
   void answer(std::string_view reply) { test::run_task(stream_->write(reply, Deadline::max()), &loop_); }
+  // A file of two recipients whose first commands are answered so.
+  void converse(const std::vector<const char*>& replies) {
+    size_ = 0;
+    outcome_ = {};
+    open(std::string(head) + "text\r\n.\r\n");
+    answer("220 hello\r\n");
+    for (const char* reply : replies) {
+      EXPECT_NE(said(), "");
+      answer(reply);
+    }
+  }
   // Answers until the content is next.
   void come_to_the_content() {
     answer("220 hello\r\n");
@@ -84,14 +95,30 @@ TEST_F(BatchStreamTest, ACommandWaitsForTheReplyToTheOneBefore) {
 }
 
 TEST_F(BatchStreamTest, NothingIsSaidAfterARefusal) {
-  open(std::string(head) + "text\r\n.\r\n");
-  answer("220 hello\r\n");
-  for (const char* reply : {"250 relay\r\n", "550 5.7.1 not you\r\n"}) {
-    EXPECT_NE(said(), "");
-    answer(reply);
+  for (const std::vector<const char*>& replies : std::vector<std::vector<const char*>>{
+           {"250 relay\r\n", "550 5.7.1 not you\r\n"},
+           {"250 relay\r\n", "250 ok\r\n", "250 ok\r\n", "451 4.3.0 later\r\n"},
+           {"250 relay\r\n", "250 ok\r\n", "250 ok\r\n", "550 5.1.1 nobody\r\n", "451 4.3.0 later\r\n"}}) {
+    converse(replies);
+    EXPECT_EQ(said(), "");
+    EXPECT_EQ(outcome_.refusal.code, std::stoi(replies.back()));
+    EXPECT_FALSE(outcome_.taken);
   }
+}
+
+TEST_F(BatchStreamTest, ARecipientWhoIsRefusedForGoodIsLeftOut) {
+  converse({"250 relay\r\n", "250 ok\r\n", "550 5.1.1 nobody\r\n", "250 ok\r\n", "354 go\r\n"});
+  EXPECT_EQ(said(), "text\r\n.\r\n");
+  answer("250 queued\r\n");
+  EXPECT_TRUE(outcome_.taken);
+  EXPECT_EQ(outcome_.refusal.code, 0);
+}
+
+TEST_F(BatchStreamTest, WhereNobodyIsLeftTheFirstRefusalCounts) {
+  converse({"250 relay\r\n", "250 ok\r\n", "550 5.1.1 nobody\r\n", "550 5.7.1 not him\r\n",
+            "503 5.5.1 no recipient\r\n"});
   EXPECT_EQ(said(), "");
-  EXPECT_EQ(outcome_.refusal.code, 550);
+  EXPECT_EQ(smtp::one_line(outcome_.refusal), "550 5.1.1 nobody");
   EXPECT_FALSE(outcome_.taken);
 }
 
