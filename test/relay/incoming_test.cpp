@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "queue/queue_fixture.hpp"
 #include "relay/setup.hpp"
+#include "support/forgetting_disk.hpp"
 #include "support/quiet_log.hpp"
 
 namespace relayd {
@@ -340,6 +343,77 @@ TEST_F(IncomingTest, WhatIsDroppedLeavesNothing) {
   flush();
   reopen();
   EXPECT_EQ(recovery.messages, 0U);
+}
+
+// --- parts ---
+
+class IncomingPartsTest : public IncomingTest {
+ protected:
+  IncomingPartsTest() { disk_.set_free_space(1_GiB); }
+  disk::Disk& fresh_disk() override { return disk_; }
+  void TearDown() override {
+    IncomingTest::TearDown();
+    loop.run();
+  }
+
+  static mail::Envelope to_lists() {
+    mail::Envelope envelope;
+    envelope.sender = envelope.routing_sender = "ann@example.com";
+    envelope.envelope_id = "env-1";
+    envelope.recipients = {
+        {"eve@x", "SUCCESS", ""}, {"a@x", "", "", "owner-a@o"}, {"b@x", "", "", "owner-b@o"}};
+    return envelope;
+  }
+  std::vector<MessageId> ids() {
+    std::vector<MessageId> found;
+    queue->for_each([&found](const queue::Message& each) { found.push_back(each.id()); });
+    return found;
+  }
+  // What waits, by its sender.
+  std::map<std::string, queue::Content> by_sender() {
+    std::map<std::string, queue::Content> found;
+    for (const MessageId id : ids()) {
+      queue::Content content = look(id);
+      found.emplace(content.envelope.sender, std::move(content));
+    }
+    return found;
+  }
+
+  test::ForgettingDisk disk_;
+};
+
+TEST_F(IncomingPartsTest, EachSenderHasAMessageWithItsOwnReceivedField) {
+  take("From: ann@example.com\r\n\r\ntext\r\n", to_lists());
+  const auto found = by_sender();
+  ASSERT_EQ(found.size(), 3U);
+  const auto message_id_of = [](const std::string& body) {
+    return body.substr(body.find("\r\nMessage-ID: "));  // and all that follows
+  };
+  for (const auto& [sender, content] : found) {
+    ASSERT_EQ(content.envelope.recipients.size(), 1U);
+    EXPECT_THAT(content.body, HasSubstr("for <" + content.envelope.recipients[0].address + ">"));
+    EXPECT_EQ(message_id_of(content.body), message_id_of(found.begin()->second.body));
+    EXPECT_EQ(content.envelope.envelope_id, sender == "ann@example.com" ? "env-1" : "");
+    EXPECT_EQ(content.envelope.routing_sender, sender);
+  }
+}
+
+// Whatever call of the disk fails: all parts are kept, or the client hears 4xx and none is.
+TEST_F(IncomingPartsTest, AllPartsAreKeptOrNone) {
+  std::size_t refused = 0;
+  for (std::size_t call = 1; call <= 30; ++call) {
+    disk_.arm(call, test::ForgettingDisk::Fault::fails_once);
+    const std::string answer = take(complete, to_lists());
+    disk_.heal();
+    flush();
+    const bool is_refused = answer.size() == 3 && answer.front() == '4';
+    refused += is_refused ? 1 : 0;
+    EXPECT_EQ(by_sender().size(), is_refused ? 0U : 3U) << answer << " at " << call;
+    for (const MessageId id : ids()) queue->remove(message(id));
+    reopen();
+    EXPECT_EQ(recovery.messages, 0U) << call;
+  }
+  EXPECT_GE(refused, 2U);
 }
 
 }  // namespace
