@@ -51,11 +51,10 @@ void decide(const smtp::RecipientEvent& entry, const Attempt& attempt, Decision&
     verdict.action = Action::retry;
   const RecipientState state = state_after(verdict, attempt.doubted_here, moves);
   const bool suppressed = verdict.reply_class == ReplyClass::suppressed;
-  decision.recipients.push_back(
-      {{entry.recipient, state, static_cast<std::uint16_t>(smtp::code_of(event)),
-        recorded_text(event, suppressed)},
-       verdict.reply_class,
-       verdict.in_doubt});
+  decision.recipients.push_back({{entry.recipient, state, static_cast<std::uint16_t>(smtp::code_of(event)),
+                                  recorded_text(event, suppressed)},
+                                 verdict.reply_class,
+                                 verdict.in_doubt});
   decision.in_doubt |= verdict.in_doubt;
   decision.leaves |= !event.trouble && verdict.scope == Scope::connection;
   sum.delivered |= state == RecipientState::delivered;

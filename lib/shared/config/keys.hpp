@@ -3,8 +3,8 @@
 // Each section has its rows in a file of its own: keys_listen.cpp (listen, tls, accounts, access, limits),
 // keys_queue.cpp, keys_upstreams.cpp, keys_bounce.cpp, keys_copies.cpp, keys_dkim.cpp, keys_headers.cpp,
 // keys_rewrite.cpp, keys_senders.cpp, keys_secret.cpp, keys_suppress.cpp, keys_tables.cpp, keys_webhooks.cpp;
-// keys.cpp has the top and what is small. Rows stand in the order of config.example.yaml. A key that is one field is `key`, a
-// name that is only kept free `reserved`; a row with a function of its own is for the rest.
+// keys.cpp has the top and what is small. Rows stand in the order of config.example.yaml. A key that is one
+// field is `key`, a name that is only kept free `reserved`; a row with a function of its own is for the rest.
 #pragma once
 
 #include <optional>
