@@ -330,4 +330,18 @@ void WebhookSpool::note(Trouble trouble) {
   save_cursor();
 }
 
+// --- receivers that are not configured any more ---
+
+// Whoever looks for the next request removes what is too old.
+void tidy_spools(disk::Disk& disk, const std::vector<std::string>& known, WallTime now) {
+  try {
+    for (const std::string& name : disk.list(webhooks_folder)) {
+      if (std::ranges::find(known, name) != known.end()) continue;
+      const std::string folder = fmt::format("{}/{}", webhooks_folder, name);
+      if (!WebhookSpool(disk, folder).next(false, now)) remove_if_there(disk, folder + "/cursor");
+    }
+  } catch (const DiskError&) {
+  }
+}
+
 }  // namespace relayd

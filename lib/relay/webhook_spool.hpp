@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "shared/base/bytes.hpp"
 #include "shared/base/time.hpp"
@@ -103,5 +104,9 @@ class WebhookSpool {
   std::atomic<std::uint64_t> waiting_ = 0;
   std::atomic<std::uint64_t> dropped_ = 0;
 };
+
+// Removes from the folders in `webhooks_folder` that are not `known` what is too old to be told. Folders
+// stay, and so does what cannot be read. Blocks.
+void tidy_spools(disk::Disk& disk, const std::vector<std::string>& known, WallTime now);
 
 }  // namespace relayd

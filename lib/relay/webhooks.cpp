@@ -104,7 +104,15 @@ void Webhooks::begin(const std::vector<config::Webhook>& webhooks, const Secrets
   begun_ = true;
   make_receivers(webhooks, secrets);
   for (const auto& receiver : receivers_) receiver->sender.begin();
+  scope_.spawn(tidy());
   if (!late_.empty()) scope_.spawn(pay());
+}
+
+Task<void> Webhooks::tidy() {
+  std::vector<std::string> known;
+  for (const auto& receiver : receivers_) known.push_back(receiver->folder);
+  const auto remove = [this, &known, now = loop_.wall_now()] { tidy_spools(disk_, known, now); };
+  co_await workers_.run(remove);
 }
 
 // One that is not configured any more rests: it may come back.

@@ -88,6 +88,7 @@ class Webhooks {
   bool has_room() const;
   bool is_under_way(queue::MessageId id) const;
   void make_receivers(const std::vector<config::Webhook>& webhooks, const Secrets& secrets);
+  async::Task<void> tidy();
   void put_off(queue::MessageId id);
   std::string provider_id(const std::string& upstream, const queue::RecipientOutcome& outcome) const;
 

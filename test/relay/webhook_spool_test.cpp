@@ -243,6 +243,19 @@ TEST_F(WebhookSpoolTest, NothingIsToldBeforeTheDiskKnowsOfIt) {
   EXPECT_TRUE(spool->next(false, now));
 }
 
+TEST_F(WebhookSpoolTest, OfOtherReceiversWhatIsADayOldIsRemoved) {
+  append(1, 3);
+  WebhookSpool other(disk, "webhooks/other");
+  other.append(test::webhook_line(3, now, WebhookEvent::delivered), size);
+  tidy_spools(disk, {"here"}, now + 1h);
+  EXPECT_EQ(messages_in(WebhookSpool(disk, "webhooks/other").next(false, now)->body).size(), 1U);
+  const std::uint64_t before = octets();
+  tidy_spools(disk, {"here"}, now + 25h);
+  EXPECT_LT(octets(), before);
+  for (const auto& [path, count] : disk.sizes()) EXPECT_FALSE(path.starts_with("webhooks/other/")) << path;
+  EXPECT_THAT(take_all(), ElementsAre("m000001", "m000002"));
+}
+
 TEST_F(WebhookSpoolTest, TheReceiversTroubleIsRemembered) {
   const WebhookSpool::Trouble trouble{3, now, now + 5min, "503"};
   spool->note(trouble);

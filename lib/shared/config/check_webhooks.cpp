@@ -24,8 +24,8 @@ void check_url(Reader& reader, const Node& node, const Webhook& webhook, const h
   check_host(reader, place, url);
   if (!is_secure(url) && !webhook.insecure)
     reader.error(place,
-                 "who is on the way could read it: write https://, or set 'insecure: true' (http:// is for "
-                 "loopback)");
+                 "http:// is for loopback, as others on the way could read it: write https://, or set "
+                 "'insecure: true'");
   if (!url.tls && node.has("ca_file"))
     reader.error(node.place_of("ca_file"), "http:// shows no certificate that a CA could have signed");
 }

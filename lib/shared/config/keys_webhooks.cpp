@@ -23,7 +23,7 @@ void read_events(Reader& reader, const Node& node, Webhook& out) {
   const std::size_t before = reader.errors.size();
   read(reader, node, out.events);
   if (out.events.empty() && reader.errors.size() == before)
-    reader.error(node.place, "of nothing would it be told: name events, or leave 'events' out");
+    reader.error(node.place, "the receiver would be told nothing: name events, or leave 'events' out");
 }
 
 // A secret, or a list of the two while one is being changed.
