@@ -119,7 +119,8 @@ bool DraftIncoming::write_head() {
     mail::Envelope own;
     const std::vector<mail::Recipient>& recipients = envelope_of(part, own).recipients;
     received.id = part.id;
-    received.recipient = recipients.size() == 1 ? recipients.front().address : std::string();
+    received.recipient = {};
+    if (recipients.size() == 1) received.recipient = recipients.front().address;
     part.draft.append(rewrite::received_field(received));
     if (part.owner.empty()) part.draft.append(rewrite::original_to_fields(terms_.replaced));
   }

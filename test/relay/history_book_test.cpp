@@ -110,7 +110,8 @@ TEST_F(HistoryBookTest, WhatIsDoneToAMessageIsDoneToThoseWhoAreLeft) {
   const auto states = [this] {
     pass(1s);
     std::string all;
-    for (const auto& [to, state] : search_history(folder(), {}).messages.at(0).states) all += state + ' ';
+    const Found found = search_history(folder(), {});
+    for (const auto& [to, state] : found.messages.at(0).states) all += state + ' ';
     return all;
   };
   handled("m1", Kind::held);
