@@ -123,7 +123,8 @@ TEST_F(IntakePolicyTest, AnAliasAddsWhomItStandsFor) {
 // RFC 3461 5.2.7.3: whoever asked to hear of success hears that the recipient became several.
 TEST_F(IntakePolicyTest, ARecipientThatBecameSeveralIsKeptForAReport) {
   config->origin = "o.example";
-  config->aliases = {{"two", {"a@x.example", "b@x.example"}, {}}, {"one", {"a@x.example"}, {}},
+  config->aliases = {{"two", {"a@x.example", "b@x.example"}, {}},
+                     {"one", {"a@x.example"}, {}},
                      {"list", {"c@x.example"}, {}},
                      {"owner-list", {"d@x.example"}, {}},
                      {"mixed", {"a@x.example", "list"}, {}}};
