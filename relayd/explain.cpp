@@ -71,11 +71,6 @@ std::vector<rewrite::Aliases::Target> explain_aliases(const World& world, const 
     line(text, "becomes",
          fmt::format("more than {} addresses or steps, or a value of a table that names none: 451 4.6.0",
                      rewrite::Aliases::most));
-  std::set<std::string> owners;
-  if (targets)
-    for (const rewrite::Aliases::Target& target : *targets) owners.insert(target.owner);
-  for (const std::string& owner : owners)
-    if (!owner.empty()) line(text, "list", fmt::format("its mail leaves from {}", owner));
   return targets.value_or(std::vector<rewrite::Aliases::Target>());
 }
 
@@ -90,7 +85,8 @@ std::vector<mail::Recipient> explain_recipient(const World& world, const Explain
   std::vector<mail::Recipient> recipients;
   const auto add = [&](const std::string& address) {
     for (rewrite::Aliases::Target& target : explain_aliases(world, address, text))
-      recipients.push_back({std::move(target.address), {}, {}, std::move(target.owner)});
+      recipients.push_back(
+          {std::move(target.address), {}, {}, explained.sender().empty() ? "" : std::move(target.owner)});
   };
   add(taken);
   for (const mail::Recipient& target : recipients)
@@ -114,6 +110,16 @@ std::vector<mail::Recipient> explain_recipient(const World& world, const Explain
          one.owner.empty() ? one.address : fmt::format("{} from {}", one.address, one.owner));
   fmt::print("{}", shown_lines(text));
   return recipients;
+}
+
+// Mail to a list goes as its owner's does.
+void explain_owners(const route::Router& router, const std::vector<mail::Recipient>& recipients) {
+  std::set<std::string> owners;
+  for (const mail::Recipient& recipient : recipients) owners.insert(recipient.owner);
+  owners.erase("");
+  for (const std::string& owner : owners)
+    fmt::print("list       its mail leaves from {}\n{}", shown(owner),
+               shown_lines(route::explain(router, owner)));
 }
 
 // Without them it would tell another story than the daemon, who can.
@@ -145,10 +151,12 @@ int explain(const Options& options) {
   explain_access(world, world.access.rule_of_sender(explained.sender()), explained.sender(), text);
   if (!options.message.empty() && !explained.read(options.message, text)) return EX_NOINPUT;
   fmt::print("{}", shown_lines(text));
-  if (!options.recipient.empty())
-    explained.recipients(explain_recipient(world, explained, options.recipient));
+  std::vector<mail::Recipient> recipients;
+  if (!options.recipient.empty()) recipients = explain_recipient(world, explained, options.recipient);
+  explained.recipients(recipients);
   const std::string sender = explained.routing_sender();
   fmt::print("{}{}", shown_lines(route::explain(*built.router, sender)), shown_lines(explained.departures()));
+  explain_owners(*built.router, recipients);
   if (world.access.sender(explained.sender()) == config::AccessVerdict::reject)
     fmt::print("refused    the mail is not taken: 'access' rejects its sender\n");
   return built.router->route(sender).choices.empty() ? EX_NOUSER : EX_OK;

@@ -15,7 +15,8 @@ constexpr std::size_t size_at = 32, body_checksum_at = 40, accepted_at = 48, env
 
 // Of an envelope.
 constexpr std::uint8_t flag_eight_bit = 1, flag_smtp_utf8 = 2, flag_require_tls = 4,
-                       flag_provider_headers = 8, flag_body_hash = 16, flag_report = 32, flag_expanded = 64;
+                       flag_provider_headers = 8, flag_body_hash = 16, flag_report = 32, flag_expanded = 64,
+                       flag_list_sender = 128;
 
 void put_recipient_facts(std::string& out, const std::vector<Recipient>& recipients) {
   put(out, static_cast<std::uint32_t>(recipients.size()));
@@ -60,7 +61,7 @@ void put_envelope(std::string& out, const Envelope& envelope) {
       (envelope.require_tls ? flag_require_tls : 0) |
       (envelope.provider_headers ? flag_provider_headers : 0) |
       (envelope.body_hash.empty() ? 0 : flag_body_hash) | (envelope.report ? flag_report : 0) |
-      (envelope.expanded.empty() ? 0 : flag_expanded)));
+      (envelope.expanded.empty() ? 0 : flag_expanded) | (envelope.list_sender ? flag_list_sender : 0)));
   put_string(out, envelope.sender);
   put_string(out, envelope.routing_sender);
   put_string(out, envelope.ret);
@@ -71,6 +72,10 @@ void put_envelope(std::string& out, const Envelope& envelope) {
   if (!envelope.body_hash.empty()) put_string(out, envelope.body_hash);
   if (envelope.report) put_report(out, *envelope.report);
   if (!envelope.expanded.empty()) put_recipient_facts(out, envelope.expanded);
+  if (envelope.list_sender) {
+    put_string(out, envelope.list_sender->address);
+    put_string(out, envelope.list_sender->envelope_id);
+  }
 }
 
 Envelope take_envelope(Reader& reader) {
@@ -90,6 +95,11 @@ Envelope take_envelope(Reader& reader) {
   if (flags & flag_body_hash) envelope.body_hash = reader.take_string();
   if (flags & flag_report) envelope.report = take_report(reader);
   if (flags & flag_expanded) envelope.expanded = take_recipient_facts(reader);
+  if (flags & flag_list_sender) {
+    mail::ListSender& list_sender = envelope.list_sender.emplace();
+    list_sender.address = reader.take_string();
+    list_sender.envelope_id = reader.take_string();
+  }
   return envelope;
 }
 

@@ -65,17 +65,22 @@ void DraftIncoming::begin_parts() {
   for (const std::string_view owner : owners) add(owner);
 }
 
-// A list's mail has nothing of what its sender asked for in notifications (RFC 3461 5.2.7.1).
+// A list's mail has nothing of what its sender asked for in notifications (RFC 3461 5.2.7.1); he is told of
+// the list, and where no part is left that is the list's, by the first.
 const mail::Envelope& DraftIncoming::envelope_of(const Part& part, mail::Envelope& envelope) const {
   if (parts_.size() == 1 && part.owner.empty()) return envelope_;
   envelope = envelope_;
   std::erase_if(envelope.recipients,
                 [&part](const mail::Recipient& recipient) { return recipient.owner != part.owner; });
+  std::erase_if(envelope.expanded, [&](const mail::Recipient& recipient) {
+    const auto own = std::ranges::find(parts_, recipient.owner, &Part::owner);
+    return (own == parts_.end() ? parts_.front().owner : own->owner) != part.owner;
+  });
   if (part.owner.empty()) return envelope;
+  if (!envelope.expanded.empty()) envelope.list_sender = {envelope.sender, envelope.envelope_id};
   envelope.sender = envelope.routing_sender = part.owner;
   envelope.ret.clear();
   envelope.envelope_id.clear();
-  envelope.expanded.clear();
   return envelope;
 }
 
@@ -119,8 +124,8 @@ bool DraftIncoming::write_head() {
     mail::Envelope own;
     const std::vector<mail::Recipient>& recipients = envelope_of(part, own).recipients;
     received.id = part.id;
-    received.recipient = {};
-    if (recipients.size() == 1) received.recipient = recipients.front().address;
+    received.recipient = {};  // and of a list nobody: its sender may be sent this header back
+    if (recipients.size() == 1 && part.owner.empty()) received.recipient = recipients.front().address;
     part.draft.append(rewrite::received_field(received));
     if (part.owner.empty()) part.draft.append(rewrite::original_to_fields(terms_.replaced));
   }

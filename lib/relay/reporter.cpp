@@ -55,6 +55,16 @@ std::vector<mail::Recipient> named(const ReportedMessage& message, Reported::Kin
   return names;
 }
 
+// That mail went to a list is told to its sender; all else to the list's owner.
+mail::Envelope envelope_told_of(const ReportedMessage& message, Reported::Kind kind) {
+  mail::Envelope envelope = message.envelope;
+  if (kind == Reported::Kind::expanded && envelope.list_sender) {
+    envelope.sender = envelope.list_sender->address;
+    envelope.envelope_id = envelope.list_sender->envelope_id;
+  }
+  return envelope;
+}
+
 // As the queue has it: what is no longer owed.
 queue::Debt paid(Reported::Kind kind, const std::vector<tell::ReportedRecipient>& recipients) {
   queue::Debt debt;
@@ -244,7 +254,8 @@ Task<std::string> Reporter::write(const ReportedMessage& message, Order order) {
   const config::Bounce& bounce = setup_.config->bounce;
   std::vector<std::string> to;
   const bool off = bounce.from.empty();  // since it came to be owed
-  if (!off) to = tell::addressees(bounce, order.kind, message.envelope, message.marks);
+  const mail::Envelope envelope = envelope_told_of(message, order.kind);
+  if (!off) to = tell::addressees(bounce, order.kind, envelope, message.marks);
   if (to.empty() || order.recipients.empty()) {
     told(message, order, {}, {}, off ? "`bounce.from` is not set any more" : "nobody is to be told");
     co_return "";
@@ -256,7 +267,7 @@ Task<std::string> Reporter::write(const ReportedMessage& message, Order order) {
   queue::Draft draft = queue_.draft();
   const MessageId id = draft.id();
   const std::string text = queue::to_string(id);
-  tell::Report report = compose(message, order, to, text);
+  tell::Report report = compose(message, envelope, order, to, text);
   const std::optional<smtp::Reply> refusal = readdress(report);
   const std::string why = refusal ? smtp::one_line(*refusal) : std::string();
   if (report.envelope.recipients.empty()) {
@@ -310,8 +321,8 @@ ReportLimit& Reporter::limit_of(Reported::Kind kind) {
   return kind == Reported::Kind::delayed ? warning_limit_ : limit_;
 }
 
-tell::Report Reporter::compose(const ReportedMessage& message, const Order& order,
-                               const std::vector<std::string>& to, std::string_view id) {
+tell::Report Reporter::compose(const ReportedMessage& message, const mail::Envelope& envelope,
+                               const Order& order, const std::vector<std::string>& to, std::string_view id) {
   const config::Config& config = *setup_.config;
   tell::ReportFacts facts{.kind = order.kind,
                           .hostname = config.hostname,
@@ -319,7 +330,7 @@ tell::Report Reporter::compose(const ReportedMessage& message, const Order& orde
                           .to = to,
                           .id = id,
                           .about = {},
-                          .envelope = message.envelope,
+                          .envelope = envelope,
                           .arrived = message.accepted,
                           .now = loop_.wall_now(),
                           .recipients = order.recipients};
@@ -330,7 +341,7 @@ tell::Report Reporter::compose(const ReportedMessage& message, const Order& orde
   facts.delay = order.delay;
   facts.header = message.header;
   facts.content = config.bounce.content;
-  const bool returns_body = tell::returns_body(order.kind, message.envelope, config.bounce.content);
+  const bool returns_body = tell::returns_body(order.kind, envelope, config.bounce.content);
   if (returns_body && message.is_whole && message.text.size() <= tell::most_returned)
     facts.body = std::string_view(message.text).substr(message.header.size());
   for (std::uint64_t& bits : facts.random) bits = std::uint64_t{random_()} << 32 | random_();

@@ -86,8 +86,8 @@ class Reporter {
   async::Task<std::string> write(const ReportedMessage& message, Order order);
   bool is_still_so(const ReportedMessage& message, const Order& order) const;
   void silence(const ReportedMessage& message, const Order& order);
-  tell::Report compose(const ReportedMessage& message, const Order& order, const std::vector<std::string>& to,
-                       std::string_view id);
+  tell::Report compose(const ReportedMessage& message, const mail::Envelope& envelope, const Order& order,
+                       const std::vector<std::string>& to, std::string_view id);
   std::optional<smtp::Reply> readdress(tell::Report& report) const;
   async::Task<void> commit(queue::Draft draft, tell::Report report);
   void told(const ReportedMessage& message, const Order& order, const std::string& report,

@@ -305,7 +305,9 @@ std::vector<mail::Recipient> stand_ins(const mail::Recipient& recipient,
   Wishes wishes(recipient.notify);
   if (targets.size() > 1 && wishes.success) wishes.success = false;
   std::string original = recipient.original_recipient;
-  if (original.empty()) original = "rfc822;" + smtp::encode_xtext(recipient.address);
+  if (original.empty())
+    original = ascii::all_ascii(recipient.address) ? "rfc822;" + smtp::encode_xtext(recipient.address)
+                                                   : "utf-8;" + smtp::encode_utf8_xtext(recipient.address);
   std::vector<mail::Recipient> result;
   for (const Aliases::Target& target : targets) {
     if (target.owner.empty())

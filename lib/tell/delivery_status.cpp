@@ -111,7 +111,7 @@ std::string original_recipient(std::string_view parameter, bool utf8) {
   const std::string text = smtp::decode_xtext(value).value_or(std::string(value));
   if (ascii::all_ascii(text)) return type + "; " + printable(text);
   if (utf8 && is_clean_utf8(text)) return "utf-8; " + text;
-  return "utf-8; " + embedded(text);
+  return "utf-8; " + smtp::encode_utf8_xtext(text);
 }
 
 void append_diagnostic(std::string& content, const ReportedRecipient& one) {
@@ -134,7 +134,8 @@ void append_recipient(std::string& content, const ReportFacts& facts, const Repo
   if (!recipient.original_recipient.empty())
     append_field(content, "Original-Recipient", original_recipient(recipient.original_recipient, utf8));
   append_field(content, "Final-Recipient", typed_address(recipient.address, utf8));
-  append_field(content, "Action", word_for(facts.kind));
+  const bool of_list = facts.kind == Reported::Kind::expanded && facts.envelope.list_sender;
+  append_field(content, "Action", of_list ? "delivered" : word_for(facts.kind));
   append_field(content, "Status", smtp::to_string(status_of(facts.kind, one)));
   if (one.code != 0 && !one.host.empty())
     append_field(content, "Remote-MTA", typed_host(host_name(one.host)));

@@ -8,6 +8,7 @@
 #include "shared/base/ascii.hpp"
 #include "shared/mail/line_length.hpp"
 #include "shared/mail/utf8.hpp"
+#include "shared/smtp/xtext.hpp"
 
 namespace relayd::tell {
 
@@ -117,22 +118,6 @@ void append_whole(std::string& output, std::string_view text) {
   output += text;
 }
 
-std::string embedded(std::string_view text) {
-  std::string result;
-  while (!text.empty()) {
-    const auto code_point = mail::first_code_point(text);
-    const std::size_t size = code_point ? code_point->octets : 1;
-    const char c = text.front();
-    if (is_graphic(c) && c != '\\' && c != '+' && c != '=')
-      result += c;
-    else
-      fmt::format_to(std::back_inserter(result), "\\x{{{:02X}}}",
-                     code_point ? static_cast<std::uint32_t>(code_point->value) : 0xfffd);
-    text.remove_prefix(size);
-  }
-  return result;
-}
-
 bool is_clean_utf8(std::string_view text) {
   while (!text.empty()) {
     const auto code_point = mail::first_code_point(text);
@@ -147,7 +132,7 @@ std::string typed_address(std::string_view address, bool utf8) {
   if (std::ranges::all_of(address, [](char c) { return is_graphic(c) || c == ' '; }))
     return std::string("rfc822; ").append(address);
   if (utf8 && is_clean_utf8(address)) return std::string("utf-8; ").append(address);
-  return "utf-8; " + embedded(address);
+  return "utf-8; " + smtp::encode_utf8_xtext(address);
 }
 
 bool is_plain(std::string_view text, bool utf8) {

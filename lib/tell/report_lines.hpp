@@ -35,8 +35,6 @@ void append_whole(std::string& output, std::string_view text);
 // "rfc822; ann@example.com", or for what is not graphic ASCII "utf-8; …" (RFC 6533 3): as it is where `utf8`
 // and clean, else with \x{HEX}.
 std::string typed_address(std::string_view address, bool utf8);
-// The address in the second form, with \x{HEX} (utf-8-addr-xtext).
-std::string embedded(std::string_view text);
 
 // Whether the text can stand in a part without an encoding: lines with CR LF of at most 998 octets, without
 // control characters; ASCII, or UTF-8 where `utf8`.

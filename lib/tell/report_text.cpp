@@ -8,6 +8,7 @@
 
 #include "shared/base/ascii.hpp"
 #include "shared/mail/date.hpp"
+#include "shared/smtp/xtext.hpp"
 #include "tell/delivery_status.hpp"
 
 namespace relayd::tell {
@@ -121,7 +122,7 @@ class Text {
 // As a person reads it; what is no clean UTF-8 as the programs' part has it.
 std::string shown_address(std::string_view address) {
   if (is_clean_utf8(address)) return fmt::format("<{}>", address);
-  return fmt::format("<{}>", embedded(address));
+  return fmt::format("<{}>", smtp::encode_utf8_xtext(address));
 }
 
 std::string_view opening(Reported::Kind kind) {

@@ -15,6 +15,8 @@ void xtext(std::string_view input) {
   const std::optional<std::string> again = smtp::decode_xtext(encoded);
   demand(again.has_value() == !has_control, "all but control characters comes back");
   demand(!again || *again == input, "what comes back is what was put in");
+  const std::string utf8 = smtp::encode_utf8_xtext(input);
+  demand(smtp::decode_xtext(utf8) == utf8, "an address of UTF-8 is xtext that stands for itself");
 
   const std::optional<std::string> decoded = smtp::decode_xtext(input);
   if (!decoded) return;

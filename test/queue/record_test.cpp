@@ -27,6 +27,8 @@ Envelope envelope() {
   envelope.account = "webapp";
   envelope.provider_headers = true;
   envelope.body_hash = std::string(32, '\x07');
+  envelope.expanded = {{"list@example.org", "SUCCESS", ""}};
+  envelope.list_sender = {"e@example.org", "id+3D2"};
   return envelope;
 }
 
@@ -86,6 +88,10 @@ TEST(Record, AMessageComesBackAsItWasPutIn) {
   EXPECT_EQ(message->envelope.envelope_id, "id+3D1");
   EXPECT_EQ(message->envelope.client, "192.0.2.1");
   EXPECT_EQ(message->envelope.account, "webapp");
+  EXPECT_EQ(message->envelope.expanded.at(0).address, "list@example.org");
+  ASSERT_TRUE(message->envelope.list_sender);
+  EXPECT_EQ(message->envelope.list_sender->address, "e@example.org");
+  EXPECT_EQ(message->envelope.list_sender->envelope_id, "id+3D2");
 }
 
 TEST(Record, AnOutcomeComesBackAsItWasPutIn) {

@@ -391,11 +391,37 @@ TEST_F(IncomingPartsTest, EachSenderHasAMessageWithItsOwnReceivedField) {
   };
   for (const auto& [sender, content] : found) {
     ASSERT_EQ(content.envelope.recipients.size(), 1U);
-    EXPECT_THAT(content.body, HasSubstr("for <" + content.envelope.recipients[0].address + ">"));
+    const std::string named = "for <" + content.envelope.recipients[0].address + ">";
+    EXPECT_EQ(content.body.find(named) != std::string::npos, sender == "ann@example.com") << sender;
     EXPECT_EQ(message_id_of(content.body), message_id_of(found.begin()->second.body));
     EXPECT_EQ(content.envelope.envelope_id, sender == "ann@example.com" ? "env-1" : "");
     EXPECT_EQ(content.envelope.routing_sender, sender);
   }
+}
+
+TEST_F(IncomingPartsTest, EachListAnswersForItself) {
+  mail::Envelope asked = to_lists();
+  asked.expanded = {{"two@o", "SUCCESS", ""}, {"b@o", "SUCCESS", "", "owner-b@o"}};
+  take(complete, asked);
+  const auto found = by_sender();
+  EXPECT_EQ(found.at("ann@example.com").envelope.expanded.at(0).address, "two@o");
+  EXPECT_FALSE(found.at("ann@example.com").envelope.list_sender);
+  EXPECT_TRUE(found.at("owner-a@o").envelope.expanded.empty());
+  const mail::Envelope& list = found.at("owner-b@o").envelope;
+  EXPECT_EQ(list.expanded.at(0).address, "b@o");
+  ASSERT_TRUE(list.list_sender);
+  EXPECT_EQ(list.list_sender->address, "ann@example.com");
+  EXPECT_EQ(list.list_sender->envelope_id, "env-1");
+}
+
+TEST_F(IncomingPartsTest, AListWhoseMailGoesElsewhereIsAnsweredAllTheSame) {
+  mail::Envelope asked = to_lists();
+  asked.expanded = {{"c@o", "SUCCESS", "", "owner-c@o"}};
+  asked.recipients.erase(asked.recipients.begin());
+  take(complete, asked);
+  std::size_t count = 0;
+  for (const auto& [sender, content] : by_sender()) count += content.envelope.expanded.size();
+  EXPECT_EQ(count, 1U);
 }
 
 // Whatever call of the disk fails: all parts are kept, or the client hears 4xx and none is.

@@ -146,6 +146,29 @@ TEST_F(IntakePolicyTest, ARecipientThatBecameSeveralIsKeptForAReport) {
   EXPECT_EQ(expanded(*policy_, {"mixed@o.example", "SUCCESS", ""}), "mixed@o.example SUCCESS ");
 }
 
+// RFC 3461 5.2.7.1: a list is the end of it, with one member too.
+TEST_F(IntakePolicyTest, AListThatHasAnOwnerIsKeptForAReport) {
+  config->origin = "example.org";
+  config->bounce.from = "mailer-daemon@example.org";
+  config->aliases = {{"list", {"a@x.example"}, {}},
+                     {"owner-list", {"boss@x.example"}, {}},
+                     {"mixed", {"b@x.example", "list"}, {}},
+                     {"alias", {"list"}, {}}};
+  const auto owner_of = [this](const std::string& sender, const std::string& name,
+                               const std::string& notify) {
+    mail::Envelope envelope;
+    envelope.sender = sender;
+    EXPECT_EQ(policy_->add_recipient(envelope, {name + "@example.org", notify, ""}), std::nullopt);
+    return envelope.expanded.empty() ? "none" : envelope.expanded.at(0).owner;
+  };
+  policy();
+  EXPECT_EQ(owner_of("s@example.org", "list", "SUCCESS"), "owner-list@example.org");
+  EXPECT_EQ(owner_of("s@example.org", "alias", "SUCCESS"), "owner-list@example.org");
+  EXPECT_EQ(owner_of("s@example.org", "mixed", "SUCCESS"), "") << "it is an alias that became several";
+  EXPECT_EQ(owner_of("s@example.org", "list", "FAILURE"), "none");
+  EXPECT_EQ(owner_of("", "list", "SUCCESS"), "none") << "nobody could be told";
+}
+
 TEST_F(IntakePolicyTest, RecipientsOfAliasesFitIntoOneMessage) {
   config->origin = "o.example";
   config->aliases = {{"two", {"a@x.example", "b@x.example"}, {}}};

@@ -173,6 +173,26 @@ TEST_F(ReporterTest, WhoeverBecameSeveralIsToldOnce) {
   EXPECT_EQ(queue->debt(id), nullptr);
 }
 
+// RFC 3461 5.2.7.1: that mail went to a list is its sender's to know, not the owner's.
+TEST_F(ReporterTest, WhoeverSentToAListIsToldOfIt) {
+  mail::Envelope envelope;
+  envelope.sender = envelope.routing_sender = "owner-list@example.org";
+  envelope.recipients = {{"b@example.org", "", ""}};
+  envelope.expanded = {{"list@example.org", "SUCCESS", ""}};
+  envelope.list_sender = {"ann@example.org", "env-1"};
+  const MessageId id = run_task(commit_task("Subject: hello\r\n\r\ntext\r\n", envelope), &loop);
+  advance(6s);
+  ASSERT_EQ(reports().size(), 1U);
+  const queue::Content of_list = look(reports()[0]);
+  EXPECT_EQ(of_list.envelope.recipients.at(0).address, "ann@example.org");
+  for (const char* line : {"To: <ann@example.org>", "Action: delivered", "Original-Envelope-Id: env-1"})
+    EXPECT_THAT(of_list.body, HasSubstr(line));
+  end(id, {failed});
+  advance(6s);
+  ASSERT_EQ(reports().size(), 2U);
+  EXPECT_EQ(look(reports()[1]).envelope.recipients.at(0).address, "owner-list@example.org");
+}
+
 TEST_F(ReporterTest, NobodyIsToldOfAReportOrByTheNullSender) {
   const MessageId null = commit_to({{"b@example.org", "", ""}}, "");
   end(null, {failed});

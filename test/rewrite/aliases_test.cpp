@@ -268,6 +268,8 @@ TEST(StandInsTest, SeveralTellOfNoSuccess) {
 TEST(StandInsTest, TheAddressThatWasGivenIsKept) {
   EXPECT_EQ(stand_ins({"a+b@o.example", "", ""}, {{"x@y", ""}})[0].original_recipient,
             "rfc822;a+2Bb@o.example");
+  EXPECT_EQ(stand_ins({"b\u00fc+\\@o.example", "", ""}, {{"x@y", ""}})[0].original_recipient,
+            "utf-8;b\\x{FC}\\x{2B}\\x{5C}@o.example");
 }
 
 TEST(StandInsTest, MembersOfAListInheritNothing) {

@@ -113,6 +113,39 @@ def test_a_list_takes_nothing_of_what_its_sender_asked_for(relay, upstream):
     assert begun.startswith("FROM:<Owner-Inner@o.example>") and "ENVID" not in begun and "RET" not in begun
 
 
+def test_whoever_asks_hears_that_his_mail_went_to_the_list(relay, upstream):
+    fake = upstream(accounts={}, certificate=None, extensions=("DSN",))
+    one = relay({"fake": fake.config()}, aliases=LISTS, origin="o.example", bounce={"from": "postmaster@o.example"})
+    with Client("127.0.0.1", one.port, timeout=PATIENCE) as client:
+        client.ehlo()
+        client.mail(SENDER, ["ENVID=abc"])
+        assert client.rcpt("inner", ["NOTIFY=SUCCESS", "ORCPT=rfc822;inner@o.example"])[0] == 250
+        assert client.data(b"Subject: x\r\n\r\ntext\r\n")[0] == 250
+    assert transactions(fake, 2) == [("", [SENDER]), ("Owner-Inner@o.example", ["carl@x.example"])]
+    (report,) = (taken.data for taken in fake.taken(2) if not taken.sender)
+    for line in (b"Original-Envelope-Id: abc", b"Original-Recipient: rfc822; inner@o.example",
+                 b"Final-Recipient: rfc822; inner", b"Action: delivered", b"Status: 2.0.0"):
+        assert line in report, report
+    assert b"carl@x.example" not in report and b"Owner-Inner" not in report
+
+
+def test_explain_shows_whose_way_mail_to_a_list_goes(relay, upstream):
+    fake, other = upstream(accounts={}, certificate=None), upstream(accounts={}, certificate=None)
+    one = relay({"fake": fake.config(), "other": other.config()}, aliases=LISTS, origin="o.example",
+                senders=[{"match": "owner-inner@o.example", "upstream": "other"}, {"match": "*", "upstream": "fake"}])
+
+    def explained(sender: str) -> str:
+        told = command("explain", "--config", str(one.file), "--sender", sender, "--recipient", "inner")
+        assert told.returncode == 0, told.stderr
+        return told.stdout
+
+    told, of_list = explained(SENDER).split("list       its mail leaves from Owner-Inner@o.example\n")
+    assert "becomes    carl@x.example from Owner-Inner@o.example" in told
+    assert "1. fake" in told and "1. other" in of_list
+    null = explained("")
+    assert "becomes    carl@x.example\n" in null and "Owner-Inner" not in null
+
+
 def test_a_list_whose_owner_has_no_route_is_refused(relay, upstream):
     fake = upstream(accounts={}, certificate=None)
     one = relay({"fake": fake.config()}, aliases=LISTS, origin="o.example",

@@ -28,6 +28,12 @@ struct ReportOf {
   bool expanded = false;                  // that a recipient became several, too
 };
 
+// Who sent the mail that leaves from a list's owner.
+struct ListSender {
+  std::string address;      // without <>
+  std::string envelope_id;  // his ENVID, as Envelope has it
+};
+
 struct Envelope {
   std::string sender;  // without <>; empty: the null sender
   // What routing goes by: the sender, or for a null sender the header From's address.
@@ -44,8 +50,12 @@ struct Envelope {
   // SHA-256 of the content's body in the relaxed form (RFC 6376 3.4.4), 32 octets; empty: it was not made.
   std::string body_hash;
   std::optional<ReportOf> report;  // of a report that this relay wrote
-  // Recipients who became several and asked to hear of it, NOTIFY=SUCCESS (RFC 3461 5.2.7.3).
+  // Recipients who became several and asked to hear of it, NOTIFY=SUCCESS (RFC 3461 5.2.7.3), or who are
+  // lists that have an owner.
   std::vector<Recipient> expanded;
+  // Of mail from a list's owner with `expanded`: who is told of that; `expanded` are lists (RFC
+  // 3461 5.2.7.1).
+  std::optional<ListSender> list_sender;
 };
 
 }  // namespace relayd::mail

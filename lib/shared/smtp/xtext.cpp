@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <iterator>
+
 #include "shared/base/ascii.hpp"
+#include "shared/mail/utf8.hpp"
 
 namespace relayd::smtp {
 
@@ -26,6 +30,21 @@ std::string encode_xtext(std::string_view text) {
       result += c;
     else
       result += fmt::format("+{:02X}", static_cast<unsigned char>(c));
+  }
+  return result;
+}
+
+std::string encode_utf8_xtext(std::string_view address) {
+  std::string result;
+  while (!address.empty()) {
+    const auto code_point = mail::first_code_point(address);
+    const char c = address.front();
+    if (is_xchar(c) && c != '\\')
+      result += c;
+    else
+      fmt::format_to(std::back_inserter(result), "\\x{{{:02X}}}",
+                     code_point ? static_cast<std::uint32_t>(code_point->value) : 0xfffd);
+    address.remove_prefix(code_point ? code_point->octets : 1);
   }
   return result;
 }
