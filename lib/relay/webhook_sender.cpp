@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cstdio>
 #include <utility>
 
+#include "shared/http/retry_after.hpp"
 #include "shared/telemetry/text.hpp"
 
 namespace relayd {
@@ -19,37 +18,10 @@ namespace {
 
 constexpr std::array waits = {seconds(5),    seconds(300),   seconds(1800),
                               seconds(7200), seconds(18000), seconds(36000)};
-constexpr seconds longest_wait{86400};
 constexpr Duration patience = seconds(20);
 constexpr WallTime::duration disk_wait = std::chrono::minutes(1);
 constexpr Duration said_once_in = std::chrono::hours(1);
 constexpr int gone = 410;
-
-// Seconds, or a date (RFC 9110 10.2.3, in the form that servers send); nothing: it is neither.
-std::optional<seconds> parse_retry_after(std::string_view text, WallTime now) {
-  std::int64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error == std::errc::result_out_of_range) return longest_wait;
-  if (error == std::errc() && end == text.data() + text.size())
-    return std::clamp(seconds(std::clamp<std::int64_t>(count, 0, longest_wait.count())), seconds(0),
-                      longest_wait);
-  constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
-  int day = 0, year = 0, hour = 0, minute = 0, second = 0;
-  std::array<char, 4> name{};
-  const std::string copy(text.substr(0, 40));
-  if (std::sscanf(copy.c_str(), "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT", &day, name.data(), &year,
-                  &hour, &minute, &second) != 6)
-    return std::nullopt;
-  const std::size_t month = months.find(name.data());
-  if (month == std::string_view::npos || month % 3 != 0 || std::string_view(name.data()).size() != 3)
-    return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month / 3 + 1),
-                                         std::chrono::day(day)};
-  if (!date.ok()) return std::nullopt;
-  const WallTime when =
-      std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) + seconds(second);
-  return std::clamp(std::chrono::ceil<seconds>(when - now), seconds(0), longest_wait);
-}
 
 }  // namespace
 
@@ -118,7 +90,7 @@ Task<void> WebhookSender::work(bool first) {
 // To the next try.
 Duration WebhookSender::time_left() const {
   const WallTime::duration least = disk_failed_ ? disk_wait : WallTime::duration();
-  return std::clamp<WallTime::duration>(trouble_.next - loop_.wall_now(), least, longest_wait);
+  return std::clamp<WallTime::duration>(trouble_.next - loop_.wall_now(), least, http::longest_retry_after);
 }
 
 // One request. False: nothing waits, or it failed.
@@ -215,7 +187,7 @@ void WebhookSender::heed(const http::Response& response) {
   if (response.status / 100 == 2) return;
   for (const http::Header& header : response.headers)
     if (header.name == "retry-after")
-      asked_wait_ = parse_retry_after(header.value, loop_.wall_now()).value_or(seconds(0));
+      asked_wait_ = http::retry_after(header.value, loop_.wall_now()).value_or(seconds(0));
 }
 
 watch::Status::Webhook WebhookSender::status() const {

@@ -31,6 +31,7 @@ void quoting(std::string_view input);
 void record(std::string_view input);
 void reply(std::string_view input);
 void report(std::string_view input);
+void retry_after(std::string_view input);
 void rewriting(std::string_view input);
 void sasl(std::string_view input);
 void sendmail(std::string_view input);
@@ -71,6 +72,7 @@ inline constexpr Target targets[] = {
     {"record", record},
     {"reply", reply},
     {"report", report},
+    {"retry_after", retry_after},
     {"rewriting", rewriting},
     {"sasl", sasl},
     {"sendmail", sendmail},
