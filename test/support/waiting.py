@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+_claims = []  # of ports
 PATIENCE = 30.0  # seconds; far above what anything takes, so that only a real fault reaches it
 
 
@@ -61,15 +62,20 @@ def free_port() -> int:
     """A loopback port for a server that is started later, perhaps more than once.
 
     It is chosen below the range the kernel takes client ports from, or a connection elsewhere could be given it
-    meanwhile.
+    meanwhile. No other call is given it while this process lives, in whatever process: an abstract name that both
+    would bind says so.
     """
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     for _ in range(100):
         port = random.randrange(max(1024, lowest // 2), lowest)
-        with socket.socket() as probe:
-            try:
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0relayd-test-port-{port}")
+            with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return port
     raise AssertionError("no free port found in 100 draws")
