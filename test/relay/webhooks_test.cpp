@@ -23,8 +23,10 @@ using queue::MessageId;
 using queue::RecipientState;
 using test::ForgettingDisk;
 using test::ReceiverScript;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 constexpr auto pending = RecipientState::pending;
@@ -269,6 +271,21 @@ TEST_F(WebhooksTest, ACrashBeforeTheQueueIsToldRepeatsTheSameEvent) {
   pass(200ms);
   const std::set<std::string> different(script.events().begin(), script.events().end());
   EXPECT_THAT(different, SizeIs(1));
+}
+
+TEST_F(WebhooksTest, APowerCutLetsNobodyHearOfAnEndThatTheQueueDoesNotKnow) {
+  for (std::size_t call = 1; call <= 20; ++call) {
+    script = {};
+    const MessageId id = commit(1);
+    disk.arm(call, ForgettingDisk::Fault::power_fails);
+    attempt(id, {delivered});
+    life->loop.advance(200ms);
+    settle();
+    crash();
+    const queue::Message* const message = life->queue.find(id);
+    if (!message || has_ended(message->state)) continue;
+    EXPECT_THAT(script.told(), Not(Contains(queue::to_string(id)))) << call;
+  }
 }
 
 TEST_F(WebhooksTest, EachReceiverGetsWhatItWants) {
