@@ -132,7 +132,7 @@ Task<bool> WebhookSender::read_next() {
   std::optional<tell::WebhookBatch> batch = co_await workers_.run(read);
   batch_ = std::move(batch);
   taken_ = false;
-  disk_failed_ = false;
+  if (std::exchange(disk_failed_, false)) log_.info("webhooks_written", {{"receiver", receiver_.shown}});
   say_dropped();
   co_return batch_.has_value();
 }

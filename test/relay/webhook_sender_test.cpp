@@ -3,12 +3,12 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdio>
 #include <set>
 
 #include "relay/webhook_world.hpp"
 #include "support/forgetting_disk.hpp"
 #include "support/manual_loop.hpp"
-#include "support/quiet_log.hpp"
 
 namespace relayd {
 namespace {
@@ -24,11 +24,14 @@ using testing::SizeIs;
 class WebhookSenderTest : public testing::Test {
  protected:
   void SetUp() override { start(); }
-  void TearDown() override { stop(); }
+  void TearDown() override {
+    stop();
+    std::fclose(log_file_);
+  }
 
   void start() {
     spool = std::make_unique<WebhookSpool>(disk, "webhooks/here");
-    sender = std::make_unique<WebhookSender>(loop, workers, quiet, *spool, receiver());
+    sender = std::make_unique<WebhookSender>(loop, workers, log, *spool, receiver());
     sender->begin();
     settle();
   }
@@ -68,10 +71,21 @@ class WebhookSenderTest : public testing::Test {
     return waited;
   }
 
+  // The events in the log, in their order.
+  std::vector<std::string> logged() {
+    log.flush();
+    std::string text(4096, '\0');
+    std::rewind(log_file_);
+    text.resize(std::fread(text.data(), 1, text.size(), log_file_));
+    return test::values_in(text, R"("event":")");
+  }
+
   test::ManualLoop loop;
   async::Workers workers{loop, 1};
-  test::QuietLog quiet;
   ForgettingDisk disk;
+  std::FILE* log_file_ = std::tmpfile();
+  telemetry::Log log{::fileno(log_file_), telemetry::Log::Format::json, telemetry::Level::debug,
+                     telemetry::Log::Addresses::full};
   ReceiverScript script;
   std::unique_ptr<WebhookSpool> spool;
   std::unique_ptr<WebhookSender> sender;
@@ -200,6 +214,19 @@ TEST_F(WebhookSenderTest, ADiskThatFailsIsTriedAgain) {
   disk.heal();
   pass(1min);
   EXPECT_THAT(script.told(), ElementsAre("m000001", "m000002"));
+}
+
+TEST_F(WebhookSenderTest, ADiskThatFailsIsSaidOnceAndSoIsThatItWorks) {
+  spool->append(test::webhook_line(1, loop.wall_now()), 64_KiB);
+  disk.arm(1, ForgettingDisk::Fault::fails_on);
+  sender->wake();
+  settle();
+  for (int i = 0; i < 3; ++i) pass(1min);
+  EXPECT_THAT(logged(), ElementsAre("webhooks_not_written"));
+  disk.heal();
+  for (int i = 0; i < 3; ++i) pass(1min);
+  EXPECT_THAT(script.told(), ElementsAre("m000001"));
+  EXPECT_THAT(logged(), ElementsAre("webhooks_not_written", "webhooks_written"));
 }
 
 TEST_F(WebhookSenderTest, ACursorThatFailsAfterARequestCostsNoEvent) {
