@@ -4,7 +4,6 @@ submission service of a real Dovecot. What each does costs one message a second 
 import json
 import signal
 import smtplib
-import time
 from collections import Counter
 
 import pytest
@@ -74,10 +73,9 @@ def test_a_server_that_ends_without_a_reply_gets_one_message_twice_at_most(to_up
 
 @pytest.mark.parametrize("session", [Chasquid, HalfChasquid, MuteHaraka], ids=lambda session: session.__name__)
 def test_a_server_that_throws_away_what_came_early_stalls_once(to_upstream, session):
-    began = time.monotonic()
-    relay, numbers = send_forty(to_upstream, session)
+    relay, numbers = send_forty(to_upstream, session)  # which has no patience for the minutes of RFC 5321
     assert numbers == Counter(range(40))
-    assert session.rode == 1 and time.monotonic() - began < 20
+    assert session.rode == 1
     assert not relay.logged("in_doubt")
     # What was learnt outlives a reload.
     relay.signal(signal.SIGHUP)
