@@ -207,6 +207,7 @@ TEST_F(WebhooksTest, ACrashBeforeTheSpoolMakesTheSameOctetsAgain) {
   pass(200ms);
   ASSERT_THAT(script.requests, SizeIs(1));
   const std::string before = script.requests[0].body;
+  test::run_task(life->queue.flush(), &life->loop);  // that it was told is durable: it is not told again
   // The same on a disk that had the outcome and nothing else.
   disk.restart(0);
   const MessageId other = [this] {
