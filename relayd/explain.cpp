@@ -83,12 +83,12 @@ std::vector<mail::Recipient> explain_recipient(const World& world, const Explain
   const std::string taken = explained.taken(rewrite::AddressClass::recipient, recipient, text);
   explain_access(world, world.access.rule_of_recipient(taken), taken, text);
   std::vector<mail::Recipient> recipients;
-  const auto add = [&](const std::string& address) {
+  const auto add = [&](const std::string& address, bool with_owners) {
     for (rewrite::Aliases::Target& target : explain_aliases(world, address, text))
       recipients.push_back(
-          {std::move(target.address), {}, {}, explained.sender().empty() ? "" : std::move(target.owner)});
+          {std::move(target.address), {}, {}, with_owners ? std::move(target.owner) : std::string()});
   };
-  add(taken);
+  add(taken, !explained.sender().empty());
   for (const mail::Recipient& target : recipients)
     if (target.address != taken)
       explain_access(world, world.access.rule_of_recipient(target.address), target.address, text);
@@ -99,7 +99,7 @@ std::vector<mail::Recipient> explain_recipient(const World& world, const Explain
     const std::string by = copy.rule->table.empty() ? fmt::format("{}:{}", config.file, copy.rule->where.line)
                                                     : world.by_table(copy.rule->table, copy.key);
     line(text, "copy", fmt::format("{} by {}", copy.address, by));
-    add(explained.taken(rewrite::AddressClass::recipient, copy.address, text));
+    add(explained.taken(rewrite::AddressClass::recipient, copy.address, text), false);
   }
   rewrite::unite(recipients);
   if (config.staging)
@@ -112,14 +112,16 @@ std::vector<mail::Recipient> explain_recipient(const World& world, const Explain
   return recipients;
 }
 
-// Mail to a list goes as its owner's does.
-void explain_owners(const route::Router& router, const std::vector<mail::Recipient>& recipients) {
+// Mail to a list goes as its owner's does. False: an owner's goes nowhere, and RCPT is refused.
+bool explain_owners(const route::Router& router, const std::vector<mail::Recipient>& recipients) {
   std::set<std::string> owners;
   for (const mail::Recipient& recipient : recipients) owners.insert(recipient.owner);
   owners.erase("");
   for (const std::string& owner : owners)
     fmt::print("list       its mail leaves from {}\n{}", shown(owner),
                shown_lines(route::explain(router, owner)));
+  return std::ranges::none_of(
+      owners, [&router](const std::string& owner) { return router.route(owner).choices.empty(); });
 }
 
 // Without them it would tell another story than the daemon, who can.
@@ -156,10 +158,10 @@ int explain(const Options& options) {
   explained.recipients(recipients);
   const std::string sender = explained.routing_sender();
   fmt::print("{}{}", shown_lines(route::explain(*built.router, sender)), shown_lines(explained.departures()));
-  explain_owners(*built.router, recipients);
+  const bool has_ways = explain_owners(*built.router, recipients);
   if (world.access.sender(explained.sender()) == config::AccessVerdict::reject)
     fmt::print("refused    the mail is not taken: 'access' rejects its sender\n");
-  return built.router->route(sender).choices.empty() ? EX_NOUSER : EX_OK;
+  return built.router->route(sender).choices.empty() || !has_ways ? EX_NOUSER : EX_OK;
 }
 
 }  // namespace relayd::command

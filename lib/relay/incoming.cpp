@@ -65,8 +65,8 @@ void DraftIncoming::begin_parts() {
   for (const std::string_view owner : owners) add(owner);
 }
 
-// A list's mail has nothing of what its sender asked for in notifications (RFC 3461 5.2.7.1); he is told of
-// the list, and where no part is left that is the list's, by the first.
+// A list's mail has nothing of what its sender asked for in notifications (RFC 3461 5.2.7.1). The list's own
+// part tells him that it went there; if there is none, the first part does.
 const mail::Envelope& DraftIncoming::envelope_of(const Part& part, mail::Envelope& envelope) const {
   if (parts_.size() == 1 && part.owner.empty()) return envelope_;
   envelope = envelope_;
@@ -124,7 +124,7 @@ bool DraftIncoming::write_head() {
     mail::Envelope own;
     const std::vector<mail::Recipient>& recipients = envelope_of(part, own).recipients;
     received.id = part.id;
-    received.recipient = {};  // and of a list nobody: its sender may be sent this header back
+    received.recipient = {};  // nor of a list: a report may return this header to who wrote to it
     if (recipients.size() == 1 && part.owner.empty()) received.recipient = recipients.front().address;
     part.draft.append(rewrite::received_field(received));
     if (part.owner.empty()) part.draft.append(rewrite::original_to_fields(terms_.replaced));

@@ -177,9 +177,8 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
   const bool wants_to_know = recipient.notify.find("SUCCESS") != std::string::npos;
   const auto of_no_list =
       std::ranges::count_if(*targets, [](const auto& each) { return each.owner.empty(); });
-  const bool is_told_later =
-      targets->size() == 1 && of_no_list == 1;  // the target inherits what was asked for
-  if (is_told_later || !wants_to_know || setup_.config->bounce.from.empty()) return std::nullopt;
+  const bool target_inherits = targets->size() == 1 && of_no_list == 1;
+  if (target_inherits || !wants_to_know || setup_.config->bounce.from.empty()) return std::nullopt;
   if (of_no_list == 0) recipient.owner = targets->front().owner;
   envelope.expanded.push_back(std::move(recipient));
   return std::nullopt;

@@ -55,7 +55,7 @@ std::vector<mail::Recipient> named(const ReportedMessage& message, Reported::Kin
   return names;
 }
 
-// That mail went to a list is told to its sender; all else to the list's owner.
+// Who wrote to a list is told that his mail went there; the list's owner is told all else.
 mail::Envelope envelope_told_of(const ReportedMessage& message, Reported::Kind kind) {
   mail::Envelope envelope = message.envelope;
   if (kind == Reported::Kind::expanded && envelope.list_sender) {

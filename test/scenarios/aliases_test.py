@@ -132,7 +132,8 @@ def test_whoever_asks_hears_that_his_mail_went_to_the_list(relay, upstream):
 def test_explain_shows_whose_way_mail_to_a_list_goes(relay, upstream):
     fake, other = upstream(accounts={}, certificate=None), upstream(accounts={}, certificate=None)
     one = relay({"fake": fake.config(), "other": other.config()}, aliases=LISTS, origin="o.example",
-                senders=[{"match": "owner-inner@o.example", "upstream": "other"}, {"match": "*", "upstream": "fake"}])
+                senders=[{"match": "owner-inner@o.example", "upstream": "other"}, {"match": "*", "upstream": "fake"}],
+                bcc=[{"match": "@o.example", "to": "list@o.example"}])
 
     def explained(sender: str) -> str:
         told = command("explain", "--config", str(one.file), "--sender", sender, "--recipient", "inner")
@@ -142,6 +143,7 @@ def test_explain_shows_whose_way_mail_to_a_list_goes(relay, upstream):
     told, of_list = explained(SENDER).split("list       its mail leaves from Owner-Inner@o.example\n")
     assert "becomes    carl@x.example from Owner-Inner@o.example" in told
     assert "1. fake" in told and "1. other" in of_list
+    assert "becomes    ann@x.example\n" in told, "a copy keeps the sender"
     null = explained("")
     assert "becomes    carl@x.example\n" in null and "Owner-Inner" not in null
 
@@ -157,6 +159,8 @@ def test_a_list_whose_owner_has_no_route_is_refused(relay, upstream):
         assert (code, text) == (550, b"5.7.1 <inner@o.example> is a list of Owner-Inner@o.example: "
                                      b"No rule says where mail from Owner-Inner@o.example goes")
         assert client.rcpt("plain")[0] == 250
+    words = ("explain", "--config", str(one.file), "--sender", SENDER, "--recipient")
+    assert [command(*words, name).returncode for name in ("inner", "plain")] == [67, 0]
 
 
 def test_a_reload_takes_other_aliases(aliased):

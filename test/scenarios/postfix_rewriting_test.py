@@ -55,11 +55,12 @@ FROM = {"root@host.int.example": '"Root of host" <root@host.int.example>', "app@
         "ann.smith@corp.example": "Ann <ann.smith@corp.example>", "bob@corp.example": "<bob@corp.example>",
         "ann@elsewhere.example": '"ann@int.example" <ann@elsewhere.example>', "": "Ann <ann.smith@corp.example>"}
 TO = {"info@old.example": "info@old.example", "x@old.example": "Team: x@old.example, y@corp.example;",
-      "sales@o.example": "sales@o.example,\r\n\tbob@corp.example", "root@o.example": "Root <root@o.example>", "news@o.example": "news@o.example", "inner@o.example": "inner@o.example",
+      "sales@o.example": "sales@o.example,\r\n\tbob@corp.example", "root@o.example": "Root <root@o.example>",
+      "news@o.example": "news@o.example", "inner@o.example": "inner@o.example",
       "bob@customer.example": "undisclosed-recipients:;", "bob@corp.example": "=?utf-8?q?bob=40corp.example?= <bob@corp.example>"}
 ARRIVALS = {"sales@o.example": 3, "root@o.example": 2, "news@o.example": 4, "inner@o.example": 2}  # else one
 LISTS = ("news@o.example", "inner@o.example")
-# A report that comes to a list stays one here: Postfix gives it the owner as its sender.
+# With the null sender relayd keeps it for a list; Postfix puts the owner in its place.
 CASES = [(sender, to) for sender in FROM for to in TO if sender or to not in LISTS]
 
 

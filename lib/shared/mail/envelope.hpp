@@ -28,7 +28,7 @@ struct ReportOf {
   bool expanded = false;                  // that a recipient became several, too
 };
 
-// Who sent the mail that leaves from a list's owner.
+// Who wrote to a list whose mail leaves from its owner.
 struct ListSender {
   std::string address;      // without <>
   std::string envelope_id;  // his ENVID, as Envelope has it
