@@ -55,8 +55,8 @@ int check(const Options& options) {
   if (config.staging)
     warn(config.file, fmt::format("staging is on: all mail goes to {}, but for recipients that 'allow' names",
                                   config.staging->redirect));
-  fmt::print("{}: ok, {} upstreams, {} sender rules\n", shown(config.file), config.upstreams.size(),
-             config.senders.size());
+  fmt::print("{}: ok, {} upstreams, {} rules\n", shown(config.file), config.upstreams.size(),
+             config.senders.size() + config.recipients.size());
   return EX_OK;
 }
 

@@ -25,12 +25,15 @@ struct Options {
   std::string sender;         // explain
   std::string recipient;      // explain; empty: none
   std::string message;        // explain: its file; empty: none
+  std::string client;         // explain: its address, or "uid:1000"; empty: none
+  std::string account;        // explain: as whom it logged in; empty: as nobody
+  std::string listener;       // explain: the name of the listener; empty: one without a name
   bool once = false;          // demo
   std::chrono::milliseconds grace{20'000};  // run: what is under way gets so long after SIGTERM
   watch::Request queue;                     // queue, lane
   bool json = false;                        // for scripts
   bool compare = false;                     // dns: with what DNS says
-  std::optional<std::string> server;        // dns: whom to ask; none: those of resolv.conf
+  std::optional<std::string> server;        // dns: whom to ask; none: of RELAYD_DNS or resolv.conf
   std::string directory;                    // queue check, queue export: empty: that of the configuration
   std::string to = "relayd-export";         // queue export
   std::string domain;                       // dkim keygen, dns
@@ -44,18 +47,41 @@ struct Options {
   std::string file;                  // suppress import; -: standard input
   bool csv = false;                  // suppress export
   bool metrics = false;              // status
+  bool markdown = false;             // presets: the page docs/providers.md
+
+  // oauth login; `account` empty: the only one
+  std::string upstream;
+  bool browser = false;  // on this machine, also where a code could be typed elsewhere
+
+  // doctor
+  std::vector<std::string> upstreams;  // none: all
+  std::chrono::milliseconds timeout{30'000};
+  bool dns = false;  // also what DNS says of the senders
+
+  // sandbox
+  std::string provider;
+  std::string listen = "127.0.0.1:0";  // an IP literal and a port; 0: the kernel chooses
+  std::string tls;                     // starttls or implicit; empty: as the provider's first port has it
+  std::string region;                  // empty: the default one
+  std::string behaviour = "ok";        // what goes wrong
+  std::optional<std::uint32_t> times;  // so often; nothing: always
 };
 
 int run(const Options& options);
+int sandbox(const Options& options);
 int check(const Options& options);
 int explain(const Options& options);
 int demo(const Options& options);
 int dkim_keygen(const Options& options);
 int dns(const Options& options);
+int doctor(const Options& options);
 int hash_password();
 int healthcheck(const Options& options);
 int history(const Options& options);
 int lane(const Options& options);
+int oauth_login(const Options& options);
+int oauth_status(const Options& options);
+int presets(const Options& options);
 int queue(const Options& options);
 int queue_check(const Options& options);
 int queue_export(const Options& options);

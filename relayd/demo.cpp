@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "folder.hpp"
 #include "relay/relay.hpp"
 #include "send/smtp_transport.hpp"
 #include "shared/net/tls_authority.hpp"
@@ -33,31 +34,6 @@ constexpr Case cases[] = {
     {"billing@shop.example", "billing@shop.example", "alpha", "billing-account"},
     {"news@shop.example", "@shop.example", "alpha", "shop-account"},
     {"cron@host.example", "*", "beta", "everybody"},
-};
-
-// Gone with the process.
-class Folder {
- public:
-  Folder() {
-    std::string name = std::filesystem::temp_directory_path() / "relayd-demo-XXXXXX";
-    if (!::mkdtemp(name.data())) throw std::runtime_error("cannot make a temporary folder");
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string at(const std::string& name) const { return path_ / name; }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream file(path_ / name);
-    file << text;
-    file.close();
-    std::filesystem::permissions(path_ / name,
-                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-  }
-
- private:
-  std::filesystem::path path_;
 };
 
 std::string provider_config(const Folder& folder, const std::string& name, const std::string& tls,
@@ -302,7 +278,7 @@ class Demo {
   }
 
   bool once_;
-  Folder folder_;
+  Folder folder_{"demo"};
   net::AsioLoop loop_;
   telemetry::Log log_{STDERR_FILENO, telemetry::Log::Format::text, telemetry::Level::error,
                       telemetry::Log::Addresses::full};

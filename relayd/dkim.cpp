@@ -1,16 +1,14 @@
 // relayd dkim keygen: makes a key that signs, and prints its record and its place in the configuration.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sysexits.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 
 #include "commands.hpp"
+#include "new_file.hpp"
 #include "records.hpp"
 #include "shared/config/value.hpp"
+#include "shared/config/yaml_text.hpp"
 #include "shown.hpp"
 
 namespace relayd::command {
@@ -24,35 +22,10 @@ int fail(int status, std::string_view text) {
   return status;
 }
 
-// All of it and on disk; else an errno.
-int write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) return errno;
-    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return ::fsync(fd) == 0 ? 0 : errno;
-}
-
 // A file of its own, for its owner alone. What is there already stays: it may be a key that signs.
 int write_key(const std::string& path, const Secret& pem) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0) return fail(EX_CANTCREAT, fmt::format("cannot make {}: {}", path, std::strerror(errno)));
-  int failure = write_all(fd, pem.reveal());
-  if (::close(fd) != 0 && failure == 0) failure = errno;
-  if (failure == 0) return EX_OK;
-  ::unlink(path.c_str());
-  return fail(EX_CANTCREAT, fmt::format("cannot write {}: {}", path, std::strerror(failure)));
-}
-
-// In double quotes, as YAML reads it.
-std::string yaml_text(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c;
-  }
-  return quoted + '"';
+  const std::string failure = write_new_file(path, pem.reveal(), 0600);
+  return failure.empty() ? EX_OK : fail(EX_CANTCREAT, failure);
 }
 
 void print_what_to_do(const std::string& domain, const std::string& selector, const std::string& path,
@@ -65,7 +38,7 @@ void print_what_to_do(const std::string& domain, const std::string& selector, co
   text += fmt::format(
       "For relayd.yaml, once DNS shows the record:\n\ndkim:\n  - domain: {}\n    selector: {}\n"
       "    key: {}\n\n",
-      yaml_text(domain), yaml_text(selector), yaml_text(path));
+      config::yaml_quoted(domain), config::yaml_quoted(selector), config::yaml_quoted(path));
   text += fmt::format("The key is in {} (mode 0600): the user that relayd runs as must own it.\n", path);
   fmt::print("{}", shown_lines(text));
 }

@@ -1,5 +1,5 @@
 // relayd explain: what becomes of a message: whom it is for, where it goes, and what leaves there; without a
-// daemon and without sending.
+// daemon and without sending. Of upstreams whose servers DNS names, it asks DNS for these.
 //
 // It asks what the daemon asks, and tells no story of its own. Of secrets and keys it says only where they
 // are.
@@ -16,6 +16,7 @@
 
 #include "commands.hpp"
 #include "explain_message.hpp"
+#include "explain_servers.hpp"
 #include "relay/access.hpp"
 #include "relay/setup.hpp"
 #include "relay/tables.hpp"
@@ -112,16 +113,30 @@ std::vector<mail::Recipient> explain_recipient(const World& world, const Explain
   return recipients;
 }
 
+// An empty owner: those who are of no list.
+std::vector<mail::Recipient> of_owner(const std::string& owner, std::vector<mail::Recipient> recipients) {
+  std::erase_if(recipients, [&owner](const mail::Recipient& recipient) { return recipient.owner != owner; });
+  return recipients;
+}
+
 // Mail to a list goes as its owner's does. False: an owner's goes nowhere, and RCPT is refused.
-bool explain_owners(const route::Router& router, const std::vector<mail::Recipient>& recipients) {
+bool explain_owners(const route::Router& router, route::Mail mail,
+                    const std::vector<mail::Recipient>& recipients) {
   std::set<std::string> owners;
   for (const mail::Recipient& recipient : recipients) owners.insert(recipient.owner);
   owners.erase("");
-  for (const std::string& owner : owners)
+  bool have_ways = true;
+  for (const std::string& owner : owners) {
+    mail.sender = owner;
+    const std::vector<std::string> members = addresses_of(of_owner(owner, recipients));
     fmt::print("list       its mail leaves from {}\n{}", shown(owner),
-               shown_lines(route::explain(router, owner)));
-  return std::ranges::none_of(
-      owners, [&router](const std::string& owner) { return router.route(owner).choices.empty(); });
+               shown_lines(route::explain(router, mail, members)));
+    for (const std::string& member : members) {
+      mail.recipient = member;
+      have_ways &= !router.route(mail).choices.empty();
+    }
+  }
+  return have_ways;
 }
 
 // Without them it would tell another story than the daemon, who can.
@@ -132,13 +147,23 @@ bool can_read_rules(const config::Config& config) {
   return false;
 }
 
+// None at all is a listener without a name.
+bool has_listener(const config::Config& config, const std::string& name) {
+  if (name.empty() ||
+      std::ranges::find(config.listeners, name, &config::Listener::name) != config.listeners.end())
+    return true;
+  fmt::print(stderr, "relayd: no listener of {} has the name '{}'\n", config.file, shown(name));
+  return false;
+}
+
 }  // namespace
 
 int explain(const Options& options) {
   const std::shared_ptr<const config::Config> config = usable_config(options);
   if (!config || !can_read_rules(*config)) return EX_CONFIG;
-  const route::Router::Built built = route::Router::build(config);
+  if (!has_listener(*config, options.listener)) return EX_USAGE;
   const TablesResult tables = make_tables(*config);
+  const route::Router::Built built = route::Router::build(config, tables.tables);
   const AliasesResult aliases = make_aliases(*config, tables.tables);
   const std::vector<config::Diagnostic> values = check_values(*config, *tables.tables);
   const auto all = {&built.errors, &tables.errors, &aliases.errors, &values};
@@ -151,17 +176,19 @@ int explain(const Options& options) {
                        config->staging->redirect);
   Explained explained(built.router, tables.tables, mail::qualified(options.sender, config->origin), text);
   explain_access(world, world.access.rule_of_sender(explained.sender()), explained.sender(), text);
+  explained.client(options.client, options.account, options.listener);
   if (!options.message.empty() && !explained.read(options.message, text)) return EX_NOINPUT;
   fmt::print("{}", shown_lines(text));
   std::vector<mail::Recipient> recipients;
   if (!options.recipient.empty()) recipients = explain_recipient(world, explained, options.recipient);
-  explained.recipients(recipients);
-  const std::string sender = explained.routing_sender();
-  fmt::print("{}{}", shown_lines(route::explain(*built.router, sender)), shown_lines(explained.departures()));
-  const bool has_ways = explain_owners(*built.router, recipients);
+  explained.recipients(of_owner("", recipients));
+  fmt::print("{}{}{}", shown_lines(route::explain(*built.router, explained.mail(), explained.addresses())),
+             shown_lines(explain_servers(explained.choices(), config->hostname)),
+             shown_lines(explained.departures()));
+  const bool lists_have_ways = explain_owners(*built.router, explained.mail(), recipients);
   if (world.access.sender(explained.sender()) == config::AccessVerdict::reject)
     fmt::print("refused    the mail is not taken: 'access' rejects its sender\n");
-  return built.router->route(sender).choices.empty() || !has_ways ? EX_NOUSER : EX_OK;
+  return explained.has_ways() && lists_have_ways ? EX_OK : EX_NOUSER;
 }
 
 }  // namespace relayd::command

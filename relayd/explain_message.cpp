@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -113,23 +114,66 @@ std::string Explained::routing_sender() const {
   return scanner.facts().from.empty() ? std::string() : scanner.facts().from.front();
 }
 
-std::string Explained::departures() const {
-  const route::Route route = router_->route(routing_sender());
+std::vector<std::string> addresses_of(const std::vector<mail::Recipient>& recipients) {
+  std::vector<std::string> addresses;
+  for (const mail::Recipient& recipient : recipients) addresses.push_back(recipient.address);
+  return addresses;
+}
+
+route::Mail Explained::mail() {
+  envelope_.routing_sender = routing_sender();
+  header_values_ = router_->header_values(header_);
+  client_ = {envelope_.account, envelope_.client, envelope_.listener};
+  return {.sender = envelope_.routing_sender, .client = &client_, .header = &header_values_};
+}
+
+std::vector<Explained::Part> Explained::parts() {
+  std::vector<Part> parts;
+  route::Mail each = mail();
+  const auto part_of = [&](std::string_view recipient) -> mail::Envelope& {
+    each.recipient = recipient;
+    const route::Route route = router_->route(each);
+    for (Part& part : parts)
+      if (part.route.way == route.way) return part.envelope;
+    parts.push_back({route, envelope_});
+    parts.back().envelope.recipients.clear();
+    return parts.back().envelope;
+  };
+  for (const mail::Recipient& recipient : envelope_.recipients)
+    part_of(recipient.address).recipients.push_back(recipient);
+  if (parts.empty()) part_of({});
+  return parts;
+}
+
+std::vector<route::Choice> Explained::choices() {
+  std::vector<route::Choice> choices;
+  for (const Part& part : parts())
+    choices.insert(choices.end(), part.route.choices.begin(), part.route.choices.end());
+  return choices;
+}
+
+bool Explained::has_ways() {
+  return std::ranges::none_of(parts(), [](const Part& part) { return part.route.choices.empty(); });
+}
+
+std::string Explained::departures() {
   std::string text;
-  for (const route::Choice& choice : route.choices) text += departure(choice, route.rule);
+  for (const Part& part : parts())
+    for (const route::Choice& choice : part.route.choices) text += departure(choice, part);
   return text;
 }
 
-std::string Explained::departure(const route::Choice& choice, const config::SenderRule* rule) const {
-  const rewrite::Way way = ways_out_.of(rule, *choice.upstream, {});
-  const rewrite::Outgoing out = rewrite::outgoing(way, envelope_, header_);
-  const mail::Envelope& sent = out.envelope ? *out.envelope : envelope_;
+std::string Explained::departure(const route::Choice& choice, const Part& part) const {
+  const mail::Envelope& taken = part.envelope;
+  const rewrite::Way way = ways_out_.of(part.route.rule, *choice.upstream, {});
+  const rewrite::Outgoing out = rewrite::outgoing(way, taken, header_);
+  const mail::Envelope& sent = out.envelope ? *out.envelope : taken;
   std::string text;
-  if (sent.sender != envelope_.sender) line(text, "sender", sent.sender);
+  if (sent.sender != taken.sender) line(text, "sender", sent.sender);
   for (std::size_t i = 0; i < sent.recipients.size(); ++i)
-    if (sent.recipients[i].address != envelope_.recipients[i].address)
+    if (sent.recipients[i].address != taken.recipients[i].address)
       line(text, "recipient",
-           fmt::format("{} for {}", sent.recipients[i].address, envelope_.recipients[i].address));
+           fmt::format("{} for {}", sent.recipients[i].address, taken.recipients[i].address));
   const std::string& header = out.header ? *out.header : header_;
   list_others(text, "-", header_, header);
   list_others(text, "+", header, header_);

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "commands.hpp"
+#include "init.hpp"
 #include "sendmail.hpp"
 #include "shared/config/value.hpp"
 #include "shown.hpp"
@@ -27,6 +28,12 @@ std::int64_t parse_keep(const std::string& text) {
   const relayd::Result<std::chrono::milliseconds> parsed = relayd::config::parse_duration(text);
   if (!parsed) throw CLI::ValidationError("--for", parsed.error());
   return std::chrono::ceil<std::chrono::seconds>(*parsed).count();
+}
+
+std::chrono::milliseconds parse_timeout(const std::string& text) {
+  const relayd::Result<std::chrono::milliseconds> parsed = relayd::config::parse_duration(text);
+  if (!parsed) throw CLI::ValidationError("--timeout", parsed.error());
+  return *parsed;
 }
 
 // relayd queue list|show|retry|hold|release|delete
@@ -172,13 +179,91 @@ void add_signing(CLI::App& app, relayd::command::Options& options, int& status) 
   dns->add_option("domain", options.domain, "The domain")->required();
   CLI::Option* check = dns->add_flag("--check", options.compare, "Compare them with what DNS says");
   dns->add_option("--server", options.server,
-                  "Ask this DNS server, as ADDRESS or ADDRESS:PORT; default: those of /etc/resolv.conf")
+                  "Ask this DNS server, as ADDRESS or ADDRESS:PORT; default: those of RELAYD_DNS, else of "
+                  "/etc/resolv.conf")
       ->needs(check);
   dns->add_flag("--json", options.json, "Lines of JSON, for scripts");
   dns->footer(
       "Example: relayd dns example.com --check\n"
       "Exit codes: 0 all is well, 1 something is missing or wrong, 69 DNS did not tell");
   dns->callback([&] { status = relayd::command::dns(options); });
+}
+
+// relayd oauth login|status
+void add_oauth(CLI::App& app, relayd::command::Options& options, int& status) {
+  CLI::App* oauth = app.add_subcommand("oauth", "Accounts that log in with OAuth 2");
+  oauth->require_subcommand(1);
+  CLI::App* login = oauth->add_subcommand("login", "Sign in as the person whose mailbox an upstream uses");
+  login->add_option("-c,--config", options.config, "Configuration file");
+  login->add_option("upstream", options.upstream, "The upstream")->required();
+  login->add_option("--account", options.account, "Its username, where an upstream has several");
+  login->add_flag("--browser", options.browser, "By a browser that comes back to this machine");
+  login->footer(
+      "Example: relayd oauth login office\n"
+      "Exit codes: 0 signed in, 77 not signed in");
+  login->callback([&] { status = relayd::command::oauth_login(options); });
+  CLI::App* show =
+      oauth->add_subcommand("status", "Each account: its grant, its sign-in, when its secret ends");
+  show->add_option("-c,--config", options.config, "Configuration file");
+  show->callback([&] { status = relayd::command::oauth_status(options); });
+}
+
+// relayd init
+void add_init(CLI::App& app, relayd::command::InitOptions& options, int& status) {
+  CLI::App* init = app.add_subcommand(
+      "init", "Write a first configuration and check it; on a terminal it asks, and overwrites nothing");
+  init->add_option("--provider", options.provider, "The provider of mail, such as ses or office365");
+  init->add_option("--region", options.region, "Its region, such as eu-west-1");
+  init->add_option("--host", options.host, "Instead of a provider: the host name of a mail server");
+  init->add_option("--port", options.port, "Of the host; default: by --tls");
+  init->add_option("--tls", options.tls, "Of the host: starttls (the default) or implicit")
+      ->check(CLI::IsMember({"starttls", "implicit"}));
+  init->add_option("--username", options.username, "The account there; \"\": none");
+  init->add_option("--password-file", options.password_file, "The file that has the password");
+  init->add_option("--password-env", options.password_env, "The environment variable that has it");
+  init->add_flag("--password-stdin", options.password_stdin,
+                 "It is on standard input, and goes to a file of its own (mode 0600)");
+  init->add_option("--sender", options.senders, "Who sends: an address, @domain or *; again for more");
+  init->add_option("--listen", options.listen, "Where programs hand in mail; default: 127.0.0.1:25");
+  init->add_option("--queue", options.queue, "The directory of the queue; default: /var/spool/relayd");
+  init->add_option("-o,--output", options.output,
+                   "The file, which must not be there yet; default: /etc/relayd/relayd.yaml");
+  init->add_flag("--from-env", options.from_env,
+                 "Print the file that the RELAYD_* variables mean, or write it with -o");
+  init->footer(
+          "Example: relayd init --provider ses --region eu-west-1 --username AKIA1 --password-stdin <secret\n"
+          "Exit codes: 0 written and checked, 64 something is missing or wrong, 73 there is such a file, 78 "
+          "its "
+          "check failed")
+      ->callback([&] { status = relayd::command::init(options); });
+}
+
+// relayd doctor
+void add_doctor(CLI::App& app, relayd::command::Options& options, int& status) {
+  CLI::App* doctor = app.add_subcommand(
+      "doctor", "Try the way to each upstream and account, and say what is wrong; no message is sent");
+  doctor->add_option("-c,--config", options.config, "Configuration file");
+  doctor->add_option("upstream", options.upstreams, "Only these upstreams");
+  doctor->add_option("--sender", options.sender,
+                     "Only where mail of this address goes; the server is asked whether it may");
+  doctor->add_option_function<std::string>(
+      "--timeout", [&options](const std::string& text) { options.timeout = parse_timeout(text); },
+      "How long a connection may take, such as 10s; default: 30s");
+  CLI::Option* dns =
+      doctor->add_flag("--dns", options.dns,
+                       "Also what DNS says: whether mail of each sender's domain passes SPF, DKIM and DMARC");
+  doctor
+      ->add_option("--server", options.server,
+                   "Ask this DNS server, as ADDRESS or ADDRESS:PORT; default: those of RELAYD_DNS, else of "
+                   "/etc/resolv.conf")
+      ->needs(dns);
+  doctor->add_flag("--json", options.json, "Lines of JSON, for scripts");
+  doctor
+      ->footer(
+          "Example: relayd doctor --sender app@example.com\n"
+          "Exit codes: 0 all is well, 64 there is no such upstream or sender, 69 something fails, 78 the "
+          "configuration has an error")
+      ->callback([&] { status = relayd::command::doctor(options); });
 }
 
 // relayd history
@@ -205,6 +290,26 @@ void add_history(CLI::App& app, relayd::command::Options& options, int& status) 
           "Example: relayd history ann@example.com --since 2d\n"
           "Exit codes: 0 found, 1 there is none, 77 not allowed, 78 the configuration has an error")
       ->callback([&] { status = relayd::command::history(options); });
+}
+
+// relayd sandbox PROVIDER
+void add_sandbox(CLI::App& app, relayd::command::Options& options, int& status) {
+  CLI::App* sandbox = app.add_subcommand(
+      "sandbox", "A fake of a mail provider on this machine, to test against, with the errors that it knows");
+  sandbox->add_option("provider", options.provider, "Which one, such as ses or gmail")->required();
+  sandbox->add_option("--listen", options.listen, "ADDRESS:PORT; default: a free port of 127.0.0.1");
+  sandbox->add_option("--behaviour", options.behaviour,
+                      "What goes wrong, such as throttle or refuse-password; `list` shows all; default: ok");
+  sandbox->add_option("--times", options.times, "How often it goes wrong; default: always");
+  sandbox->add_option("--tls", options.tls, "starttls or implicit; default: as its usual port has it")
+      ->check(CLI::IsMember({"starttls", "implicit"}));
+  sandbox->add_option("--region", options.region, "Of a provider with regions");
+  sandbox->add_option("--directory", options.directory, "Keep what it takes there, as .eml files");
+  sandbox
+      ->footer(
+          "Example: relayd sandbox ses --region eu-west-1 --behaviour throttle --listen 127.0.0.1:2587\n"
+          "It prints what to configure, then a line for each message or refusal, until Ctrl-C or SIGTERM.")
+      ->callback([&] { status = relayd::command::sandbox(options); });
 }
 
 // The words from `first` on.
@@ -238,6 +343,7 @@ int main(int argc, char** argv) {
   if (command::is_mail_program(program)) return command::mail_program(program, words(1, argc, argv));
 
   command::Options options;
+  command::InitOptions init_options;
   int status = EX_USAGE;
 
   CLI::App app{
@@ -269,6 +375,9 @@ int main(int argc, char** argv) {
       app.add_subcommand("explain", "Show where mail of a sender goes, as whom, and which rule says so"));
   explain->add_option("--sender", options.sender, "Envelope sender; empty for the null sender")->required();
   explain->add_option("--recipient", options.recipient, "Envelope recipient: whom it stands for");
+  explain->add_option("--client", options.client, "Who hands the message in: an address, or uid:NUMBER");
+  explain->add_option("--account", options.account, "As whom the client has logged in");
+  explain->add_option("--listener", options.listener, "The name of the listener that the message comes to");
   explain->add_option("--message", options.message,
                       "The file of a message: what of its header changes, and who signs it");
   explain->callback([&] { status = command::explain(options); });
@@ -277,6 +386,13 @@ int main(int argc, char** argv) {
       "demo", "Three senders through three accounts of two providers, all inside this process");
   demo->add_flag("--once", options.once, "Send, show the table, and end");
   demo->callback([&] { status = command::demo(options); });
+
+  CLI::App* presets =
+      app.add_subcommand("presets", "The providers that `provider:` can name, and what is known of them");
+  presets->add_flag("--markdown", options.markdown, "All that is known, as the page docs/providers.md");
+  presets->callback([&] { status = command::presets(options); });
+
+  add_sandbox(app, options, status);
 
   with_config(
       app.add_subcommand("healthcheck",
@@ -296,8 +412,11 @@ int main(int argc, char** argv) {
 
   add_queue(app, options, status);
   add_lane(app, options, status);
+  add_oauth(app, options, status);
   add_suppress(app, options, status);
   add_signing(app, options, status);
+  add_doctor(app, options, status);
+  add_init(app, init_options, status);
   add_history(app, options, status);
   add_queue_files(app, options, status);
   add_mail_programs(app, argc, argv, status);

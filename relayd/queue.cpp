@@ -53,8 +53,9 @@ void print_message(const json& message) {
     if (shipment.contains("in_doubt"))
       fmt::print("in doubt   {} may already have taken it; doubtful recipients: {}\n",
                  text(shipment, "doubted"), text(shipment, "pending"));
-  fmt::print("accepted   {} from {}{}\n", text(message, "accepted"), text(message, "client"),
-             text(message, "account").empty() ? "" : " as " + text(message, "account"));
+  fmt::print("accepted   {} from {}{}{}\n", text(message, "accepted"), text(message, "client"),
+             text(message, "account").empty() ? "" : " as " + text(message, "account"),
+             text(message, "listener").empty() ? "" : ", listener " + text(message, "listener"));
   fmt::print("sender     <{}>\n", text(message, "sender"));
   fmt::print("size       {} octets\n", text(message, "size"));
   fmt::print("attempts   {}\n", text(message, "attempts"));

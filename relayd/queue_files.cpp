@@ -52,15 +52,11 @@ int with_queue(const Options& options, Work work) {
 
 std::string describe(const queue::InspectedMessage& inspected) {
   const queue::Message& message = inspected.message;
-  json object = {{"id", queue::to_string(message.id())},
-                 {"state", queue::to_string(message.state)},
-                 {"sender", inspected.envelope.sender},
-                 {"routing_sender", message.routing_sender},
-                 {"client", inspected.envelope.client},
-                 {"account", inspected.envelope.account},
-                 {"accepted", watch::time_text(message.accepted)},
-                 {"attempts", message.attempts()},
-                 {"size", message.size}};
+  json object = {{"id", queue::to_string(message.id())},    {"state", queue::to_string(message.state)},
+                 {"sender", inspected.envelope.sender},     {"routing_sender", message.routing_sender},
+                 {"client", inspected.envelope.client},     {"account", inspected.envelope.account},
+                 {"listener", inspected.envelope.listener}, {"accepted", watch::time_text(message.accepted)},
+                 {"attempts", message.attempts()},          {"size", message.size}};
   if (!inspected.problem.empty()) object["problem"] = inspected.problem;
   message.for_each_shipment([&object](const queue::Shipment& shipment) {
     if (shipment.in_doubt()) object["doubted"].push_back(shipment.doubted);

@@ -68,8 +68,10 @@ void make_places(const config::Config& config, const process::User& user) {
   const mode_t before = ::umask(022);
   make_place(config.queue.directory, 0700, user);
   if (!config.queue.drop.empty()) make_place(config.queue.drop, drop::folder_mode, user);
-  for (const config::Upstream& upstream : config.upstreams)
+  for (const config::Upstream& upstream : config.upstreams) {
     if (upstream.sandbox_directory) make_place(*upstream.sandbox_directory, 0700, user);
+    if (upstream.maildir) make_place(upstream.maildir->directory, 0700, user);
+  }
   for (const std::string& socket : needs_of(config).sockets)
     make_place(fs::path(socket).parent_path(), 0755, user);
   ::umask(before);
@@ -129,25 +131,35 @@ std::shared_ptr<const config::Config> load_as_root(const ConfigFile& file) {
 
 }  // namespace
 
-std::optional<Start> make_start(const Options& options, bool makes_places) {
+bool become_daemon_user(const config::Config& config, process::User& user, bool makes_places) {
   process::drop_ambient_capabilities();
+  user = process::this_user();
+  if (user.uid == 0) {
+    Result<process::User> chosen = user_for(config);
+    if (!chosen) {
+      print({{config.file, {}, fmt::format("user: {}", chosen.error())}});
+      return false;
+    }
+    user = std::move(*chosen);
+    if (makes_places) make_places(config, user);
+    if (!become(config, user)) return false;
+  }
+  process::close_to_others();
+  return true;
+}
+
+std::optional<Start> make_start(const Options& options, bool makes_places) {
   const ConfigFile file = config_file(options);
   process::User user = process::this_user();
   const bool is_root = user.uid == 0;
   if (is_root) {
     const std::shared_ptr<const config::Config> config = load_as_root(file);
-    if (!config) return std::nullopt;
-    Result<process::User> chosen = user_for(*config);
-    if (!chosen) {
-      print({{config->file, {}, fmt::format("user: {}", chosen.error())}});
-      return std::nullopt;
-    }
-    user = std::move(*chosen);
-    if (makes_places) make_places(*config, user);
-    if (!become(*config, user)) return std::nullopt;
+    if (!config || !become_daemon_user(*config, user, makes_places)) return std::nullopt;
+  } else {
+    process::drop_ambient_capabilities();
+    process::close_to_others();
   }
 
-  process::close_to_others();
   Start start;
   if (file) start.files[file->string()] = disk::file_stamp(file->string());
   config::Loaded loaded = load(file, true);

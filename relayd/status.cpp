@@ -62,6 +62,17 @@ void print_queue(const json& status) {
                suppressed.value("on", true) ? "" : ", but `suppress` is off and they are not refused");
 }
 
+void print_accounts(const json& status, const std::string& now) {
+  for (const json& account : status.value("accounts", json::array())) {
+    if (text(account, "state") == "ok") continue;
+    const std::string name = text(account, "account");
+    fmt::print("account{} at {}: {} since {} because \"{}\"{}\n", name.empty() ? "" : " " + name,
+               text(account, "upstream"), text(account, "state") == "failing" ? "fails" : "perhaps fails",
+               moment(text(account, "since"), now), text(account, "reason"),
+               text(account, "advice").empty() ? "" : ". " + text(account, "advice"));
+  }
+}
+
 void print_webhooks(const json& status, const std::string& now) {
   for (const json& webhook : status.value("webhooks", json::array())) {
     std::vector<std::string> parts;
@@ -150,7 +161,8 @@ std::string numbers(const json& lane, const std::string& now) {
 
 void print_lane(const json& lane, const std::string& now) {
   const std::string account = text(lane, "account");
-  fmt::print("{}{}: {}\n", text(lane, "upstream"), account.empty() ? "" : " as " + account,
+  const std::string grant = lane.contains("oauth2") ? fmt::format(" ({})", text(lane, "oauth2")) : "";
+  fmt::print("{}{}{}: {}\n", text(lane, "upstream"), account.empty() ? "" : " as " + account, grant,
              state_text(lane, now));
   if (const std::string line = numbers(lane, now); !line.empty()) fmt::print("    {}\n", line);
   const bool is_reason = lane.contains("reason") && text(lane, "last_reply").ends_with(text(lane, "reason"));
@@ -198,6 +210,7 @@ void print_status(const json& status) {
   print_configuration(status, now);
   print_queue(status);
   print_webhooks(status, now);
+  print_accounts(status, now);
   for (const json& lane : status.at("lanes")) print_lane(lane, now);
   for (const json& upstream : status.at("unused_upstreams"))
     fmt::print("{}: not used yet\n", shown(upstream.get<std::string>()));

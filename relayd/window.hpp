@@ -1,6 +1,6 @@
 // Window: the admin socket of a running daemon, from the side of the command that asks.
 //
-// Used by queue and status. Blocking: such a process has nothing else to do.
+// Used by commands that ask the daemon. Blocking: such a process has nothing else to do.
 #pragma once
 
 #include <chrono>

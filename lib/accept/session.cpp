@@ -295,6 +295,7 @@ Session::After Session::mail(const smtp::Mail& command) {
   envelope.envelope_id = command.envelope_id;
   envelope.client = facts_.client;
   envelope.account = facts_.account;
+  envelope.listener = listener_.name;
   if (const std::optional<Reply> refusal = refuse_mail(envelope, command.size.value_or(0))) {
     log_rejected(*refusal, envelope.sender);
     return answer_error(*refusal);

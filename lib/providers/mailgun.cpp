@@ -1,6 +1,4 @@
 // Mailgun.
-//
-// Its own documentation of SMTP and of sending errors, as of 21 November 2026; the pages were not noted.
 #include "providers/provider.hpp"
 
 namespace relayd::providers {
@@ -28,6 +26,20 @@ Providers mailgun() {
       .control = {.fields = {{"X-Mailgun-Tag", true}, {"X-Mailgun-*"}}, .tag = {.name = "X-Mailgun-Tag"}},
       .domain = "mailgun.org",
       .spf = "mailgun.org",
+      .selectors = {"pdk1", "pdk2"},
+      .extensions = {"PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"},
+      .taken = "250 Great success",
+      .behaviours = {{"refuse-password", Stage::auth, "535 Authentication failed"},
+                     {"account-inactive", Stage::mail,
+                      "421 Domain mg.example.com is not allowed to send: inactive"},
+                     {"over-quota", Stage::final_dot,
+                      "421 Domain mg.example.com is not allowed to send: recipient limit exceeded"},
+                     {"sandbox-domain", Stage::final_dot,
+                      "554 Sandbox subdomains are for test purposes only."}},
+      .notes = {"Its reply names no id; its events name the Message-ID (a guess).",
+                "A domain of the other region is unknown here (a guess).",
+                "421 is said of states that do not pass by themselves."},
+      .source = "Mailgun's documentation of SMTP and of sending errors, pages not noted",
   }};
 }
 

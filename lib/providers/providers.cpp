@@ -11,7 +11,10 @@ Providers azure_acs();
 Providers brevo();
 Providers cloudflare();
 Providers cyberimpact();
+Providers elasticemail();
+Providers fastmail();
 Providers gmail();
+Providers icloud();
 Providers mailersend();
 Providers mailgun();
 Providers mailjet();
@@ -20,23 +23,29 @@ Providers mandrill();
 Providers netease();
 Providers oci();
 Providers office365();
+Providers ovh();
 Providers postmark();
+Providers proton();
 Providers resend();
+Providers scaleway();
 Providers sendcloud();
 Providers sendgrid();
 Providers ses();
+Providers smtp2go();
 Providers socketlabs();
 Providers sparkpost();
 Providers tencent();
+Providers yahoo();
 Providers yandex();
 Providers zoho();
 
 namespace {
 
 constexpr Providers (*files[])() = {
-    aliyun,    azure_acs, brevo,    cloudflare, cyberimpact, gmail,     mailersend, mailgun,
-    mailjet,   mailtrap,  mandrill, netease,    oci,         office365, postmark,   resend,
-    sendcloud, sendgrid,  ses,      socketlabs, sparkpost,   tencent,   yandex,     zoho,
+    aliyun,    azure_acs,  brevo,      cloudflare, cyberimpact, elasticemail, fastmail,  gmail,
+    icloud,    mailersend, mailgun,    mailjet,    mailtrap,    mandrill,     netease,   oci,
+    office365, ovh,        postmark,   proton,     resend,      scaleway,     sendcloud, sendgrid,
+    ses,       smtp2go,    socketlabs, sparkpost,  tencent,     yahoo,        yandex,    zoho,
 };
 
 }  // namespace

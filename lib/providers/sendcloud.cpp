@@ -1,12 +1,10 @@
-// SendCloud (China).
-//
-// Its own documentation of SMTP, as of 21 November 2026; the page was not noted. It publishes no table of
-// replies that could be checked: the general rows hold.
+// SendCloud (China). It publishes no table of replies that could be checked: the general rows hold.
 #include "providers/provider.hpp"
 
 namespace relayd::providers {
 
 Providers sendcloud() {
+  using namespace rows;
   return {{
       .name = "sendcloud",
       .regions = {{"", "smtp.sendcloud.net"}},
@@ -20,6 +18,14 @@ Providers sendcloud() {
       .control = {.fields = {{"X-SMTPAPI"}}},       // guess; not the JSON of SendGrid
       .domain = "sendcloud.net",
       .spf = "spf.sendcloud.org",
+      .selectors = {"mail", "e1", "e2"},
+      .taken = "250 #{}",
+      .behaviours = {{"refuse-password", Stage::auth, "535 Error: authentication failed"}},
+      .notes = {"MAIL FROM must be of the domain that the platform set.",
+                "Whether its ports offer TLS is not proved: where they do not, mail waits and no password "
+                "leaves."},
+      .source =
+          "SendCloud's documentation of SMTP, page not noted; selectors from that of its overseas branch",
   }};
 }
 

@@ -1,6 +1,4 @@
 // SendGrid.
-//
-// Its own documentation of SMTP and of error messages, as of 21 November 2026; the pages were not noted.
 #include "providers/provider.hpp"
 
 namespace relayd::providers {
@@ -29,6 +27,18 @@ Providers sendgrid() {
            .tag = {.name = "X-SMTPAPI", .before = R"({"category":")", .after = R"("})", .form = Form::json}},
       .domain = "sendgrid.net",
       .spf = "sendgrid.net",
+      .selectors = {"s1", "s2"},
+      .extensions = {"8BITMIME", "PIPELINING"},
+      .taken = "250 Ok: queued as {}",
+      .behaviours = {{"refuse-password", Stage::auth, "535 Authentication failed: Bad username / password"},
+                     {"over-quota", Stage::auth, "451 Authentication failed: Maximum credits exceeded"},
+                     {"messaging-limit", Stage::final_dot, "451 You have exceeded your messaging limits"},
+                     {"refuse-sender", Stage::final_dot,
+                      "550 The from address does not match a verified Sender Identity."},
+                     {"unauthenticated", Stage::mail, "550 Unauthenticated senders not allowed"}},
+      .notes = {"A key of the EU works at the EU host only, a global one at the global host only.",
+                "A suppressed recipient is taken with 250; only an event tells later (a guess)."},
+      .source = "SendGrid's documentation of SMTP and of error messages, pages not noted",
   }};
 }
 

@@ -1,6 +1,4 @@
 // Amazon SES.
-//
-// docs.aws.amazon.com/ses, troubleshoot-smtp and troubleshoot-error-messages, as of 21 November 2026.
 #include "providers/provider.hpp"
 
 namespace relayd::providers {
@@ -37,6 +35,30 @@ Providers ses() {
       // guess: what its pages say of the API's fields holds for SMTP
       .null_sender = false,
       .replaces = {"Date", "Message-ID"},
+      .taken = "250 Ok {}",
+      .behaviours =
+          {
+              {"throttle", Stage::final_dot, "454 Throttling failure: Maximum sending rate exceeded."},
+              {"over-quota", Stage::final_dot, "454 Throttling failure: Daily message quota exceeded."},
+              {"refuse-password", Stage::auth, "535 Authentication Credentials Invalid"},
+              {"down", Stage::auth, "454 Temporary authentication failure"},
+              {"too-many-connections", Stage::greeting, "421 Too many concurrent SMTP connections"},
+              {"refuse-sender", Stage::final_dot,
+               "554 Message rejected: Email address is not verified. The following identities failed the "
+               "check in region EU-WEST-1: app@example.com"},
+              {"account-paused", Stage::final_dot, "554 Message rejected: Sending paused for this account."},
+              {"not-authorized", Stage::final_dot,
+               "554 Access denied: User `arn:aws:iam::1:user/x' is not authorized to perform "
+               "`ses:SendRawEmail' on resource `arn:aws:ses:eu-west-1:1:identity/a@example.com'"},
+              {"refuse-content", Stage::final_dot, "554 Transaction failed: Invalid email address"},
+              {"null-sender", Stage::mail, "501 Invalid MAIL FROM address provided"},
+          },
+      .notes = {"Identities and credentials belong to one region.",
+                "Without a return path of your own, SPF is Amazon's and only DKIM aligns (a guess).",
+                "A recipient on the account's suppression list is taken with 250; only an event tells later.",
+                "Reports (MAIL FROM:<>) are refused: give `bounce.from`."},
+      .source = "docs.aws.amazon.com/ses: troubleshoot-smtp and troubleshoot-error-messages; the null sender "
+                "from docker-mailserver/docker-mailserver#2403",
   }};
 }
 

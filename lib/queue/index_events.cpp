@@ -16,7 +16,7 @@ constexpr auto alike_within = std::chrono::minutes(1);
 
 bool are_alike(const Shipment& a, const Shipment& b) {
   if (a.state != MessageState::waiting || b.state != MessageState::waiting) return false;
-  if (a.line != 0 || b.line != 0 || a.route_step != b.route_step) return false;
+  if (a.line != 0 || b.line != 0 || a.route != b.route || a.route_step != b.route_step) return false;
   if (a.attempts != b.attempts || a.doubts != b.doubts || a.doubted != b.doubted) return false;
   return a.due - b.due <= alike_within && b.due - a.due <= alike_within;
 }
@@ -60,6 +60,7 @@ Shipment* Index::add_shipment(Entry& entry, const Shipment& as) {
   shipment.message = &entry;
   shipment.due = as.due;
   shipment.attempts = as.attempts;
+  shipment.route = as.route;
   shipment.hold_asked = as.hold_asked || as.state == MessageState::held;
   set_doubt(shipment, as.doubted, as.doubts);
   count_need(entry, before);
@@ -456,6 +457,7 @@ void Index::retry(Entry& entry, Clock clock, MessageId newest) {
       not_at_an_end.what.events.push_back(i);
     }
     told(entry, not_at_an_end);
+    entry.first.route = 0;  // it was that of some of them
     entry.lives_from = clock.wall;
     entry.warned = 0;
     retried_[entry.id().value] = std::max(newest, retried(entry));

@@ -145,6 +145,19 @@ void Queue::settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step,
   q.arm();
 }
 
+Shipment* Queue::part(Shipment& shipment, const std::vector<std::uint32_t>& recipients) {
+  Entry& entry = entry_of(shipment);
+  if (!implementation_->may_part(entry)) return nullptr;
+  Index& index = implementation_->store.index;
+  Shipment& own = index.part(entry, recipients);
+  index.set_timeless(own, MessageState::ready);
+  return &own;
+}
+
+std::vector<std::uint32_t> Queue::recipients(const Shipment& shipment) const {
+  return entry_of(shipment).recipients_of(shipment);
+}
+
 void Queue::release(Shipment& shipment, SteadyTime when) {
   implementation_->give_back(shipment, when);
 }
@@ -227,6 +240,11 @@ async::Task<std::vector<HistoryEvent>> Queue::history(Message& message) {
 
 Message* Queue::find(MessageId id) {
   return implementation_->store.index.find(id);
+}
+
+bool Queue::may_leave(ShipmentId id) const {
+  const Shipment* const shipment = implementation_->store.index.find(id);
+  return shipment && !shipment->hold_asked && !entry_of(*shipment).doomed;
 }
 
 Shipment* Queue::find(ShipmentId id) {

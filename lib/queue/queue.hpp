@@ -76,7 +76,7 @@ struct Message;
 // message begins with one shipment; an attempt that ends differently for some of its recipients parts it. All
 // of its unsent recipients are in doubt, or none is; only while it is ready may an attempt have put some in
 // doubt. Its address is stable until its last recipient has left it: for an end, or for another shipment
-// while it waits. Changed by the queue alone, except `line` and `route_step`, which are the relay's.
+// while it waits. Changed by the queue alone, except `line`, `route` and `route_step`, which are the relay's.
 struct Shipment {
   ShipmentId id;
   Message* message = nullptr;
@@ -86,6 +86,7 @@ struct Shipment {
   // The relay's: the line it stands in; 0: none. While it waits there it is due, and `due` is when it is
   // handed out again all the same.
   std::uint32_t line = 0;
+  std::uint32_t route = 0;      // the relay's: which of its routes; 0: not known. Not on disk
   std::uint32_t heap_slot = 0;  // the index's: 1 + its place in the heap of times; 0: not in it
   std::uint16_t attempts = 0;
   MessageState state = MessageState::waiting;
@@ -275,6 +276,11 @@ class Queue {
   // may be gone afterwards. Memory changes at once; the record is written with the next batch, and retried
   // until it is durable.
   void settle(Shipment& shipment, Outcome outcome, std::uint8_t route_step = 0, const Debt& owed = {});
+  // Moves these recipients of a ready shipment, not all of it, into one of their own, which is ready, too;
+  // not recorded. Null: the message has as many as it can, or there is no room for more, and they stay.
+  Shipment* part(Shipment& shipment, const std::vector<std::uint32_t>& recipients);
+  // Who of the message is in the shipment and still to be sent, ascending.
+  std::vector<std::uint32_t> recipients(const Shipment& shipment) const;
   // Gives a ready shipment back without an attempt: due again at `when`. Not recorded.
   void release(Shipment& shipment, SteadyTime when);
   // Makes a waiting shipment ready before its time; on_due is not called. Whoever begins an attempt asks
@@ -302,6 +308,8 @@ class Queue {
 
   Message* find(MessageId id);
   Shipment* find(ShipmentId id);  // null also when nobody is left in it
+  // It is there, and nobody has removed or held it since it was read.
+  bool may_leave(ShipmentId id) const;
   // Of those still to be sent, held ones included; null: none, or it has just gone. Looks at every message, a
   // few at a time: mail goes on meanwhile.
   async::Task<Message*> oldest();

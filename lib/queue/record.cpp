@@ -18,6 +18,9 @@ constexpr std::uint8_t flag_eight_bit = 1, flag_smtp_utf8 = 2, flag_require_tls 
                        flag_provider_headers = 8, flag_body_hash = 16, flag_report = 32, flag_expanded = 64,
                        flag_list_sender = 128;
 
+// What each of the parts is that may follow all that the flags name.
+constexpr std::uint8_t part_listener = 1;
+
 void put_recipient_facts(std::string& out, const std::vector<Recipient>& recipients) {
   put(out, static_cast<std::uint32_t>(recipients.size()));
   for (const Recipient& recipient : recipients) {
@@ -76,6 +79,10 @@ void put_envelope(std::string& out, const Envelope& envelope) {
     put_string(out, envelope.list_sender->address);
     put_string(out, envelope.list_sender->envelope_id);
   }
+  if (!envelope.listener.empty()) {
+    put(out, part_listener);
+    put_string(out, envelope.listener);
+  }
 }
 
 Envelope take_envelope(Reader& reader) {
@@ -99,6 +106,11 @@ Envelope take_envelope(Reader& reader) {
     mail::ListSender& list_sender = envelope.list_sender.emplace();
     list_sender.address = reader.take_string();
     list_sender.envelope_id = reader.take_string();
+  }
+  while (reader.sound() && reader.left() > 0) {
+    const auto part = reader.take<std::uint8_t>();
+    const std::string_view value = reader.take_string();
+    if (part == part_listener) envelope.listener = value;
   }
   return envelope;
 }

@@ -13,6 +13,9 @@ using queue::ShipmentId;
 
 namespace {
 
+// Who finds that a message has another way looks for it so much later: no turn for each.
+constexpr auto rerouted_after = std::chrono::milliseconds(100);
+
 const QueueDelivery& own(const send::Delivery& delivery) {
   return static_cast<const QueueDelivery&>(delivery);  // load() makes no other
 }
@@ -43,9 +46,11 @@ Dispatcher::Dispatcher(async::Loop& loop, async::Workers& workers, disk::Disk& d
       lanes_(loop, workers, log, dialer, quotas_, site_book_, *this),
       lines_(loop, queue, lanes_),
       lifetime_(loop, queue, setup_),
+      routing_(loop, workers, log, queue, setup_, [this](const Routing::Found& routes) { found(routes); }),
       settlement_(loop, log, queue, setup_, lifetime_, lanes_, health_, quotas_, publisher) {
   health_.use(setup_.config);
   lanes_.use(setup_.router);
+  routing_.renew();
 }
 
 void Dispatcher::open(std::string mark) {
@@ -59,22 +64,47 @@ void Dispatcher::use(const Setup& setup) {
   setup_ = setup;
   health_.use(setup_.config);
   lanes_.use(setup_.router);
+  routing_.renew();
   lines_.renew();
   broken_signatures_.clear();
+  told_of_tables_.clear();
 }
 
 // --- from the queue to a lane ---
 
 void Dispatcher::dispatch(Shipment& shipment) {
-  queue::Message& message = *shipment.message;
   if (stopping_) return queue_.release(shipment, loop_.now() + health_.backoff(1));
-  if (lifetime_.is_over(message)) return expire(shipment);
-  const route::Route route = setup_.router->route(message.routing_sender);
+  if (lifetime_.is_over(*shipment.message)) return expire(shipment);
+  if (const std::optional<route::Route> route = routing_.known(shipment)) return go(shipment, *route);
+  routing_.find_out(shipment);
+}
+
+void Dispatcher::found(const Routing::Found& routes) {
+  const bool clears = !to_clear_.empty() && to_clear_.erase(routes.front().first.message()) > 0;
+  for (const auto& [id, route] : routes) {
+    Shipment* const shipment = queue_.find(id);
+    if (!shipment) continue;
+    if (clears) relayd::clear_way(lanes_, route.choices, shipment->message->routing_sender);
+    if (shipment->state == queue::MessageState::ready) go(*shipment, route);
+  }
+}
+
+void Dispatcher::go(Shipment& shipment, const route::Route& route) {
+  if (stopping_) return queue_.release(shipment, loop_.now() + health_.backoff(1));
   if (!route.reject.empty())
     return give_up_.take(shipment, tell::Ending::rejected, std::string(route.reject));
-  if (route.choices.empty()) return defer_unroutable(shipment);
+  if (route.choices.empty()) return defer_unroutable(shipment, route);
   watch_clock();
-  lines_.put(shipment, choices_for(shipment, route.choices), lifetime_.end_of(message));
+  lines_.put(shipment, choices_for(shipment, route.choices), lifetime_.end_of(*shipment.message));
+}
+
+void Dispatcher::clear_way(const queue::Message& message) {
+  message.for_each_shipment([&](const Shipment& shipment) {
+    if (const std::optional<route::Route> route = routing_.known(shipment))
+      relayd::clear_way(lanes_, route->choices, message.routing_sender);
+    else
+      to_clear_.insert(message.id());
+  });
 }
 
 // When the clock is set, all that waits in a line is looked at again.
@@ -82,16 +112,18 @@ void Dispatcher::watch_clock() {
   if (lifetime_.clock_was_set()) lines_.renew();
 }
 
-void Dispatcher::defer_unroutable(Shipment& shipment) {
+void Dispatcher::defer_unroutable(Shipment& shipment, const route::Route& route) {
   queue::Outcome outcome;
   outcome.when = loop_.wall_now();
   outcome.next_attempt = outcome.when + std::chrono::duration_cast<std::chrono::microseconds>(
                                             health_.backoff(shipment.attempts + 1U));
   const std::string id = queue::to_string(shipment.id.message());
   const std::string from(shipment.message->routing_sender);
+  const std::string reason =
+      route.by_table ? setup_.router->trouble_of(from) : "no sender rule matches: add one to `senders:`";
+  if (route.by_table && told_of_tables_.insert(route.rule).second) tell::table_trouble(log_, reason);
   queue_.settle(shipment, std::move(outcome));
-  publisher_.publish(tell::Handled{tell::Handled::Kind::routeless, id, from,
-                                   "no sender rule matches: add one to `senders:`"});
+  publisher_.publish(tell::Handled{tell::Handled::Kind::routeless, id, from, reason});
 }
 
 void Dispatcher::expire(Shipment& shipment) {
@@ -138,9 +170,19 @@ Task<std::unique_ptr<send::Delivery>> Dispatcher::load(send::Lane& lane, send::T
   }
   try {
     queue::Content content = co_await queue_.read(*shipment);
+    route::HeaderValues header = co_await routing_.header_of(content);
     shipment = queue_.find(id);
+    const route::Route route = routing_.of(id.message(), content, header, entry_of(lane).id);
+    if (!leads_to(route, entry_of(lane).id)) {  // since a reload
+      if (shipment && shipment->state == queue::MessageState::ready) {
+        shipment->route = 0;
+        queue_.release(*shipment, loop_.now() + rerouted_after);
+      }
+      co_return delivery;
+    }
     delivery = make_delivery(entry_of(lane), *shipment, std::move(content), ticket.recipients);
-    const bool prepared = co_await prepare(entry_of(lane), *shipment, *delivery);
+    delivery->routed_by(std::move(header));
+    const bool prepared = co_await prepare(entry_of(lane), route, *delivery);
     if (!prepared) {
       delivery = nullptr;
       give_back(id.value);
@@ -151,15 +193,18 @@ Task<std::unique_ptr<send::Delivery>> Dispatcher::load(send::Lane& lane, send::T
     queue_.release(*shipment, loop_.now() + health_.backoff(shipment->attempts + 1U));
   } catch (const queue::QueueError& error) {
     tell::unreadable(log_, queue::to_string(id.message()), error.what());
+    delivery = nullptr;
+    shipment = queue_.find(id);  // the queue has put it back, unless another read failed
+    if (shipment && shipment->state == queue::MessageState::ready)
+      queue_.release(*shipment, loop_.now() + health_.backoff(shipment->attempts + 1U));
   }
   co_return delivery;
 }
 
 // What leaves is made from what is stored, by the present configuration. False: that has no such way.
-Task<bool> Dispatcher::prepare(const LaneEntry& lane, const Shipment& shipment, QueueDelivery& delivery) {
+Task<bool> Dispatcher::prepare(const LaneEntry& lane, const route::Route& route, QueueDelivery& delivery) {
   const std::shared_ptr<const WaysOut> ways = setup_.ways_out;
   const std::shared_ptr<const route::Router> router = setup_.router;
-  const route::Route route = router->route(shipment.message->routing_sender);
   const route::Upstream* const upstream = router->upstream(lane.upstream);
   if (!upstream) co_return false;  // it has gone with a reload
   const rewrite::Way way = ways->of(route.rule, *upstream, mark_);
@@ -187,9 +232,11 @@ std::unique_ptr<QueueDelivery> Dispatcher::make_delivery(const LaneEntry& lane, 
       QueueDelivery::Terms{lane.upstream, recipients, next_attempt, loop_.now()});
 }
 
-// A connection may take minutes to open. A reload meanwhile may have redirected all mail.
+// A connection may take minutes to open. Meanwhile a reload may have redirected all mail, and the operator
+// may have taken the message.
 bool Dispatcher::holds(const send::Delivery& delivery) {
-  return own(delivery).ways() == setup_.ways_out;
+  const QueueDelivery& mine = own(delivery);
+  return mine.ways() == setup_.ways_out && queue_.may_leave(mine.shipment());
 }
 
 // A 421 may only mean that the connection was idle for too long, or that it has had its share.
@@ -229,6 +276,7 @@ void Dispatcher::settle(send::Lane& lane, std::uint64_t id, const send::Delivery
 
 void Dispatcher::shut_down() {
   stopping_ = true;
+  lines_.shut_down();
   lanes_.for_each([](LaneEntry& entry) { entry.shut_down(); });
 }
 
@@ -240,6 +288,7 @@ Task<void> Dispatcher::drained() {
   std::vector<send::Lane*> lanes;
   lanes_.for_each([&lanes](LaneEntry& entry) { lanes.push_back(&entry); });
   for (send::Lane* lane : lanes) co_await lane->drained();
+  co_await routing_.drained();
   co_await give_up_.drained();
   co_await quotas_.flush();
   co_await site_book_.flush();

@@ -1,8 +1,8 @@
 // Dispatcher: takes what is due from the queue to the line of its route, and from there to the lane that
 // asks.
 //
-// Joins queue, route and send, and owns what the way out is made of. The route is computed at every attempt
-// from the present configuration. What comes of an attempt is for its Settlement.
+// Joins queue, route and send, and owns what the way out is made of. The route is that of the present
+// configuration at every attempt; see Routing. What comes of an attempt is for its Settlement.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +21,7 @@
 #include "relay/lines.hpp"
 #include "relay/queue_delivery.hpp"
 #include "relay/quota_book.hpp"
+#include "relay/routing.hpp"
 #include "relay/settlement.hpp"
 #include "relay/setup.hpp"
 #include "relay/site_book.hpp"
@@ -42,17 +43,24 @@ class Dispatcher final : public send::Desk {
   // is open. `mark`: of this relay; see instance.hpp.
   void open(std::string mark);
   void use(const Setup& setup);
+  // Before the first login with a token.
+  void use(Lanes::TokensOf tokens_of) { lanes_.use(std::move(tokens_of)); }
 
   // Where the queue's on_due leads.
   void dispatch(queue::Shipment& shipment);
 
+  // Ends the pause of every lane that the message may take: it is tried at once.
+  void clear_way(const queue::Message& message);
   // See lane_commands.hpp.
-  void clear_way(const queue::Message& message) { relayd::clear_way(lanes_, message); }
   std::vector<std::string> steer(const std::string& upstream, const std::string& account, bool stops) {
     return relayd::steer(lanes_, log_, upstream, account, stops);
   }
   // See give_up.hpp.
   async::Task<std::string> delete_all(queue::MessageId id) { return give_up_.delete_all(id); }
+  // See routing.hpp.
+  std::vector<std::string> upstreams_of(const queue::Message& message) const {
+    return routing_.upstreams_of(message);
+  }
   const Lanes& lanes() const { return lanes_; }
   const Lines& lines() const { return lines_; }
   std::size_t being_given_up() const { return give_up_.under_way(); }
@@ -81,11 +89,13 @@ class Dispatcher final : public send::Desk {
  private:
   std::unique_ptr<QueueDelivery> make_delivery(const LaneEntry& lane, queue::Shipment& shipment,
                                                queue::Content content, std::uint32_t recipients);
-  async::Task<bool> prepare(const LaneEntry& lane, const queue::Shipment& shipment, QueueDelivery& delivery);
+  void go(queue::Shipment& shipment, const route::Route& route);
+  void found(const Routing::Found& routes);
+  async::Task<bool> prepare(const LaneEntry& lane, const route::Route& route, QueueDelivery& delivery);
   void tell_of_changes(const QueueDelivery& delivery, std::string_view upstream,
                        const rewrite::Outgoing& changes);
   void expire(queue::Shipment& shipment);
-  void defer_unroutable(queue::Shipment& shipment);
+  void defer_unroutable(queue::Shipment& shipment, const route::Route& route);
   void watch_clock();
 
   async::Loop& loop_;
@@ -101,9 +111,12 @@ class Dispatcher final : public send::Desk {
   Lanes lanes_;
   Lines lines_;
   Lifetime lifetime_;
+  Routing routing_;
   Settlement settlement_;
   std::string mark_;
-  std::set<std::string> broken_signatures_;  // told already, since the configuration was read
+  std::set<std::string> broken_signatures_;             // told already, since the configuration was read
+  std::set<const config::SenderRule*> told_of_tables_;  // likewise
+  std::set<queue::MessageId> to_clear_;                 // their ways, once they are known
   bool stopping_ = false;
 };
 

@@ -152,7 +152,7 @@ bool DraftIncoming::append_completed() {
   if (rewrites_header())
     append_rewritten(whole);
   else
-    append_to_all(whole);
+    append_whole(whole);
   if (!facts.separated && !header.empty() && !body.empty()) append_to_all("\r\n");
   return append_to_all(body);
 }
@@ -166,10 +166,15 @@ rewrite::Rewriting DraftIncoming::rewriting() const {
   return {{terms_.taken.get()}, terms_.ways_out->lookup(), envelope_.smtp_utf8};
 }
 
+void DraftIncoming::append_whole(std::string_view header) {
+  header_values_ = terms_.ways_out->router().header_values(header);
+  append_to_all(header);
+}
+
 void DraftIncoming::append_rewritten(std::string_view header) {
   rewrite::Notes notes;
   const std::optional<std::string> rewritten = rewriting().header(header, notes);
-  append_to_all(rewritten ? *rewritten : header);
+  append_whole(rewritten ? *rewritten : header);
   if (rewritten) {
     rewritten_.emplace();
     rewritten_->feed(*rewritten);
@@ -233,7 +238,8 @@ std::optional<smtp::Reply> DraftIncoming::author_refusal(const Authors& authors)
     if (held && !accept::may_send_as(terms_.may_send_as, author))
       return smtp::Reply{550, {5, 7, 1}, fmt::format("{} may not write as {}", facts_.account, author)};
     if (!routed_by_header()) continue;
-    if (std::optional<smtp::Reply> refusal = terms_.check_author(author)) return refusal;
+    if (std::optional<smtp::Reply> refusal = terms_.check_author(author, envelope_, header_values_))
+      return refusal;
   }
   return std::nullopt;
 }
@@ -243,7 +249,7 @@ std::optional<smtp::Reply> DraftIncoming::refusal(const Authors& authors) const 
   if (!reply) reply = author_refusal(authors);
   for (const Part& part : parts_) {
     mail::Envelope own;
-    if (!reply) reply = terms_.check_route(envelope_of(part, own), part.draft.size());
+    if (!reply) reply = terms_.check_route(envelope_of(part, own), part.draft.size(), header_values_);
   }
   return reply;
 }

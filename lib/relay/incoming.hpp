@@ -27,10 +27,11 @@ namespace relayd {
 // What the configuration says of one message, decided when it begins.
 struct IncomingTerms {
   // A refusal of an address in the From of a null sender's message; empty: one that cannot be read.
-  using CheckAuthor = std::function<std::optional<smtp::Reply>(const std::string& author)>;
-  // A refusal, where a message has no way to go: none for its routing sender, or none that can take it.
-  using CheckRoute =
-      std::function<std::optional<smtp::Reply>(const mail::Envelope& envelope, std::uint64_t size)>;
+  using CheckAuthor = std::function<std::optional<smtp::Reply>(
+      const std::string& author, const mail::Envelope& envelope, const route::HeaderValues& header)>;
+  // A refusal, where a message has no way to go: no rule for it, or none that can take it.
+  using CheckRoute = std::function<std::optional<smtp::Reply>(
+      const mail::Envelope& envelope, std::uint64_t size, const route::HeaderValues& header)>;
 
   std::string hostname;
   std::string origin;  // the domain of addresses that come without one
@@ -76,6 +77,7 @@ class DraftIncoming final : public accept::Incoming {
   bool rewrites_header() const;
   const mail::HeaderFacts& stored_header() const;
   rewrite::Rewriting rewriting() const;
+  void append_whole(std::string_view header);
   void append_rewritten(std::string_view header);
   // A null sender's message is routed by its From.
   bool routed_by_header() const { return envelope_.sender.empty(); }
@@ -97,6 +99,7 @@ class DraftIncoming final : public accept::Incoming {
   mail::HeaderScanner scanner_;
   std::optional<mail::HeaderScanner> rewritten_;  // over the header as rules have changed it
   std::optional<rewrite::BodyHash> body_hash_;    // nothing: nobody will ask for it
+  route::HeaderValues header_values_;             // what rules ask of it
   std::string head_;
   bool head_written_ = false;
   bool head_too_large_ = false;  // then nothing more is kept

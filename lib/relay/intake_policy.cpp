@@ -9,6 +9,7 @@
 
 #include "accept/rules.hpp"
 #include "relay/incoming.hpp"
+#include "relay/routing.hpp"
 #include "shared/base/ascii.hpp"
 #include "tell/log.hpp"
 
@@ -24,6 +25,15 @@ std::optional<smtp::Reply> rejection(const route::Route& route) {
   smtp::Reply reply = parser.take();
   if (!reply.enhanced.given()) reply.enhanced = {static_cast<std::uint16_t>(reply.code / 100), 7, 1};
   return reply;
+}
+
+// Of a route that leads nowhere. Mail by a value of `senders_table` waits until that is mended.
+std::optional<smtp::Reply> rejection(const route::Route& route, const route::Mail& mail) {
+  if (route.open || route.by_table || !route.choices.empty()) return std::nullopt;
+  if (std::optional<smtp::Reply> reply = rejection(route)) return reply;
+  const std::string to = mail.recipient ? fmt::format(" to {}", *mail.recipient) : "";
+  return smtp::Reply{
+      550, {5, 7, 1}, fmt::format("No rule says where mail from {}{} goes", mail.sender.value_or(""), to)};
 }
 
 // Whether it matters to a message who has written it, beyond where it goes.
@@ -83,7 +93,10 @@ std::optional<smtp::Reply> IntakePolicy::check_sender(const accept::ClientFacts&
     return smtp::Reply{553, {5, 7, 1}, fmt::format("{} may not send as {}", account->name, sender)};
   if (std::optional<smtp::Reply> refusal = setup_.access->refuse_sender(sender)) return refusal;
   if (sender.empty()) return std::nullopt;  // routed by its header, once that is known
-  return check_route(sender, envelope, size);
+  const Routed message(envelope);
+  route::Mail mail = message.mail();
+  mail.sender = sender;
+  return check_route(mail, envelope, size);
 }
 
 // What the rules `when: taken` make of a client's address.
@@ -127,6 +140,12 @@ std::optional<smtp::Reply> IntakePolicy::refuse_suppressed(const mail::Envelope&
 // For whom the alias `name` stands.
 bool IntakePolicy::is_refused(const mail::Envelope& envelope, const std::string& name,
                               const std::string& target) const {
+  if (const std::optional<smtp::Reply> refusal = refuse_unroutable(envelope, target)) {
+    log_.warning(
+        "alias_trouble",
+        {{"to", name}, {"reason", fmt::format("mail to {} goes nowhere: {}", target, refusal->text)}});
+    return true;
+  }
   if (setup_.access->recipient(target) == config::AccessVerdict::reject) {
     log_.warning("alias_trouble", {{"to", name}, {"reason", fmt::format("mail to {} is not taken", target)}});
     return true;
@@ -143,6 +162,7 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
   std::vector<mail::Recipient>& recipients = envelope.recipients;
   const rewrite::Aliases& aliases = *setup_.aliases;
   if (aliases.empty() && !rewrites) {
+    if (std::optional<smtp::Reply> refusal = refuse_unroutable(envelope, address)) return refusal;
     if (std::optional<smtp::Reply> refusal = refuse_suppressed(envelope, address)) return refusal;
     recipients.push_back(std::move(recipient));
     return std::nullopt;
@@ -152,8 +172,10 @@ std::optional<smtp::Reply> IntakePolicy::add_recipient(mail::Envelope& envelope,
   if (envelope.sender.empty())
     for (rewrite::Aliases::Target& target : *targets) target.owner.clear();
   const bool stands_for_itself = targets->size() == 1 && targets->front().address == address;
-  if (stands_for_itself)
+  if (stands_for_itself) {
+    if (std::optional<smtp::Reply> refusal = refuse_unroutable(envelope, address)) return refusal;
     if (std::optional<smtp::Reply> refusal = refuse_suppressed(envelope, address)) return refusal;
+  }
   std::erase_if(*targets, [&](const rewrite::Aliases::Target& target) {
     return is_refused(envelope, recipient.address, target.address);
   });
@@ -196,7 +218,7 @@ std::optional<smtp::Reply> IntakePolicy::check_owners(
     if (!owners.insert(target.owner).second || target.owner.empty()) continue;
     if (owners.size() > most_owners)
       return smtp::Reply{452, {4, 5, 3}, fmt::format("At most {} lists a message", most_owners - 1)};
-    std::optional<smtp::Reply> refusal = check_route(target.owner, envelope, 0);
+    std::optional<smtp::Reply> refusal = check_list(target.owner, envelope);
     if (!refusal) continue;
     refusal->text = fmt::format("<{}> is a list of {}: {}", name, target.owner, refusal->text);
     return refusal;
@@ -229,23 +251,66 @@ void IntakePolicy::add_copies(mail::Envelope& envelope) const {
 }
 
 // What stands in place of an address that cannot be read might be anybody's.
-std::optional<smtp::Reply> IntakePolicy::check_author(const std::string& author) const {
+std::optional<smtp::Reply> IntakePolicy::check_author(const std::string& author,
+                                                      const mail::Envelope& envelope,
+                                                      const route::HeaderValues& header) const {
   if (!author.empty()) {
     std::optional<smtp::Reply> refusal = setup_.access->refuse_sender(author);
-    return refusal ? refusal : rejection(setup_.router->route(author));
+    const Routed message(envelope, 0, &header);
+    for (const mail::Recipient& recipient : envelope.recipients) {
+      if (refusal) break;
+      route::Mail mail = message.to(recipient.address);
+      mail.sender = author;
+      refusal = rejection(setup_.router->route(mail));
+      if (!setup_.router->asks_recipients()) break;
+    }
+    return refusal;
   }
   if (!tells_senders_apart(*setup_.config)) return std::nullopt;
   return smtp::Reply{550, {5, 7, 1}, "A message from <> needs a From field that can be read"};
 }
 
-std::optional<smtp::Reply> IntakePolicy::check_route(const std::string& routing_sender,
-                                                     const mail::Envelope& envelope,
+// Whose mail goes where its recipients' rules say. Nothing where it depends on what is not known yet.
+std::optional<smtp::Reply> IntakePolicy::check_route(const route::Mail& mail, const mail::Envelope& envelope,
                                                      std::uint64_t size) const {
-  const route::Route route = setup_.router->route(routing_sender);
-  if (std::optional<smtp::Reply> reply = rejection(route)) return reply;
-  if (route.choices.empty())
-    return smtp::Reply{550, {5, 7, 1}, fmt::format("No rule says where mail from {} goes", routing_sender)};
-  return lanes_.refusal(route.choices, envelope, size);
+  const route::Route route = setup_.router->route(mail);
+  if (std::optional<smtp::Reply> reply = rejection(route, mail)) return reply;
+  return route.open ? std::nullopt : lanes_.refusal(route.choices, envelope, size);
+}
+
+std::optional<smtp::Reply> IntakePolicy::check_list(const std::string& owner,
+                                                    const mail::Envelope& envelope) const {
+  const Routed message(envelope);
+  route::Mail mail = message.mail();
+  mail.sender = owner;
+  return check_route(mail, envelope, 0);
+}
+
+// A recipient, where each has a route of its own. A null sender's mail may be routed by its header.
+std::optional<smtp::Reply> IntakePolicy::refuse_unroutable(const mail::Envelope& envelope,
+                                                           const std::string& address) const {
+  if (!setup_.router->asks_recipients()) return std::nullopt;
+  rewrite::Notes told_at_data;
+  const std::string sender = taken_sender(envelope, told_at_data);
+  const Routed message(envelope);
+  route::Mail mail = message.to(address);
+  mail.sender = sender;
+  if (sender.empty()) mail.sender.reset();
+  return rejection(setup_.router->route(mail), mail);
+}
+
+// Of the whole message: each way once.
+std::optional<smtp::Reply> IntakePolicy::check_routes(const mail::Envelope& envelope, std::uint64_t size,
+                                                      const route::HeaderValues& header) const {
+  const Routed message(envelope, 0, &header);
+  if (!setup_.router->asks_recipients()) return check_route(message.mail(), envelope, size);
+  std::set<std::size_t> seen;
+  for (const mail::Recipient& recipient : envelope.recipients) {
+    const route::Mail mail = message.to(recipient.address);
+    if (!seen.insert(setup_.router->route(mail).way).second) continue;
+    if (std::optional<smtp::Reply> refusal = check_route(mail, envelope, size)) return refusal;
+  }
+  return std::nullopt;
 }
 
 std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts& facts,
@@ -277,10 +342,12 @@ std::unique_ptr<accept::Incoming> IntakePolicy::begin(const accept::ClientFacts&
   terms.fate = setup_.access->decide(taken);
   if (!taken.recipients.empty()) add_copies(taken);
   terms.replaced = setup_.staging->replace(taken.recipients);
-  terms.check_author = [this](const std::string& author) { return check_author(author); };
-  terms.check_route = [this](const mail::Envelope& whole, std::uint64_t size) {
-    return check_route(whole.routing_sender, whole, size);
+  terms.check_author = [this](const std::string& author, const mail::Envelope& whole,
+                              const route::HeaderValues& header) {
+    return check_author(author, whole, header);
   };
+  terms.check_route = [this](const mail::Envelope& whole, std::uint64_t size,
+                             const route::HeaderValues& header) { return check_routes(whole, size, header); };
   return std::make_unique<DraftIncoming>(loop_, log_, publisher_, queue_, facts, std::move(taken),
                                          std::move(terms));
 }

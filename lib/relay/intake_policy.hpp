@@ -61,9 +61,15 @@ class IntakePolicy final : public accept::Intake {
                                           const std::vector<rewrite::Aliases::Target>& targets) const;
   smtp::Reply expansion_error(const std::string& address) const;
   void add_copies(mail::Envelope& envelope) const;
-  std::optional<smtp::Reply> check_author(const std::string& author) const;
-  std::optional<smtp::Reply> check_route(const std::string& routing_sender, const mail::Envelope& envelope,
+  std::optional<smtp::Reply> check_author(const std::string& author, const mail::Envelope& envelope,
+                                          const route::HeaderValues& header) const;
+  std::optional<smtp::Reply> check_list(const std::string& owner, const mail::Envelope& envelope) const;
+  std::optional<smtp::Reply> refuse_unroutable(const mail::Envelope& envelope,
+                                               const std::string& address) const;
+  std::optional<smtp::Reply> check_route(const route::Mail& mail, const mail::Envelope& envelope,
                                          std::uint64_t size) const;
+  std::optional<smtp::Reply> check_routes(const mail::Envelope& envelope, std::uint64_t size,
+                                          const route::HeaderValues& header) const;
 
   async::Loop& loop_;
   telemetry::Log& log_;

@@ -7,9 +7,9 @@
 
 namespace relayd {
 
-void clear_way(Lanes& lanes, const queue::Message& message) {
-  for (const route::Choice& choice : lanes.router().route(message.routing_sender).choices) {
-    LaneEntry& lane = lanes.lane_for(choice);
+void clear_way(Lanes& lanes, std::span<const route::Choice> choices, std::string_view routing_sender) {
+  for (const route::Choice& choice : choices) {
+    LaneEntry& lane = lanes.lane_for(choice, routing_sender);
     lane.site.probe();
     lane.probe();
   }
@@ -17,11 +17,18 @@ void clear_way(Lanes& lanes, const queue::Message& message) {
 
 std::vector<std::string> steer(Lanes& lanes, telemetry::Log& log, const std::string& upstream,
                                const std::string& account, bool stops) {
+  const auto is_meant = [&](std::string_view its_upstream, std::string_view username) {
+    return its_upstream == upstream && (account.empty() || username == account);
+  };
   std::set<LaneEntry*> chosen;
   for (const std::vector<route::Choice>& choices : lanes.router().choices())
     for (const route::Choice& choice : choices)
-      if (choice.upstream->name == upstream && (account.empty() || choice.username == account))
-        chosen.insert(&lanes.lane_for(choice));
+      if (choice.is_of_sender())
+        lanes.for_each([&](LaneEntry& lane) {
+          if (lane.id == choice.id && is_meant(lane.upstream, lane.username)) chosen.insert(&lane);
+        });
+      else if (is_meant(choice.upstream->name, choice.username))
+        chosen.insert(&lanes.lane_for(choice, {}));
   std::vector<std::string> accounts;
   for (LaneEntry* const lane : chosen) {
     if (!stops) lane->site.probe();

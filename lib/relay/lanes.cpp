@@ -3,12 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
+#include "queue/message.hpp"
 #include "relay/limits.hpp"
+#include "route/oauth2.hpp"
+#include "send/maildir.hpp"
 #include "send/sandbox.hpp"
 #include "send/smtp_transport.hpp"
 #include "shared/config/value.hpp"
+#include "shared/disk/posix_disk.hpp"
+#include "shared/mail/lookup_key.hpp"
 #include "shared/smtp/envelope_command.hpp"
 #include "tell/log.hpp"
 
@@ -19,7 +25,7 @@ namespace {
 async::TlsPolicy tls_policy(const route::Upstream& upstream, const route::Choice& choice) {
   const config::TlsOptions& tls = upstream.tls_options;
   async::TlsPolicy policy;
-  policy.name = tls.name.empty() ? upstream.host : tls.name;
+  policy.name = tls.name.empty() && !upstream.by_dns() ? upstream.host : tls.name;
   policy.ca_file = tls.ca_file;
   policy.verify = tls.verify;
   policy.tls1_3_only = tls.min_version == config::TlsVersion::tls1_3;
@@ -29,6 +35,8 @@ async::TlsPolicy tls_policy(const route::Upstream& upstream, const route::Choice
   policy.account = choice.id;
   return policy;
 }
+
+}  // namespace
 
 send::Target make_target(const route::Upstream& upstream, const route::Choice& choice, std::size_t endpoint,
                          const std::string& hostname) {
@@ -40,10 +48,17 @@ send::Target make_target(const route::Upstream& upstream, const route::Choice& c
   target.tls_mode = port.tls;
   target.tls = tls_policy(upstream, choice);
   target.hostname = hostname;
-  target.mechanisms = upstream.mechanisms;
-  target.clear_password_allowed = config::is_loopback_host(upstream.host);
+  target.mechanisms = route::mechanisms_of(choice);
+  // What a proxy takes for loopback is its own; and DNS may name any host.
+  target.clear_password_allowed =
+      !upstream.by_dns() && config::is_loopback_host(upstream.host) && upstream.settings->proxy.empty();
+  target.mx = upstream.mx;
+  target.srv = upstream.services;
   target.size_limit = upstream.limits.message_size.value_or(Bytes{0}).count;
   target.login = choice.login;
+  if (const std::string& proxy = upstream.settings->proxy; !proxy.empty())
+    target.proxy = proxy::parse_proxy(proxy).value();
+  target.lmtp = upstream.settings->protocol == config::Protocol::lmtp;
   target.pipelining = upstream.pipelining;
   target.blames_password = [provider = upstream.provider](const smtp::Reply& reply) {
     return settle::judge(smtp::Stage::auth, reply, provider).reply_class == smtp::ReplyClass::auth;
@@ -51,26 +66,28 @@ send::Target make_target(const route::Upstream& upstream, const route::Choice& c
   return target;
 }
 
+namespace {
+
+// One lane has one: a choice, or of a choice one sender.
+std::string key_of(const route::Choice& choice, std::string_view routing_sender) {
+  if (!choice.is_of_sender()) return choice.id;
+  return fmt::format("{}\t{}", choice.id, mail::lookup_key(routing_sender));
+}
+
 constexpr std::string_view key_of(bool next) {
   return next ? "next_password" : "password";
 }
 
-bool runs_command(const route::Choice& choice) {
-  const auto is_command = [](const config::SecretSource* source) {
-    return source && source->kind == config::SecretSource::Kind::command;
+// A program, or a disk that may be another machine's.
+bool waits_for_others(const route::Choice& choice) {
+  const auto is_outside = [](const config::SecretSource* source) {
+    using enum config::SecretSource::Kind;
+    return source && (source->kind == command || source->kind == file);
   };
-  return is_command(choice.password) || is_command(choice.next_password);
+  return is_outside(choice.password) || is_outside(choice.next_password);
 }
 
-// What came of an account's sources: a credential, as long as one of them can be read.
-struct Fetched {
-  send::Credential credential;
-  struct Failure {
-    bool next;
-    std::string reason;
-  };
-  std::vector<Failure> failures;
-};
+}  // namespace
 
 // On a helper thread.
 Fetched read_sources(const route::Choice& choice) {
@@ -86,6 +103,20 @@ Fetched read_sources(const route::Choice& choice) {
       fetched.failures.push_back({next, secret.error()});
   }
   return fetched;
+}
+
+Error no_credential(const Fetched& fetched) {
+  const std::vector<Fetched::Failure>& failures = fetched.failures;
+  if (failures.size() == 1) return Error{failures[0].reason};
+  return Error{fmt::format("password: {}; next_password: {}", failures[0].reason, failures[1].reason)};
+}
+
+namespace {
+
+// A message's id tells.
+WallTime taken_at(std::string_view id) {
+  const Result<queue::MessageId> known = queue::parse_message_id(id);
+  return WallTime(std::chrono::microseconds(known ? known->value : 0));
 }
 
 // Why the upstream of a choice does not take a message; null `offer`: not known what it offers.
@@ -117,30 +148,40 @@ void Lanes::use(std::shared_ptr<const route::Router> router) {
   }
   // What went past a lane before tells no more of it; and it must not knock as it was configured then.
   for (auto& [id, entry] : entries_) entry->configured = entry->up_to_date = entry->passed_over = false;
+  std::set<std::string_view> of_senders;
   for (const std::vector<route::Choice>& choices : router_->choices())
     for (const route::Choice& choice : choices)
-      if (const auto found = entries_.find(choice.id); found != entries_.end())
+      if (choice.is_of_sender())
+        of_senders.insert(choice.id);
+      else if (const auto found = entries_.find(choice.id); found != entries_.end())
         found->second->configured = true;
+  if (of_senders.empty()) return;
+  for (auto& [key, entry] : entries_)
+    if (entry->of_sender) entry->configured = of_senders.contains(entry->id);
 }
 
 void Lanes::recall_sites() {
   for (const auto& [upstream, site] : sites_) site_book_.recall(*site);
 }
 
-LaneEntry& Lanes::lane_for(const route::Choice& choice) {
-  std::unique_ptr<LaneEntry>& entry = entries_[choice.id];
+LaneEntry& Lanes::lane_for(const route::Choice& choice, std::string_view routing_sender) {
+  std::string key = key_of(choice, routing_sender);
+  std::unique_ptr<LaneEntry>& entry = entries_[key];
   // Choices of one id differ in their rule alone. After a reload, the transport maker keeps the old one
   // alive.
   if (entry && entry->up_to_date) return *entry;
   const route::Upstream& upstream = *choice.upstream;
-  const std::shared_ptr<send::Allowance> quota =
-      allowance_of(book_, upstream, choice.username, loop_.wall_now());
+  const std::string username(route::user_of(choice, routing_sender));
+  const std::shared_ptr<send::Allowance> quota = allowance_of(book_, upstream, username, loop_.wall_now());
   const send::LaneLimits limits = lane_limits(upstream.limits);
   if (!entry) entry = std::make_unique<LaneEntry>(loop_, desk_, limits, sites_.at(upstream.name), quota);
   entry->up_to_date = true;
+  entry->key = std::move(key);
   entry->id = choice.id;
   entry->upstream = upstream.name;
-  entry->username = choice.username;
+  entry->of_sender = choice.is_of_sender();
+  entry->username = username;
+  entry->grant = choice.oauth2 ? route::grant_text(*choice.oauth2) : "";
   entry->provider = upstream.provider;
   entry->retry_next_on = upstream.retry_next_on;
   entry->next_password = false;
@@ -150,11 +191,20 @@ LaneEntry& Lanes::lane_for(const route::Choice& choice) {
   return *entry;
 }
 
+void Lanes::remove(const LaneEntry& lane) {
+  const std::string key = lane.key;
+  entries_.erase(key);
+}
+
 send::Lane::MakeTransport Lanes::transport_maker(const route::Choice& choice, LaneEntry& entry) {
   // The router keeps alive what the choice points to, also after a reload.
   return [this, router = router_, &choice, &entry]() -> std::unique_ptr<send::Transport> {
     const std::optional<std::string>& sandbox = choice.upstream->sandbox_directory;
     if (sandbox) return std::make_unique<send::Sandbox>(loop_, workers_, *sandbox, choice.username);
+    if (const auto& maildir = choice.upstream->settings->maildir)
+      return std::make_unique<send::Maildir>(
+          loop_, mailbox_workers_, std::make_unique<disk::PosixDisk>(),
+          send::Maildir::Options{maildir->directory, router->config().hostname, taken_at});
     return make_smtp(router, choice, entry);
   };
 }
@@ -176,13 +226,19 @@ std::unique_ptr<send::Transport> Lanes::make_smtp(const std::shared_ptr<const ro
 async::Task<Result<send::Credential>> Lanes::fetch_credential(
     [[maybe_unused]] std::shared_ptr<const route::Router> router, const route::Choice& choice,
     LaneEntry& entry) {
-  async::Workers& workers = runs_command(choice) ? command_workers_ : workers_;
-  Fetched fetched = co_await workers.run([&choice] { return read_sources(choice); });
+  if (choice.oauth2) {
+    send::Credential credential{entry.username, {}};
+    credential.tokens = &tokens_of_(choice);
+    co_return credential;
+  }
+  Fetched fetched;
+  const auto read = [&choice] { return read_sources(choice); };
+  if (waits_for_others(choice))
+    fetched = co_await secret_workers_.run(read);
+  else
+    fetched = read();
   std::vector<send::Password>& passwords = fetched.credential.passwords;
-  if (passwords.empty() && fetched.failures.size() == 1) co_return Error{fetched.failures[0].reason};
-  if (passwords.empty() && fetched.failures.size() == 2)
-    co_return Error{fmt::format("password: {}; next_password: {}", fetched.failures[0].reason,
-                                fetched.failures[1].reason)};
+  if (passwords.empty() && !fetched.failures.empty()) co_return no_credential(fetched);
   if (fetched.failures.empty())
     entry.unread.clear();
   else

@@ -14,6 +14,8 @@ namespace {
 
 constexpr auto look_again_after = std::chrono::milliseconds(2);
 constexpr std::size_t moved_at_once = 1000;
+// A lane of a sender that nothing came for goes after this; the others stay, as they are few.
+constexpr auto idle_lane_goes_after = std::chrono::minutes(10);
 
 // What troubles a lane, or closes it, is a reason to pass it over.
 bool may_be_passed_over(const LaneEntry& lane) {
@@ -36,24 +38,65 @@ LaneEntry* way_of(const RouteLine& line) {
 
 }  // namespace
 
-RouteLine& Lines::line_of(std::span<const route::Choice> choices) {
+// Choices that lead to lanes of senders are not one line.
+RouteLine& Lines::line_of(std::span<const route::Choice> choices, std::string_view sender) {
+  std::vector<LaneEntry*> lanes;
+  if (std::ranges::any_of(choices, &route::Choice::is_of_sender)) {
+    for (const route::Choice& choice : choices) lanes.push_back(&lanes_.lane_for(choice, sender));
+    if (!idle_.armed()) idle_.at(loop_.now() + idle_lane_goes_after, [this] { drop_idle(); });
+    return line_through(std::move(lanes));
+  }
   RouteLine*& known = by_choices_[{choices.data(), choices.size()}];
   if (known) return *known;
-  std::vector<LaneEntry*> lanes;
-  for (const route::Choice& choice : choices) lanes.push_back(&lanes_.lane_for(choice));
-  std::unique_ptr<RouteLine>& line = lines_[lanes];
-  if (!line) {
-    line = std::make_unique<RouteLine>();
-    line->number = ++last_number_;
-    line->lanes = std::move(lanes);
-    for (LaneEntry* const lane : line->lanes) lane->routes.push_back(line.get());
-  }
-  known = line.get();
+  for (const route::Choice& choice : choices) lanes.push_back(&lanes_.lane_for(choice, sender));
+  known = &line_through(std::move(lanes));
   return *known;
 }
 
+RouteLine& Lines::line_through(std::vector<LaneEntry*> lanes) {
+  std::unique_ptr<RouteLine>& line = lines_[lanes];
+  if (line) return *line;
+  line = std::make_unique<RouteLine>();
+  line->number = ++last_number_;
+  line->lanes = std::move(lanes);
+  for (LaneEntry* const lane : line->lanes) lane->routes.push_back(line.get());
+  return *line;
+}
+
+bool Lines::is_idle(const LaneEntry& lane) const {
+  const auto has_mail = [](const RouteLine* line) { return !line->line.empty(); };
+  return lane.of_sender && lane.connections() == 0 && !lane.stopped() && lane.paused_until() <= loop_.now() &&
+         lane.used_at + idle_lane_goes_after <= loop_.now() && std::ranges::none_of(lane.routes, has_mail);
+}
+
+// With the lines that lead to it, in which nothing stands.
+void Lines::drop(LaneEntry& lane) {
+  for (RouteLine* const line : std::exchange(lane.routes, {})) {
+    if (line->way) line->way->lines.erase(line->place);
+    for (LaneEntry* const other : line->lanes) std::erase(other->routes, line);
+    const std::vector<LaneEntry*> lanes = line->lanes;
+    lines_.erase(lanes);
+  }
+  put_off_.erase(&lane);
+  lanes_.remove(lane);
+}
+
+void Lines::drop_idle() {
+  std::vector<LaneEntry*> idle;
+  bool others = false;
+  lanes_.for_each([&](LaneEntry& lane) {
+    if (is_idle(lane))
+      idle.push_back(&lane);
+    else
+      others |= lane.of_sender;
+  });
+  for (LaneEntry* const lane : idle) drop(*lane);
+  if (others) idle_.at(loop_.now() + idle_lane_goes_after, [this] { drop_idle(); });
+}
+
 void Lines::put(Shipment& shipment, std::span<const route::Choice> choices, SteadyTime until) {
-  RouteLine& line = line_of(choices);
+  RouteLine& line = line_of(choices, shipment.message->routing_sender);
+  for (LaneEntry* const lane : line.lanes) lane->used_at = loop_.now();
   const bool stands_there = shipment.line == line.number;
   shipment.line = line.number;
   const ShipmentId id = shipment.id;

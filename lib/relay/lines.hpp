@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,7 +38,7 @@ struct RouteLine {
 class Lines {
  public:
   Lines(async::Loop& loop, queue::Queue& queue, Lanes& lanes)
-      : loop_(loop), queue_(queue), lanes_(lanes), later_(loop), renewal_(loop) {}
+      : loop_(loop), queue_(queue), lanes_(lanes), later_(loop), renewal_(loop), idle_(loop) {}
 
   // A ready shipment waits in the line of these choices of the present router. It is handed out again at
   // `until`, if nobody has taken it by then.
@@ -46,6 +47,9 @@ class Lines {
   // The router has changed, or the clock was set. All lines end; their shipments are due and routed anew from
   // the first upstream, a thousand at a time.
   void renew();
+
+  // No lane goes any more: somebody waits for their connections.
+  void shut_down() { idle_.cancel(); }
 
   // What send::Desk asks.
   bool waits(const LaneEntry& lane) const { return !lane.lines.empty(); }
@@ -58,7 +62,11 @@ class Lines {
   std::size_t waiting(const LaneEntry& lane) const;
 
  private:
-  RouteLine& line_of(std::span<const route::Choice> choices);
+  RouteLine& line_of(std::span<const route::Choice> choices, std::string_view sender);
+  RouteLine& line_through(std::vector<LaneEntry*> lanes);
+  bool is_idle(const LaneEntry& lane) const;
+  void drop(LaneEntry& lane);
+  void drop_idle();
   std::uint32_t ask(const RouteLine& line, std::uint64_t id);
   bool stands_in(const RouteLine& line, std::uint64_t id);
   bool assign(RouteLine& line);
@@ -75,6 +83,7 @@ class Lines {
   std::set<LaneEntry*> put_off_;  // lanes that look again in a moment
   async::Timer later_;
   async::Timer renewal_;
+  async::Timer idle_;  // rings when lanes of senders may have been idle for long
 };
 
 }  // namespace relayd

@@ -24,7 +24,10 @@ bool starts_programs(const config::Config& config) {
     return is_command(account.password) || is_command(account.scram_sha_256);
   };
   const auto of_login = [](const auto& login) {
-    return is_command(login.password) || is_command(login.next_password);
+    const std::optional<config::OAuth2>& oauth2 = login.oauth2;
+    return is_command(login.password) || is_command(login.next_password) ||
+           (oauth2 && (is_command(oauth2->client_secret) || is_command(oauth2->refresh_token) ||
+                       !oauth2->token_command.empty()));
   };
   const auto of_rule = [&](const config::SenderRule& rule) {
     return of_login(rule) || std::ranges::any_of(rule.upstreams, of_login);
@@ -34,7 +37,7 @@ bool starts_programs(const config::Config& config) {
   };
   return std::ranges::any_of(config.accounts, of_account) ||
          std::ranges::any_of(config.upstreams, of_login) || std::ranges::any_of(config.senders, of_rule) ||
-         std::ranges::any_of(config.webhooks, of_webhook);
+         std::ranges::any_of(config.recipients, of_rule) || std::ranges::any_of(config.webhooks, of_webhook);
 }
 
 }  // namespace
@@ -42,8 +45,10 @@ bool starts_programs(const config::Config& config) {
 process::Needs needs_of(const config::Config& config) {
   process::Needs needs;
   needs.directories = {without_links(config.queue.directory), without_links(config.drop_directory())};
-  for (const config::Upstream& upstream : config.upstreams)
+  for (const config::Upstream& upstream : config.upstreams) {
     if (upstream.sandbox_directory) needs.directories.push_back(without_links(*upstream.sandbox_directory));
+    if (upstream.maildir) needs.directories.push_back(without_links(upstream.maildir->directory));
+  }
   needs.sockets.push_back(without_links(config.admin_socket()));
   for (const config::Listener& listener : config.listeners)
     if (!listener.unix_path.empty()) needs.sockets.push_back(without_links(listener.unix_path));

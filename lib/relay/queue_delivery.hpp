@@ -49,9 +49,14 @@ class QueueDelivery final : public send::Delivery {
 
   // As the message was accepted: what the log and the sender are told of.
   const mail::Envelope& accepted() const { return content_.envelope; }
+  // What rules ask of its header.
+  void routed_by(route::HeaderValues header) { header_values_ = std::move(header); }
+  const route::HeaderValues& header_values() const { return header_values_; }
   // Who leaves as the same address as another: (it, the other), whom alone the server is offered.
   const std::vector<std::pair<std::uint32_t, std::uint32_t>>& united() const { return united_; }
 
+  queue::MessageId message() const { return id_.message(); }
+  queue::ShipmentId shipment() const { return id_; }
   // Which attempt of the shipment this is, from 1.
   std::uint32_t attempt() const { return attempt_; }
   SteadyTime began() const { return terms_.began; }
@@ -83,6 +88,7 @@ class QueueDelivery final : public send::Delivery {
   bool doubted_here_;
   std::string text_;
   queue::Content content_;
+  route::HeaderValues header_values_;
   std::shared_ptr<const WaysOut> ways_;
   std::uint64_t position_ = 0;  // in the stored message: what was handed out, or read into piece_
   std::string piece_;           // of a large message

@@ -9,6 +9,7 @@
 #include "relay/instance.hpp"
 #include "relay/status.hpp"
 #include "settle/provider_id.hpp"
+#include "tell/log.hpp"
 
 namespace relayd {
 
@@ -17,7 +18,8 @@ using async::Task;
 namespace {
 
 constexpr unsigned helper_threads = 4;
-constexpr unsigned login_threads = 2;  // not the others': strangers decide how much there is to derive
+constexpr unsigned login_threads = 2;   // not the others': strangers decide how much there is to derive
+constexpr unsigned doctor_threads = 1;  // commands of secrets may take their time
 constexpr auto patience_after_abort = std::chrono::seconds(2);
 
 queue::Options queue_options(const config::Config& config) {
@@ -49,16 +51,30 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       queue_(loop, workers_, disk_, queue_options(*setup_.config)),
       loading_(loop, workers_, log, queue_),
       history_(loop, workers_, disk_, log, *setup_.config),
-      dialer_(loop),
+      dns_(std::make_shared<net::DnsClient>(loop)),
+      dialer_(loop, {}, dns_),
+      token_clients_(loop, dns_),
+      tokens_(loop, log, disk_, [this](const TokenServer& server) { return token_clients_.connect(server); }),
       dispatcher_(loop, workers_, disk_, log, publisher_, dialer_, queue_, setup_),
       suppressions_(loop, workers_, disk_, log, publisher_),
       intake_(loop, log, publisher_, queue_, dispatcher_.lanes(), suppressions_, setup_),
       reporter_(loop, workers_, log, publisher_, queue_, dispatcher_.lanes(), intake_, setup_),
-      webhook_clients_(loop),
+      webhook_clients_(loop, dns_),
       webhooks_({loop, workers_, disk_, log, queue_, Bytes{setup_.config->queue.reserve.count / 2}},
                 webhook_hooks(), setup_.config->log.addresses == config::LogAddresses::masked),
+      doctor_dialer_(loop, {}, dns_),
+      doctor_({loop, doctor_workers_, doctor_dialer_,
+               [this](const std::string& host, Deadline deadline, std::stop_token stop) {
+                 return dns_->addresses(host, deadline, std::move(stop));
+               },
+               [this](const route::Choice& choice) { return &tokens_.of(token_account(choice)); }}),
+      account_watch_(loop, log, account_hooks()),
       started_(loop.now()),
+      doctor_workers_(loop, doctor_threads),
       login_workers_(loop, login_threads) {
+  dispatcher_.use(
+      [this](const route::Choice& choice) -> send::Tokens& { return tokens_.of(token_account(choice)); });
+  tokens_.use(token_accounts(*setup_.router));
   publisher_.subscribe(history_.subscriber());
   suppressions_.use(setup_.config->suppress);
   publisher_.subscribe(metrics_.subscriber());
@@ -71,6 +87,29 @@ Webhooks::Hooks Relay::webhook_hooks() {
           [this](const std::string& upstream, const queue::RecipientOutcome& recipient) {
             return provider_id_of(upstream, recipient);
           }};
+}
+
+AccountWatch::Hooks Relay::account_hooks() {
+  return {[this](std::shared_ptr<const route::Router> router) { return examine(std::move(router)); },
+          [this](const std::string& from, const std::vector<std::string>& to, const std::string& subject,
+                 const std::vector<std::string>& paragraphs) {
+            return reporter_.notify(from, to, subject, paragraphs);
+          },
+          [this](const watch::Account& account) {
+            const std::string reason = text_of(account);
+            publisher_.publish(tell::AccountNews{account.name.upstream, account.name.account, account.well,
+                                                 account.reply_class, reason});
+          }};
+}
+
+Task<std::vector<watch::Finding>> Relay::examine(std::shared_ptr<const route::Router> router) {
+  const DoctorOrder everybody;
+  Task<std::vector<watch::Finding>> examining = doctor_.examine(router, everybody);
+  std::vector<watch::Finding> findings = co_await examining;
+  const auto look = [router, now = loop_.wall_now()] { return endings(router->config(), now); };
+  const std::vector<watch::Finding> more = co_await doctor_workers_.run(look);
+  findings.insert(findings.end(), more.begin(), more.end());
+  co_return findings;
 }
 
 Relay::~Relay() = default;
@@ -144,6 +183,7 @@ void Relay::begin() {
   });
   reporter_.begin();
   webhooks_.begin(setup_.config->webhooks, *setup_.webhook_secrets);
+  account_watch_.begin(setup_.router);
   ready_ = true;
   collector_ = make_collector(loop_, surroundings(workers_), setup_.config);
 }
@@ -158,23 +198,24 @@ std::optional<queue::Totals> Relay::totals() const {
 void Relay::open_window() {
   const config::Config& config = *setup_.config;
   try {
-    watch::Admin::Hooks hooks{[this](const queue::Message& message) { return upstreams_of(message); },
-                              [this](const std::string& upstream, const queue::RecipientOutcome& recipient) {
-                                return provider_id_of(upstream, recipient);
-                              },
-                              [this](const queue::Message& message) { dispatcher_.clear_way(message); },
-                              [this](const std::string& upstream, const std::string& account, bool stops) {
-                                return dispatcher_.steer(upstream, account, stops);
-                              },
-                              [this](queue::MessageId id) { return bounce(id); },
-                              [this](const tell::Handled& message) { publisher_.publish(message); },
-                              [this] { return running(); },
-                              [this] { return starting(); },
-                              [this](watch::Status& status) { look(status); },
-                              [this] { return reload(); },
-                              [this] { return history_.flush(); },
-                              [this] { return metrics_.families(); },
-                              suppressions_};
+    watch::Admin::Hooks hooks{
+        [this](const queue::Message& message) { return dispatcher_.upstreams_of(message); },
+        [this](const std::string& upstream, const queue::RecipientOutcome& recipient) {
+          return provider_id_of(upstream, recipient);
+        },
+        [this](const queue::Message& message) { dispatcher_.clear_way(message); },
+        [this](const std::string& upstream, const std::string& account, bool stops) {
+          return dispatcher_.steer(upstream, account, stops);
+        },
+        [this](queue::MessageId id) { return bounce(id); },
+        [this](const tell::Handled& message) { publisher_.publish(message); },
+        [this] { return running(); },
+        [this] { return starting(); },
+        [this](watch::Status& status) { look(status); },
+        [this] { return reload(); },
+        [this] { return history_.flush(); },
+        [this] { return metrics_.families(); },
+        suppressions_};
     admin_ = std::make_unique<watch::Admin>(loop_, workers_, queue_, config.admin_socket(), std::move(hooks));
   } catch (const net::BindError& error) {
     if (!config.admin.socket.empty()) throw;
@@ -199,6 +240,11 @@ watch::Status Relay::running() const {
   status.clients = {counts_.local, counts_.others};
   status.suppressed = {suppressions_.on(), suppressions_.size()};
   status.webhooks = webhooks_.status();
+  status.accounts = account_watch_.accounts();
+  tokens_.for_each_end([&](const TokenAccount& account, SteadyTime until) {
+    const auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - loop_.now());
+    status.credentials.push_back({"access_token", {account.upstream, account.username}, status.now + left});
+  });
   describe_listeners(status);
   return status;
 }
@@ -251,18 +297,6 @@ std::string Relay::provider_id_of(const std::string& upstream,
   return settle::provider_id(recipient.code, recipient.text, provider);
 }
 
-std::vector<std::string> Relay::upstreams_of(const queue::Message& message) const {
-  const route::Route route = setup_.router->route(message.routing_sender);
-  std::size_t first = route.choices.size();
-  message.for_each_shipment([&first](const queue::Shipment& shipment) {
-    first = std::min<std::size_t>(first, shipment.route_step);
-  });
-  if (first == route.choices.size()) first = 0;
-  std::vector<std::string> names;
-  for (const route::Choice& choice : route.choices.subspan(first)) names.push_back(choice.upstream->name);
-  return names;
-}
-
 accept::Surroundings Relay::surroundings(async::Workers& workers) {
   return {loop_, workers, log_, intake_, penalties_, gate_};
 }
@@ -309,7 +343,11 @@ std::string Relay::use(Setup setup) {
   const config::Config& after = *setup.config;
   setup_ = std::move(setup);
   dialer_.reload();
+  token_clients_.reload();
+  tokens_.use(token_accounts(*setup_.router));
   dispatcher_.use(setup_);
+  doctor_dialer_.reload();
+  account_watch_.use(setup_.router);
   history_.use(*setup_.config);
   webhook_clients_.reload();
   webhooks_.use(setup_.config->webhooks, *setup_.webhook_secrets);
@@ -359,6 +397,8 @@ Task<void> Relay::drain(Drained& drained) {
   // First what must be on disk: a client cannot keep it from that.
   co_await opening_.drained();
   co_await dispatcher_.drained();
+  co_await tokens_.drained();
+  co_await account_watch_.drained();
   co_await reporter_.drained();
   if (ready_) co_await webhooks_.flush();
   if (ready_) co_await queue_.flush();
@@ -381,6 +421,9 @@ Task<bool> Relay::shut_down(Deadline deadline) {
   if (collector_) collector_->shut_down();
   if (admin_) admin_->close();
   dispatcher_.shut_down();
+  tokens_.shut_down();
+  doctor_.stop();
+  account_watch_.shut_down();
   reporter_.shut_down();
   webhooks_.shut_down();
   // Kept beyond this call: a drain that hangs goes on waiting until the process ends.

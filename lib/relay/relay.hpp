@@ -12,8 +12,10 @@
 
 #include "accept/listener.hpp"
 #include "queue/queue.hpp"
+#include "relay/account_watch.hpp"
 #include "relay/collector.hpp"
 #include "relay/dispatcher.hpp"
+#include "relay/doctor.hpp"
 #include "relay/history_book.hpp"
 #include "relay/intake_policy.hpp"
 #include "relay/queue_loading.hpp"
@@ -21,6 +23,8 @@
 #include "relay/reporter.hpp"
 #include "relay/setup.hpp"
 #include "relay/suppression_book.hpp"
+#include "relay/token_clients.hpp"
+#include "relay/token_keepers.hpp"
 #include "relay/webhook_clients.hpp"
 #include "relay/webhooks.hpp"
 #include "shared/async/workers.hpp"
@@ -88,8 +92,9 @@ class Relay {
   void describe_listeners(watch::Status& status) const;
   void look(watch::Status& status);
   std::string provider_id_of(const std::string& upstream, const queue::RecipientOutcome& recipient) const;
-  std::vector<std::string> upstreams_of(const queue::Message& message) const;
   Webhooks::Hooks webhook_hooks();
+  AccountWatch::Hooks account_hooks();
+  async::Task<std::vector<watch::Finding>> examine(std::shared_ptr<const route::Router> router);
   async::Task<std::string> bounce(queue::MessageId id);
   async::Task<watch::Reload> reload();
   async::Task<void> drain(Drained& drained);
@@ -107,13 +112,19 @@ class Relay {
   HistoryBook history_;
   bool ready_ = false;  // the queue was read
   bool stopping_ = false;
+  std::shared_ptr<net::DnsClient> dns_;
   net::NetDialer dialer_;
+  TokenClients token_clients_;
+  TokenKeepers tokens_;
   Dispatcher dispatcher_;
   SuppressionBook suppressions_;
   IntakePolicy intake_;
   Reporter reporter_;
   WebhookClients webhook_clients_;
   Webhooks webhooks_;
+  net::NetDialer doctor_dialer_;
+  Doctor doctor_;
+  AccountWatch account_watch_;
   accept::Penalties penalties_;
   accept::Gate gate_;
   accept::Listener::Counts counts_;
@@ -126,7 +137,8 @@ class Relay {
   Drained drained_;
   async::Scope opening_;
   async::Scope draining_;
-  async::Workers login_workers_;  // the last: it goes before those who wait for it
+  async::Workers doctor_workers_;  // the last two: they go before those who wait for them
+  async::Workers login_workers_;
 };
 
 }  // namespace relayd

@@ -23,19 +23,6 @@ namespace {
 // More than any header that is taken has.
 constexpr std::uint64_t beginning = 1 << 20;
 
-std::string read_beginning(const queue::Content& content) {
-  std::string text(std::min(content.size, beginning), '\0');
-  std::size_t filled = 0;
-  while (filled < text.size()) {
-    const ssize_t count =
-        ::pread(content.file, text.data() + filled, text.size() - filled, static_cast<off_t>(filled));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) throw QueueError(QueueError::Kind::failed, "the message's file cannot be read");
-    filled += static_cast<std::size_t>(count);
-  }
-  return text;
-}
-
 // Who gave up without an attempt had no upstream.
 void take_end(ReportedRecipient& recipient, const RecipientOutcome& outcome) {
   recipient.expired = is_expiry(outcome.text);
@@ -49,12 +36,26 @@ void take(ReportedRecipient& recipient, const queue::Outcome& attempt, const Rec
   if (attempt.upstream.empty()) return take_end(recipient, outcome);
   recipient.code = outcome.code;
   recipient.text = outcome.text;
+  recipient.upstream = attempt.upstream;
   recipient.host = attempt.host;
   recipient.last_attempt = attempt.when;
   recipient.expired = false;
 }
 
 }  // namespace
+
+std::string read_beginning(const queue::Content& content) {
+  std::string text(std::min(content.size, beginning), '\0');
+  std::size_t filled = 0;
+  while (filled < text.size()) {
+    const ssize_t count =
+        ::pread(content.file, text.data() + filled, text.size() - filled, static_cast<off_t>(filled));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) throw QueueError(QueueError::Kind::failed, "the message's file cannot be read");
+    filled += static_cast<std::size_t>(count);
+  }
+  return text;
+}
 
 std::vector<std::uint32_t> ReportedMessage::in_state(const std::vector<std::uint32_t>& recipients,
                                                      queue::RecipientState state) const {

@@ -40,6 +40,9 @@ struct ReportedMessage {
   std::vector<tell::ReportedRecipient> reported(const std::vector<std::uint32_t>& recipients) const;
 };
 
+// Of a message that is a file of its own: its header at least. Blocks. Throws QueueError.
+std::string read_beginning(const queue::Content& content);
+
 // Reads the message and what happened to it. False: it has gone. Throws QueueError where the disk cannot give
 // it. A worker reads what is large.
 async::Task<bool> read_message(queue::Queue& queue, async::Workers& workers, queue::MessageId id,

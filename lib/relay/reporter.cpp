@@ -18,6 +18,7 @@ using queue::MessageId;
 using queue::QueueError;
 using queue::RecipientState;
 using tell::Reported;
+using tell::ReportedRecipient;
 
 namespace {
 
@@ -28,16 +29,11 @@ constexpr unsigned most_tries = 60;  // of reading a message that a report is ab
 constexpr std::size_t at_once = 4;
 constexpr std::size_t piece = 64 * 1024;
 
-// Whose end is reported as what. Not a list in the loop below: GCC 12 forgets that at a co_await.
-constexpr std::pair<Reported::Kind, RecipientState> ends[] = {
-    {Reported::Kind::failed, RecipientState::failed}, {Reported::Kind::relayed, RecipientState::delivered}};
-
 // By what silenced reports are counted: what the recipients are told, or "550 5.1.1", or why there is no
 // such.
 std::string reason_of(Reported::Kind kind, const tell::ReportedRecipient& recipient) {
   if (kind == Reported::Kind::delayed) return "late";
-  if (kind == Reported::Kind::relayed) return "relayed";
-  if (kind == Reported::Kind::expanded) return "expanded";
+  if (kind != Reported::Kind::failed) return std::string(word_for(kind));
   if (recipient.expired) return "expired";
   if (recipient.code == 0) return recipient.host.empty() ? "no attempt or no reply" : "no reply";
   const std::string_view text = recipient.text;
@@ -69,7 +65,7 @@ mail::Envelope envelope_told_of(const ReportedMessage& message, Reported::Kind k
 queue::Debt paid(Reported::Kind kind, const std::vector<tell::ReportedRecipient>& recipients) {
   queue::Debt debt;
   debt.expanded = kind == Reported::Kind::expanded;
-  if (kind == Reported::Kind::failed || kind == Reported::Kind::relayed)
+  if (kind != Reported::Kind::expanded && kind != Reported::Kind::delayed)
     for (const tell::ReportedRecipient& each : recipients) debt.recipients.push_back(each.recipient);
   return debt;
 }
@@ -233,10 +229,8 @@ Task<std::string> Reporter::pay_debt(MessageId id) {
       order.recipients.push_back({.recipient = i});
     waits_for = co_await write(message, std::move(order));
   }
-  for (const auto& [kind, state] : ends) {
-    const std::vector<std::uint32_t> recipients = message.in_state(owed.recipients, state);
-    if (recipients.empty()) continue;
-    Order order{kind, message.reported(recipients)};
+  std::vector<Order> orders = orders_of(message, owed.recipients);
+  for (Order& order : orders) {
     const std::string waits = co_await write(message, std::move(order));
     if (!waits.empty()) waits_for = waits;
   }
@@ -244,6 +238,23 @@ Task<std::string> Reporter::pay_debt(MessageId id) {
   if (queue::Message* const known = waits.empty() ? nullptr : queue_.find(id))
     queue_.told(*known, {{.recipients = waits}, 0, {}});  // tried again meanwhile
   co_return waits_for;
+}
+
+// Of those who have come to an end.
+std::vector<Reporter::Order> Reporter::orders_of(const ReportedMessage& message,
+                                                 const std::vector<std::uint32_t>& owed) const {
+  Order failed{Reported::Kind::failed, message.reported(message.in_state(owed, RecipientState::failed))};
+  Order relayed{Reported::Kind::relayed, {}};
+  Order delivered{Reported::Kind::delivered, {}};
+  for (ReportedRecipient& each : message.reported(message.in_state(owed, RecipientState::delivered))) {
+    const route::Upstream* const upstream = setup_.router->upstream(each.upstream);
+    Order& order = upstream && upstream->is_last_hop() ? delivered : relayed;
+    order.recipients.push_back(std::move(each));
+  }
+  std::vector<Order> orders;
+  for (Order* const order : {&failed, &relayed, &delivered})
+    if (!order->recipients.empty()) orders.push_back(std::move(*order));
+  return orders;
 }
 
 // --- a report ---

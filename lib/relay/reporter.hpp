@@ -47,6 +47,10 @@ class Reporter {
   // Removes the message once nothing of it is owed any more. A restart forgets that: it stays as failed.
   void remove_when_told(queue::MessageId id);
 
+  // Queues a message of the relay's own to its operator. Why not, in words; empty: it is queued.
+  async::Task<std::string> notify(const std::string& from, const std::vector<std::string>& to,
+                                  const std::string& subject, const std::vector<std::string>& paragraphs);
+
   // Reports that are being written.
   std::size_t under_way() const { return scope_.count(); }
   // No new report is begun.
@@ -69,6 +73,7 @@ class Reporter {
   };
 
   bool owes(queue::MessageId id) const;
+  std::vector<Order> orders_of(const ReportedMessage& message, const std::vector<std::uint32_t>& owed) const;
   void put(queue::MessageId id, Duration wait);
   void arm();
   void begin_due();

@@ -69,10 +69,12 @@ std::chrono::seconds Reporter::age_to_warn_of(const queue::Message& message) con
 // A warning that would wait where the mail waits says nothing that its reader could not see by then.
 bool Reporter::way_is_open() const {
   const route::Route route = setup_.router->route(setup_.config->bounce.from);
+  if (route.open) return true;  // it is its reader's
   return std::ranges::any_of(route.choices, [this](const route::Choice& choice) {
     bool open = true;  // one that was never used may be
     lanes_.for_each([&](const LaneEntry& lane) {
-      if (lane.id == choice.id) open = lane.open() && !lane.probing();
+      const bool is_its = lane.username == route::user_of(choice, setup_.config->bounce.from);
+      if (lane.id == choice.id && is_its) open = lane.open() && !lane.probing();
     });
     return open;
   });

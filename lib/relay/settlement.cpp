@@ -8,6 +8,7 @@
 
 #include "relay/doubt.hpp"
 #include "relay/owed.hpp"
+#include "relay/routing.hpp"
 #include "settle/provider_id.hpp"
 
 namespace relayd {
@@ -56,7 +57,8 @@ void Settlement::settle(LaneEntry& lane, queue::ShipmentId id, const QueueDelive
   Shipment* const shipment = queue_.find(id);
   if (!shipment) return;
   const queue::Message& message = *shipment->message;
-  const Attempt attempt{*shipment, lane, delivery, report, setup_.router->route(message.routing_sender)};
+  const Attempt attempt{*shipment, lane, delivery, report,
+                        route_of(delivery, report.recipients.front().recipient)};
   const WallTime accepted = message.accepted, now = loop_.wall_now();
   settle::Decision decision = decide(attempt);
   const std::vector<send::RecipientEvent> others = add_united(attempt, decision);
@@ -72,6 +74,11 @@ void Settlement::settle(LaneEntry& lane, queue::ShipmentId id, const QueueDelive
   treat(attempt, decision);
   if (queue::Message* const left = queue_.find(id.message()); decision.in_doubt && left)
     hold_doubtful(queue_, log_, setup_.config->queue.in_doubt, *left);
+}
+
+route::Route Settlement::route_of(const QueueDelivery& delivery, std::uint32_t recipient) const {
+  const Routed message(delivery.accepted(), delivery.message().value, &delivery.header_values());
+  return setup_.router->route(message.to(delivery.accepted().recipients[recipient].address));
 }
 
 // What befell a recipient befell those who left as the same address. Puts them behind the others of the
@@ -146,7 +153,7 @@ void Settlement::tell(const Attempt& attempt, const send::RecipientEvent& entry,
   const mail::Envelope& sent = attempt.delivery.envelope();
   const bool names_it = event.stage == smtp::Stage::final_dot && event.reply.positive();
   const std::string provider_id = names_it ? settle::provider_id(event.reply, lane.provider) : std::string();
-  const config::SenderRule* const rule = attempt.route.rule;
+  const config::SenderRule* const rule = route_of(attempt.delivery, entry.recipient).rule;
   publisher_.publish(tell::Outcome{
       .fate = fate_of(recipient),
       .id = attempt.delivery.id(),

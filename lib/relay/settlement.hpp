@@ -46,6 +46,7 @@ class Settlement {
     bool leads;    // it tells of its whole attempt
   };
 
+  route::Route route_of(const QueueDelivery& delivery, std::uint32_t recipient) const;
   settle::Decision decide(const Attempt& attempt) const;
   static std::vector<send::RecipientEvent> add_united(const Attempt& attempt, settle::Decision& decision);
   bool another_may_take(const Attempt& attempt) const;

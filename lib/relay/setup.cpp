@@ -132,6 +132,21 @@ std::shared_ptr<net::TlsServerContext> read_certificates(const Config& config,
   return nullptr;
 }
 
+// The certificate and the key by which an application shows who it is (RFC 7523) belong together.
+void check_certificates(const route::Router& router, std::vector<config::Diagnostic>& errors) {
+  std::set<const config::OAuth2*> seen;
+  const auto check = [&](const route::Choice& choice) {
+    const config::OAuth2* const oauth2 = choice.oauth2;
+    if (!oauth2 || oauth2->client_certificate.empty() || !seen.insert(oauth2).second) return;
+    const auto made = net::TlsServerContext::create({{oauth2->client_certificate, oauth2->client_key}});
+    if (made) return;
+    const std::string file(choice.file.empty() ? router.config().file : choice.file);
+    errors.push_back({file, oauth2->where, made.error()});
+  };
+  for (const route::Upstream& upstream : router.upstreams()) check(router.own_account(upstream));
+  for (const std::vector<route::Choice>& choices : router.choices()) std::ranges::for_each(choices, check);
+}
+
 void add_stamps(const std::vector<std::string>& paths, disk::FileStamps& files) {
   for (const std::string& path : paths) files.emplace(path, disk::file_stamp(path));
 }
@@ -174,11 +189,12 @@ SetupResult make_setup(config::Loaded loaded) {
   add_stamps(watched_files(*loaded.config), result.files);
   Setup setup;
   setup.config = loaded.config;
-  route::Router::Built built = route::Router::build(loaded.config);
+  TablesResult tables = make_tables(*loaded.config);
+  route::Router::Built built = route::Router::build(loaded.config, tables.tables);
   result.errors.insert(result.errors.end(), built.errors.begin(), built.errors.end());
   setup.router = built.router;
+  if (setup.router) check_certificates(*setup.router, result.errors);
   setup.accounts = read_accounts(*loaded.config, result.errors);
-  TablesResult tables = make_tables(*loaded.config);
   std::ranges::move(tables.errors, std::back_inserter(result.errors));
   std::ranges::move(check_values(*loaded.config, *tables.tables), std::back_inserter(result.errors));
   AliasesResult aliases = make_aliases(*loaded.config, tables.tables);

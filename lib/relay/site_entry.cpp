@@ -11,6 +11,8 @@ constexpr Duration renewed_after = std::chrono::minutes(10);
 
 std::string where_is(const route::Upstream& upstream) {
   std::string where = upstream.host;
+  if (upstream.mx) where += " mx";
+  if (!upstream.services.empty()) where += " srv";
   for (const route::Endpoint& endpoint : upstream.endpoints)
     where += fmt::format(" {} {}", endpoint.port, smtp::to_string(endpoint.tls));
   return where;

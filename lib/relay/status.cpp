@@ -3,6 +3,8 @@
 #include <set>
 #include <utility>
 
+#include "relay/doctor.hpp"
+
 namespace relayd {
 
 using watch::LaneStatus;
@@ -89,6 +91,7 @@ LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
   LaneStatus status;
   status.upstream = entry.upstream;
   status.account = entry.username;
+  status.grant = entry.grant;
   status.state = state_of(lane, waiting, now);
   status.until = status.state == State::quota_used_up ? lane.quota().opens_at(now.wall)
                                                       : wall_time(lane.closed_until(), now);
@@ -130,9 +133,11 @@ watch::Status status_of(const queue::Queue& queue, const Lanes& lanes, const Lin
     status.lanes.push_back(describe(entry, lines.waiting(entry), now));
     used.insert(entry.upstream);
   });
+  for (const Ending& ending : secrets_that_end(lanes.router().config()))
+    status.credentials.push_back({"client_secret", {ending.upstream, ending.account}, ending.until});
   for (const route::Upstream& upstream : lanes.router().upstreams()) {
     if (!used.contains(upstream.name)) status.unused.push_back(upstream.name);
-    if (upstream.sandbox_directory) continue;
+    if (upstream.kept_in()) continue;
     describe(lanes.site_of(upstream), status);
     if (const std::string& file = upstream.tls_options.client_certificate; !file.empty())
       status.certificates.push_back({"client", upstream.name, std::nullopt, file});

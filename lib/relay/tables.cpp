@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "rewrite/copies.hpp"
+#include "route/senders_table.hpp"
 #include "shared/config/file.hpp"
+#include "shared/config/table_path.hpp"
 #include "shared/config/value.hpp"
 #include "shared/table/parse.hpp"
 
@@ -35,6 +37,9 @@ using Check = std::function<std::string(std::string_view value)>;
 
 constexpr std::string_view unknown_verdict =
     "a verdict is a word that is written out: no group of the pattern can stand for it";
+
+constexpr std::string_view unknown_upstream =
+    "an upstream's name is written out: no group of the pattern can stand for it";
 
 class Values {
  public:
@@ -62,10 +67,6 @@ class Values {
   std::vector<config::Diagnostic> errors_;
 };
 
-const std::string& path_of(const config::Table& settings) {
-  return settings.regexp.empty() ? settings.file : settings.regexp;
-}
-
 }  // namespace
 
 TablePlace place_in_table(const config::Config& config, std::string_view table, std::size_t line) {
@@ -90,6 +91,11 @@ std::vector<config::Diagnostic> check_values(const config::Config& config, const
     const Result<std::vector<std::string>> targets = rewrite::parse_copies(value);
     return targets ? std::string() : targets.error();
   };
+  const Check of_upstreams = [](std::string_view value) {
+    const Result<std::vector<std::string>> names = route::parse_upstreams(value);
+    return names ? std::string() : names.error();
+  };
+  if (!config.senders_table.empty()) values.check(config.senders_table, unknown_upstream, of_upstreams);
   for (const auto* const rules : {&config.access.senders, &config.access.recipients})
     for (const config::AccessRule& rule : *rules)
       if (!rule.table.empty()) values.check(rule.table, unknown_verdict, of_verdict);

@@ -31,8 +31,8 @@ TablePlace place_in_table(const config::Config& config, std::string_view table, 
 TablePlace place_of_key(const config::Config& config, const table::Tables& tables, std::string_view table,
                         std::string_view key);
 
-// What `access` and `bcc` cannot use of the values in their tables: as far as they are known before a key is
-// asked for. Those of aliases are found by make_aliases().
+// What `access`, `bcc` and `senders_table` cannot use of the values in their tables: as far as they are known
+// before a key is asked for. Those of aliases are found by make_aliases().
 std::vector<config::Diagnostic> check_values(const config::Config& config, const table::Tables& tables);
 
 }  // namespace relayd

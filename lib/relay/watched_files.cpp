@@ -15,6 +15,13 @@ class Files {
   void add_login(const auto& login) {
     add(login.password);
     add(login.next_password);
+    if (!login.oauth2) return;
+    const config::OAuth2& oauth2 = *login.oauth2;
+    add(oauth2.client_secret);
+    add(oauth2.refresh_token);
+    for (const std::string* const file :
+         {&oauth2.client_certificate, &oauth2.client_key, &oauth2.key_file, &oauth2.ca_file})
+      add(*file);
   }
   std::vector<std::string> take() { return std::move(paths_); }
 
@@ -61,10 +68,11 @@ std::vector<std::string> named_files(const config::Config& config) {
     files.add(upstream.tls_options.client_certificate);
     files.add(upstream.tls_options.client_key);
   }
-  for (const config::SenderRule& rule : config.senders) {
-    files.add_login(rule);
-    for (const config::RuleUpstream& upstream : rule.upstreams) files.add_login(upstream);
-  }
+  for (const auto* rules : {&config.recipients, &config.senders})
+    for (const config::SenderRule& rule : *rules) {
+      files.add_login(rule);
+      for (const config::RuleUpstream& upstream : rule.upstreams) files.add_login(upstream);
+    }
   return files.take();
 }
 

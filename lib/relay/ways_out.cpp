@@ -27,7 +27,8 @@ WaysOut::WaysOut(std::shared_ptr<const route::Router> router, std::shared_ptr<co
   const config::Config& config = router_->config();
   add(&config, config.changes);
   for (const config::Upstream& upstream : config.upstreams) add(&upstream, upstream.changes);
-  for (const config::SenderRule& rule : config.senders) add(&rule, rule.changes);
+  for (const auto* rules : {&config.recipients, &config.senders})
+    for (const config::SenderRule& rule : *rules) add(&rule, rule.changes);
 }
 
 void WaysOut::add(const void* of, const config::Changes& changes) {

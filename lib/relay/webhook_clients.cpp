@@ -19,8 +19,11 @@ net::Judge judge_with(bool private_networks) {
 
 }  // namespace
 
-WebhookClients::WebhookClients(net::AsioLoop& loop)
-    : loop_(loop), public_(loop, judge_with(false)), private_(loop, judge_with(true)), proxy_(loop) {}
+WebhookClients::WebhookClients(net::AsioLoop& loop, const std::shared_ptr<net::DnsClient>& dns)
+    : loop_(loop),
+      public_(loop, judge_with(false), dns),
+      private_(loop, judge_with(true), dns),
+      proxy_(loop, {}, dns) {}
 
 std::unique_ptr<http::Client> WebhookClients::connect(const config::Webhook& webhook) {
   http::StreamClient::Options options{.url = http::parse_url(webhook.url).value(),

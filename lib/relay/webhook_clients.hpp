@@ -14,7 +14,7 @@ namespace relayd {
 
 class WebhookClients {
  public:
-  explicit WebhookClients(net::AsioLoop& loop);
+  WebhookClients(net::AsioLoop& loop, const std::shared_ptr<net::DnsClient>& dns);
 
   // `webhook` was checked.
   std::unique_ptr<http::Client> connect(const config::Webhook& webhook);

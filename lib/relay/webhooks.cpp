@@ -40,6 +40,11 @@ std::string folder_of(const std::string& url) {
   return name.substr(0, 32);
 }
 
+// The queue knows of it, and a crash does not lose it.
+bool is_owed(WebhookEvent what) {
+  return what == WebhookEvent::delivered || what == WebhookEvent::failed || what == WebhookEvent::expired;
+}
+
 WebhookEvent what_of(tell::Fate fate) {
   if (fate == tell::Fate::delivered) return WebhookEvent::delivered;
   return fate == tell::Fate::failed ? WebhookEvent::failed : WebhookEvent::deferred;
@@ -158,7 +163,8 @@ std::vector<watch::Status::Webhook> Webhooks::status() const {
 tell::Subscriber Webhooks::subscriber() {
   return {.attempted = [this](const tell::Outcome& outcome) { hear(outcome); },
           .given_up = [this](const tell::GivenUp& given_up) { hear(given_up); },
-          .suppressed = [this](const tell::Suppressed& suppressed) { hear(suppressed); }};
+          .suppressed = [this](const tell::Suppressed& suppressed) { hear(suppressed); },
+          .account_changed = [this](const tell::AccountNews& account) { hear(account); }};
 }
 
 void Webhooks::hear(const tell::Outcome& outcome) {
@@ -200,14 +206,26 @@ void Webhooks::hear(const tell::GivenUp& given_up) {
           .provider_id = {}});
 }
 
-// Two within a microsecond get different times, and so different ids.
+void Webhooks::hear(const tell::AccountNews& account) {
+  if (receivers_.empty()) return;
+  take({.what = account.well ? WebhookEvent::account_ok : WebhookEvent::account_failing,
+        .when = moment(),
+        .upstream = account.upstream,
+        .account = account.account,
+        .text = account.reason});
+}
+
+WallTime Webhooks::moment() {
+  last_of_none_ = std::max(loop_.wall_now(), last_of_none_ + std::chrono::microseconds(1));
+  return last_of_none_;
+}
+
 void Webhooks::hear(const tell::Suppressed& suppressed) {
   if (receivers_.empty()) return;
-  last_suppressed_ = std::max(loop_.wall_now(), last_suppressed_ + std::chrono::microseconds(1));
   take({.what = WebhookEvent::suppressed,
         .id = suppressed.id,
         .recipient = 0,
-        .when = last_suppressed_,
+        .when = moment(),
         .from = suppressed.from,
         .to = suppressed.to,
         .upstream = suppressed.upstream,
@@ -224,7 +242,7 @@ std::string Webhooks::provider_id(const std::string& upstream, const RecipientOu
 
 // An end is told where the queue says that it is owed, and what waits behind others of its message does.
 void Webhooks::take(const WebhookNews& news) {
-  if (news.what == WebhookEvent::deferred || news.what == WebhookEvent::suppressed) {
+  if (!is_owed(news.what)) {
     if (has_room())
       gather(news);
     else

@@ -5,8 +5,8 @@
 // (tell/webhook.hpp) in memory. Within 200 ms a helper thread appends the lines to the spool of each receiver
 // that wants them, and then the queue is told. So a receiver that is away costs disk alone. After a crash the
 // next start makes the same lines of what the queue knows, a message at a time. The same is done for events
-// that have no room in memory while the disk fails. `deferred` and `suppressed` are owed to nobody: a crash
-// loses those that are in memory.
+// that have no room in memory while the disk fails. `deferred`, `suppressed` and those of accounts are owed
+// to nobody: a crash loses those that are in memory.
 #pragma once
 
 #include <cstdint>
@@ -83,6 +83,8 @@ class Webhooks {
   void hear(const tell::Outcome& outcome);
   void hear(const tell::GivenUp& given_up);
   void hear(const tell::Suppressed& suppressed);
+  void hear(const tell::AccountNews& account);
+  WallTime moment();
   void take(const tell::WebhookNews& news);
   void gather(const tell::WebhookNews& news);
   bool has_room() const;
@@ -115,8 +117,8 @@ class Webhooks {
   std::deque<queue::MessageId> late_;                 // whose events are made of what the queue knows
   std::unordered_set<std::uint64_t> is_late_;
   std::unordered_map<std::uint64_t, unsigned> unreadable_;  // how often the disk failed to give them
-  WallTime last_suppressed_{};
-  std::uint64_t lost_ = 0;  // in this trouble, events that nobody was owed
+  WallTime last_of_none_{};  // of an event of no message: two within a microsecond get different ids
+  std::uint64_t lost_ = 0;   // in this trouble, events that nobody was owed
   bool begun_ = false;
   bool stopping_ = false;
   bool writing_ = false;

@@ -4,6 +4,7 @@
 // one that is acted on. Never a secret: only where it comes from.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,8 +13,10 @@
 namespace relayd::route {
 
 // Lines with '\n': the rule with file and line, then each upstream in order with host, ports, TLS, account,
-// mechanisms and limits, and for each value whether the file, the preset or a default says so.
-std::string explain(const Router& router, std::string_view sender);
+// mechanisms and limits, and for each value whether the file, the preset or a default says so. Where
+// recipients go different ways, this for each way, with those who go it; `recipients` empty: of whomever no
+// rule of `recipients` is for.
+std::string explain(const Router& router, const Mail& mail, std::span<const std::string> recipients = {});
 
 // Adds one line of what `relayd explain` prints; `from`: who says so, or empty.
 void line(std::string& text, std::string_view key, std::string_view value, std::string_view from = {});

@@ -15,11 +15,18 @@ bool is_region_name(std::string_view name) {
 }
 
 Result<std::string> host_in_any_region(const Provider& provider, std::string_view region) {
-  if (region.empty()) return Error{fmt::format("'{}' needs a region, such as eu-west-1", provider.name)};
+  if (region.empty())
+    return Error{fmt::format("'{}' needs a region, such as {}", provider.name, provider.example_region)};
   if (!is_region_name(region))
     return Error{fmt::format("'{}' is not a region of '{}'", region, provider.name)};
   std::string host(provider.regions.front().host);
   return host.replace(host.find('*'), 1, region);
+}
+
+bool is_word(const providers::Account& account, std::string_view username) {
+  if (!username.starts_with(account.word)) return false;
+  username.remove_prefix(account.word.size());
+  return username.empty() || (!account.suffix.empty() && username.starts_with(account.suffix));
 }
 
 }  // namespace
@@ -31,6 +38,8 @@ const Provider* find_preset(std::string_view name) {
 
 Result<std::string> host_of(const Provider& provider, std::string_view region) {
   const providers::Region& usual = provider.regions.front();
+  if (usual.host.empty())
+    return Error{fmt::format("'{}' needs 'host': each account has its own", provider.name)};
   if (usual.name == "*") return host_in_any_region(provider, region);
   if (region.empty()) return std::string(usual.host);
   std::vector<std::string_view> names;
@@ -53,7 +62,7 @@ bool may_be_username(const Provider& provider, std::string_view username) {
     case providers::UsernameForm::no_address:
       return !is_address;
     case providers::UsernameForm::one_word:
-      return username == provider.account.word;
+      return is_word(provider.account, username);
   }
   return true;
 }

@@ -23,8 +23,12 @@ constexpr smtp::ReplyClasses default_retry_next_on = {ReplyClass::connect, Reply
                                                       ReplyClass::auth,    ReplyClass::quota,
                                                       ReplyClass::rate,    ReplyClass::sender};
 
-// RFC 8314 7.3, and the ports that providers use beside 465.
-TlsMode usual_tls(std::uint16_t port) {
+// As the preset has it; else RFC 8314 7.3, and the ports that providers use beside 465.
+TlsMode usual_tls(std::uint16_t port, const Provider* preset) {
+  if (preset) {
+    const auto known = std::ranges::find(preset->endpoints, port, &Endpoint::port);
+    if (known != preset->endpoints.end()) return known->tls;
+  }
   const bool implicit = port == 465 || port == 2465 || port == 994;
   return implicit ? TlsMode::implicit : TlsMode::starttls;
 }
@@ -43,8 +47,13 @@ std::uint16_t usual_port(TlsMode tls) {
 
 std::vector<Endpoint> endpoints_of(const config::Upstream& settings, const Provider* preset) {
   std::vector<Endpoint> endpoints;
+  if (!settings.unix_path.empty()) return {{0, TlsMode::none}};
   for (const std::uint16_t port : settings.ports)
-    endpoints.push_back({port, settings.tls.value_or(usual_tls(port))});
+    endpoints.push_back({port, settings.tls.value_or(usual_tls(port, preset))});
+  if (settings.mx && endpoints.empty()) {
+    const TlsMode tls = settings.tls.value_or(TlsMode::starttls);
+    return {{tls == TlsMode::implicit ? usual_port(tls) : std::uint16_t{25}, tls}};
+  }
   if (endpoints.empty() && preset) {
     const auto wanted = [&settings](const Endpoint& e) { return !settings.tls || e.tls == *settings.tls; };
     std::copy_if(preset->endpoints.begin(), preset->endpoints.end(), std::back_inserter(endpoints), wanted);
@@ -52,6 +61,12 @@ std::vector<Endpoint> endpoints_of(const config::Upstream& settings, const Provi
   const TlsMode tls = settings.tls.value_or(TlsMode::starttls);
   if (endpoints.empty()) endpoints.push_back({usual_port(tls), tls});
   return endpoints;
+}
+
+// RFC 8314 3: implicit TLS comes first.
+std::vector<TlsMode> services_of(const config::Upstream& settings) {
+  if (settings.tls) return {*settings.tls};
+  return {TlsMode::implicit, TlsMode::starttls};
 }
 
 const std::vector<Mechanism>& mechanisms_of(const config::Upstream& settings, const Provider* preset) {
@@ -87,6 +102,11 @@ Limits limits_of(const config::UpstreamLimits& file, const config::UpstreamLimit
 
 }  // namespace
 
+const std::string* Upstream::kept_in() const {
+  if (sandbox_directory) return &*sandbox_directory;
+  return settings->maildir ? &settings->maildir->directory : nullptr;
+}
+
 Upstream effective_upstream(const config::Upstream& settings, std::vector<std::string>& errors) {
   Upstream upstream;
   upstream.name = settings.name;
@@ -108,13 +128,24 @@ Upstream effective_upstream(const config::Upstream& settings, std::vector<std::s
     else
       errors.push_back(host.error());
   }
-  const bool nowhere = upstream.host.empty() && !upstream.sandbox_directory && errors.empty();
-  if (nowhere) errors.push_back("it has neither provider, host nor sandbox");
-  if (!upstream.sandbox_directory) upstream.endpoints = endpoints_of(settings, preset);
+  const bool is_kept = upstream.kept_in() != nullptr;
+  const bool nowhere = upstream.host.empty() && !is_kept && errors.empty();
+  if (nowhere) errors.push_back("it has neither provider, host, maildir nor sandbox");
+  upstream.mx = settings.mx;
+  if (settings.srv) {
+    upstream.services = services_of(settings);
+    upstream.endpoints = {{0, upstream.services.front()}};
+  } else if (!is_kept) {
+    upstream.endpoints = endpoints_of(settings, preset);
+  }
   upstream.mechanisms = mechanisms_of(settings, preset);
   upstream.limits = limits_of(settings.limits, preset ? preset->limits : config::UpstreamLimits{});
-  upstream.pipelining =
-      first_given(settings.pipelining, preset ? preset->pipelining : std::nullopt, config::Pipelining::ahead);
+  if (settings
+          .maildir)  // a file for each recipient, one behind the other: a disk that hangs holds one thread
+    upstream.limits.connections = upstream.limits.recipients_per_message = 1;
+  const bool lmtp = settings.protocol == config::Protocol::lmtp;
+  upstream.pipelining = first_given(settings.pipelining, preset ? preset->pipelining : std::nullopt,
+                                    lmtp ? config::Pipelining::transaction : config::Pipelining::ahead);
   upstream.retry_next_on = settings.retry_next_on.value_or(default_retry_next_on);
   return upstream;
 }

@@ -31,9 +31,11 @@ struct Limits {
 
 struct Upstream {
   std::string name;
-  std::string provider;             // preset; empty: none
-  std::string host;                 // empty for a sandbox
-  std::vector<Endpoint> endpoints;  // tried in order
+  std::string provider;                      // preset; empty: none
+  std::string host;                          // empty for a sandbox
+  std::vector<Endpoint> endpoints;           // tried in order; of `srv` one, whose port is 0: DNS names it
+  bool mx = false;                           // `host` is a domain: mail goes to its MX hosts
+  std::vector<smtp::TlsMode> services = {};  // of `srv`: the ways of submission to look up, in order
   config::TlsOptions tls_options;
   std::vector<sasl::Mechanism> mechanisms;  // in order of preference
   Limits limits;
@@ -42,6 +44,15 @@ struct Upstream {
   std::optional<std::string> sandbox_directory;  // given: keeps each message as a file, sends nothing
   const config::Upstream* settings = nullptr;    // what the file says
   const Provider* preset = nullptr;              // what the provider's preset says; null: none
+
+  // `host` is a domain whose servers DNS names.
+  bool by_dns() const { return mx || !services.empty(); }
+  // The directory of a sandbox or a Maildir, where mail ends; null: it goes to a server.
+  const std::string* kept_in() const;
+  // Likewise at a unix socket.
+  bool stays_here() const { return kept_in() || !settings->unix_path.empty(); }
+  // What it takes has arrived (RFC 3461 5.2.3).
+  bool is_last_hop() const { return settings->maildir || settings->protocol == config::Protocol::lmtp; }
 };
 
 // Lays the settings over the preset and both over the defaults. What is wrong is added to `errors` as text

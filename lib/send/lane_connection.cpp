@@ -116,6 +116,11 @@ Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
     }
     if (!connection.transport) {
       const std::optional<Event> failed = co_await open_transport(connection);
+      if (failed && connection.generation != generation_) {  // it says nothing of what is configured since
+        connection.drop_transport();
+        give_back(connection.current);
+        break;
+      }
       if (failed) {
         Report report = connection.transport->describe();
         report.add_rest(*connection.current.delivery, *failed);
@@ -124,7 +129,7 @@ Task<bool> Lane::carry(Connection& connection, Ticket ticket) {
         co_return false;
       }
     }
-    if (!desk_.holds(*connection.current.delivery)) {
+    if (stopped_ || !desk_.holds(*connection.current.delivery)) {
       give_back(connection.current);
       if (connection.announced) connection.drop_transport();  // its transaction ends without content
       break;

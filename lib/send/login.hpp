@@ -1,7 +1,8 @@
-// Login: AUTH as an SMTP client (RFC 4954), with the mechanisms and passwords that are there to be tried.
+// Login: AUTH as an SMTP client (RFC 4954), with the mechanisms and the passwords or access tokens that are
+// there to be tried.
 //
-// Fifth stage of the path; a part of SmtpTransport's dialogue. A password is sent over verified TLS or to
-// loopback alone.
+// Fifth stage of the path; a part of SmtpTransport's dialogue. A password or token is sent over verified TLS
+// or to loopback alone.
 #pragma once
 
 #include <functional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "send/conversation.hpp"
+#include "send/tokens.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/base/result.hpp"
 #include "shared/base/secret.hpp"
@@ -27,6 +29,7 @@ struct Credential {
   // In order of trial: the second only after the server refused the first, so that passwords can be changed
   // on both sides without a moment that fits.
   std::vector<Password> passwords;
+  Tokens* tokens = nullptr;  // in place of passwords; outlives the connection. Null: there are passwords
 };
 
 // Fetches the credential; not on the loop's thread, for files and commands block.
@@ -37,10 +40,12 @@ using FetchCredential = std::function<async::Task<Result<Credential>>()>;
 using BlamesPassword = std::function<bool(const smtp::Reply& reply)>;
 
 struct LoginTerms {
-  std::vector<sasl::Mechanism> mechanisms;  // in order of preference
+  std::vector<sasl::Mechanism> mechanisms;  // in order of preference; all or none of them take tokens
   std::vector<std::string> offered;         // by the server, after TLS
   bool clear_password_allowed = false;      // the host is loopback
   BlamesPassword blames_password = {};
+  std::string host = {};  // the server's, as OAUTHBEARER tells it
+  std::uint16_t port = 0;
 };
 
 // How far a login has come. It may need another connection: a server may hang up on a wrong password before
@@ -48,7 +53,9 @@ struct LoginTerms {
 struct Login {
   std::optional<Credential> credential;  // once it was fetched
   std::size_t password = 0;              // the one to try; after a success, the one that was taken
-  bool hung_up = false;                  // the last was refused; `password` wants a new connection
+  std::optional<Token> token;            // the same of tokens
+  bool token_renewed = false;            // it came for one that the server had refused
+  bool hung_up = false;                  // the last was refused; what is to be tried wants a new connection
 };
 
 // The strongest mechanism first; the next one when the server turns out not to do it. Nothing: logged in. The

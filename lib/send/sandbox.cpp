@@ -57,7 +57,7 @@ void append(const std::string& path, std::string_view bytes, bool first) {
 }  // namespace
 
 Sandbox::Sandbox(async::Loop& loop, async::Workers& workers, std::string directory, std::string username)
-    : workers_(workers), directory_(std::move(directory)), username_(std::move(username)), alarm_(loop) {}
+    : LocalTransport(loop, workers), directory_(std::move(directory)), username_(std::move(username)) {}
 
 Task<std::optional<Event>> Sandbox::open() {
   std::optional<Event> event;
@@ -97,29 +97,6 @@ Task<Report> Sandbox::send(Delivery& delivery, Follow&) {
   }
   report.add_rest(delivery, *event);
   co_return report;
-}
-
-Task<bool> Sandbox::idle(Deadline deadline) {
-  woken_ = false;
-  alarm_.at(deadline, [this] { ring_.set(); });
-  co_await ring_;
-  alarm_.cancel();
-  co_return woken_;
-}
-
-void Sandbox::wake() {
-  woken_ = true;
-  ring_.set();
-}
-
-Task<void> Sandbox::close() {
-  usable_ = false;
-  co_return;
-}
-
-void Sandbox::abort() {
-  usable_ = false;
-  ring_.set();
 }
 
 Report Sandbox::describe() const {

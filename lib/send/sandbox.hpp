@@ -5,14 +5,11 @@
 
 #include <string>
 
-#include "send/transport.hpp"
-#include "shared/async/event.hpp"
-#include "shared/async/loop.hpp"
-#include "shared/async/workers.hpp"
+#include "send/local_transport.hpp"
 
 namespace relayd::send {
 
-class Sandbox final : public Transport {
+class Sandbox final : public LocalTransport {
  public:
   // The directory is made when it is not there. `username` is noted in the JSON, as the account that would
   // have been used.
@@ -20,21 +17,11 @@ class Sandbox final : public Transport {
 
   async::Task<std::optional<Event>> open() override;
   async::Task<Report> send(Delivery& delivery, Follow& follow) override;
-  bool usable() const override { return usable_; }
-  async::Task<bool> idle(Deadline deadline) override;
-  void wake() override;
-  async::Task<void> close() override;
-  void abort() override;
   Report describe() const override;
 
  private:
-  async::Workers& workers_;
   std::string directory_;
   std::string username_;
-  bool usable_ = false;
-  bool woken_ = false;
-  async::Timer alarm_;
-  async::Event ring_;
 };
 
 }  // namespace relayd::send

@@ -43,12 +43,12 @@ bool closed_before_mail(const Report& report) {
          (event.trouble == Trouble::broken || (!event.trouble && event.reply.code == 421));
 }
 
-// It wants a login first (RFC 4954 6), and has taken nothing.
-bool wants_login(const Report& report) {
+// It answers with one of these codes, and has taken nothing.
+bool answers_all(const Report& report, std::initializer_list<int> codes) {
   return !report.recipients.empty() &&
-         std::ranges::all_of(report.recipients, [](const RecipientEvent& entry) {
-           return !entry.event.trouble && entry.event.reply.code == 530 &&
-                  entry.event.stage < Stage::final_dot;
+         std::ranges::all_of(report.recipients, [codes](const RecipientEvent& entry) {
+           return !entry.event.trouble && entry.event.stage < Stage::final_dot &&
+                  std::ranges::find(codes, entry.event.reply.code) != codes.end();
          });
 }
 
@@ -57,127 +57,38 @@ bool wants_login(const Report& report) {
 SmtpTransport::SmtpTransport(async::Loop& loop, async::Workers& workers, async::Dialer& dialer, Target target,
                              FetchCredential fetch, OnLogin on_login, OnOffer on_offer, Contacts* contacts)
     : workers_(workers),
-      dialer_(dialer),
+      tunnel_(target.proxy ? std::make_unique<proxy::TunnelDialer>(dialer, *target.proxy) : nullptr),
+      dialer_(tunnel_ ? *tunnel_ : dialer),
       target_(std::move(target)),
+      hosts_(dialer, target_),
       fetch_(std::move(fetch)),
       on_login_(std::move(on_login)),
       on_offer_(std::move(on_offer)),
       contacts_(contacts ? *contacts : nobodys_),
       conversation_(loop) {}
 
-// --- opening ---
-
-Task<std::optional<Event>> SmtpTransport::open() {
-  Login login;
-  std::optional<Event> event = co_await connect(login);
-  // One connection more for the password that the server did not stay for, or for another address of the
-  // host.
-  while ((login.hung_up || leaves_address_) && !aborted_) event = co_await connect(login);
-  usable_ = !event;
-  if (!event) co_return std::nullopt;
-  co_await close();
-  co_return event;
-}
-
-Task<std::optional<Event>> SmtpTransport::connect(Login& login) {
-  login.hung_up = false;
-  leaves_address_ = false;
-  conversation_.close();
-  std::optional<Event> event;
-  std::string address;
-  try {
-    conversation_.stage = Stage::connect;
-    auto stream = co_await dialer_.dial(target_.host, target_.port, target_.tls,
-                                        conversation_.within(patience::connect), stop_dial_.get_token());
-    address = stream->peer();
-    conversation_.begin(std::move(stream));
-    if (aborted_) throw IoError(IoFault::cancelled, "the connection was closed by us");
-    event = co_await greet();
-    if (!event && on_offer_) on_offer_(capabilities_);
-    if (!event && target_.login) event = co_await log_in(login);
-  } catch (const IoError& error) {
-    event = conversation_.trouble_of(error);
-    conversation_.close();
-  }
-  count(event);
-  // It connects and does not talk.
-  if (event && !address.empty() && event->stage < Stage::auth && event->trouble != Trouble::cancelled)
-    leaves_address_ = dialer_.leave(target_.host, address);
-  co_return event;
-}
-
-void SmtpTransport::count(const std::optional<Event>& event) {
-  if (const auto& until = conversation_.tls().certificate_until) contacts_.certificate_until = until;
-  if (!event)
-    ++contacts_.opened;
-  else if (event->trouble != Trouble::cancelled)
-    ++contacts_.failed[static_cast<std::size_t>(std::min(event->stage, Stage::auth))];
-}
-
-Task<std::optional<Event>> SmtpTransport::greet() {
-  if (target_.tls_mode == TlsMode::implicit) {
-    conversation_.stage = Stage::starttls;
-    co_await async::start_tls(conversation_.stream(), conversation_.within(patience::tls), contacts_.tls);
-  }
-  conversation_.stage = Stage::greeting;
-  Reply greeting = co_await conversation_.read_reply(patience::greeting);
-  if (!greeting.positive()) co_return Event(conversation_.stage, std::move(greeting));
-  std::optional<Event> event = co_await say_ehlo();
-  if (!event && target_.tls_mode == TlsMode::starttls) event = co_await start_tls();
-  co_return event;
-}
-
-Task<std::optional<Event>> SmtpTransport::say_ehlo() {
-  conversation_.stage = Stage::ehlo;
-  Reply reply =
-      co_await conversation_.command(fmt::format("EHLO {}\r\n", target_.hostname), patience::envelope);
-  const bool may_fall_back = target_.tls_mode == TlsMode::none && !target_.login;
-  if (reply.permanent() && may_fall_back)  // RFC 5321 3.2
-    reply = co_await conversation_.command(fmt::format("HELO {}\r\n", target_.hostname), patience::envelope);
-  if (!reply.positive()) co_return Event(conversation_.stage, std::move(reply));
-  capabilities_ = smtp::parse_capabilities(reply);
-  if (target_.pipelining == Pipelining::off) capabilities_.pipelining = false;
-  if (!conversation_.tls().verified) capabilities_.require_tls = false;  // RFC 8689 4.2.1
-  co_return std::nullopt;
-}
-
-Task<std::optional<Event>> SmtpTransport::start_tls() {
-  conversation_.stage = Stage::starttls;
-  if (!capabilities_.starttls)
-    co_return Event(conversation_.stage, Trouble::no_starttls,
-                    fmt::format("{}:{} does not offer STARTTLS; nothing is sent in the clear", target_.host,
-                                target_.port));
-  Reply reply = co_await conversation_.command("STARTTLS\r\n", patience::data);
-  if (reply.code != 220) co_return Event(conversation_.stage, std::move(reply));
-  // Bytes that came in the clear must not be taken for the encrypted server's (CVE-2021-38371).
-  if (conversation_.has_unread())
-    throw IoError(IoFault::tls, "the server sent bytes between its 220 and the TLS handshake");
-  co_await async::start_tls(conversation_.stream(), conversation_.within(patience::tls), contacts_.tls);
-  capabilities_ = {};
-  std::optional<Event> event = co_await say_ehlo();
-  co_return event;
-}
-
-Task<std::optional<Event>> SmtpTransport::log_in(Login& login) {
-  LoginTerms terms;
-  terms.mechanisms = target_.mechanisms;
-  terms.offered = capabilities_.auth;
-  terms.blames_password = target_.blames_password;
-  terms.clear_password_allowed = target_.clear_password_allowed;
-  std::optional<Event> failure = co_await send::log_in(conversation_, workers_, terms, fetch_, login);
-  if (!failure && on_login_) on_login_(login.credential->passwords[login.password]);
-  co_return failure;
-}
-
 // --- a transaction ---
+
+// It wants a login first (RFC 4954 6), after it had taken mail. One by a token may have ended with that: then
+// what the account is told is not about it.
+bool SmtpTransport::has_lost_login(const Report& report) const {
+  if (!carried_mail_) return false;
+  const bool ended = by_token_ && (!token_until_ || *token_until_ <= conversation_.within(Duration::zero()));
+  return answers_all(report, {530}) || (ended && answers_all(report, {454, 535}));
+}
 
 Report SmtpTransport::describe() const {
   Report report;
   report.port = target_.port;
-  if (conversation_.connected()) report.host = fmt::format("{}:{}", target_.host, target_.port);
+  if (conversation_.connected()) report.host = hosts_.now().text();
   report.tls = conversation_.tls().version;
   report.dsn = capabilities_.dsn;
   return report;
+}
+
+// RFC 8689 4.2.1: TLS with the server that is meant.
+bool SmtpTransport::is_assured() const {
+  return conversation_.tls().verified && hosts_.now().assured;
 }
 
 std::optional<Event> SmtpTransport::cannot_take(const Delivery& delivery) const {
@@ -185,17 +96,17 @@ std::optional<Event> SmtpTransport::cannot_take(const Delivery& delivery) const 
     if (limit != 0 && delivery.size() > limit)
       return Event(
           Stage::mail, Trouble::too_large,
-          fmt::format("the message has {} octets, {} takes {}", delivery.size(), target_.host, limit));
+          fmt::format("the message has {} octets, {} takes {}", delivery.size(), hosts_.now().name, limit));
   const mail::Envelope& envelope = delivery.envelope();
-  if (envelope.require_tls && !conversation_.tls().verified)  // RFC 8689 4.2.1
+  if (envelope.require_tls && !is_assured())
     return Event(Stage::mail, Trouble::no_extension,
                  fmt::format("5.7.30 the message demands verified TLS (REQUIRETLS); {} is reached without",
-                             target_.host));
+                             hosts_.now().name));
   const std::optional<smtp::Lack> lack = smtp::find_lack(envelope, capabilities_);
   if (!lack) return std::nullopt;
   return Event(Stage::mail, Trouble::no_extension,
                fmt::format("{} the message needs {}, which {} does not offer",
-                           smtp::to_string(lack->enhanced), lack->extension, target_.host));
+                           smtp::to_string(lack->enhanced), lack->extension, hosts_.now().name));
 }
 
 Task<Report> SmtpTransport::send(Delivery& delivery, Follow& follow) {
@@ -215,10 +126,11 @@ Task<Report> SmtpTransport::send(Delivery& delivery, Follow& follow) {
     }
   }
   if (event) report.add_rest(delivery, *event);
-  report.untried = carried_mail_ && (closed_before_mail(report) || wants_login(report));
+  const bool login_is_lost = has_lost_login(report);
+  report.untried = login_is_lost || (carried_mail_ && closed_before_mail(report));
   carried_mail_ = true;
-  // This connection's login is gone. Another one shows whether the account may still do it.
-  if (wants_login(report)) co_await close();
+  // Another connection shows whether the account may still do it.
+  if (login_is_lost || answers_all(report, {530})) co_await close();
   // An answer that nobody asked for: the next one would be taken for another command's.
   if (conversation_.has_unread()) usable_ = false;
   co_return report;
@@ -298,6 +210,14 @@ void SmtpTransport::take_answer(Answers& answers, Reply reply) const {
 // What was answered to the envelope decides whether there is content to be sent.
 Task<void> SmtpTransport::transact(Delivery& delivery, Report& report, Follow& follow) {
   Answers answers = std::exchange(answers_, {});
+  if (answers.out_of_step && answers.accepted > 0 && !answers.refusals.empty()) {  // whose is which?
+    usable_ = false;
+    conversation_.close();
+    report.out_of_step = true;
+    report.add_rest(delivery,
+                    Event(Stage::data, Trouble::malformed, "the server's replies do not fit the commands"));
+    co_return;
+  }
   report.recipients = std::move(answers.refusals);
   if (answers.refused) report.add_rest(delivery, *answers.refused);
   const bool wanted = answers.accepted > 0 && !answers.refused;
@@ -330,7 +250,7 @@ Task<void> SmtpTransport::send_content(Delivery& delivery, Report& report, Follo
     wire.clear();
   }
   encoder.finish(wire);
-  if (capabilities_.pipelining && target_.pipelining == Pipelining::ahead) {
+  if (capabilities_.pipelining && target_.pipelining == Pipelining::ahead && !target_.lmtp) {
     const Delivery* const next = co_await follow.next();
     report.was_followed = next && announce(*next, wire);
   }
@@ -344,10 +264,28 @@ Task<void> SmtpTransport::send_content(Delivery& delivery, Report& report, Follo
     co_await conclude(delivery, report);
     co_return;
   }
-  Reply reply = co_await conversation_.read_reply(patience::final_dot);
-  needs_reset_ = false;
-  if (reply.code == 421) usable_ = false;
-  report.add_rest(delivery, Event(Stage::final_dot, std::move(reply)));
+  co_await read_final_replies(report, delivery);
+}
+
+// One for all recipients that were taken; in LMTP one for each of them, in their order. A 421 is the last:
+// the server closes, and has taken nothing for the rest.
+Task<void> SmtpTransport::read_final_replies(Report& report, const Delivery& delivery) {
+  const std::vector<std::uint32_t> takers = report.rest(delivery);
+  const std::size_t replies = target_.lmtp ? takers.size() : 1;
+  bool closing = false;
+  for (std::size_t i = 0; i < replies && !closing; ++i) {
+    Reply reply = co_await conversation_.read_reply(patience::final_dot);
+    needs_reset_ = false;
+    closing = reply.code == 421;
+    const Event event(Stage::final_dot, std::move(reply));
+    if (closing || i + 1 == replies)
+      report.add_rest(delivery, event);
+    else
+      report.recipients.push_back({takers[i], event});
+  }
+  if (closing) usable_ = false;
+  // More replies than there were recipients: all have theirs, yet this server had better not be hurried.
+  report.out_of_step |= target_.lmtp && !closing && conversation_.has_unread();
 }
 
 // Writes content. A server that has heard enough says why, closes, and makes the write fail: false then, and
@@ -372,7 +310,13 @@ Task<bool> SmtpTransport::deliver(std::string_view wire, Report& report, const D
   answers_ = {};
   conversation_.close();
   if (!reply || reply->code < 400) std::rethrow_exception(failure);
-  report.add_rest(delivery, Event(conversation_.stage, std::move(*reply)));
+  const Event event(conversation_.stage, std::move(*reply));
+  const bool is_of_one = target_.lmtp && event.reply.code != 421;
+  if (is_of_one) {  // the first, and nothing is known of the others
+    report.recipients.push_back({report.rest(delivery).front(), event});
+    std::rethrow_exception(failure);
+  }
+  report.add_rest(delivery, event);
   co_return false;
 }
 

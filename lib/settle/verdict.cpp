@@ -172,6 +172,8 @@ Verdict judge(Stage stage, Trouble trouble) {
     case Trouble::no_mechanism:
     case Trouble::no_password:
       return verdict_of(auth, stage, 0);
+    case Trouble::no_token:  // of this account alone
+      return {Action::retry, connect, Scope::lane};
     case Trouble::too_large:
       return {Action::failed, size, Scope::message, false, true};
     case Trouble::no_extension:
@@ -187,7 +189,10 @@ Verdict judge(Stage stage, Trouble trouble) {
 }
 
 Verdict judge(const smtp::Event& event, std::string_view provider) {
-  return event.trouble ? judge(event.stage, *event.trouble) : judge(event.stage, event.reply, provider);
+  if (!event.trouble) return judge(event.stage, event.reply, provider);
+  Verdict verdict = judge(event.stage, *event.trouble);
+  verdict.wait = std::clamp(event.wait, std::chrono::seconds(0), std::chrono::seconds(3600));
+  return verdict;
 }
 
 bool stops_lane(const Verdict& verdict) {

@@ -72,6 +72,7 @@ std::uint16_t class_of(Reported::Kind kind, const ReportedRecipient& one) {
     case Reported::Kind::delayed:
       return 4;
     case Reported::Kind::relayed:
+    case Reported::Kind::delivered:
     case Reported::Kind::expanded:
       return 2;
   }

@@ -195,6 +195,7 @@ void append_history(std::string& out, const Arrival& arrival, const HistoryStyle
     line.number("size", arrival.size);
     line.text("client", envelope.client);
     line.text("account", envelope.account);
+    line.text("listener", envelope.listener);
     line.text("tls", arrival.tls);
   } while (!to.empty() || !instead_of.empty());
 }

@@ -53,6 +53,7 @@ void arrived(Log& log, const Arrival& arrival) {
                                     {"size", arrival.size},
                                     {"client", envelope.client},
                                     {"account", envelope.account},
+                                    {"listener", envelope.listener},
                                     {"tls", arrival.tls},
                                     {"instead_of", recipients_text(arrival.instead_of)}});
 }
@@ -126,6 +127,10 @@ void signature_broken(Log& log, std::string_view id, std::string_view upstream, 
                                       field)}});
 }
 
+void table_trouble(Log& log, std::string_view reason) {
+  log.warning("table_trouble", {{"reason", reason}});
+}
+
 void reported(Log& log, const Reported& report) {
   log.info(event_of(report.kind), {{"id", report.id},
                                    {"from", sender_text(report.from)},
@@ -169,6 +174,14 @@ void upstream_paused(Log& log, std::string_view upstream, const Pause& pause) {
 
 void upstream_resumed(Log& log, std::string_view upstream) {
   log.info("upstream_resumed", {{"upstream", upstream}});
+}
+
+void account_changed(Log& log, const AccountNews& news) {
+  if (news.well) return log.info("account_ok", {{"upstream", news.upstream}, {"account", news.account}});
+  log.warning("account_failing", {{"upstream", news.upstream},
+                                  {"account", news.account},
+                                  {"class", news.reply_class},
+                                  {"reason", news.reason}});
 }
 
 void lane_paused(Log& log, const Lane& lane, const Pause& pause) {

@@ -53,7 +53,15 @@ void not_rewritten(Log& log, std::string_view id, std::string_view address, std:
 // A rule changed a field that a signature of somebody else covers.
 void signature_broken(Log& log, std::string_view id, std::string_view upstream, std::string_view field);
 
+// On its way out: a value of `senders_table` names an upstream that there is none of.
+void table_trouble(Log& log, std::string_view reason);
+
 void unreadable(Log& log, std::string_view id, std::string_view reason);  // on the queue's disk
+
+// --- an account ---
+
+// account_failing, account_ok.
+void account_changed(Log& log, const AccountNews& account);
 
 // --- a lane ---
 

@@ -44,6 +44,7 @@ bool is_owed(Reported::Kind kind, const mail::Recipient& recipient) {
     case Reported::Kind::delayed:
       return recipient.notify.empty() || has_word(recipient.notify, "DELAY");
     case Reported::Kind::relayed:
+    case Reported::Kind::delivered:
     case Reported::Kind::expanded:
       return has_word(recipient.notify, "SUCCESS");
   }

@@ -16,7 +16,8 @@
 namespace relayd::tell {
 
 // Whether a report of this kind may name the recipient, by his NOTIFY (RFC 3461 4.1, 5.2). Without one: of a
-// failure and of a delay. `relayed` is asked about an upstream without DSN only (5.2.2).
+// failure and of a delay. `relayed` and `delivered` are asked about an upstream without DSN only
+// (5.2.2, 5.2.3).
 bool is_owed(Reported::Kind kind, const mail::Recipient& recipient);
 
 // What a message says of itself that bears on reports about it.

@@ -1,7 +1,7 @@
-// Arrival, Outcome, GivenUp, Handled, Reported, Suppressed: what has become of a message, as all who hear of
-// it are told: that it came in, what one attempt did to one recipient, that all who were left in a shipment
-// were given up without one, what the operator did to all of it, that somebody was sent a report, or that a
-// recipient is sent nothing for a time.
+// Arrival, Outcome, GivenUp, Handled, Reported, AccountNews, Suppressed: what has become of a message, as all
+// who hear of it are told: that it came in, what one attempt did to one recipient, that all who were left in
+// a shipment were given up without one, what the operator did to all of it, that somebody was sent a report,
+// or that a recipient is sent nothing for a time.
 //
 // Last stage of the path. The relay makes it after the queue has recorded it, and hands it to the Publisher.
 // Its texts belong to the relay: keep a copy of what is needed longer than the call.
@@ -127,7 +127,13 @@ constexpr auto words_of(Handled::Kind) {
 
 // A report was written, or need not be.
 struct Reported {
-  enum class Kind { failed, delayed, relayed, expanded };
+  enum class Kind {
+    failed,
+    delayed,
+    relayed,    // to an upstream that sends no reports
+    delivered,  // at its end: a Maildir, or a server of LMTP
+    expanded
+  };
   Kind kind = Kind::failed;
   std::string_view id;                     // of the message that it is about
   std::string_view from;                   // of that message
@@ -140,8 +146,11 @@ struct Reported {
 // The actions of RFC 3464 2.3.3.
 constexpr auto words_of(Reported::Kind) {
   using enum Reported::Kind;
-  return std::to_array<Word<Reported::Kind>>(
-      {{"failed", failed}, {"delayed", delayed}, {"relayed", relayed}, {"expanded", expanded}});
+  return std::to_array<Word<Reported::Kind>>({{"failed", failed},
+                                              {"delayed", delayed},
+                                              {"relayed", relayed},
+                                              {"delivered", delivered},
+                                              {"expanded", expanded}});
 }
 
 // As the log and the history name it.
@@ -149,6 +158,15 @@ constexpr std::string_view event_of(Reported::Kind kind) {
   if (kind == Reported::Kind::failed) return "bounced";
   return kind == Reported::Kind::delayed ? "delay_warned" : "reported";
 }
+
+// What the account watch has found, once when it changes.
+struct AccountNews {
+  std::string_view upstream;
+  std::string_view account;  // user name; empty: no login
+  bool well = true;
+  std::string_view reply_class = {};  // of what fails
+  std::string_view reason = {};       // what fails, and what to change
+};
 
 // A recipient is on the list of those who do not exist; see suppression.hpp.
 struct Suppressed {

@@ -10,7 +10,8 @@ Publisher::Publisher(telemetry::Log& log) {
              .given_up = [&log](const GivenUp& message) { given_up(log, message); },
              .handled = [&log](const Handled& message) { handled(log, message); },
              .reported = [&log](const Reported& report) { reported(log, report); },
-             .suppressed = [&log](const Suppressed& recipient) { suppressed(log, recipient); }});
+             .suppressed = [&log](const Suppressed& recipient) { suppressed(log, recipient); },
+             .account_changed = [&log](const AccountNews& account) { account_changed(log, account); }});
 }
 
 }  // namespace relayd::tell

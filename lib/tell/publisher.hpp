@@ -21,6 +21,7 @@ struct Subscriber {
   std::function<void(const Handled&)> handled = {};
   std::function<void(const Reported&)> reported = {};
   std::function<void(const Suppressed&)> suppressed = {};
+  std::function<void(const AccountNews&)> account_changed = {};
 };
 
 class Publisher {
@@ -36,6 +37,7 @@ class Publisher {
   void publish(const Handled& message) const { tell(&Subscriber::handled, message); }
   void publish(const Reported& report) const { tell(&Subscriber::reported, report); }
   void publish(const Suppressed& recipient) const { tell(&Subscriber::suppressed, recipient); }
+  void publish(const AccountNews& account) const { tell(&Subscriber::account_changed, account); }
 
  private:
   template <class News>

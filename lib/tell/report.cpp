@@ -30,6 +30,8 @@ std::string_view subject_of(Reported::Kind kind) {
       return "Delayed";
     case Reported::Kind::relayed:
       return "Handed on";
+    case Reported::Kind::delivered:
+      return "Delivered";
     case Reported::Kind::expanded:
       return "Taken";
   }
@@ -240,6 +242,26 @@ Report compose_summary(const SummaryFacts& facts) {
     text += fmt::format("            ... and {} more reasons\r\n", reasons.size() - most_reasons);
   text += "\r\n";
   paragraph("The log has what became of each message.");
+  return report;
+}
+
+Report compose_notice(const NoticeFacts& facts) {
+  const bool utf8 = needs_utf8(facts.to);
+  Report report{envelope_for(facts.from, facts.to), {}};
+  report.envelope.sender = facts.from;
+  report.envelope.smtp_utf8 = report.envelope.eight_bit = utf8;
+  report.envelope.report.emplace();
+  const std::string subject = subject_field(printable(facts.subject));
+  report.content = first_fields(facts.from, facts.to, subject, facts.id, facts.hostname, facts.now, utf8);
+  report.content +=
+      "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"  // RFC 3834 5
+      "Content-Type: text/plain; charset=us-ascii\r\n\r\n";
+  append_wrapped(report.content, fmt::format("This is the mail relay {}.", printable(facts.hostname)), "");
+  for (const std::string& paragraph : facts.paragraphs) {
+    report.content += "\r\n\r\n";
+    append_wrapped(report.content, printable(paragraph), "");
+  }
+  report.content += "\r\n";
   return report;
 }
 

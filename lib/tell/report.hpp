@@ -26,11 +26,12 @@ namespace relayd::tell {
 struct ReportedRecipient {
   // Index in Envelope::recipients; in Envelope::expanded where the kind is `expanded`.
   std::uint32_t recipient = 0;
-  int code = 0;             // of the reply; 0: there was none
-  std::string text = {};    // enhanced code and text of the reply, or what happened instead; may be empty
-  std::string host = {};    // that replied, "mx.example.net:587"; empty: none was involved
-  WallTime last_attempt{};  // the epoch: none was made
-  bool expired = false;     // it failed because its time was over, and `text` is of the last attempt
+  int code = 0;               // of the reply; 0: there was none
+  std::string text = {};      // enhanced code and text of the reply, or what happened instead; may be empty
+  std::string upstream = {};  // of the last attempt; empty: none was made
+  std::string host = {};      // that replied, "mx.example.net:587"; empty: none was involved
+  WallTime last_attempt{};    // the epoch: none was made
+  bool expired = false;       // it failed because its time was over, and `text` is of the last attempt
   std::optional<smtp::ReplyClass> reply_class = {};  // if it is known; else the words go by the status
 };
 
@@ -90,5 +91,19 @@ struct SummaryFacts {
 // One plain message in the place of the reports that were too many; it is marked as a report of ours, about
 // no message.
 Report compose_summary(const SummaryFacts& facts);
+
+struct NoticeFacts {
+  std::string_view hostname;
+  std::string_view from;            // whose mail goes through an account that works
+  std::span<const std::string> to;  // at least one
+  std::string_view id;              // its own, in the queue
+  WallTime now;
+  std::string_view subject;
+  std::span<const std::string> paragraphs;  // may quote what others said
+};
+
+// A plain message of the relay to its operator. It leaves from `from`, which its way takes, and nobody is
+// told of its own fate.
+Report compose_notice(const NoticeFacts& facts);
 
 }  // namespace relayd::tell

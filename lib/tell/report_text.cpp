@@ -133,6 +133,8 @@ std::string_view opening(Reported::Kind kind) {
       return "Your message has not been delivered yet to:";
     case Reported::Kind::relayed:
       return "You asked to hear of your message. It was handed on for:";
+    case Reported::Kind::delivered:
+      return "You asked to hear of your message. It was delivered to:";
     case Reported::Kind::expanded:
       return "You asked to hear of your message. It was taken for this address, which stands for others:";
   }

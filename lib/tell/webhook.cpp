@@ -25,7 +25,7 @@ constexpr std::size_t longest_address = 512;
 constexpr std::size_t longest_name = 300;
 constexpr std::size_t longest_reply = 1024;
 
-constexpr std::string_view type_prefix = R"("type":"message.)";
+constexpr std::string_view type_prefix = R"("type":")";
 constexpr std::string_view timestamp_prefix = R"("timestamp":")";
 // The body of several: a timestamp and the events are missing.
 constexpr std::string_view several_begin = R"({"type":"message.events","timestamp":")";
@@ -63,6 +63,7 @@ void append_text(std::string& out, std::string_view key, std::string_view value)
   if (!value.empty()) append_member(out, key, fmt::format(R"("{}")", value));
 }
 
+// Of an event that is of no message, by the texts that tell it from others of its moment.
 std::string event_id(const WebhookNews& news, std::string_view from, std::string_view to) {
   const auto when = news.when.time_since_epoch().count();
   if (!news.id.empty())
@@ -77,6 +78,17 @@ std::string event_id(const WebhookNews& news, std::string_view from, std::string
   std::string id = fmt::format("evt_{}_{}_", word_for(news.what), when);
   for (std::size_t i = 0; i < 8; ++i) fmt::format_to(std::back_inserter(id), "{:02x}", digest[i]);
   return id;
+}
+
+bool is_of_account(WebhookEvent what) {
+  return what == WebhookEvent::account_failing || what == WebhookEvent::account_ok;
+}
+
+// "message.delivered", "account.failing".
+std::string type_of(WebhookEvent what) {
+  const std::string_view word = word_for(what);
+  if (!is_of_account(what)) return fmt::format("message.{}", word);
+  return fmt::format("account.{}", word.substr(word.find('_') + 1));
 }
 
 // What stands behind the first `prefix`, up to the next quote; empty: nothing does.
@@ -104,24 +116,29 @@ void append_webhook_event(std::string& out, const WebhookNews& news, bool masked
   };
   const std::string from = address(news.from);
   const std::string to = address(news.to);
-  fmt::format_to(std::back_inserter(out), R"({{"id":"{}",{}{}",{})", event_id(news, from, to), type_prefix,
-                 word_for(news.what), timestamp_prefix);
+  const std::string upstream = shown(news.upstream, longest_name);
+  const std::string account = shown(news.account, longest_name);
+  const std::string id =
+      is_of_account(news.what) ? event_id(news, upstream, account) : event_id(news, from, to);
+  fmt::format_to(std::back_inserter(out), R"({{"id":"{}",{}{}",{})", id, type_prefix, type_of(news.what),
+                 timestamp_prefix);
   telemetry::append_time(out, news.when);
   out += R"(","data":{)";
   append_text(out, "message", shown(news.id, longest_id));
   append_text(out, "from", from);
   append_text(out, "to", to);
-  append_text(out, "upstream", shown(news.upstream, longest_name));
+  append_text(out, "upstream", upstream);
+  append_text(out, "account", account);
   append_text(out, "host", shown(news.host, longest_name));
   if (news.code != 0) append_member(out, "code", fmt::format("{}", news.code));
-  append_text(out, "reply",
+  append_text(out, is_of_account(news.what) ? "reason" : "reply",
               shown(masked ? telemetry::masked_within(news.text) : std::string(news.text), longest_reply));
   append_text(out, "provider_id", shown(news.provider_id, longest_name));
   out += "}}\n";
 }
 
 bool is_superseded(std::string_view line) {
-  return quoted_after(line, type_prefix) == word_for(WebhookEvent::deferred);
+  return quoted_after(line, type_prefix) == type_of(WebhookEvent::deferred);
 }
 
 WebhookBatch make_webhook_batch(std::string_view lines) {

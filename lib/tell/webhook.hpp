@@ -15,18 +15,19 @@
 
 namespace relayd::tell {
 
-// What became of one recipient.
+// What became of one recipient, or of an account.
 struct WebhookNews {
   config::WebhookEvent what;
   std::string_view id = {};  // of the message; empty: a client was refused a recipient who is suppressed
   std::uint32_t recipient = 0;
   WallTime when{};
   std::string_view from = {};  // empty: the null sender
-  std::string_view to;
+  std::string_view to = {};
   std::string_view upstream = {};  // empty: none was asked
+  std::string_view account = {};   // of an account: its user name; empty: no login
   std::string_view host = {};      // "mx.example.net:587"; empty: none was reached
   std::uint16_t code = 0;          // of its reply; 0: there was none
-  std::string_view text = {};      // its reply, or what happened instead
+  std::string_view text = {};      // its reply, or what happened instead; of an account: what to change, too
   std::string_view provider_id = {};
 };
 

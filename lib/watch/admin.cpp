@@ -422,6 +422,7 @@ std::string Admin::describe_whole(const Message& message, const queue::Content& 
   object["sender"] = envelope.sender;
   object["client"] = envelope.client;
   object["account"] = envelope.account;
+  object["listener"] = envelope.listener;
   for (std::size_t i = 0; i < envelope.recipients.size(); ++i)
     object["recipients"].push_back(
         {{"to", envelope.recipients[i].address}, {"state", queue::to_string(content.states[i])}});

@@ -172,6 +172,22 @@ void add_webhooks(const Status& status, std::vector<Family>& all) {
                        waiting));
 }
 
+// What the account watch has seen, and what ends.
+void add_accounts(const Status& status, std::vector<Family>& all) {
+  const Labels labels = {"upstream", "account"};
+  Family ok =
+      gauge("relayd_account_ok",
+            "1 where the account watch found all well at its last look, 0 where something fails.", labels);
+  for (const Account& account : status.accounts)
+    ok.add({account.name.upstream, account.name.account}, account.well ? 1 : 0);
+  Family left = gauge("relayd_credential_left_seconds", "Until a secret of an account ends.",
+                      {"class", "upstream", "account"});
+  for (const Status::Credential& one : status.credentials)
+    left.add({one.kind, one.of.upstream, one.of.account}, seconds(one.until - status.now));
+  if (!status.accounts.empty()) all.push_back(std::move(ok));
+  if (!status.credentials.empty()) all.push_back(std::move(left));
+}
+
 // The quota that leaves least.
 const LaneStatus::Quota* tightest(const LaneStatus& lane) {
   const auto found = std::ranges::min_element(lane.quotas, {}, &LaneStatus::Quota::left);
@@ -220,6 +236,7 @@ std::vector<Family> standing_of(const Status& status) {
   add_connections(status, all);
   add_certificates(status, all);
   add_webhooks(status, all);
+  add_accounts(status, all);
   return all;
 }
 

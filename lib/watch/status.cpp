@@ -59,6 +59,18 @@ json describe(const Status::Webhook& webhook, WallTime now) {
   return object;
 }
 
+json describe(const Account& account, WallTime now) {
+  json object = {{"upstream", account.name.upstream},
+                 {"account", account.name.account},
+                 {"state", account.well ? account.suspected ? "suspected" : "ok" : "failing"},
+                 {"since", time_text(account.since)},
+                 {"looked_at", time_text(account.looked_at)},
+                 {"looked_age", seconds(now - account.looked_at)}};
+  if (account.reason.empty()) return object;
+  object.update({{"class", account.reply_class}, {"reason", account.reason}, {"advice", account.advice}});
+  return object;
+}
+
 json describe(const LaneStatus::Quota& quota, WallTime now) {
   return {{"limit", quota.limit},
           {"left", quota.left},
@@ -113,6 +125,7 @@ json describe(const LaneStatus& lane, WallTime now) {
                  {"waiting", lane.waiting},
                  {"pipelining_reduced", lane.pipelining_reduced},
                  {"next_password", lane.next_password}};
+  if (!lane.grant.empty()) object["oauth2"] = lane.grant;
   if (lane.state == State::paused || lane.state == State::quota_used_up)
     object.update({{"closed_until", time_text(lane.until)}, {"closed_for", seconds(lane.until - now)}});
   if (lane.state == State::paused || lane.state == State::probing)
@@ -161,6 +174,13 @@ std::string to_line(Status status) {
       {"unused_upstreams", status.unused}};
   if (status.configuration) object["configuration"] = describe(*status.configuration);
   for (const LaneStatus& lane : status.lanes) object["lanes"].push_back(describe(lane, status.now));
+  for (const Account& account : status.accounts) object["accounts"].push_back(describe(account, status.now));
+  for (const Status::Credential& one : status.credentials)
+    object["credentials"].push_back({{"kind", one.kind},
+                                     {"upstream", one.of.upstream},
+                                     {"account", one.of.account},
+                                     {"ends_at", time_text(one.until)},
+                                     {"ends_in", seconds(one.until - status.now)}});
   for (const Status::Webhook& webhook : status.webhooks)
     object["webhooks"].push_back(describe(webhook, status.now));
   return line_of(object);

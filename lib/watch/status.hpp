@@ -18,6 +18,7 @@
 #include "queue/queue.hpp"
 #include "shared/async/handshakes.hpp"
 #include "shared/base/time.hpp"
+#include "watch/accounts.hpp"
 
 namespace relayd::watch {
 
@@ -61,6 +62,7 @@ struct LaneStatus {
 
   std::string upstream;
   std::string account;  // empty: no login
+  std::string grant;  // how it gets its access tokens: "client_credentials of microsoft"; empty: it has none
   State state = State::idle;
   WallTime until{};
   std::string reply_class;  // paused, probing; of `reason`
@@ -135,6 +137,7 @@ struct Status {
     WallTime next{};            // when it is tried again
   };
   std::vector<Webhook> webhooks;
+  std::vector<Account> accounts;  // as the account watch saw them last; empty: it did not look
   struct Clients {
     std::size_t local = 0;  // on this machine
     std::size_t others = 0;
@@ -163,6 +166,13 @@ struct Status {
     std::string file = {};  // client: where `until` is to be read
   };
   std::vector<Certificate> certificates;
+  // What an account logs in with, and when it ends.
+  struct Credential {
+    std::string kind;  // "client_secret", as the configuration tells; "access_token", which is renewed before
+    AccountName of;
+    WallTime until{};
+  };
+  std::vector<Credential> credentials;
 
   std::vector<LaneStatus> lanes;
   std::vector<std::string> unused;  // upstreams that have no lane yet

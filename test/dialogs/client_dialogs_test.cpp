@@ -42,6 +42,11 @@ void apply(ClientRun& run, const std::string& key, const std::string& value) {
   else if (key == "login") {
     run.target.login = true;
     run.credential = send::Credential{value.substr(0, space), {{Secret(value.substr(space + 1))}}};
+  } else if (key == "tokens") {
+    std::vector<std::string> texts;
+    for (std::size_t at = space; at != std::string::npos; at = value.find(' ', at + 1))
+      texts.push_back(value.substr(at + 1, value.find(' ', at + 1) - at - 1));
+    run.log_in_with(value.substr(0, space), std::move(texts));
   } else
     throw std::invalid_argument("unknown setting " + key);
 }

@@ -7,6 +7,7 @@
 
 #include "fuzz/targets.hpp"
 #include "shared/base/ascii.hpp"
+#include "shared/sasl/bearer.hpp"
 #include "shared/sasl/gsasl.hpp"
 #include "shared/sasl/scram.hpp"
 
@@ -95,6 +96,19 @@ void server(sasl::Mechanism mechanism, std::string_view input) {
   demand(right && server.username() == username, "only the right password logs in");
 }
 
+// A username and a token, one a line, and what the server says to them.
+void bearer(sasl::Mechanism mechanism, std::string_view input) {
+  const std::string name(take_line(input)), token(take_line(input));
+  const Result<Secret> message = sasl::bearer_message(mechanism, {name, Secret(token), "host.example", 587});
+  if (message) {
+    const std::string octets = sasl::decode(message->reveal()).value_or("");
+    demand(octets.ends_with("Bearer " + token + "\1\1"), "the token stands at the end");
+    const std::ptrdiff_t fields = mechanism == sasl::Mechanism::xoauth2 ? 3 : 5;
+    demand(std::ranges::count(octets, '\1') == fields, "neither name nor token adds a field");
+  }
+  demand(sasl::bearer_refusal(input).size() <= 512, "a refusal is bounded");
+}
+
 }  // namespace
 
 void sasl(std::string_view input) {
@@ -104,7 +118,8 @@ void sasl(std::string_view input) {
                                                        sasl::Mechanism::scram_sha_256, sasl::Mechanism::plain,
                                                        sasl::Mechanism::login};
   const std::string_view name = take_line(input);
-  if (const auto mechanism = sasl::find_mechanism(name)) client(*mechanism, input);
+  if (const auto mechanism = sasl::find_mechanism(name))
+    sasl::takes_token(*mechanism) ? bearer(*mechanism, input) : client(*mechanism, input);
   if (!name.starts_with("server ")) return;
   const auto mechanism = sasl::find_mechanism(name.substr(7));
   if (mechanism && std::ranges::find(servers, *mechanism) != servers.end()) server(*mechanism, input);

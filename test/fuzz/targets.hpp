@@ -19,13 +19,16 @@ void command(std::string_view input);
 void config(std::string_view input);
 void data(std::string_view input);
 void dkim(std::string_view input);
+void dns_message(std::string_view input);
 void dns_records(std::string_view input);
+void fake(std::string_view input);
 void header(std::string_view input);
 void header_rules(std::string_view input);
 void history(std::string_view input);
 void http_response(std::string_view input);
 void line_buffer(std::string_view input);
 void missing_domains(std::string_view input);
+void proxy(std::string_view input);
 void quotas(std::string_view input);
 void quoting(std::string_view input);
 void record(std::string_view input);
@@ -39,6 +42,7 @@ void session(std::string_view input);
 void sites(std::string_view input);
 void suppressions(std::string_view input);
 void tables(std::string_view input);
+void token_reply(std::string_view input);
 void transport(std::string_view input);
 void url(std::string_view input);
 void values(std::string_view input);
@@ -60,13 +64,16 @@ inline constexpr Target targets[] = {
     {"config", config},
     {"data", data},
     {"dkim", dkim},
+    {"dns_message", dns_message},
     {"dns_records", dns_records},
+    {"fake", fake},
     {"header", header},
     {"header_rules", header_rules},
     {"history", history},
     {"http_response", http_response},
     {"line_buffer", line_buffer},
     {"missing_domains", missing_domains},
+    {"proxy", proxy},
     {"quotas", quotas},
     {"quoting", quoting},
     {"record", record},
@@ -80,6 +87,7 @@ inline constexpr Target targets[] = {
     {"sites", sites},
     {"suppressions", suppressions},
     {"tables", tables},
+    {"token_reply", token_reply},
     {"transport", transport},
     {"url", url},
     {"values", values},

@@ -19,6 +19,7 @@ std::string event_of(std::string_view said, config::WebhookEvent what, bool mask
                                .from = said,
                                .to = said,
                                .upstream = said,
+                               .account = said,
                                .host = said,
                                .code = 550,
                                .text = said,
@@ -37,9 +38,10 @@ std::string event_of(std::string_view said, config::WebhookEvent what, bool mask
 
 void webhook(std::string_view input) {
   std::string lines;
-  for (int i = 0; i < 8; ++i)
-    lines +=
-        event_of(input, i % 2 == 0 ? config::WebhookEvent::deferred : config::WebhookEvent::failed, i > 3);
+  using enum config::WebhookEvent;
+  const auto kinds = {deferred, failed, account_failing, deferred, account_ok};
+  for (const bool masked : {false, true})
+    for (const config::WebhookEvent kind : kinds) lines += event_of(input, kind, masked);
   for (std::string_view left = lines; !left.empty();) {
     const tell::WebhookBatch batch = tell::make_webhook_batch(left);
     demand(batch.events > 0 && batch.octets <= left.size(), "a batch has some of the lines");

@@ -8,6 +8,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "fake/behaviours.hpp"
+
 namespace relayd::test {
 
 namespace {
@@ -71,6 +73,24 @@ void read_meaning(std::string meaning, Told& told) {
   told.reply_class = find_word<smtp::ReplyClass>(meaning).value();
 }
 
+// "rate by throttle down"
+void read_behaviours(std::string line, const std::vector<std::string>& providers, std::vector<Told>& all) {
+  Told told;
+  read_meaning(take_until(line, " by "), told);
+  for (const std::string& provider : providers)
+    for (const std::string& name : words_in(line)) {
+      const providers::Provider* const known = providers::find(provider);
+      const auto behaviour = fake::find_behaviour(known ? *known : providers::Provider{}, name);
+      if (!behaviour) throw std::invalid_argument(fmt::format("{} has no behaviour {}", provider, name));
+      told.provider = known ? provider : "";
+      told.behaviour = name;
+      told.stage = behaviour->stage;
+      told.reply = reply_of(std::string(behaviour->reply));
+      told.where = fmt::format("{} by {}", provider, name);
+      all.push_back(told);
+    }
+}
+
 void read_line(std::string line, const std::vector<std::string>& providers, std::vector<Told>& all) {
   Told told;
   std::string head = take_until(line, ": ");
@@ -92,6 +112,8 @@ void read_file(const std::filesystem::path& path, std::vector<Told>& all) {
     if (line.empty() || line.starts_with('#') || line.starts_with("server ")) continue;
     if (line.starts_with("provider: "))
       providers = words_in(line.substr(10));
+    else if (line.find(": ") == std::string::npos)
+      read_behaviours(line, providers, all);
     else
       read_line(line, providers, all);
   }

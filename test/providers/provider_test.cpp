@@ -22,21 +22,33 @@ TEST(Provider, HasANameOfItsOwn) {
 
 TEST(Provider, HasFixtures) {
   for (const Provider& provider : all()) {
-    if (!provider.is_preset() && provider.replies.empty()) continue;  // it has control fields alone
+    if (provider.behaviours.empty() && provider.replies.empty()) continue;
     EXPECT_TRUE(std::ranges::any_of(test::all_told(), [&provider](const test::Told& told) {
       return told.provider == provider.name;
     })) << provider.name;
   }
 }
 
+TEST(Provider, NamesItsSourcesAndTheirDay) {
+  for (const Provider& provider : all()) {
+    EXPECT_FALSE(provider.source.empty()) << provider.name;
+    EXPECT_FALSE(provider.day.empty()) << provider.name;
+  }
+}
+
 TEST(Provider, IsCompleteWhereItCanBeNamed) {
   for (const Provider& provider : all()) {
     if (!provider.is_preset()) continue;
-    EXPECT_FALSE(provider.endpoints.empty() || provider.mechanisms.empty()) << provider.name;
+    EXPECT_FALSE(provider.endpoints.empty()) << provider.name;
     EXPECT_FALSE(provider.account.hint.empty()) << provider.name;
     EXPECT_EQ(provider.account.form == UsernameForm::one_word, !provider.account.word.empty())
         << provider.name;
-    for (const Region& region : provider.regions) EXPECT_FALSE(region.host.empty()) << provider.name;
+    EXPECT_TRUE(provider.account.suffix.empty() || !provider.account.word.empty()) << provider.name;
+    if (provider.mechanisms.empty()) {
+      EXPECT_TRUE(provider.account.hint.starts_with("none")) << provider.name;
+    }
+    for (const Region& region : provider.regions)
+      EXPECT_TRUE(!region.host.empty() || provider.regions.size() == 1) << provider.name;
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "queue/codec.hpp"
 #include "queue/segment.hpp"
 
 namespace relayd::queue {
@@ -25,6 +26,7 @@ Envelope envelope() {
   envelope.envelope_id = "id+3D1";
   envelope.client = "192.0.2.1";
   envelope.account = "webapp";
+  envelope.listener = "apps";
   envelope.provider_headers = true;
   envelope.body_hash = std::string(32, '\x07');
   envelope.expanded = {{"list@example.org", "SUCCESS", ""}};
@@ -88,10 +90,50 @@ TEST(Record, AMessageComesBackAsItWasPutIn) {
   EXPECT_EQ(message->envelope.envelope_id, "id+3D1");
   EXPECT_EQ(message->envelope.client, "192.0.2.1");
   EXPECT_EQ(message->envelope.account, "webapp");
+  EXPECT_EQ(message->envelope.listener, "apps");
   EXPECT_EQ(message->envelope.expanded.at(0).address, "list@example.org");
   ASSERT_TRUE(message->envelope.list_sender);
   EXPECT_EQ(message->envelope.list_sender->address, "e@example.org");
   EXPECT_EQ(message->envelope.list_sender->envelope_id, "id+3D2");
+}
+
+// A message of no listener whose envelope ends with `parts`; nothing: it is refused.
+std::optional<Envelope> envelope_with(const std::string& parts) {
+  constexpr std::size_t envelope_length_at = 56;
+  Envelope plain = envelope();
+  plain.listener.clear();
+  std::string record = begin_message();
+  finish_message(record, id, {}, plain);
+  const auto length = load<std::uint32_t>(&record[envelope_length_at]);
+  record.resize(message_head + length);
+  record += parts;
+  store(&record[envelope_length_at], static_cast<std::uint32_t>(length + parts.size()));
+  record.resize((record.size() + record_alignment - 1) / record_alignment * record_alignment);
+  const std::string bytes = sealed(record);
+  const auto message = decode_message(parse_record(bytes, generation).value());
+  return message ? std::optional(message->envelope) : std::nullopt;
+}
+
+std::string part(char what, const std::string& value) {
+  std::string bytes(1, what);
+  put_string(bytes, value);
+  return bytes;
+}
+
+TEST(Record, AnEnvelopeMayEndWithPartsThatSayWhatTheyAre) {
+  EXPECT_EQ(envelope_with("").value().listener, "");
+  EXPECT_EQ(envelope_with("").value().list_sender->envelope_id, "id+3D2");
+  EXPECT_EQ(envelope_with(part(1, "apps")).value().listener, "apps");
+}
+
+TEST(Record, PartsOfAnEnvelopeThatAreNotKnownArePassedOver) {
+  EXPECT_EQ(envelope_with(part('\xff', "later") + part(1, "apps") + part(2, "")).value().listener, "apps");
+}
+
+TEST(Record, AnEnvelopeWhosePartsAreCutShortIsRefused) {
+  const std::string whole = part(1, "apps");
+  for (std::size_t length = 1; length < whole.size(); ++length)
+    EXPECT_FALSE(envelope_with(whole.substr(0, length))) << length;
 }
 
 TEST(Record, AnOutcomeComesBackAsItWasPutIn) {

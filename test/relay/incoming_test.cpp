@@ -37,11 +37,12 @@ class IncomingTest : public test::QueueFixture {
   std::string take(const std::string& message, const mail::Envelope& envelope, std::size_t piece = 1000) {
     const accept::ClientFacts facts{"192.0.2.7", "127.0.0.1:25", "client.example.org",
                                     true,        "TLSv1.3",      "ann"};
-    terms_.check_author = [this](const std::string& author) {
+    terms_.check_author = [this](const std::string& author, const mail::Envelope&,
+                                 const route::HeaderValues&) {
       authors_.push_back(author);
       return author.empty() ? unreadable_refusal_ : terms_.access->refuse_sender(author);
     };
-    terms_.check_route = [this](const mail::Envelope& whole, std::uint64_t) {
+    terms_.check_route = [this](const mail::Envelope& whole, std::uint64_t, const route::HeaderValues&) {
       checked_ = whole.routing_sender;
       return route_refusal_;
     };

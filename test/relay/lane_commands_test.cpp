@@ -72,7 +72,7 @@ TEST_F(LaneCommandsTest, AMessageThatIsToBeTriedFindsItsWayClear) {
   LaneEntry& ann = lane("ann@example.org");
   backup.pause(loop.now() + 1h);
   ann.pause(loop.now() + 1h);
-  clear_way(*lanes, message(commit("text\r\n")));
+  clear_way(*lanes, lanes->router().route("a@example.org").choices, "a@example.org");
   EXPECT_FALSE(backup.paused());
   EXPECT_TRUE(ann.paused());  // not on its way
 }

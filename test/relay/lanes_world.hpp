@@ -43,7 +43,7 @@ class LanesWorld : public DispatcherFixture {
   }
   // The first of the rules that fit the sender.
   LaneEntry& lane(const std::string& sender = "a@example.org") {
-    return lanes->lane_for(setup.router->route(sender).choices[0]);
+    return lanes->lane_for(setup.router->route(sender).choices[0], sender);
   }
   Duration pause_of(const LaneEntry& entry) { return entry.paused_until() - loop.now(); }
 

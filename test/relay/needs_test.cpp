@@ -32,6 +32,12 @@ TEST_F(NeedsTest, AreTheQueueTheDropFolderAndTheSandboxes) {
   EXPECT_THAT(needs_of(config).directories, Contains(at("drop")));
 }
 
+TEST_F(NeedsTest, AreTheMaildirsToo) {
+  config.upstreams.resize(1);
+  config.upstreams[0].maildir = config::Maildir{at("mail"), {}};
+  EXPECT_THAT(needs_of(config).directories, Contains(at("mail")));
+}
+
 TEST_F(NeedsTest, FollowLinks) {
   std::filesystem::create_directory(at("elsewhere"));
   std::filesystem::create_directory_symlink(at("elsewhere"), folder.path() / "queue");

@@ -33,9 +33,9 @@ constexpr auto pending = RecipientState::pending;
 constexpr auto delivered = RecipientState::delivered;
 constexpr auto failed = RecipientState::failed;
 
-const std::vector<WebhookEvent> all_events = {WebhookEvent::delivered, WebhookEvent::deferred,
-                                              WebhookEvent::failed, WebhookEvent::expired,
-                                              WebhookEvent::suppressed};
+const std::vector<WebhookEvent> all_events = {
+    WebhookEvent::delivered,  WebhookEvent::deferred,        WebhookEvent::failed,    WebhookEvent::expired,
+    WebhookEvent::suppressed, WebhookEvent::account_failing, WebhookEvent::account_ok};
 
 // A process on the disk, from its start to its end.
 struct Life {

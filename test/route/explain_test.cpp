@@ -65,7 +65,7 @@ config::Config sample() {
 std::string explained(std::string_view sender) {
   const Router::Built built = Router::build(std::make_shared<config::Config>(sample()));
   EXPECT_TRUE(built.errors.empty());
-  return explain(*built.router, sender);
+  return explain(*built.router, {.sender = sender});
 }
 
 TEST(Explain, RuleAndUpstreamsInOrder) {
@@ -109,7 +109,7 @@ TEST(Explain, WhatAPresetFilledIn) {
   config.senders.back().upstreams = {{.name = "office365"}};
   const Router::Built built = Router::build(std::make_shared<config::Config>(config));
   ASSERT_TRUE(built.router);
-  const std::string text = explain(*built.router, "me@example.com");
+  const std::string text = explain(*built.router, {.sender = "me@example.com"});
   for (const char* const part : {"host       smtp.office365.com  (from preset)",
                                  "ports      587 starttls  (from preset)", "auth       login  (from preset)",
                                  "connections 3  (from preset)", "rate 30 messages/m  (from preset)",

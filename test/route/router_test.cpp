@@ -122,6 +122,63 @@ TEST(Router, CredentialBesideAnUpstreamHoldsThereAlone) {
   EXPECT_EQ(choices[2].next_password, nullptr);
 }
 
+// --- access tokens ---
+
+config::OAuth2 by_command(std::string user) {
+  config::OAuth2 oauth2;
+  oauth2.token_command = {"/usr/local/bin/get-token"};
+  oauth2.user_is_sender = user == "sender";
+  if (!oauth2.user_is_sender) oauth2.user = std::move(user);
+  return oauth2;
+}
+
+config::Upstream with_tokens(std::string name, std::string user) {
+  config::Upstream result = upstream(std::move(name));
+  result.password = {};
+  result.oauth2 = by_command(std::move(user));
+  return result;
+}
+
+TEST(Router, AnAccountWithTokensHasNoOtherMechanisms) {
+  using enum sasl::Mechanism;
+  config::Upstream named = with_tokens("y", "ann");
+  named.auth = {oauthbearer};
+  const auto built = router({with_tokens("x", "ann"), named, upstream("z")});
+  EXPECT_THAT(mechanisms_of(built->own_account(*built->upstream("x"))), ElementsAre(xoauth2, oauthbearer));
+  EXPECT_THAT(mechanisms_of(built->own_account(*built->upstream("y"))), ElementsAre(oauthbearer));
+  const auto with_password = mechanisms_of(built->own_account(*built->upstream("z")));
+  EXPECT_FALSE(std::ranges::any_of(with_password, sasl::takes_token));
+}
+
+TEST(Router, MechanismsThatDoNotFitTheAccountAreRefused) {
+  config::Upstream password = upstream("x");
+  password.auth = {sasl::Mechanism::xoauth2};
+  EXPECT_THAT(complaint(password), HasSubstr("no mechanism for an account with a password"));
+  config::Upstream token = with_tokens("x", "ann");
+  token.auth = {sasl::Mechanism::plain};
+  EXPECT_THAT(complaint(token), HasSubstr("no mechanism for an account with oauth2"));
+}
+
+TEST(Router, ALoginIsForTheUserThatIsNamedOrForTheSender) {
+  config::SenderRule own = rule("a@example.com", {});
+  own.upstreams = {{.name = "x", .oauth2 = by_command("bob")}};
+  const auto built =
+      router({with_tokens("x", "ann"), with_tokens("y", "sender")}, {own, rule("*", {"x", "y"})});
+  const auto of_rule = built->route("a@example.com").choices;
+  const auto of_all = built->route("b@example.com").choices;
+  EXPECT_EQ(user_of(of_rule[0], "a@example.com"), "bob");
+  EXPECT_EQ(user_of(of_all[0], "b@example.com"), "ann");
+  EXPECT_EQ(user_of(of_all[1], "b@example.com"), "b@example.com");
+  EXPECT_NE(of_rule[0].id, of_all[0].id);
+  EXPECT_FALSE(of_all[0].is_of_sender());
+  EXPECT_TRUE(of_all[1].is_of_sender());
+}
+
+TEST(Router, TheUsernameOfTheAccountIsTheUserUnlessOneIsNamed) {
+  const auto built = router({with_tokens("x", "")});
+  EXPECT_EQ(built->own_account(*built->upstream("x")).username, "relay");
+}
+
 // Also for a configuration that nobody has checked.
 TEST(Router, CredentialOfARuleIsForOneUpstream) {
   config::SenderRule own = rule("*", {"x", "y"});
@@ -234,6 +291,31 @@ TEST(Router, TlsGoesByThePortUnlessItIsSaid) {
   EXPECT_THAT(router({settings})->upstreams()[0].endpoints, ElementsAre(Endpoint{465, TlsMode::implicit}));
 }
 
+TEST(Router, MxHostsHavePort25UnlessAnotherIsGiven) {
+  config::Upstream settings = upstream("x");
+  settings.mx = true;
+  const auto endpoints = [&settings] { return router({settings})->upstreams()[0].endpoints; };
+  EXPECT_TRUE(router({settings})->upstreams()[0].by_dns());
+  EXPECT_THAT(endpoints(), ElementsAre(Endpoint{25, TlsMode::starttls}));
+  settings.provider = "mailgun";  // whose ports are those of its own host
+  EXPECT_THAT(endpoints(), ElementsAre(Endpoint{25, TlsMode::starttls}));
+  settings.tls = TlsMode::implicit;
+  EXPECT_THAT(endpoints(), ElementsAre(Endpoint{465, TlsMode::implicit}));
+  settings.ports = {2525};
+  EXPECT_THAT(endpoints(), ElementsAre(Endpoint{2525, TlsMode::implicit}));
+}
+
+TEST(Router, SrvAsksForBothWaysOfSubmissionOrForTheOneThatTlsSays) {
+  config::Upstream settings = upstream("x");
+  settings.srv = true;
+  const std::shared_ptr<const Router> both = router({settings});
+  EXPECT_TRUE(both->upstreams()[0].by_dns());
+  EXPECT_THAT(both->upstreams()[0].services, ElementsAre(TlsMode::implicit, TlsMode::starttls));
+  EXPECT_EQ(both->upstreams()[0].endpoints.size(), 1U);
+  settings.tls = TlsMode::starttls;
+  EXPECT_THAT(router({settings})->upstreams()[0].services, ElementsAre(TlsMode::starttls));
+}
+
 TEST(Router, FileGoesOverPresetGoesOverDefault) {
   config::Upstream settings = provider("sendgrid");
   settings.limits.connections = 3;
@@ -269,61 +351,6 @@ TEST(Router, AnEmptyListLiftsAPresetsLimits) {
   EXPECT_THAT(built->upstreams()[0].limits.quota, IsEmpty());
 }
 
-// One line for each preset: what a bare `provider: NAME` stands for.
-std::string standing_for(std::string name, std::string region = "") {
-  const auto built = router({provider(std::move(name), std::move(region))});
-  const Upstream& x = built->upstreams()[0];
-  std::string text = x.host;
-  for (const auto& [port, tls] : x.endpoints) text += fmt::format(" {}{}", port, to_string(tls)[0]);
-  text += fmt::format(" {}", to_string(x.mechanisms));
-  text += fmt::format(" {}x{}x{}", x.limits.connections, x.limits.messages_per_connection,
-                      x.limits.recipients_per_message);
-  if (x.limits.message_size) text += fmt::format(" {}M", x.limits.message_size->count >> 20);
-  if (!x.limits.rate.empty()) text += " " + config::to_string(x.limits.rate);
-  if (!x.limits.quota.empty()) text += " " + config::to_string(x.limits.quota);
-  if (x.pipelining != config::Pipelining::ahead) text += fmt::format(" {}", to_string(x.pipelining));
-  return text;
-}
-
-TEST(Router, PresetsAndTheirRegions) {
-  const std::string ladder = " 587s 2525s 465i 25s plain, login ";
-  EXPECT_EQ(standing_for("mailgun"), "smtp.mailgun.org" + ladder + "10x1000x100 25M");
-  EXPECT_EQ(standing_for("mailgun", "us"), standing_for("mailgun"));
-  EXPECT_EQ(standing_for("mailgun", "eu"), "smtp.eu.mailgun.org" + ladder + "10x1000x100 25M");
-  EXPECT_EQ(standing_for("sendgrid"), "smtp.sendgrid.net" + ladder + "10x5000x1000 30M");
-  EXPECT_EQ(standing_for("sendgrid", "eu"), "smtp.eu.sendgrid.net" + ladder + "10x5000x1000 30M");
-  EXPECT_EQ(standing_for("sendcloud"),
-            "smtp.sendcloud.net 587s 2525s 25s login, plain 10x1000x100 transaction");
-  EXPECT_EQ(standing_for("ses", "eu-west-1"),
-            "email-smtp.eu-west-1.amazonaws.com 587s 2587s 465i 2465i 25s plain, login 10x1000x50 40M");
-  EXPECT_EQ(standing_for("gmail"),
-            "smtp.gmail.com 587s 465i plain, login 3x1000x100 2000 messages/24h, 10000/24h");
-  EXPECT_EQ(standing_for("office365"), "smtp.office365.com 587s login 3x1000x500 30 messages/m 10000/24h");
-}
-
-TEST(Router, APresetOfEveryRegionNeedsOne) {
-  for (const std::string_view name : preset_names()) {
-    const Provider& provider = *find_preset(name);
-    EXPECT_EQ(provider.regions.front().name == "*", host_of(provider, "").ok() == false) << name;
-  }
-}
-
-TEST(Router, AProviderOfWhichOnlyRepliesAreKnownIsNoPreset) {
-  ASSERT_NE(providers::find("yandex"), nullptr);
-  EXPECT_EQ(find_preset("yandex"), nullptr);
-}
-
-TEST(Router, SettingsNarrowAPreset) {
-  config::Upstream settings = provider("mailgun");
-  settings.tls = TlsMode::implicit;
-  EXPECT_THAT(router({settings})->upstreams()[0].endpoints, ElementsAre(Endpoint{465, TlsMode::implicit}));
-  settings.ports = {2525};
-  settings.tls.reset();
-  EXPECT_THAT(router({settings})->upstreams()[0].endpoints, ElementsAre(Endpoint{2525, TlsMode::starttls}));
-  settings.host = "127.0.0.1";
-  EXPECT_EQ(router({settings})->upstreams()[0].host, "127.0.0.1");
-}
-
 TEST(Router, Sandbox) {
   config::Upstream capture;
   capture.name = "capture";
@@ -344,7 +371,8 @@ TEST(Router, ComplaintsSayWhatToChange) {
     EXPECT_THAT(complaint(provider("ses", region)), HasSubstr("is not a region of 'ses'"));
   config::Upstream nowhere = upstream("x");
   nowhere.host.reset();
-  EXPECT_THAT(complaint(nowhere), HasSubstr("upstream 'x': it has neither provider, host nor sandbox"));
+  EXPECT_THAT(complaint(nowhere),
+              HasSubstr("upstream 'x': it has neither provider, host, maildir nor sandbox"));
 }
 
 TEST(Router, ComplaintsHaveAPlace) {

@@ -90,6 +90,19 @@ def test_what_notify_asks_for_is_done(relaying):
     assert len(one.logged("reported")) + len(one.logged("bounced")) == 1
 
 
+def test_mail_that_lies_in_a_maildir_is_reported_as_delivered(relay, upstream, tmp_path):
+    fake = upstream(accounts={})
+    one = relay({"fake": fake.config(), "box": {"maildir": {"directory": str(tmp_path / "box")}}},
+                recipients=[{"match": "@box.example", "upstream": "box"}], bounce={"from": FROM})
+    told = send(one, ["root@box.example", "far@x.example"], parameters=["NOTIFY=SUCCESS"])
+    actions = {}
+    for report in reports(fake, 2):
+        about, group = groups(report)
+        assert about["X-Relayd-Queue-Id"] == told
+        actions[group["Final-Recipient"]] = group["Action"]
+    assert actions == {"rfc822; root@box.example": "delivered", "rfc822; far@x.example": "relayed"}
+
+
 def test_an_upstream_that_reports_itself_is_left_to(relaying):
     one, fake = relaying(extensions=("DSN", "ENHANCEDSTATUSCODES"))
     first = send(one, ["success@x.example"], ["ENVID=Q1"], ["NOTIFY=SUCCESS"])

@@ -68,7 +68,7 @@ def test_the_header_has_each_field_once_and_no_defect(samples):
             assert not [defect for value in message.values() for defect in value.defects], file
         assert not set(fields) - set(message.keys()), file
         assert set(message.keys()) - set(fields) <= {"In-Reply-To", "References", "Content-Transfer-Encoding"}, file
-        assert re.match(r"(Undelivered|Delayed|Handed on|Taken): ", message["Subject"]), file
+        assert re.match(r"(Undelivered|Delayed|Handed on|Delivered|Taken): ", message["Subject"]), file
         assert message["Auto-Submitted"] == "auto-replied"
 
 
@@ -89,7 +89,7 @@ def test_a_report_is_three_parts_with_a_group_for_each_recipient(samples):
         assert whole["Reporting-MTA"] == "dns; mail.example.com", file
         for one in recipients:
             assert not one.defects, file
-            assert one["Action"] in ("failed", "delayed", "relayed", "expanded"), file
+            assert one["Action"] in ("failed", "delayed", "relayed", "delivered", "expanded"), file
             assert re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", one["Status"]), file
             assert {name: count for name, count in
                     ((name, len(one.get_all(name))) for name in one.keys()) if count > 1} == {}, file

@@ -98,6 +98,65 @@ def test_a_file_that_others_may_read_is_refused(with_senders):
     assert f"others may read {file} (mode 0640): chmod 600 {file}" in one.wait_event("reload_failed")["reason"]
 
 
+# --- senders_table ---
+
+
+@pytest.fixture
+def with_table(relay, upstream, tmp_path):
+    """A relay whose senders go by a table, two upstreams and the table's file: (relay, {name: upstream}, file)."""
+
+    def start(text: str):
+        there = {name: upstream(accounts={}, certificate=None) for name in ("office", "other")}
+        file = tmp_path / "tenants"
+        file.write_text(text)
+        one = relay({name: each.config() for name, each in there.items()}, [{"match": BOB, "upstream": "office"}],
+                    tables={"tenants": {"file": str(file)}}, senders_table="tenants")
+        return one, there, file
+
+    return start
+
+
+def test_the_table_says_where_senders_go_whom_no_rule_is_for(with_table):
+    one, there, file = with_table(f"@a.example other\n{BOB} other\n")
+    for sender in (ANN, BOB):
+        one.wait_event("delivered", id=one.submit(sender, "r@r.example", mail.text(sender)))
+    assert [message.sender for message in there["other"].taken(1)] == [ANN]
+    assert [message.sender for message in there["office"].taken(1)] == [BOB]
+    assert refusal(one, CARL)[0] == 550
+    told = command("explain", "--sender", ANN, "-c", one.file).stdout
+    assert f"table 'tenants', key \"@a.example\" ({file}:1)" in told and "1. other" in told, told
+    file.write_text("@c.example other\n")
+    one.reload()
+    assert refusal(one, CARL)[0] == 250 and refusal(one, ANN)[0] == 550
+
+
+def test_mail_of_a_value_that_names_no_upstream_waits_until_it_does(with_table):
+    one, there, file = with_table("@a.example office, ofice\n@c.example other\n")
+    why = "table 'tenants', key '@a.example': there is no upstream 'ofice'"
+    ids = [one.submit(ANN, "r@r.example", mail.text(ANN)) for _ in range(2)]
+    for id in ids:
+        waits = one.wait("deferred", 2, id=id)[0]
+        assert (waits["response"], waits["class"]) == (why, "none")
+    assert [event["reason"] for event in one.logged("table_trouble")] == [why]
+    told = command("explain", "--sender", ANN, "-c", one.file)
+    assert told.returncode == 67 and f"waits      {why}" in told.stdout, told.stdout
+    assert f"mail of {ANN} goes nowhere: {why}" in command("doctor", "--sender", ANN, "-c", one.file).stderr
+    file.write_text("@a.example other\n")
+    one.reload()
+    for id in ids:
+        one.wait_event("delivered", id=id)
+    assert len(there["other"].taken(2)) == 2 and not there["office"].messages.all()
+
+
+def test_a_table_for_senders_whose_values_cannot_be_read_is_refused(with_table):
+    one, _, file = with_table("@a.example office\n")
+    file.write_text("@a.example office\n@b.example office,,other\n@c.example office, office\n")
+    one.signal(signal.SIGHUP)
+    reason = one.wait_event("reload_failed")["reason"]
+    assert f"{file}:2:1: a value names one upstream, or several with commas between them" in reason, reason
+    assert f"{file}:3:1: upstream 'office' is named twice" in command("check", "-c", one.file).stderr
+
+
 # --- accounts ---
 
 

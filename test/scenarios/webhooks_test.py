@@ -52,6 +52,16 @@ def send(relay, subject: str = "secret words", recipients=READER) -> str:
     return relay.submit(SENDER, recipients, mail.message(SENDER, subject))
 
 
+def test_an_account_that_fails_is_told_and_that_it_is_well_again(receiver, relay, upstream):
+    there, fake = receiver(), upstream(accounts={"bob": "right-canary"})
+    one = relay({"fake": fake.config(username="bob", password="wrong-canary")}, watch={}, webhooks=[there.config(SECRET)])
+    _, failing = there.wait_event("account.failing", upstream="fake", account="bob")
+    assert "`password` of 'bob'" in failing["data"]["reason"]
+    fake.accounts["bob"] = "wrong-canary"
+    one.reload()
+    there.wait_event("account.ok", upstream="fake", account="bob")
+
+
 def test_what_became_of_each_recipient_is_told_and_verifies(receiver, telling):
     there = receiver()
     relay, _ = telling(there.config(SECRET))

@@ -12,7 +12,7 @@ namespace {
 std::string_view name(smtp::Trouble trouble) {
   constexpr std::string_view names[] = {"unreachable", "broken",      "cancelled",    "malformed",
                                         "tls",         "no_starttls", "no_mechanism", "no_password",
-                                        "too_large",   "no_extension"};
+                                        "no_token",    "too_large",   "no_extension"};
   return names[static_cast<std::size_t>(trouble)];
 }
 
@@ -51,6 +51,15 @@ void ClientRun::run() {
   transport =
       std::make_unique<send::SmtpTransport>(loop, workers, dialer, target, [this] { return fetch(); });
   drive(loop, talk());
+}
+
+void ClientRun::log_in_with(const std::string& user, std::vector<std::string> texts) {
+  target.login = true;
+  target.mechanisms = {sasl::Mechanism::xoauth2, sasl::Mechanism::oauthbearer};
+  tokens.texts = std::move(texts);
+  send::Credential with_tokens{user, {}};
+  with_tokens.tokens = &tokens;
+  credential = std::move(with_tokens);
 }
 
 Task<Result<send::Credential>> ClientRun::fetch() {

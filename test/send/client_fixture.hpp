@@ -46,6 +46,24 @@ class FakeDelivery final : public send::Delivery {
   std::size_t position_ = 0;
 };
 
+// Access tokens, one after the other: the next one once the server has refused the present one. After the
+// last, the same again. Their serials begin with 1.
+class ScriptedTokens final : public send::Tokens {
+ public:
+  async::Task<Answer> token(std::string user, std::optional<std::uint64_t> refused) override {
+    asked.push_back(user + (refused ? " refused " + std::to_string(*refused) : ""));
+    if (why) co_return Answer{std::nullopt, *why};
+    if (refused == serial && serial < texts.size()) ++serial;
+    co_return Answer{send::Token{Secret(texts.at(serial - 1)), serial, until}, {}};
+  }
+
+  std::vector<std::string> texts;
+  std::optional<SteadyTime> until;
+  std::optional<send::NoToken> why;  // there is none
+  std::uint64_t serial = 1;
+  std::vector<std::string> asked;
+};
+
 // "final_dot 250 2.0.0 Ok", "starttls no_starttls".
 std::string shown(const send::Event& event);
 
@@ -76,6 +94,9 @@ class ClientRun final : private send::Follow {
   // All of it; then the transport is closed.
   void run();
 
+  // Logs in with these access tokens.
+  void log_in_with(const std::string& user, std::vector<std::string> texts);
+
   // What `credential` says.
   async::Task<Result<send::Credential>> fetch();
 
@@ -85,6 +106,7 @@ class ClientRun final : private send::Follow {
   ScriptedDialer dialer{loop, [this](const std::string&, std::uint16_t) -> ScriptedPeer& { return peer; }};
   send::Target target;
   Result<send::Credential> credential = Error{"no credential"};
+  ScriptedTokens tokens;
   bool ahead = false;  // each message knows the next one
   std::unique_ptr<send::SmtpTransport> transport;
 

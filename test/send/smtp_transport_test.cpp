@@ -304,7 +304,7 @@ TEST(SmtpTransport, AServerThatLeavesBeforeItsAnswerHasRefusedNothing) {
 }
 
 TEST(SmtpTransport, GivesUpOnAnEndlessReply) {
-  ClientRun run(script("S: 220-{x*70000}"));
+  ClientRun run(script("S: 220-{x*300000}"));
   run.run();
   EXPECT_THAT(run.events, ElementsAre("open: greeting malformed"));
   std::string lines = "S: ";

@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 
-TXT, CNAME, OPT = 16, 5, 41
+A, CNAME, MX, TXT, SRV, OPT = 1, 5, 15, 16, 33, 41
 NO_ERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 UDP_SIZE = 1232
 
@@ -22,8 +22,20 @@ def read_question(query: bytes) -> tuple[str, int, bytes]:
     return ".".join(labels).lower(), struct.unpack("!H", query[place + 1:place + 3])[0], query[12:place + 5]
 
 
+def address(text: str) -> bytes:
+    return socket.inet_aton(text)
+
+
+def exchanger(preference: int, host: str) -> bytes:
+    return struct.pack("!H", preference) + encode_name(host)
+
+
+def service(priority: int, weight: int, port: int, host: str) -> bytes:
+    return struct.pack("!HHH", priority, weight, port) + encode_name(host)
+
+
 class Dns:
-    """`texts` has the records of a name: each a text, or a list of the strings that it is made of.
+    """`records` has what `(name, type)` is answered, as octets, to be kept for `ttl` seconds. `texts` has the records of a name: each a text, or a list of the strings that it is made of.
 
     `aliases` has CNAMEs. They are followed here, as a resolver does; not those in `unfollowed`, as the server of a
     domain does for names of others. `codes` has what else a name is answered; None: nothing at all. `owners` has the
@@ -32,6 +44,8 @@ class Dns:
 
     def __init__(self, texts: dict | None = None, aliases: dict | None = None):
         self.texts = texts or {}
+        self.records: dict[tuple[str, int], list[bytes]] = {}
+        self.ttl = 60
         self.aliases = aliases or {}
         self.unfollowed: set[str] = set()
         self.codes: dict[str, int | None] = {}
@@ -80,7 +94,10 @@ class Dns:
                 size = 12 + len(read_question(query)[2])
                 answer = answer[:2] + struct.pack("!HHHHH", flags, 1, 0, 0, 0) + answer[12:size]
             if answer:
-                self._udp.sendto(answer, peer)
+                try:
+                    self._udp.sendto(answer, peer)
+                except OSError:  # stopped meanwhile
+                    return
 
     def _serve_tcp(self):
         while True:
@@ -112,14 +129,15 @@ class Dns:
             octets = [one if isinstance(one, bytes) else one.encode() for one in strings]
             parts = [one[i:i + 255] for one in octets for i in range(0, len(one) or 1, 255)]
             records.append(self._record(self.owners.get(end, end), TXT, b"".join(bytes([len(part)]) + part for part in parts)))
-        if not records and code == NO_ERROR:
+        if code == NO_ERROR:
+            records += [self._record(end, kind, data) for data in self.records.get((end, kind), ())]
+        if not records and code == NO_ERROR and not any(end == known for known, _ in self.records):
             code = NXDOMAIN
         flags = 0x0180 if self.echoes else 0x8180
         return query[:2] + struct.pack("!HHHHH", flags | code, 1, len(records), 0, 0) + question + b"".join(records)
 
-    @staticmethod
-    def _record(name: str, kind: int, data: bytes) -> bytes:
-        return encode_name(name) + struct.pack("!HHIH", kind, 1, 60, len(data)) + data
+    def _record(self, name: str, kind: int, data: bytes) -> bytes:
+        return encode_name(name) + struct.pack("!HHIH", kind, 1, self.ttl, len(data)) + data
 
     def __enter__(self):
         return self.start()

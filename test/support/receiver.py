@@ -89,5 +89,5 @@ def _is_told(line: dict) -> bool:
 
 
 def _among(request: Request, type: str, data: dict) -> list[dict]:
-    return [event for event in request.events if event["type"] == f"message.{type}"
+    return [event for event in request.events if event["type"] in (type, f"message.{type}")
             and all(event["data"].get(key) == value for key, value in data.items())]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from support.certificates import Certificate
 from support.mail import unstuffed
+from support.tokens import DISMISSALS, MECHANISMS, KnownTokens, TokenLogin, read_message, refusal
 from support.waiting import Record
 
 CUT = "cut"  # instead of a reply: close the connection
@@ -65,11 +66,14 @@ class Answer:
 class FakeUpstream:
     def __init__(self, certificate: Certificate | None = None, tls: str = "starttls", port: int = 0,
                  accounts: dict[str, str] | None = None, mechanisms: str = "PLAIN LOGIN",
-                 extensions: tuple[str, ...] = EXTENSIONS, session: "type[Session] | None" = None):
-        """`session` is what serves a connection: a subclass misbehaves where no scripted reply could."""
+                 extensions: tuple[str, ...] = EXTENSIONS, session: "type[Session] | None" = None,
+                 tokens: KnownTokens | None = None, address: str = "127.0.0.1"):
+        """`session` is what serves a connection: a subclass misbehaves where no scripted reply could. `tokens` are
+        taken beside passwords, where `mechanisms` has XOAUTH2 or OAUTHBEARER."""
         self.tls = tls if certificate else "none"
         self.certificate = certificate
         self.accounts = dict(accounts or {})
+        self.tokens = tokens
         self.mechanisms = mechanisms
         self.extensions = extensions
         self.commands = Record("commands at the upstream")
@@ -81,12 +85,15 @@ class FakeUpstream:
         self._sessions: list[Session] = []
         self._make_session = session or Session
         self.context = _server_context(certificate) if certificate else None
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
+        self._listener = self._listen(address, port)
         # Connections inherit it: a large message cannot hide in the kernel, whatever the system's defaults are.
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-        self.port = self._listener.getsockname()[1]
+        self.port = None if self._listener.family == socket.AF_UNIX else self._listener.getsockname()[1]
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._acceptor.start()
+
+    def _listen(self, address: str, port: int) -> socket.socket:
+        return socket.create_server((address, port), backlog=512)
 
     def answer(self, stage: str, reply: str | Callable[[], str], about: str = "", times: int | None = None):
         """From now on this is the reply at that stage, `times` times. A function is called when it is needed."""
@@ -111,6 +118,10 @@ class FakeUpstream:
     def taken(self, count: int, **options) -> list[Message]:
         """Waits until that many messages were taken with a 2xx."""
         return self.messages.wait(lambda message: message.taken, count, **options)
+
+    @property
+    def wants_login(self) -> bool:
+        return bool(self.accounts) or self.tokens is not None
 
     def verbs(self) -> list[str]:
         return [command.verb for command in self.commands.all()]
@@ -203,7 +214,8 @@ class Session:
     def _run(self):
         self._upstream.connections.enter(self)
         try:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._socket.family != socket.AF_UNIX:
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._upstream.tls == "implicit":
                 self._handshake()
             self._reply("greeting", "", "220 upstream.test.example ESMTP")
@@ -231,7 +243,7 @@ class Session:
         clear = not self._encrypted
         if clear and self._upstream.tls == "starttls":
             offers.append("STARTTLS")
-        elif self._upstream.accounts:
+        elif self._upstream.wants_login:
             offers.append(f"AUTH {self._upstream.mechanisms}")
         lines = [f"250{' ' if offer is offers[-1] else '-'}{offer}" for offer in offers]
         self._reply("ehlo", name, "\r\n".join(lines))
@@ -244,6 +256,10 @@ class Session:
 
     def _on_auth(self, argument: str):
         mechanism, _, initial = argument.partition(" ")
+        if mechanism.upper() in MECHANISMS:
+            assert not initial, "a token does not fit into the AUTH command"
+            self._log_in_by_token(mechanism.upper())
+            return
         if mechanism.upper() == "PLAIN":
             name, password = self._decode(initial or self._ask("")).split("\0")[1:]
         else:
@@ -254,8 +270,24 @@ class Session:
         if self._reply("auth", name, default).startswith("235"):
             self._account = name
 
+    def _log_in_by_token(self, mechanism: str):
+        tokens = self._upstream.tokens
+        user, token = read_message(mechanism, base64.b64decode(self._ask("")))
+        reply = self._upstream.scripted("auth", user) or tokens.reply(user, token)
+        taken = reply.startswith("235")
+        dismissal = None
+        if reply.startswith("535") and tokens.manner == "gmail":
+            dismissal = self._ask(refusal(mechanism))
+            assert dismissal == DISMISSALS[mechanism], dismissal
+        tokens.logins.add(TokenLogin(self._number, mechanism, user, token, taken, dismissal))
+        if not taken and tokens.manner == "mute":
+            reply = HANG
+        self._say(reply)
+        if taken:
+            self._account = user
+
     def _on_mail(self, argument: str):
-        if self._upstream.accounts and self._account is None:
+        if self._upstream.wants_login and self._account is None:
             self._send("530 5.7.0 Authentication required")
         elif self._reply("mail", argument, "250 2.1.0 Ok").startswith("2"):
             self._reset()

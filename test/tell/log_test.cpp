@@ -131,6 +131,17 @@ TEST(TellLog, WhatEndsWithoutAnAttemptSaysWhy) {
   EXPECT_EQ(said([&](Log& log) { given_up(log, message); }), "error deleted " + fields);
 }
 
+TEST(TellLog, AnAccountFailsAndIsWellAgain) {
+  EXPECT_EQ(said([](Log& log) {
+              account_changed(log, {"ses", "app", false, "auth", "535 no. Correct it"});
+            }),
+            "warning account_failing upstream=ses account=app class=auth reason=\"535 no. Correct it\"");
+  EXPECT_EQ(said([](Log& log) {
+              account_changed(log, {"ses", "app", true});
+            }),
+            "info account_ok upstream=ses account=app");
+}
+
 TEST(TellLog, AReportHasANameForEachKind) {
   const std::vector<mail::Recipient> about = {{"b@c", "", ""}, {"d@e", "", ""}};
   Reported report{.kind = Reported::Kind::failed,
@@ -147,7 +158,8 @@ TEST(TellLog, AReportHasANameForEachKind) {
   EXPECT_EQ(line(), "info bounced " + fields);
   report.kind = Reported::Kind::delayed;
   EXPECT_EQ(line(), "info delay_warned " + fields);
-  for (const Reported::Kind kind : {Reported::Kind::relayed, Reported::Kind::expanded}) {
+  for (const Reported::Kind kind :
+       {Reported::Kind::relayed, Reported::Kind::delivered, Reported::Kind::expanded}) {
     report.kind = kind;
     EXPECT_EQ(line(), "info reported " + fields);
   }

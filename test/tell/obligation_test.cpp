@@ -28,7 +28,7 @@ TEST(Obligation, ADelayIsToldWithoutNotifyAndWithItsWord) {
 }
 
 TEST(Obligation, OfSuccessHearsOnlyWhoAsked) {
-  for (const Kind kind : {Kind::relayed, Kind::expanded}) {
+  for (const Kind kind : {Kind::relayed, Kind::delivered, Kind::expanded}) {
     EXPECT_FALSE(is_owed(kind, with("")));
     EXPECT_TRUE(is_owed(kind, with("SUCCESS")));
     EXPECT_TRUE(is_owed(kind, with("FAILURE,SUCCESS")));
@@ -85,7 +85,7 @@ TEST(Obligation, TheSenderIsToldOfFailures) {
 TEST(Obligation, TheNullSenderIsNeverTold) {
   mail::Envelope envelope = from("");
   envelope.routing_sender = "ann@example.com";
-  for (const Kind kind : {Kind::failed, Kind::delayed, Kind::relayed, Kind::expanded})
+  for (const Kind kind : {Kind::failed, Kind::delayed, Kind::relayed, Kind::delivered, Kind::expanded})
     EXPECT_FALSE(is_told_of(kind, envelope, daemon, {}));
 }
 
@@ -156,7 +156,7 @@ TEST(Obligation, AReportOfOursThatFailsIsReportedToNobody) {
 
 TEST(Obligation, OfSuccessTheSenderAloneHears) {
   const config::Bounce both = bounce(true, {"ops@example.com"});
-  for (const Kind kind : {Kind::relayed, Kind::expanded}) {
+  for (const Kind kind : {Kind::relayed, Kind::delivered, Kind::expanded}) {
     EXPECT_EQ(addressees(both, kind, from("a@b.c"), {}), Addresses{"a@b.c"});
     EXPECT_EQ(addressees(both, kind, from(""), {}), Addresses());
   }

@@ -310,6 +310,16 @@ TEST_F(ReportTest, WhatWasHandedOnHasAStatusOfClassTwo) {
   EXPECT_THAT(text(), HasSubstr("Subject: Handed on: Invoice 17\r\n"));
 }
 
+TEST_F(ReportTest, WhatHasArrivedIsDelivered) {
+  kind = Kind::delivered;
+  one.code = 250;
+  one.text = "2.0.0 Saved";
+  EXPECT_THAT(status(), HasSubstr("Action: delivered\r\nStatus: 2.0.0\r\n"));
+  EXPECT_THAT(text(), HasSubstr("Subject: Delivered: Invoice 17\r\n"));
+  EXPECT_THAT(parts()[1], HasSubstr("It was delivered to:"));
+  EXPECT_THAT(parts()[1], Not(HasSubstr("that it arrived is not known")));
+}
+
 TEST_F(ReportTest, AnAddressThatStandsForOthersIsNamedAsItWasTaken) {
   kind = Kind::expanded;
   envelope.expanded.push_back({"team@example.com", "SUCCESS", "rfc822;team@example.com"});
@@ -417,6 +427,26 @@ TEST_F(ReportTest, TheBodyIsNotPartOfTheHeader) {
 }
 
 // --- the summary ---
+
+TEST_F(ReportTest, ANoticeLeavesFromTheAddressThatWorksAndQuotesNobodyRaw) {
+  const std::vector<std::string> to = {"ops@example.com"}, paragraphs = {"It fails:\r\nBcc: x@y", "Look"};
+  const Report made = compose_notice({.hostname = hostname,
+                                      .from = "a@good.example",
+                                      .to = to,
+                                      .id = "1j0m0u4e32h",
+                                      .now = arrived,
+                                      .subject = "'b\xc3\xb6\r\nb' fails",
+                                      .paragraphs = paragraphs});
+  check_lines(made);
+  EXPECT_EQ(made.envelope.sender, "a@good.example");
+  EXPECT_EQ(made.envelope.routing_sender, "a@good.example");
+  EXPECT_EQ(made.envelope.recipients.front().notify, "NEVER");
+  EXPECT_TRUE(made.envelope.report);
+  EXPECT_NE(made.content.find("Subject: 'b\\xC3\\xB6\\x0D\\x0Ab' fails\r\n"), std::string::npos)
+      << made.content;
+  EXPECT_NE(made.content.find("Auto-Submitted: auto-generated\r\n"), std::string::npos);
+  EXPECT_EQ(made.content.find("\r\nBcc:"), std::string::npos);
+}
 
 TEST_F(ReportTest, ASummaryCountsWhatWasNotSent) {
   const std::vector<Silenced> reasons = {{"550 5.1.1", 3}, {"too\r\nlarge", 1200}};

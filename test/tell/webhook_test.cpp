@@ -66,6 +66,22 @@ TEST(WebhookEvent, SaysWhatBecameOfARecipient) {
              "provider_id": "Q42"}})"));
 }
 
+TEST(WebhookEvent, SaysWhatBecameOfAnAccount) {
+  WebhookNews news{.what = WebhookEvent::account_failing,
+                   .when = noon,
+                   .upstream = "office",
+                   .account = "bob",
+                   .text = "535 no. Correct `password`"};
+  const json failing = read(news);
+  EXPECT_EQ(failing["type"], "account.failing");
+  EXPECT_EQ(failing["data"], json::parse(R"({"upstream": "office", "account": "bob",
+                                            "reason": "535 no. Correct `password`"})"));
+  news.account = "ann";
+  EXPECT_NE(read(news)["id"], failing["id"]);
+  news.what = WebhookEvent::account_ok;
+  EXPECT_EQ(read(news)["type"], "account.ok");
+}
+
 TEST(WebhookEvent, LeavesOutWhatIsEmpty) {
   const WebhookNews refused{.what = WebhookEvent::suppressed, .when = noon, .to = "bob@customer.example"};
   const json event = read(refused);

@@ -52,6 +52,20 @@ TEST(StandingMetrics, ShowWebhooksOfAllReceiversTogether) {
   EXPECT_THAT(text, Not(HasSubstr("a.example")));
 }
 
+TEST(StandingMetrics, ShowAccountsAndWhatEnds) {
+  Status status;
+  status.now = noon;
+  EXPECT_THAT(metrics_text(status, {}), Not(HasSubstr("relayd_account_ok")));
+  EXPECT_THAT(metrics_text(status, {}), Not(HasSubstr("relayd_credential")));
+  status.accounts = {{.name = {"ses", "app"}}, {.name = {"office", ""}, .well = false}};
+  status.credentials = {{"client_secret", {"office", "bob"}, noon + 1h}};
+  const std::string text = metrics_text(status, {});
+  EXPECT_THAT(text, HasSubstr("relayd_account_ok{upstream=\"ses\",account=\"app\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("relayd_account_ok{upstream=\"office\",account=\"\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("relayd_credential_left_seconds{class=\"client_secret\",upstream=\"office\","
+                              "account=\"bob\"} 3600\n"));
+}
+
 TEST(StandingMetrics, ShowEachLaneInOneState) {
   Status status;
   LaneStatus lane;

@@ -87,6 +87,25 @@ TEST(Status, OfReceiversOfWebhooks) {
        "reason": "HTTP status 410", "failing_since": "2026-11-20T06:00:00Z"}])"));
 }
 
+TEST(Status, OfAccounts) {
+  EXPECT_FALSE(written(Status()).contains("accounts"));
+  Status status;
+  status.accounts = {{.name = {"ses", "app"}, .since = now - 1h, .looked_at = now - 43s},
+                     {.name = {"office", ""},
+                      .well = false,
+                      .since = now - 1h,
+                      .looked_at = now - 43s,
+                      .reply_class = "auth",
+                      .reason = "535 no",
+                      .advice = "Correct it"}};
+  EXPECT_EQ(written(status)["accounts"], json::parse(R"([
+      {"upstream": "ses", "account": "app", "state": "ok", "since": "2026-11-20T06:00:00Z",
+       "looked_at": "2026-11-20T06:59:17Z", "looked_age": 43},
+      {"upstream": "office", "account": "", "state": "failing", "since": "2026-11-20T06:00:00Z",
+       "looked_at": "2026-11-20T06:59:17Z", "looked_age": 43, "class": "auth", "reason": "535 no",
+       "advice": "Correct it"}])"));
+}
+
 TEST(Status, OfALaneThatIsPaused) {
   LaneStatus paused = lane("office", "relay", State::paused);
   paused.until = now + 43s;

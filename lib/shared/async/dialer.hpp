@@ -27,6 +27,19 @@ struct TlsPolicy {
   auto operator<=>(const TlsPolicy&) const = default;
 };
 
+// What DNS is asked for the servers of a domain.
+struct ServerQuery {
+  enum class Kind { mx, srv } kind = Kind::mx;
+  std::string name;      // of the records: a domain, or "_submissions._tcp.example.net"
+  std::string own = {};  // of MX: our own name, where mail would come back to (RFC 5321 5.1)
+};
+
+struct ServerName {
+  std::string host;
+  std::uint16_t port = 0;  // 0: the records name none
+  bool operator==(const ServerName&) const = default;
+};
+
 class Dialer {
  public:
   virtual ~Dialer() = default;
@@ -37,6 +50,16 @@ class Dialer {
   virtual Task<std::unique_ptr<Stream>> dial(const std::string& host, std::uint16_t port,
                                              const TlsPolicy& policy, Deadline deadline,
                                              std::stop_token stop) = 0;
+
+  // The servers that DNS names, in the order to try, drawn anew each time; none where there is no such
+  // service, or no DNS. Throws IoError: resolve, where DNS gives no answer, or of MX names no host that takes
+  // mail; cancelled soon after `stop` was requested.
+  virtual Task<std::vector<ServerName>> find_servers(const ServerQuery& /*query*/, Deadline /*deadline*/,
+                                                     std::stop_token /*stop*/) {
+    co_return std::vector<ServerName>();
+  }
+  // That server could not be used: for a while the others come first.
+  virtual void leave_server(const ServerQuery& /*query*/, const std::string& /*host*/) {}
 
   // That address of the host let us connect and then refused to talk: for a while the others come first.
   // True: there is another one that has not done so.

@@ -7,6 +7,8 @@
 #include <set>
 #include <unordered_map>
 
+#include "shared/base/ascii.hpp"
+#include "shared/config/conditions.hpp"
 #include "shared/config/suggest.hpp"
 #include "shared/config/value.hpp"
 #include "shared/dns/answer.hpp"
@@ -69,49 +71,7 @@ class Unique {
   std::unordered_map<std::string, Place> places_;
 };
 
-// --- listeners and accounts -------------------------------------------------------------------------------
-
-bool is_local(const Listener& listener) {
-  return !listener.unix_path.empty() || is_loopback_host(listener.host);
-}
-
-void check_listener(Reader& reader, const Node& node, const Listener& listener, const Config& config) {
-  require(reader, node, {"address"});
-  if (listener.address.empty()) return;
-  const bool passwords = listener.auth == ListenerAuth::optional || listener.auth == ListenerAuth::required;
-  const bool anybody = listener.allow.empty() && listener.allow_uids.empty();
-  const bool open = !is_local(listener) && anybody && listener.auth != ListenerAuth::required;
-  if (open && !listener.inherited.empty())
-    reader.error(node.place_of("address"),
-                 fmt::format("what {} is bound to is the service manager's choice: say who may relay with "
-                             "'allow', or set 'auth: required'",
-                             listener.address));
-  else if (open)
-    reader.error(
-        node.place_of("address"),
-        fmt::format("{} is reachable from other machines: say who may relay with 'allow', or set 'auth: "
-                    "required' (behind a published container port every client seems to be the bridge "
-                    "gateway, so that no default is safe)",
-                    listener.address));
-  if (!is_local(listener) && listener.inherited.empty() && passwords && listener.tls == TlsMode::none)
-    reader.error(node.place_of("auth"),
-                 "passwords would cross the network in clear: set 'tls: starttls' or implicit");
-  if (passwords && config.accounts.empty() && config.accounts_file.empty())
-    reader.error(node.place_of("auth"), "nobody could log in: there are no 'accounts'");
-  if (listener.tls != TlsMode::none && config.certificates.empty())
-    reader.error(node.place_of("tls"), "needs a certificate: there are no 'tls.certificates'");
-}
-
-void check_listeners(Reader& reader, const Node& root, const Config& config) {
-  Unique addresses;
-  for_each_section(below(root, {"listen"}), config.listeners,
-                   [&](const Node& node, const Listener& listener) {
-                     check_listener(reader, node, listener, config);
-                     const bool chosen_by_kernel = !listener.host.empty() && listener.port == 0;
-                     if (!chosen_by_kernel && !listener.address.empty())
-                       addresses.add(reader, node.find("address")->place, listener.address, "address");
-                   });
-}
+// --- accounts ---------------------------------------------------------------------------------------------
 
 void check_accounts(Reader& reader, const Node& root, const Config& config) {
   for_each_section(below(root, {"tls", "certificates"}), config.certificates,
@@ -199,6 +159,7 @@ bool external_only(const Node& auth) {
 }
 
 void check_credential(Reader& reader, const Node& node) {
+  if (node.has("oauth2")) return check_oauth2(reader, node);
   if (node.has("username") && !node.has("password") && !external_only(below(node, {"auth"})))
     reader.error(node.place_of("username"), "a username needs a password");
   if (node.has("next_password") && !node.has("password"))
@@ -207,18 +168,26 @@ void check_credential(Reader& reader, const Node& node) {
     reader.error(node.place_of("password"), "a password needs a username");
 }
 
+bool stays_here(const Upstream& upstream) {
+  return upstream.maildir || !upstream.unix_path.empty();
+}
+
 // Why a credential may not travel to this upstream; empty when it may.
 std::string_view exposure(const Upstream& upstream) {
+  if (stays_here(upstream)) return "it is on this machine and takes no account";
   if (upstream.tls != TlsMode::none && upstream.tls_options.verify) return {};
-  if (upstream.host && is_loopback_host(*upstream.host)) return {};
+  // What a proxy takes for loopback is its own; and DNS may name any host.
+  const bool is_elsewhere = upstream.mx || upstream.srv || !upstream.proxy.empty();
+  if (upstream.host && !is_elsewhere && is_loopback_host(*upstream.host)) return {};
   if (upstream.tls == TlsMode::none)
     return "'tls: none' sends the password in clear: allowed to a host on loopback only";
   return "'verify: none' sends the password to whoever answers: allowed to a host on loopback only";
 }
 
 void check_sandbox(Reader& reader, const Node& node) {
-  for (const std::string_view key : {"provider", "region", "host", "port", "tls", "tls_options", "auth",
-                                     "username", "password", "next_password", "pipelining"})
+  for (const std::string_view key :
+       {"provider", "region", "host", "port", "mx", "srv", "tls", "tls_options", "auth", "username",
+        "password", "next_password", "oauth2", "pipelining", "protocol", "proxy", "maildir"})
     if (node.has(key))
       reader.error(node.place_of(key), fmt::format("a sandbox sends nothing: it has no '{}'", key));
   const Node& sandbox = *node.find("sandbox");
@@ -239,12 +208,15 @@ void check_tls_options(Reader& reader, const Node& node, const TlsOptions& optio
 
 void check_upstream(Reader& reader, const Node& node, const Place& place, const Upstream& upstream) {
   if (node.has("sandbox")) return check_sandbox(reader, node);
+  check_reach(reader, node, upstream);
+  if (node.has("maildir") || stays_here(upstream)) return;
   if (!node.has("provider") && !node.has("host"))
-    reader.error(place, fmt::format("upstream '{}' needs one of provider, host and sandbox", upstream.name));
+    reader.error(
+        place, fmt::format("upstream '{}' needs one of provider, host, maildir and sandbox", upstream.name));
   if (node.has("region") && !node.has("provider"))
     reader.error(node.place_of("region"), "only a provider has regions");
   check_credential(reader, node);
-  if (node.has("username") && !exposure(upstream).empty())
+  if ((node.has("username") || node.has("oauth2")) && !exposure(upstream).empty())
     reader.error(node.place_of(upstream.tls == TlsMode::none ? "tls" : "tls_options"),
                  std::string(exposure(upstream)));
   check_tls_options(reader, below(node, {"tls_options"}), upstream.tls_options);
@@ -300,10 +272,41 @@ void check_target(Reader& reader, const Node& item, bool with_account, const Con
     reader.error(name.place, fmt::format("upstream '{}': {}", name.text, exposure(*upstream)));
 }
 
+// The key by which a rule, or one of its upstreams, has an account of its own; empty: it has none.
+std::string_view account_key(const Node& node) {
+  for (const std::string_view key : {"username", "password", "oauth2"})
+    if (node.has(key)) return key;
+  return {};
+}
+
+// A name that stands as a key.
+void check_share(Reader& reader, const Entry& entry, const Config& config) {
+  if (!config.upstream(entry.key))
+    reader.error(entry.place, fmt::format("unknown upstream '{}'{}", entry.key,
+                                          suggestion(entry.key, upstream_names(config))));
+}
+
+void check_shares(Reader& reader, const Node& rule, const Node& shares, const Config& config) {
+  for (const std::string_view own : {"username", "password"})
+    if (rule.has(own))
+      reader.error(rule.place_of(own),
+                   fmt::format("'{}' beside upstreams with shares: write them as a list, each "
+                               "with its name, account and weight",
+                               own));
+  bool any = false;
+  for (const Entry& entry : shares.entries) {
+    check_share(reader, entry, config);
+    any |= entry.value.text.find_first_not_of('0') != std::string::npos;
+  }
+  if (!any) reader.error(shares.place, "no upstream has a share above 0");
+}
+
 // A credential is for the one upstream that it is written beside: another host must never see it.
 void check_targets(Reader& reader, const Node& node, const Config& config) {
+  const Node& shares = below(node, {"upstream"});
+  if (holds_shares(shares)) return check_shares(reader, node, shares, config);
   const std::vector<const Node*> items = targets(node);
-  const std::string_view own = node.has("username") ? "username" : node.has("password") ? "password" : "";
+  const std::string_view own = account_key(node);
   if (!own.empty() && items.size() > 1)
     reader.error(node.place_of(own),
                  fmt::format("'{}' beside more than one upstream: each host would be given it; write the "
@@ -311,27 +314,28 @@ void check_targets(Reader& reader, const Node& node, const Config& config) {
                              own));
   std::set<std::string_view> seen;
   for (const Node* item : items) {
-    const bool account_of_its_own = item->has("username") || item->has("password");
-    if (account_of_its_own && !own.empty() && items.size() == 1)
+    if (!account_key(*item).empty() && !own.empty() && items.size() == 1)
       reader.error(node.place_of(own), "the upstream has an account beside it already");
-    check_target(reader, *item, node.has("username") || item->has("username"), config, seen);
+    const bool logs_in = !own.empty() || !account_key(*item).empty();
+    check_target(reader, *item, logs_in, config, seen);
   }
 }
 
-void check_senders(Reader& reader, const Node& root, const Config& config) {
-  Unique patterns(config.senders.size());
+void check_rules(Reader& reader, const Node& list, const std::vector<SenderRule>& rules,
+                 const Config& config) {
+  Unique patterns(rules.size());
   const auto check_match = [&](const Place& place, const SenderRule& rule) {
     const Result<std::string> pattern = parse_pattern(rule.match);
-    if (pattern)
-      patterns.add(reader, place, *pattern, "match");
-    else
+    if (!pattern)
       reader.error(place, pattern.error());
+    else if (!asks_more(rule.conditions))  // else route knows which ask for the same
+      patterns.add(reader, place, *pattern, "match");
   };
-  for_each_section(below(root, {"senders"}), config.senders, [&](const Node& node, const SenderRule& rule) {
+  for_each_section(list, rules, [&](const Node& node, const SenderRule& rule) {
     check_sender(reader, node, config);
     if (!rule.match.empty()) check_match(node.find("match")->place, rule);
   });
-  for (const SenderRule& rule : config.senders)
+  for (const SenderRule& rule : rules)
     if (!rule.file.empty() && !rule.match.empty()) check_match({rule.where, rule.file}, rule);
 }
 
@@ -346,7 +350,8 @@ void check_access(Reader& reader, const Node& root, const Config& config) {
 // --- tables -----------------------------------------------------------------------------------------------
 
 void check_tables(Reader& reader, const Node& root, const Config& config) {
-  if (const Node* const table = root.find("aliases_table")) check_table_name(reader, *table, config);
+  for (const std::string_view key : {"aliases_table", "senders_table"})
+    if (const Node* const table = root.find(key)) check_table_name(reader, *table, config);
   for (const Entry& entry : below(root, {"tables"}).entries) {
     if (entry.key.empty() || has_control_character(entry.key))
       reader.error(entry.place, "the name of a table is a text without control characters");
@@ -376,17 +381,27 @@ void check_dkim(Reader& reader, const Node& root, const Config& config) {
 }
 
 void warn_of_unused(Reader& reader, const Node& root, const Config& config) {
-  if (config.senders.empty())
+  if (!config.senders_table.empty()) return;  // it may use any of them
+  if (config.senders.empty() && config.recipients.empty())
     reader.warn(root.place_of("senders"), "no sender rule: all mail will be refused");
   std::set<std::string_view> used;
-  for (const SenderRule& rule : config.senders)
-    for (const RuleUpstream& upstream : rule.upstreams) used.insert(upstream.name);
+  for (const auto* rules : {&config.recipients, &config.senders})
+    for (const SenderRule& rule : *rules)
+      for (const RuleUpstream& upstream : rule.upstreams) used.insert(upstream.name);
   for (const Entry& entry : below(root, {"upstreams"}).entries)
     if (!used.contains(entry.key))
-      reader.warn(entry.place, fmt::format("no sender rule uses the upstream '{}'", entry.key));
+      reader.warn(entry.place, fmt::format("no rule uses the upstream '{}'", entry.key));
 }
 
 }  // namespace
+
+bool holds_shares(const Node& upstream) {
+  return upstream.kind == Node::Kind::map && !upstream.has("name") && !upstream.entries.empty() &&
+         std::ranges::all_of(upstream.entries, [](const Entry& entry) {
+           return entry.value.kind == Node::Kind::scalar && !entry.value.text.empty() &&
+                  std::ranges::all_of(entry.value.text, ascii::is_digit);
+         });
+}
 
 void check_table_name(Reader& reader, const Node& node, const Config& config) {
   if (node.kind != Node::Kind::scalar || node.text.empty()) return;
@@ -415,8 +430,8 @@ void check_sender(Reader& reader, const Node& node, const Config& config) {
     reader.error(node.place_of("upstream"), "no upstream is named");
   if (rejects && node.has("rewrite"))
     reader.error(node.place_of("rewrite"), "a rule that rejects sends nothing that could be rewritten");
-  if (rejects && node.has("username"))
-    reader.error(node.place_of("username"), "a rule that rejects logs in nowhere");
+  for (const std::string_view key : {"username", "oauth2"})
+    if (rejects && node.has(key)) reader.error(node.place_of(key), "a rule that rejects logs in nowhere");
   if (rejects && node.has("headers"))
     reader.error(node.place_of("headers"), "a rule that rejects sends nothing: it has no 'headers'");
   check_credential(reader, node);
@@ -431,7 +446,8 @@ void check_config(Reader& reader, const Node& root, const Config& config) {
   check_staging(reader, root);
   check_numbers(reader, root, config);
   check_upstreams(reader, root, config);
-  check_senders(reader, root, config);
+  check_rules(reader, below(root, {"recipients"}), config.recipients, config);
+  check_rules(reader, below(root, {"senders"}), config.senders, config);
   check_rewrite(reader, root, config);
   check_tables(reader, root, config);
   check_dkim(reader, root, config);

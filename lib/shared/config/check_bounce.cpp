@@ -1,7 +1,10 @@
 // What must hold in `bounce`.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "shared/config/check.hpp"
+#include "shared/config/conditions.hpp"
 #include "shared/config/value.hpp"
 #include "shared/mail/matcher.hpp"
 
@@ -24,9 +27,12 @@ void check_ages(Reader& reader, const Node& node, const Config& config) {
 // Reports are mail from bounce.from, and leave by the rules of senders. Silent where a rule could not be
 // read.
 void check_route(Reader& reader, const Node& node, const Config& config) {
-  if (config.bounce.from.empty() || config.senders.empty()) return;
+  const bool by_reader = std::ranges::any_of(
+      config.recipients, [](const SenderRule& rule) { return rule.match == "*" && rule.reject.empty(); });
+  if (config.bounce.from.empty() || config.senders.empty() || by_reader) return;
   mail::Matcher matcher;
   for (std::size_t i = 0; i < config.senders.size(); ++i) {
+    if (asks_more(config.senders[i].conditions)) continue;  // nobody hands in a report
     const Result<std::string> pattern = parse_pattern(config.senders[i].match);
     if (!pattern) return;
     matcher.add(*pattern, i);

@@ -83,9 +83,13 @@ void check_rewrite(Reader& reader, const Node& root, const Config& config) {
   if (const Node* const upstreams = root.find("upstreams"))
     for (std::size_t i = 0; i < config.upstreams.size(); ++i)
       check_scope(reader, upstreams->entries[i].value, config.upstreams[i].changes.rewrite, config, false);
-  if (const Node* const senders = root.find("senders"))
-    for (std::size_t i = 0; i < senders->items.size(); ++i)
-      check_scope(reader, senders->items[i], config.senders[i].changes.rewrite, config, false);
+  const auto check_rules = [&](std::string_view list, const std::vector<SenderRule>& rules) {
+    const Node* const node = root.find(list);
+    for (std::size_t i = 0; node && i < node->items.size(); ++i)
+      check_scope(reader, node->items[i], rules[i].changes.rewrite, config, false);
+  };
+  check_rules("recipients", config.recipients);
+  check_rules("senders", config.senders);
 }
 
 }  // namespace relayd::config

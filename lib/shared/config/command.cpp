@@ -64,9 +64,10 @@ class SpawnPlan {
   }
 
   // 0 or an errno.
-  int spawn(pid_t& child, const std::vector<std::string>& argv) {
+  int spawn(pid_t& child, const std::vector<std::string>& argv, const std::vector<std::string>& variables) {
     std::vector<char*> arguments = pointers_to(argv);
-    const std::vector<std::string> environment = environment_of_programs();
+    std::vector<std::string> environment = environment_of_programs();
+    environment.insert(environment.end(), variables.begin(), variables.end());
     return ::posix_spawnp(&child, arguments[0], &actions_, &attributes_, arguments.data(),
                           pointers_to(environment).data());
   }
@@ -164,14 +165,14 @@ int wait_for_end(pid_t child, Output& complaint, Deadline deadline, int& status)
 }  // namespace
 
 Result<std::string> run_command(const std::vector<std::string>& argv, std::chrono::milliseconds limit,
-                                std::size_t most) {
+                                std::size_t most, const std::vector<std::string>& variables) {
   const Deadline deadline = std::chrono::steady_clock::now() + limit;
   Output output{.most = most, .more_is_error = true};
   Output complaint{.most = longest_complaint};
   if (!output.open() || !complaint.open())
     return Error{fmt::format("cannot run {}: {}", argv[0], std::strerror(errno))};
   pid_t child = 0;
-  const int refused = SpawnPlan(output.write_end, complaint.write_end).spawn(child, argv);
+  const int refused = SpawnPlan(output.write_end, complaint.write_end).spawn(child, argv, variables);
   output.close(&Output::write_end);
   complaint.close(&Output::write_end);
   if (refused != 0) {

@@ -19,11 +19,11 @@
 #include <vector>
 
 #include "shared/base/bytes.hpp"
-#include "shared/base/result.hpp"
-#include "shared/base/secret.hpp"
 #include "shared/base/words.hpp"
 #include "shared/config/limit.hpp"
 #include "shared/config/network.hpp"
+#include "shared/config/oauth2.hpp"
+#include "shared/config/secret_source.hpp"
 #include "shared/sasl/mechanism.hpp"
 #include "shared/smtp/pipelining.hpp"
 #include "shared/smtp/reply_class.hpp"
@@ -34,12 +34,6 @@ namespace relayd::config {
 using smtp::Pipelining;
 using smtp::TlsMode;
 
-// Where in the file a value stands; line 0: not from a file (environment or default).
-struct Location {
-  int line = 0;
-  int column = 0;
-};
-
 // One thing that is wrong, in words that say what to change. Printed as FILE:LINE:COL: text.
 struct Diagnostic {
   std::string file;
@@ -47,21 +41,6 @@ struct Diagnostic {
   std::string text;
 };
 std::string to_string(const Diagnostic& diagnostic);
-
-// Where a secret comes from. The clear text is fetched with read(), when it is needed.
-struct SecretSource {
-  enum class Kind { none, literal, file, environment, command };
-  Kind kind = Kind::none;
-  Secret literal;
-  std::string name;                  // path of the file, or name of the variable
-  std::vector<std::string> command;  // argv, run without a shell
-  Location where;
-
-  bool given() const { return kind != Kind::none; }
-  // Fetches the secret now; a single final newline is dropped. May block (file, command: at most 10 s): not
-  // for the loop.
-  Result<Secret> read() const;
-};
 
 enum class ListenerAuth { none, optional, required, accept_any };
 
@@ -76,6 +55,7 @@ struct Listener {
   std::vector<Network> allow;             // default: loopback
   std::vector<std::uint32_t> allow_uids;  // of a unix socket's clients; empty: all that may connect
   bool provider_headers = false;          // its clients may use the control fields of a provider
+  std::string name;                       // for rules that ask for it; empty: none
   Location where;
 };
 
@@ -216,7 +196,7 @@ struct Suppress {
 };
 
 // What a receiver of webhooks is told of.
-enum class WebhookEvent { delivered, deferred, failed, expired, suppressed };
+enum class WebhookEvent { delivered, deferred, failed, expired, suppressed, account_failing, account_ok };
 
 constexpr auto words_of(WebhookEvent) {
   using enum WebhookEvent;
@@ -224,7 +204,9 @@ constexpr auto words_of(WebhookEvent) {
                                             {"deferred", deferred},
                                             {"failed", failed},
                                             {"expired", expired},
-                                            {"suppressed", suppressed}});
+                                            {"suppressed", suppressed},
+                                            {"account_failing", account_failing},
+                                            {"account_ok", account_ok}});
 }
 
 // A receiver of what becomes of messages, over HTTPS; see relay/webhooks.hpp.
@@ -300,6 +282,19 @@ struct TlsOptions {
   bool verify = true;  // `verify: none` only when written out; credentials are then sent to loopback alone
 };
 
+enum class Protocol { smtp, lmtp };
+
+constexpr auto words_of(Protocol) {
+  using enum Protocol;
+  return std::to_array<Word<Protocol>>({{"smtp", smtp}, {"lmtp", lmtp}});
+}
+
+// A directory that mail is delivered into; see send/maildir.hpp.
+struct Maildir {
+  std::string directory;
+  Location where;
+};
+
 struct Upstream {
   std::string name;
   std::string provider;  // preset; empty: none
@@ -311,7 +306,14 @@ struct Upstream {
   std::vector<sasl::Mechanism> auth;  // in order of preference; empty: the default order
   std::optional<std::string> username;
   SecretSource password;
-  SecretSource next_password;  // tried when the server refuses the other
+  SecretSource next_password;    // tried when the server refuses the other
+  std::optional<OAuth2> oauth2;  // in place of a password
+  bool mx = false;               // `host` is a domain: mail goes to its MX hosts (RFC 5321 5.1)
+  bool srv = false;              // `host` is a domain: its SRV records name the hosts (RFC 6186, RFC 8314)
+  Protocol protocol = Protocol::smtp;
+  std::string unix_path;           // `host: "unix:PATH"`, of LMTP; empty: none
+  std::string proxy;               // "socks5://HOST:PORT" or "http://HOST:PORT"; empty: none
+  std::optional<Maildir> maildir;  // given: delivers into a directory, connects to nothing
   UpstreamLimits limits;
   std::optional<Pipelining> pipelining;
   std::optional<smtp::ReplyClasses> retry_next_on;  // absent: the default set
@@ -328,15 +330,29 @@ struct RuleUpstream {
   std::optional<std::string> username = {};
   SecretSource password = {};
   SecretSource next_password = {};
+  std::optional<OAuth2> oauth2 = {};
+  std::uint32_t weight = 0;  // this share of the messages begins here; 0 of all: they are tried in order
   Location where = {};
 };
 
+// What a rule asks of a message beside its address; what is empty is not asked.
+struct RuleConditions {
+  std::string account;               // the client logged in as
+  std::vector<Network> clients;      // the client's address is in one of these
+  std::vector<std::uint32_t> uids;   // or, at a unix socket, its user is one of these
+  std::string listener;              // the name of the listener that it came to
+  std::vector<HeaderField> headers;  // the header has all of these fields, with just these values
+};
+
+// A rule of `senders` or of `recipients`.
 struct SenderRule {
+  RuleConditions conditions;
   std::string match;
   std::vector<RuleUpstream> upstreams;  // in order; empty only with `reject`
   std::optional<std::string> username;  // only with one upstream that names no account
   SecretSource password;
   SecretSource next_password;
+  std::optional<OAuth2> oauth2;
   std::string reject;  // "550 5.7.1 text"; empty: none
   Changes changes;     // of what is sent under it
   std::string file;    // where it stands; empty: the configuration
@@ -351,6 +367,13 @@ struct Log {
   LogFormat format = LogFormat::automatic;
   LogLevel level = LogLevel::info;
   LogAddresses addresses = LogAddresses::full;
+};
+
+// The account watch: whether each account is well, looked at now and then.
+struct Watch {
+  std::chrono::seconds every{86400};
+  std::vector<std::string> notify;  // who is told by mail; empty: nobody
+  Location where;
 };
 
 struct Admin {
@@ -383,12 +406,16 @@ struct Config {
   std::vector<Table> tables;
   Limits limits;
   Queue queue;
-  std::vector<Upstream> upstreams;  // in the file's order
+  std::vector<Upstream> upstreams;     // in the file's order
+  std::vector<SenderRule> recipients;  // looked at before `senders`
   std::vector<SenderRule> senders;
+  std::string senders_table;  // the name of one of `tables`, asked where no rule matches; empty: none
+  Location senders_table_where = {};
   std::string senders_file;  // empty: none
   Location senders_file_where = {};
   Log log;
   Admin admin;
+  std::optional<Watch> watch;
   std::string user;         // whom root becomes, by name or number; empty: see `user` in config.example.yaml
   bool confinement = true;  // Landlock, seccomp and no_new_privs
 

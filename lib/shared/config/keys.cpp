@@ -80,6 +80,11 @@ static void read_aliases_table(Reader& reader, const Node& node, Config& out) {
   read(reader, node, out.aliases_table);
 }
 
+static void read_senders_table(Reader& reader, const Node& node, Config& out) {
+  out.senders_table_where = node.place.where;
+  read(reader, node, out.senders_table);
+}
+
 static Key<Config> upstreams_key() {
   return {"upstreams",
           [](Reader& reader, const Node& node, Config& out) { read_named(reader, node, out.upstreams); },
@@ -110,8 +115,12 @@ const Keys<Config>& keys_of(const Config*) {
       key("limits", &Config::limits),
       key("queue", &Config::queue),
       upstreams_key(),
+      {"recipients",  // the other keys of its rules are those of `senders`
+       [](Reader& reader, const Node& node, Config& config) { read(reader, node, config.recipients); },
+       {{"*.match", true}, {"*.upstream", true}}},
       key("senders", &Config::senders),
       path("senders_file", &Config::senders_file, &Config::senders_file_where),
+      {"senders_table", read_senders_table},
       tables_key(),
       key("bounce", &Config::bounce),
       key("history", &Config::history),
@@ -124,6 +133,7 @@ const Keys<Config>& keys_of(const Config*) {
       headers_key<Config>(),
       key("dkim", &Config::dkim),
       key("webhooks", &Config::webhooks),
+      key("watch", &Config::watch),
       reserved<Config>("priorities"),
       reserved<Config>("lookup"),
       reserved<Config>("redis"),

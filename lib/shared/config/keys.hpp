@@ -2,9 +2,10 @@
 //
 // Each section has its rows in a file of its own: keys_listen.cpp (listen, tls, accounts, access, limits),
 // keys_queue.cpp, keys_upstreams.cpp, keys_bounce.cpp, keys_copies.cpp, keys_dkim.cpp, keys_headers.cpp,
-// keys_rewrite.cpp, keys_senders.cpp, keys_secret.cpp, keys_suppress.cpp, keys_tables.cpp, keys_webhooks.cpp;
-// keys.cpp has the top and what is small. Rows stand in the order of config.example.yaml. A key that is one
-// field is `key`, a name that is only kept free `reserved`; a row with a function of its own is for the rest.
+// keys_oauth2.cpp, keys_rewrite.cpp, keys_senders.cpp, keys_secret.cpp, keys_suppress.cpp, keys_tables.cpp,
+// keys_watch.cpp, keys_webhooks.cpp; keys.cpp has the top and what is small. Rows stand in the order of
+// config.example.yaml. A key that is one field is `key`, a name that is only kept free `reserved`; a row with
+// a function of its own is for the rest.
 #pragma once
 
 #include <optional>
@@ -38,6 +39,7 @@ const Keys<Queue>& keys_of(const Queue*);
 const Keys<TlsOptions>& keys_of(const TlsOptions*);
 const Keys<UpstreamLimits>& keys_of(const UpstreamLimits*);
 const Keys<Upstream>& keys_of(const Upstream*);
+const Keys<OAuth2>& keys_of(const OAuth2*);
 const Keys<RuleUpstream>& keys_of(const RuleUpstream*);
 const Keys<SenderRule>& keys_of(const SenderRule*);
 const Keys<RewriteRule>& keys_of(const RewriteRule*);
@@ -52,6 +54,7 @@ const Keys<Bounce>& keys_of(const Bounce*);
 const Keys<Staging>& keys_of(const Staging*);
 const Keys<Suppress>& keys_of(const Suppress*);
 const Keys<Webhook>& keys_of(const Webhook*);
+const Keys<Watch>& keys_of(const Watch*);
 const Keys<Config>& keys_of(const Config*);
 
 // --- kinds of rows, beside those of the reader ------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "shared/config/clients.hpp"
 #include "shared/config/keys.hpp"
 #include "shared/config/value.hpp"
 
@@ -25,23 +26,8 @@ void read_endpoint(Reader& reader, const Node& node, Listener& listener) {
   listener.inherited = std::move(endpoint->inherited);
 }
 
-// Networks, and "uid:1000" for a client of a unix socket.
 void read_allow(Reader& reader, const Node& node, Listener& listener) {
-  constexpr std::string_view uid = "uid:";
-  const auto add = [&](const Node& item) {
-    if (!item.text.starts_with(uid)) {
-      Network network;
-      read(reader, item, network);
-      listener.allow.push_back(network);
-    } else if (const auto number = parse_number(std::string_view(item.text).substr(uid.size()))) {
-      listener.allow_uids.push_back(*number);
-    } else {
-      reader.error(item.place, number.error());
-    }
-  };
-  if (node.kind == Node::Kind::scalar) return add(node);
-  if (!expect_list(reader, node)) return;
-  for (const Node& item : node.items) add(item);
+  read_clients(reader, node, listener.allow, listener.allow_uids);
 }
 
 void read_pattern_list(Reader& reader, const Node& node, Account& account) {
@@ -73,6 +59,7 @@ const Keys<Listener>& keys_of(const Listener*) {
       {"address", read_endpoint},           key("tls", &Listener::tls),
       key("auth", &Listener::auth),         {"allow", read_allow},
       reserved<Listener>("proxy_protocol"), key("provider_headers", &Listener::provider_headers),
+      key("name", &Listener::name),
   };
   return keys;
 }

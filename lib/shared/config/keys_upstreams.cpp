@@ -8,6 +8,7 @@
 #include "shared/config/pin.hpp"
 #include "shared/config/suggest.hpp"
 #include "shared/config/value.hpp"
+#include "shared/proxy/proxy.hpp"
 
 namespace relayd::config {
 
@@ -33,6 +34,35 @@ void read_pins(Reader& reader, const Node& node, TlsOptions& options) {
   for (const Node& item : node.items) add(item);
 }
 
+// A host, or "unix:PATH", the socket of a server on this machine.
+void read_host(Reader& reader, const Node& node, Upstream& out) {
+  const std::optional<std::string> text = reader.text(node, "a text");
+  if (!text) return;
+  const bool is_socket = text->starts_with("unix:");
+  std::string path;
+  if (is_socket) {
+    Result<Endpoint> endpoint = parse_endpoint(*text);
+    if (!endpoint) return reader.error(node.place, endpoint.error());
+    path = std::move(endpoint->unix_path);
+    if (!path.starts_with('/'))
+      return reader.error(node.place, fmt::format("write the whole path of the socket: unix:/{}", path));
+  }
+  Result<std::string> host = is_socket ? Result<std::string>(*text) : parse_host(*text);
+  if (!host) return reader.error(node.place, host.error());
+  out.host = std::move(*host);
+  out.unix_path = std::move(path);
+}
+
+// It may hold a password.
+void read_proxy(Reader& reader, const Node& node, Upstream& out) {
+  const std::optional<std::string> text = reader.text(node, "a text");
+  if (!text) return;
+  const Result<proxy::Proxy> proxy = proxy::parse_proxy(*text);
+  if (!proxy) return reader.error(node.place, proxy.error());
+  if (!proxy->username.empty()) reader.literal_secret(node);
+  out.proxy = *text;
+}
+
 }  // namespace
 
 static constexpr auto words_of(TlsVersion) {
@@ -46,10 +76,9 @@ static void read(Reader& reader, const Node& node, sasl::Mechanism& out) {
   const std::string name = lower_case(text);
   std::vector<std::string_view> known;
   for (const auto& [word, mechanism] : words_of(out)) known.push_back(word);
-  if (const auto mechanism = sasl::find_mechanism(name))
+  const auto mechanism = sasl::find_mechanism(name);
+  if (mechanism)
     out = *mechanism;
-  else if (name == "xoauth2" || name == "oauthbearer")
-    reader.error(node.place, fmt::format("the mechanism '{}' is not supported yet", text));
   else
     reader.error(node.place, fmt::format("unknown mechanism '{}'{}", text, suggestion(name, known)));
 }
@@ -76,6 +105,11 @@ static void read(Reader& reader, const Node& node, smtp::ReplyClasses& out) {
   std::vector<smtp::ReplyClass> classes;
   read(reader, node, classes);
   for (const smtp::ReplyClass one : classes) out.insert(one);
+}
+
+static const Keys<Maildir>& keys_of(const Maildir*) {
+  static const Keys<Maildir> keys = {path("directory", &Maildir::directory)};
+  return keys;
 }
 
 const Keys<TlsOptions>& keys_of(const TlsOptions*) {
@@ -111,20 +145,24 @@ const Keys<Upstream>& keys_of(const Upstream*) {
   static const Keys<Upstream> keys = {
       key("provider", &Upstream::provider),
       key("region", &Upstream::region),
-      text("host", &Upstream::host, parse_host),
+      {"host", read_host},
+      key("protocol", &Upstream::protocol),
+      {"proxy", read_proxy},
       key("port", &Upstream::ports),
-      reserved<Upstream>("mx"),
+      key("mx", &Upstream::mx),
+      key("srv", &Upstream::srv),
       key("tls", &Upstream::tls),
       key("tls_options", &Upstream::tls_options),
       key("auth", &Upstream::auth),
       key("username", &Upstream::username),
       key("password", &Upstream::password),
       key("next_password", &Upstream::next_password),
-      reserved<Upstream>("oauth2"),
+      key("oauth2", &Upstream::oauth2),
       key("limits", &Upstream::limits),
       key("pipelining", &Upstream::pipelining),
       key("retry_next_on", &Upstream::retry_next_on),
       change<Upstream>("rewrite", &Changes::rewrite),
+      key("maildir", &Upstream::maildir),
       group<Upstream>("sandbox", {path("directory", &Upstream::sandbox_directory)}),
       headers_key<Upstream>(),
   };

@@ -59,7 +59,7 @@ const Keys<Webhook>& keys_of(const Webhook*) {
 void read(Reader& reader, const Node& node, Webhook& out) {
   using enum WebhookEvent;
   out.where = node.place.where;
-  out.events = {delivered, failed, expired, suppressed};
+  out.events = {delivered, failed, expired, suppressed, account_failing, account_ok};
   read_keys(reader, node, keys_of(&out), out);
 }
 

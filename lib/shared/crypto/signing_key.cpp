@@ -239,6 +239,20 @@ std::string SigningKey::sign(const Digest& digest) const {
   return signature;
 }
 
+std::string SigningKey::sign_pss(const Digest& digest) const {
+  constexpr int salt = 32;
+  const RSA* const rsa = EVP_PKEY_get0_RSA(handle_->key.get());
+  demand(rsa != nullptr, "PSS is of RSA");
+  std::string signature(RSA_size(rsa), '\0');
+  std::size_t size = 0;
+  demand(RSA_sign_pss_mgf1(const_cast<RSA*>(rsa), &size, reinterpret_cast<std::uint8_t*>(signature.data()),
+                           signature.size(), digest.data(), digest.size(), EVP_sha256(), EVP_sha256(),
+                           salt) == 1,
+         "RSA cannot sign");
+  signature.resize(size);
+  return signature;
+}
+
 std::string SigningKey::public_record_key() const {
   const EVP_PKEY* key = handle_->key.get();
   if (type_ == Type::rsa) return base64::encode(der_of(EVP_marshal_public_key, key));

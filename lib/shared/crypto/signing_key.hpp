@@ -44,6 +44,10 @@ class SigningKey {
   // and digest have the same signature. Takes about a millisecond for RSA of 2048 bits.
   std::string sign(const Digest& digest) const;
 
+  // RSASSA-PSS with SHA-256, MGF1 with it and a salt of 32 octets (RFC 8017 8.1), which JWT calls PS256 (RFC
+  // 7518 3.5). Of an RSA key only. Each call has another signature.
+  std::string sign_pss(const Digest& digest) const;
+
   // What the record's `p=` is, in base64: SubjectPublicKeyInfo of an RSA key (RFC 6376 3.6.1, erratum 3017),
   // or the 32 octets of an Ed25519 key (RFC 8463 4).
   std::string public_record_key() const;

@@ -20,7 +20,8 @@ void write_whole(Disk& disk, const std::string& name, const std::string& text) {
   file->write_at(0, text);
   file->sync_data();
   disk.rename(fresh, name);
-  disk.sync_directory(".");
+  const std::size_t slash = name.rfind('/');
+  disk.sync_directory(slash == std::string::npos ? "." : name.substr(0, slash));
 }
 
 }  // namespace relayd::disk

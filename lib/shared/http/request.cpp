@@ -41,8 +41,10 @@ Result<std::string> write_request(const Request& request, const Url& url) {
   return out + "\r\n" + request.body;
 }
 
-std::string write_connect(const Url& url) {
-  return fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n", endpoint(url));
+std::string write_connect(std::string_view target, std::string_view authorization) {
+  std::string out = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", target);
+  if (!authorization.empty()) out += fmt::format("Proxy-Authorization: {}\r\n", authorization);
+  return out + "\r\n";
 }
 
 }  // namespace relayd::http

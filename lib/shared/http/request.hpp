@@ -14,8 +14,9 @@ namespace relayd::http {
 // with a control character (nobody adds a line), and the headers that are the client's to say.
 Result<std::string> write_request(const Request& request, const Url& url);
 
-// What asks a proxy for a tunnel to the URL's host (RFC 9110 9.3.6).
-std::string write_connect(const Url& url);
+// What asks a proxy for a tunnel to "HOST:PORT" (RFC 9110 9.3.6); `authorization` is the value of
+// Proxy-Authorization (RFC 9110 11.7.2), or empty.
+std::string write_connect(std::string_view target, std::string_view authorization = {});
 
 // A word as methods and names of headers are (RFC 9110 5.6.2).
 bool is_token(std::string_view text);

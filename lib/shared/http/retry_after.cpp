@@ -131,15 +131,20 @@ std::optional<WallTime> parse_asctime(std::string_view text) {
 
 }  // namespace
 
+std::optional<WallTime> parse_date(std::string_view value, WallTime now) {
+  std::optional<WallTime> when = parse_fixdate(value);
+  if (!when) when = parse_rfc850(value, now);
+  if (!when) when = parse_asctime(value);
+  return when;
+}
+
 std::optional<seconds> retry_after(std::string_view value, WallTime now) {
   if (!value.empty() && std::ranges::all_of(value, ascii::is_digit)) {
     std::int64_t count = longest_retry_after.count();  // stays, where it is more than an integer holds
     std::from_chars(value.data(), value.data() + value.size(), count);
     return std::min(seconds(count), longest_retry_after);
   }
-  std::optional<WallTime> when = parse_fixdate(value);
-  if (!when) when = parse_rfc850(value, now);
-  if (!when) when = parse_asctime(value);
+  const std::optional<WallTime> when = parse_date(value, now);
   if (!when) return std::nullopt;
   return std::clamp(std::chrono::ceil<seconds>(*when - now), seconds(0), longest_retry_after);
 }

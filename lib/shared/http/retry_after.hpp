@@ -16,4 +16,8 @@ inline constexpr std::chrono::seconds longest_retry_after{86400};
 // the three forms that HTTP has had (5.6.7). Nothing: it is neither. Pure.
 std::optional<std::chrono::seconds> retry_after(std::string_view value, WallTime now);
 
+// A date of HTTP in one of its three forms (RFC 9110 5.6.7); nothing: it is none. Pure. `now` says the
+// century of the form that leaves it out.
+std::optional<WallTime> parse_date(std::string_view value, WallTime now);
+
 }  // namespace relayd::http

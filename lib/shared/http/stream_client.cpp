@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <utility>
 
 #include "shared/base/ip_kind.hpp"
+#include "shared/base/secret.hpp"
 #include "shared/http/request.hpp"
+#include "shared/http/tunnel.hpp"
 #include "shared/net/judge.hpp"
 
 namespace relayd::http {
@@ -20,11 +22,24 @@ bool has_ended(const IoError& error) {
   return error.fault() == IoFault::closed || error.fault() == IoFault::reset;
 }
 
+// Wipes a buffer when it goes.
+class Wiping {
+ public:
+  explicit Wiping(std::string& text) : text_(text) {}
+  ~Wiping() { wipe(text_); }
+  Wiping(const Wiping&) = delete;
+  Wiping& operator=(const Wiping&) = delete;
+
+ private:
+  std::string& text_;
+};
+
 }  // namespace
 
 Task<Response> StreamClient::exchange(const Request& request, Deadline deadline, std::stop_token stop) {
-  const Result<std::string> bytes = write_request(request, options_.url);
-  if (!bytes) throw IoError(IoFault::protocol, bytes.error());
+  Result<std::string> written = write_request(request, options_.url);
+  if (!written) throw IoError(IoFault::protocol, written.error());
+  const Secret bytes(std::move(*written));  // it may hold one
   const std::string server = endpoint(options_.url);
   idle_.cancel();
   // Nobody asked for what came meanwhile, so that it is no response to what is asked now.
@@ -37,7 +52,7 @@ Task<Response> StreamClient::exchange(const Request& request, Deadline deadline,
     ResponseParser parser(request.method, options_.most);
     try {
       if (!reused) co_await connect(deadline, stop);
-      co_await converse(server, bytes.value(), parser, deadline);
+      co_await converse(server, bytes.reveal(), parser, deadline);
       keep_for_next(parser);
       co_return parser.take();
     } catch (const IoError& error) {
@@ -56,23 +71,16 @@ Task<void> StreamClient::connect(Deadline deadline, std::stop_token stop) {
   policy.ca_file = options_.ca_file;
   stream_ = co_await dialer_.dial(next.host, next.port, policy, deadline, stop);
   if (stop.stop_requested()) throw IoError(IoFault::cancelled, "the connection was closed by us");
-  if (options_.proxy) co_await open_tunnel(deadline);
+  if (options_.proxy) {
+    const std::string proxy = "the proxy " + endpoint(*options_.proxy), target = endpoint(url);
+    co_await open_tunnel(*stream_, proxy, target, {}, deadline);
+    if (stream_->has_input())
+      throw IoError(IoFault::protocol, fmt::format("{} sends more than its response", proxy));
+  }
   if (!url.tls) co_return;
   co_await stream_->start_tls(deadline);
   if (!stream_->tls().verified)
     throw IoError(IoFault::tls, fmt::format("the certificate of {} was not verified", url.host));
-}
-
-Task<void> StreamClient::open_tunnel(Deadline deadline) {
-  const std::string proxy = "the proxy " + endpoint(*options_.proxy);
-  const std::string request = write_connect(options_.url);
-  ResponseParser parser("CONNECT", 0);
-  co_await converse(proxy, request, parser, deadline);
-  const int status = parser.take().status;
-  if (status / 100 != 2)
-    throw IoError(IoFault::unreachable, fmt::format("{} answers {} when asked for a tunnel to {}", proxy,
-                                                    status, endpoint(options_.url)));
-  if (surplus_) throw IoError(IoFault::protocol, fmt::format("{} sends more than its response", proxy));
 }
 
 // One request to that peer and its response.
@@ -80,9 +88,10 @@ Task<void> StreamClient::converse(std::string_view peer, std::string_view reques
                                   Deadline deadline) {
   surplus_ = false;
   co_await stream_->write(request, deadline);
-  std::array<char, 4096> buffer;
+  std::string buffer(4096, '\0');
+  const Wiping wiping(buffer);  // what comes may hold one, too
   while (parser.state() == ResponseParser::State::incomplete) {
-    const std::size_t count = co_await stream_->read_some(buffer, deadline);
+    const std::size_t count = co_await stream_->read_some({buffer.data(), buffer.size()}, deadline);
     if (count == 0) {
       parser.end();
       if (parser.state() == ResponseParser::State::complete) co_return;

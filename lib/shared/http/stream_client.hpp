@@ -40,7 +40,6 @@ class StreamClient final : public Client {
 
  private:
   async::Task<void> connect(Deadline deadline, std::stop_token stop);
-  async::Task<void> open_tunnel(Deadline deadline);
   async::Task<void> converse(std::string_view peer, std::string_view request, ResponseParser& parser,
                              Deadline deadline);
   void keep_for_next(const ResponseParser& parser);

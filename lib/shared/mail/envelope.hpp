@@ -46,6 +46,7 @@ struct Envelope {
   std::string envelope_id;        // RFC 3461 4.4, still in xtext; empty: not given
   std::string client;             // address of the client; on a unix socket "uid:1000" or "unix"
   std::string account;            // who logged in; empty: nobody
+  std::string listener = {};      // name of the listener that the client came to; empty: it has none
   bool provider_headers = false;  // the client may use the control fields of a provider
   // SHA-256 of the content's body in the relaxed form (RFC 6376 3.4.4), 32 octets; empty: it was not made.
   std::string body_hash;

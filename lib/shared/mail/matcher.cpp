@@ -14,6 +14,10 @@ std::optional<std::size_t> Matcher::lookup(std::string_view pattern) const {
   return found == rules_.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::optional<std::size_t> Matcher::find_pattern(std::string_view pattern) const {
+  return lookup(lookup_key(pattern));
+}
+
 std::optional<std::size_t> Matcher::find(std::string_view address) const {
   const std::optional<Match> found = match(address);
   return found ? std::optional(found->rule) : std::nullopt;

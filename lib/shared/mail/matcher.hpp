@@ -26,6 +26,9 @@ class Matcher {
   // "*".
   std::optional<std::size_t> find(std::string_view address) const;
 
+  // The rule of that very pattern.
+  std::optional<std::size_t> find_pattern(std::string_view pattern) const;
+
   // How much of an address a pattern names, the narrowest first.
   enum class Width { address, without_tag, domain, wider };
   struct Match {

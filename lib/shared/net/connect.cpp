@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <asio/ip/tcp.hpp>
+#include <asio/local/stream_protocol.hpp>
 #include <deque>
 #include <optional>
 
@@ -111,6 +112,23 @@ std::unique_ptr<Connection> connection_on(AsioLoop& loop, tcp::socket& socket, c
 }
 
 }  // namespace
+
+// It does not wait: a unix socket is connected at once, or its queue is full (EAGAIN).
+std::unique_ptr<Connection> connect_unix(AsioLoop& loop, const std::string& address) {
+  using asio::local::stream_protocol;
+  stream_protocol::socket socket(loop.context());
+  asio::error_code error;
+  socket.open({}, error);
+  if (!error) socket.non_blocking(true, error);
+  if (!error) socket.connect(stream_protocol::endpoint(address.substr(unix_prefix.size())), error);
+  if (error)
+    throw IoError(error == asio::error::connection_refused ? IoFault::refused : IoFault::unreachable,
+                  fmt::format("cannot connect to {}: {}", address, error.message()));
+  return std::make_unique<Connection>(loop,
+                                      std::make_unique<Connection::Socket>(Connection::Socket{
+                                          asio::generic::stream_protocol::socket(std::move(socket))}),
+                                      "unix");
+}
 
 Task<std::unique_ptr<Connection>> connect(AsioLoop& loop, std::string host,
                                           std::vector<std::string> addresses, std::uint16_t port,

@@ -1,6 +1,6 @@
 // Privileges: how a process gives up what it was started with (capabilities(7)).
 //
-// For `relayd run` and `relayd check`, before there is a second thread: a capability belongs to a thread.
+// For commands that read secrets, before there is a second thread: a capability belongs to a thread.
 // become() and drop_capabilities() throw std::system_error.
 #pragma once
 

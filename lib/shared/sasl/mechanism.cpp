@@ -21,6 +21,8 @@ constexpr Traits all[] = {
     {login, false, false, false, true, 2},
     {cram_md5, false, false, false, false, 0},
     {external, true, false, false, false, 0},
+    {xoauth2, false, false, false, false, 0},
+    {oauthbearer, false, false, false, false, 0},
 };
 
 }  // namespace

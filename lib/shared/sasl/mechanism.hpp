@@ -25,6 +25,8 @@ enum class Mechanism {
   login,               // no RFC; draft-murchison-sasl-login
   cram_md5,            // RFC 2195; only where it is named
   external,            // RFC 4422 A; only where it is named
+  xoauth2,             // no RFC; Google's and Microsoft's pages. With a token only; see bearer.hpp
+  oauthbearer,         // RFC 7628; with a token only
 };
 
 // As the configuration has them; any case is taken.
@@ -37,10 +39,17 @@ constexpr auto words_of(Mechanism) {
                                          {"plain", plain},
                                          {"login", login},
                                          {"cram-md5", cram_md5},
-                                         {"external", external}});
+                                         {"external", external},
+                                         {"xoauth2", xoauth2},
+                                         {"oauthbearer", oauthbearer}});
 }
 constexpr std::string_view to_string(Mechanism mechanism) {
   return word_for(mechanism);
+}
+
+// It logs in with an access token, and no other does.
+constexpr bool takes_token(Mechanism mechanism) {
+  return mechanism == Mechanism::xoauth2 || mechanism == Mechanism::oauthbearer;
 }
 
 // On the wire: "SCRAM-SHA-256".

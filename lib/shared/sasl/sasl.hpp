@@ -36,7 +36,8 @@ std::optional<Mechanism> choose(const std::vector<Mechanism>& preferred,
 class Client {
  public:
   // Only -PLUS looks at the binding. EXTERNAL asks for the username as the identity to act as, or for
-  // whatever the certificate stands for when there is none (RFC 4422 A).
+  // whatever the certificate stands for when there is none (RFC 4422 A). Mechanisms that take a token are
+  // not for it: see bearer.hpp.
   Client(Mechanism mechanism, const Credential& credential,
          const std::optional<ChannelBinding>& binding = {});
   ~Client();

@@ -3,6 +3,7 @@
 // Reported by send, judged by settle, told by tell. A plain value.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,7 +21,8 @@ struct Event {
   Stage stage;
   std::optional<Trouble> trouble;  // none: `reply` holds
   Reply reply;
-  std::string text;  // of the trouble, for the operator
+  std::string text;             // of the trouble, for the operator
+  std::chrono::seconds wait{};  // of the trouble: how long it is to be waited; 0: nobody says
 };
 
 struct RecipientEvent {

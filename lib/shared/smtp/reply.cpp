@@ -15,7 +15,7 @@ namespace relayd::smtp {
 namespace {
 
 constexpr std::size_t max_reply_lines = 512;
-constexpr std::size_t max_reply_octets = 64 * 1024;
+constexpr std::size_t max_reply_octets = 256 * 1024;
 constexpr std::size_t max_sent_line = 512;
 
 // One to three digits at the beginning of the text, which then begins behind them.
@@ -142,7 +142,7 @@ std::size_t ReplyParser::feed(std::string_view bytes) {
     taken += here;
     octets_ += here;
     if (octets_ > max_reply_octets) {
-      fail("reply of more than 64 KiB");
+      fail("reply of more than 256 KiB");
     } else if (end == std::string_view::npos) {
       partial_ += rest;
     } else if (partial_.empty()) {

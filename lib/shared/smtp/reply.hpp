@@ -51,7 +51,7 @@ std::string format_reply(int code, EnhancedCode enhanced, std::string_view text)
 
 // Reads one reply after another, whatever pieces they come in. Takes a bare LF for a line end, as servers
 // that send it mean it. Refuses what cannot be a reply: no three digits, a code that changes between the
-// lines, more than 512 lines or 64 KiB. Nothing of a malformed connection can be trusted: close it.
+// lines, more than 512 lines or 256 KiB. Nothing of a malformed connection can be trusted: close it.
 class ReplyParser {
  public:
   enum class State { incomplete, complete, malformed };

@@ -26,7 +26,8 @@ enum class Trouble {
   tls,           // handshake or certificate
   no_starttls,   // TLS is demanded and not offered (RFC 3207 4)
   no_mechanism,  // no mechanism that we may use is offered, or the server did not prove itself
-  no_password,   // the secret cannot be read
+  no_password,   // the secret cannot be read, or an access token is refused to us
+  no_token,      // there is no access token for now: who gives them cannot be reached, or asks to wait
   too_large,     // over the upstream's SIZE (RFC 1870 6.1)
   no_extension,  // the message needs SMTPUTF8, 8BITMIME or REQUIRETLS and it is not there
 };

@@ -23,6 +23,7 @@ std::string refused(const Environment& environment) {
 
 TEST(EnvironmentStart, AProviderAndACredentialAreEnough) {
   const Config config = started({{"RELAYD_PROVIDER", "mailgun"},
+                                 {"RELAYD_REGION", "eu"},
                                  {"RELAYD_USERNAME", "postmaster@example.com"},
                                  {"RELAYD_PASSWORD", "a ${b} $$"}});
   EXPECT_EQ(config.file, "environment");
@@ -130,6 +131,7 @@ TEST(EnvironmentStart, AMisspeltVariableIsAWarning) {
   const Loaded loaded = load_environment({{"RELAYD_HOST", "h"},
                                           {"RELAYD_PASWORD", "x"},
                                           {"RELAYD_CONFIG", "x"},
+                                          {"RELAYD_DNS", "192.0.2.53"},
                                           {"RELAYD_SERVICE_PORT_SMTP_SUBMISSION", "25"}});
   EXPECT_TRUE(loaded.config);
   EXPECT_EQ(lines(loaded.warnings),

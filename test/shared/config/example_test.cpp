@@ -35,10 +35,11 @@ bool is_named(const std::string& path) {
   return path == "upstreams" || path == "tables";
 }
 
-// Patterns and names stand there, not keys.
+// Patterns and names stand there, not keys; or those of an upstream.
 bool has_no_keys(const std::string& path) {
-  return path == "aliases" || path.starts_with("access.") || path.ends_with("headers.set") ||
-         path.ends_with("headers.default");
+  return path == "aliases" || (path.starts_with("senders.") && path.ends_with(".oauth2")) ||
+         path.starts_with("access.") || path.ends_with("headers.set") || path.ends_with("headers.default") ||
+         path == "senders.*.header";
 }
 
 // Adds the path of every key below `node`; names and places in a list become "*".
@@ -102,10 +103,10 @@ TEST(Example, ShowsEveryKeyAndNoOther) {
 
 // Certificates, keys and secrets that this machine does not have may be missing; everything else is right.
 TEST(Example, WithEveryKeySwitchedOnOnlyWhatIsNotSupportedYetIsRefused) {
-  const Environment environment = {{"REPORTS_PASSWORD", "x"}, {"SCANNER_SCRAM", "x"},
-                                   {"OFFICE_PASSWORD", "x"},  {"OFFICE_NEXT_PASSWORD", "x"},
-                                   {"NET_PASSWORD", "x"},     {"NET_NEXT_PASSWORD", "x"},
-                                   {"WEBHOOK_SECRET", "x"}};
+  const Environment environment = {
+      {"REPORTS_PASSWORD", "x"},     {"SCANNER_SCRAM", "x"},       {"OFFICE_PASSWORD", "x"},
+      {"OFFICE_NEXT_PASSWORD", "x"}, {"NET_PASSWORD", "x"},        {"NET_NEXT_PASSWORD", "x"},
+      {"WEBHOOK_SECRET", "x"},       {"GMAIL_CLIENT_SECRET", "x"}, {"GMAIL_REFRESH_TOKEN", "x"}};
   std::set<int> marked;
   std::istringstream text(switched_on());
   int number = 0;

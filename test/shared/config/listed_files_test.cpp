@@ -70,7 +70,7 @@ TEST_F(ListedFilesTest, ARowIsARule) {
   EXPECT_EQ(rules[3].password.read().value().reveal(), "s");
   EXPECT_EQ(rules[4].password.name, "SECRET");
   EXPECT_EQ(rules[5].reject, "550 5.7.1 Not from here");
-  EXPECT_EQ(told(loaded.warnings), "relayd.yaml:5:3: no sender rule uses the upstream 'clear'\n");
+  EXPECT_EQ(told(loaded.warnings), "relayd.yaml:5:3: no rule uses the upstream 'clear'\n");
 }
 
 TEST_F(ListedFilesTest, ARuleOfTheFileIsCheckedLikeAnyOther) {

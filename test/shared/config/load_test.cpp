@@ -331,7 +331,7 @@ TEST(Load, AnUpstreamThatNoRuleUsesIsAWarning) {
   EXPECT_TRUE(unused.config);
   EXPECT_EQ(lines(unused.warnings),
             "test.yaml:1:1: no sender rule: all mail will be refused\n"
-            "test.yaml:2:3: no sender rule uses the upstream 'office'\n");
+            "test.yaml:2:3: no rule uses the upstream 'office'\n");
 }
 
 TEST(Load, AComplaintIsOneLineWhateverItQuotes) {

@@ -31,7 +31,7 @@ TEST(WebhookKeys, WithoutThemNobodyIsTold) {
 TEST(WebhookKeys, HaveTheirDefaults) {
   const Webhook read = webhook("url: 'https://a.example/hook', secret: whsec_x");
   EXPECT_EQ(read.url, "https://a.example/hook");
-  EXPECT_THAT(read.events, ElementsAre(delivered, failed, expired, suppressed));
+  EXPECT_THAT(read.events, ElementsAre(delivered, failed, expired, suppressed, account_failing, account_ok));
   ASSERT_THAT(read.secrets, SizeIs(1));
   EXPECT_EQ(read.secrets[0].literal.reveal(), "whsec_x");
   EXPECT_EQ(read.ca_file, "");

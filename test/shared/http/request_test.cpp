@@ -44,7 +44,7 @@ TEST(Request, LeavesFramingToTheClient) {
 }
 
 TEST(Request, AsksAProxyForTheEndpoint) {
-  EXPECT_EQ(write_connect(*parse_url("https://[::1]/a?secret")),
+  EXPECT_EQ(write_connect(endpoint(*parse_url("https://[::1]/a?secret"))),
             "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n\r\n");
 }
 

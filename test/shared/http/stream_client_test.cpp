@@ -228,7 +228,7 @@ TEST_F(StreamClientTest, SaysThatAProxyRefuses) {
 }
 
 TEST_F(StreamClientTest, BelievesNothingThatAProxyPutsBeforeTheTunnel) {
-  peer(connect + "S: HTTP/1.1 200 Go on\nS:\nS: HTTP/1.1 200 OK\n");
+  peer(connect + "S: HTTP/1.1 200 Go on\nS:\n").talks_early = true;
   exchange(client("https://hooks.example/a?secret", "http://proxy.internal:3128"));
   EXPECT_EQ(fault, IoFault::protocol);
 }

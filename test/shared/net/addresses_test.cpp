@@ -37,5 +37,13 @@ TEST(Addresses, EachHostHasItsOwn) {
   EXPECT_THAT(addresses.in_order("two", {"a", "b"}, now), ElementsAre("a", "b"));
 }
 
+TEST(Addresses, TakeTheFamiliesInTurn) {
+  EXPECT_THAT(interleave({"::1", "::2", "::3", "10.0.0.1"}), ElementsAre("::1", "10.0.0.1", "::2", "::3"));
+  EXPECT_THAT(interleave({"10.0.0.1", "10.0.0.2", "::1", "::2", "::3"}),
+              ElementsAre("10.0.0.1", "::1", "10.0.0.2", "::2", "::3"));
+  EXPECT_THAT(interleave({"10.0.0.1", "10.0.0.2"}), ElementsAre("10.0.0.1", "10.0.0.2"));
+  EXPECT_THAT(interleave({}), ElementsAre());
+}
+
 }  // namespace
 }  // namespace relayd::net

@@ -12,7 +12,6 @@
 #include "shared/async/scope.hpp"
 #include "shared/net/acceptor.hpp"
 #include "shared/net/connect.hpp"
-#include "shared/net/resolver.hpp"
 
 namespace relayd::net {
 namespace {
@@ -24,14 +23,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
-
-TEST(Resolver, TakesTheFamiliesInTurn) {
-  EXPECT_THAT(interleave({"::1", "::2", "::3", "10.0.0.1"}), ElementsAre("::1", "10.0.0.1", "::2", "::3"));
-  EXPECT_THAT(interleave({"10.0.0.1", "10.0.0.2", "::1", "::2", "::3"}),
-              ElementsAre("10.0.0.1", "::1", "10.0.0.2", "::2", "::3"));
-  EXPECT_THAT(interleave({"10.0.0.1", "10.0.0.2"}), ElementsAre("10.0.0.1", "10.0.0.2"));
-  EXPECT_THAT(interleave({}), ElementsAre());
-}
 
 // A port that swallows: its backlog is full, so that the kernel drops what asks for more.
 class SilentPort {

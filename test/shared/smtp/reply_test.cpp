@@ -68,7 +68,7 @@ TEST(Reply, StopsReadingBeyondItsCaps) {
   for (int i = 0; i < 511; ++i) lines += "250-x\r\n";
   EXPECT_EQ(read(lines + "250 x\r\n").text.size(), 2 * 512u - 1);
   expect_malformed(lines + "250-x\r\n250 x\r\n");
-  expect_malformed("250 " + std::string(64 * 1024, 'x'));
+  expect_malformed("250 " + std::string(256 * 1024, 'x'));
 }
 
 TEST(Reply, CapsAreOfOneReplyNotOfTheConnection) {
