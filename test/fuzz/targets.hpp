@@ -25,6 +25,7 @@ void fake(std::string_view input);
 void header(std::string_view input);
 void header_rules(std::string_view input);
 void history(std::string_view input);
+void http_request(std::string_view input);
 void http_response(std::string_view input);
 void line_buffer(std::string_view input);
 void missing_domains(std::string_view input);
@@ -70,6 +71,7 @@ inline constexpr Target targets[] = {
     {"header", header},
     {"header_rules", header_rules},
     {"history", history},
+    {"http_request", http_request},
     {"http_response", http_response},
     {"line_buffer", line_buffer},
     {"missing_domains", missing_domains},
