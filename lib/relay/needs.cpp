@@ -35,7 +35,8 @@ bool starts_programs(const config::Config& config) {
   const auto of_webhook = [](const config::Webhook& webhook) {
     return std::ranges::any_of(webhook.secrets, is_command);
   };
-  return std::ranges::any_of(config.accounts, of_account) ||
+  return (config.http && is_command(config.http->token)) ||
+         std::ranges::any_of(config.accounts, of_account) ||
          std::ranges::any_of(config.upstreams, of_login) || std::ranges::any_of(config.senders, of_rule) ||
          std::ranges::any_of(config.recipients, of_rule) || std::ranges::any_of(config.webhooks, of_webhook);
 }
@@ -52,6 +53,8 @@ process::Needs needs_of(const config::Config& config) {
   needs.sockets.push_back(without_links(config.admin_socket()));
   for (const config::Listener& listener : config.listeners)
     if (!listener.unix_path.empty()) needs.sockets.push_back(without_links(listener.unix_path));
+  if (config.http && !config.http->unix_path.empty())
+    needs.sockets.push_back(without_links(config.http->unix_path));
   needs.programs = starts_programs(config);
   return needs;
 }

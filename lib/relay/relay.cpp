@@ -7,8 +7,6 @@
 
 #include "relay/doubt.hpp"
 #include "relay/instance.hpp"
-#include "relay/status.hpp"
-#include "settle/provider_id.hpp"
 #include "tell/log.hpp"
 
 namespace relayd {
@@ -18,7 +16,8 @@ using async::Task;
 namespace {
 
 constexpr unsigned helper_threads = 4;
-constexpr unsigned login_threads = 2;   // not the others': strangers decide how much there is to derive
+constexpr unsigned login_threads = 2;  // not the others': strangers decide how much there is to derive
+constexpr unsigned history_threads = 1;
 constexpr unsigned doctor_threads = 1;  // commands of secrets may take their time
 constexpr auto patience_after_abort = std::chrono::seconds(2);
 
@@ -30,14 +29,9 @@ queue::Options queue_options(const config::Config& config) {
   return options;
 }
 
-watch::Status::Process describe(const process::Standing& standing) {
-  watch::Status::Process process{.user = standing.user.name, .uid = standing.user.uid};
-  if (!standing.confinement) return process;
-  process.confined = true;
-  process.landlock = standing.confinement->landlock;
-  process.seccomp = standing.confinement->seccomp;
-  process.lacks = standing.confinement->lacks;
-  return process;
+// Empty: the window over HTTP is off.
+std::string http_address(const config::Config& config) {
+  return config.http ? config.http->address : std::string();
 }
 
 }  // namespace
@@ -48,6 +42,7 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       publisher_(log),
       setup_(std::move(setup)),
       workers_(loop, helper_threads),
+      reserve_(setup_.config->queue.reserve),
       queue_(loop, workers_, disk_, queue_options(*setup_.config)),
       loading_(loop, workers_, log, queue_),
       history_(loop, workers_, disk_, log, *setup_.config),
@@ -70,6 +65,7 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
                [this](const route::Choice& choice) { return &tokens_.of(token_account(choice)); }}),
       account_watch_(loop, log, account_hooks()),
       started_(loop.now()),
+      history_workers_(loop, history_threads),
       doctor_workers_(loop, doctor_threads),
       login_workers_(loop, login_threads) {
   dispatcher_.use(
@@ -193,81 +189,6 @@ std::optional<queue::Totals> Relay::totals() const {
   return queue_.totals();
 }
 
-// Where the operator's commands come in. Mail does not need it: a default path that cannot be used is no
-// reason to stop.
-void Relay::open_window() {
-  const config::Config& config = *setup_.config;
-  try {
-    watch::Admin::Hooks hooks{
-        [this](const queue::Message& message) { return dispatcher_.upstreams_of(message); },
-        [this](const std::string& upstream, const queue::RecipientOutcome& recipient) {
-          return provider_id_of(upstream, recipient);
-        },
-        [this](const queue::Message& message) { dispatcher_.clear_way(message); },
-        [this](const std::string& upstream, const std::string& account, bool stops) {
-          return dispatcher_.steer(upstream, account, stops);
-        },
-        [this](queue::MessageId id) { return bounce(id); },
-        [this](const tell::Handled& message) { publisher_.publish(message); },
-        [this] { return running(); },
-        [this] { return starting(); },
-        [this](watch::Status& status) { look(status); },
-        [this] { return reload(); },
-        [this] { return history_.flush(); },
-        [this] { return metrics_.families(); },
-        suppressions_};
-    admin_ = std::make_unique<watch::Admin>(loop_, workers_, queue_, config.admin_socket(), std::move(hooks));
-  } catch (const net::BindError& error) {
-    if (!config.admin.socket.empty()) throw;
-    log_.warning("not_listening", {{"reason", error.what()}});
-  }
-}
-
-std::optional<watch::Status> Relay::starting() const {
-  if (ready_) return std::nullopt;
-  watch::Status status;
-  status.now = loop_.wall_now();
-  status.uptime = loop_.now() - started_;
-  status.starting = loading_.progress();
-  status.process = describe(standing_);
-  return status;
-}
-
-watch::Status Relay::running() const {
-  watch::Status status = status_of(queue_, dispatcher_.lanes(), dispatcher_.lines(), started_, loop_);
-  status.process = describe(standing_);
-  if (reloader_) status.configuration = reloader_->standing();
-  status.clients = {counts_.local, counts_.others};
-  status.suppressed = {suppressions_.on(), suppressions_.size()};
-  status.webhooks = webhooks_.status();
-  status.accounts = account_watch_.accounts();
-  tokens_.for_each_end([&](const TokenAccount& account, SteadyTime until) {
-    const auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - loop_.now());
-    status.credentials.push_back({"access_token", {account.upstream, account.username}, status.now + left});
-  });
-  describe_listeners(status);
-  return status;
-}
-
-void Relay::describe_listeners(watch::Status& status) const {
-  for (const auto& listener : listeners_) {
-    if (!listener->has_tls()) continue;
-    status.listeners.push_back({listener->address(), listener->handshakes()});
-    if (setup_.tls) status.certificates.push_back({"listener", listener->address(), setup_.tls->until()});
-  }
-}
-
-// On a helper thread.
-void Relay::look(watch::Status& status) {
-  for (watch::Status::Certificate& certificate : status.certificates)
-    if (!certificate.file.empty()) certificate.until = net::certificate_until(certificate.file);
-  try {
-    status.disk_free = disk_.free_space();
-  } catch (const disk::DiskError&) {
-    // It is not known.
-  }
-}
-
 Task<std::string> Relay::bounce(queue::MessageId id) {
   std::string refusal;
   try {
@@ -286,15 +207,6 @@ Task<watch::Reload> Relay::reload() {
   else
     reload.errors.emplace_back("this relay has no configuration to read again");
   co_return reload;
-}
-
-// By the provider that the upstream has in the present configuration.
-std::string Relay::provider_id_of(const std::string& upstream,
-                                  const queue::RecipientOutcome& recipient) const {
-  std::string_view provider;
-  for (const route::Upstream& known : setup_.router->upstreams())
-    if (known.name == upstream) provider = known.provider;
-  return settle::provider_id(recipient.code, recipient.text, provider);
 }
 
 accept::Surroundings Relay::surroundings(async::Workers& workers) {
@@ -372,6 +284,10 @@ std::string Relay::use(Setup setup) {
       for (const auto& listener : listeners_) listener->use(setup_.tls);
   }
   if (before->admin_socket() != after.admin_socket()) leave("admin.socket");
+  if (http_address(*before) != http_address(after))
+    leave("http.address");
+  else if (web_)
+    web_->use(entrance());
   if (before->queue.directory != after.queue.directory) leave("queue.directory");
   if (before->drop_directory() != after.drop_directory()) leave("queue.drop");
   if (before->queue.reserve != after.queue.reserve) leave("queue.reserve");
@@ -420,6 +336,7 @@ Task<bool> Relay::shut_down(Deadline deadline) {
   for (const auto& listener : listeners_) listener->shut_down();
   if (collector_) collector_->shut_down();
   if (admin_) admin_->close();
+  if (web_) web_->close();
   dispatcher_.shut_down();
   tokens_.shut_down();
   doctor_.stop();

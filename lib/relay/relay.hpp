@@ -35,6 +35,7 @@
 #include "shared/telemetry/log.hpp"
 #include "tell/metrics.hpp"
 #include "watch/admin.hpp"
+#include "watch/web.hpp"
 
 namespace relayd {
 
@@ -87,6 +88,10 @@ class Relay {
   accept::Surroundings surroundings(async::Workers& workers);
   void listen(const config::Listener& listener);
   void open_window();
+  void open_web();
+  watch::Entrance entrance() const;
+  async::Task<std::vector<std::string>> not_ready();
+  async::Task<Result<std::string>> search_history(const watch::HistoryQuestion& question);
   std::optional<watch::Status> starting() const;
   watch::Status running() const;
   void describe_listeners(watch::Status& status) const;
@@ -107,6 +112,7 @@ class Relay {
   Setup setup_;
   async::Workers workers_;
   disk::PosixDisk disk_;
+  const Bytes reserve_;  // as the queue was opened with
   queue::Queue queue_;
   QueueLoading loading_;
   HistoryBook history_;
@@ -130,14 +136,17 @@ class Relay {
   accept::Listener::Counts counts_;
   std::vector<std::unique_ptr<accept::Listener>> listeners_;
   std::unique_ptr<Collector> collector_;  // null: there is no drop folder
+  std::unique_ptr<watch::Desk> desk_;
   std::unique_ptr<watch::Admin> admin_;
+  std::unique_ptr<watch::Web> web_;  // null: no `http`
   Reloader* reloader_ = nullptr;
   SteadyTime started_;
   process::Standing standing_;
   Drained drained_;
   async::Scope opening_;
   async::Scope draining_;
-  async::Workers doctor_workers_;  // the last two: they go before those who wait for them
+  async::Workers history_workers_;
+  async::Workers doctor_workers_;  // the last three: they go before those who wait for them
   async::Workers login_workers_;
 };
 

@@ -151,6 +151,20 @@ void add_stamps(const std::vector<std::string>& paths, disk::FileStamps& files) 
   for (const std::string& path : paths) files.emplace(path, disk::file_stamp(path));
 }
 
+// Of less than sixteen octets, somebody would guess it.
+Secret read_http_token(const Config& config, std::vector<config::Diagnostic>& errors) {
+  if (!config.http || !config.http->token.given()) return {};
+  const config::SecretSource& source = config.http->token;
+  Result<Secret> token = source.read();
+  std::string fault = token ? "" : token.error();
+  if (token && token->reveal().size() < 16) fault = "the token of 'http' has 16 octets at least";
+  if (token && !std::ranges::all_of(token->reveal(), [](char c) { return c > ' ' && c < 0x7f; }))
+    fault = "the token of 'http' is visible ASCII without blanks, as it goes into a header field";
+  if (fault.empty()) return std::move(*token);
+  errors.push_back({config.file, source.where, fault});
+  return {};
+}
+
 // What may have to change before it can be loaded.
 void add_files_in_trouble(const fs::path& file, const config::Environment& environment, SetupResult& result) {
   for (const config::Diagnostic& error : result.errors) add_stamps({error.file}, result.files);
@@ -215,6 +229,7 @@ SetupResult make_setup(config::Loaded loaded) {
   WebhookSecretsResult webhooks = read_webhook_secrets(*loaded.config);
   std::ranges::move(webhooks.errors, std::back_inserter(result.errors));
   setup.webhook_secrets = std::make_shared<const WebhookSecrets>(std::move(webhooks.secrets));
+  setup.http_token = read_http_token(*loaded.config, result.errors);
   setup.tls = read_certificates(*loaded.config, result.errors);
   setup.needs = needs_of(*loaded.config);
   if (result.errors.empty()) result.setup = std::move(setup);

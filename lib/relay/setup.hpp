@@ -41,6 +41,7 @@ struct Setup {
   std::shared_ptr<net::TlsServerContext> tls;  // null: no certificates configured
   // In the order of `config->webhooks`.
   std::shared_ptr<const WebhookSecrets> webhook_secrets = std::make_shared<const WebhookSecrets>();
+  Secret http_token;  // of `http`; empty: it has none
   process::Needs needs;
 };
 

@@ -46,6 +46,8 @@ std::string to_line(const Request& request) {
                      {"failed", request.failed},
                      {"reason", request.reason},
                      {"seconds", request.seconds},
+                     {"limit", request.limit},
+                     {"after", request.after},
                      {"octets", request.octets}};
   return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -68,6 +70,8 @@ Result<Request> parse_request(std::string_view line) {
     request.failed = object.value("failed", false);
     request.reason = object.value("reason", "");
     request.seconds = object.value("seconds", request.seconds);
+    request.limit = object.value("limit", request.limit);
+    request.after = object.value("after", "");
     request.octets = object.value("octets", request.octets);
   } catch (const json::exception& error) {
     return Error{fmt::format("not a request: {}", error.what())};

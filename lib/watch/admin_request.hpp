@@ -31,6 +31,8 @@ struct Request {
   bool failed = false;           // retry: what has failed, instead of what waits
   std::string reason;            // suppress_add: why, in the operator's words
   std::int64_t seconds = 0;      // suppress_add: how long; 0: as the configuration says
+  std::size_t limit = 0;         // list: so many messages at most; 0: all
+  std::string after;             // list: from the message after that id on, which may be gone
   std::uint64_t octets = 0;      // suppress_import: so many follow the line
 
   bool has_filter() const {

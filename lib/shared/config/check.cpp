@@ -452,6 +452,7 @@ void check_config(Reader& reader, const Node& root, const Config& config) {
   check_tables(reader, root, config);
   check_dkim(reader, root, config);
   check_bounce(reader, root, config);
+  check_http(reader, root, config);
   check_webhooks(reader, root, config);
   warn_of_unused(reader, root, config);
 }

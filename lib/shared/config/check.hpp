@@ -39,6 +39,9 @@ void check_oauth2(Reader& reader, const Node& owner);
 // Maildir.
 void check_reach(Reader& reader, const Node& node, const Upstream& upstream);
 
+// Of it, `http`.
+void check_http(Reader& reader, const Node& root, const Config& config);
+
 // Of it, `webhooks`.
 void check_webhooks(Reader& reader, const Node& root, const Config& config);
 

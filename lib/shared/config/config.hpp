@@ -369,6 +369,18 @@ struct Log {
   LogAddresses addresses = LogAddresses::full;
 };
 
+// The operator's window over HTTP; see watch/web.hpp.
+struct Http {
+  std::string address;  // as written: "127.0.0.1:9125", "unix:/run/relayd/http.sock", "fd:http"
+  std::string host;     // as in Listener
+  std::uint16_t port = 0;
+  std::string unix_path;
+  std::string inherited;
+  SecretSource token;              // what a client shows that may change something; none: nobody may
+  std::vector<std::string> hosts;  // names by which it may be opened, beside loopback's; in lower case
+  Location where;
+};
+
 // The account watch: whether each account is well, looked at now and then.
 struct Watch {
   std::chrono::seconds every{86400};
@@ -415,6 +427,7 @@ struct Config {
   Location senders_file_where = {};
   Log log;
   Admin admin;
+  std::optional<Http> http;  // nothing: off
   std::optional<Watch> watch;
   std::string user;         // whom root becomes, by name or number; empty: see `user` in config.example.yaml
   bool confinement = true;  // Landlock, seccomp and no_new_privs

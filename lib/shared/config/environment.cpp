@@ -33,6 +33,9 @@ const std::vector<Variable>& variables() {
       {"RELAYD_ROOT_TO", {"aliases", "root"}},
       {"RELAYD_STAGING_REDIRECT", {"staging", "redirect"}},
       {"RELAYD_BOUNCE_FROM", {"bounce", "from"}},
+      {"RELAYD_HTTP", {"http", "address"}},
+      {"RELAYD_HTTP_TOKEN", {"http", "token"}},
+      {"RELAYD_HTTP_TOKEN_FILE", {"http", "token", "file"}},
       {"RELAYD_PROVIDER", {"upstreams", "default", "provider"}},
       {"RELAYD_REGION", {"upstreams", "default", "region"}},
       {"RELAYD_HOST", {"upstreams", "default", "host"}},
@@ -190,8 +193,8 @@ Node tree_of(Reader& reader, const Environment& environment) {
     return {};
   }
   std::set<std::string_view> surplus;
-  for (const std::string_view secret :
-       {"RELAYD_PASSWORD", "RELAYD_OAUTH2_CLIENT_SECRET", "RELAYD_OAUTH2_REFRESH_TOKEN"}) {
+  for (const std::string_view secret : {"RELAYD_PASSWORD", "RELAYD_HTTP_TOKEN", "RELAYD_OAUTH2_CLIENT_SECRET",
+                                        "RELAYD_OAUTH2_REFRESH_TOKEN"}) {
     const Variable* const other = file_of(secret);
     if (!is_set(secret) || !is_set(other->name)) continue;
     reader.error({{}, other->name}, fmt::format("{} is set too: one of them is enough", secret));

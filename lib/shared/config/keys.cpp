@@ -129,7 +129,7 @@ const Keys<Config>& keys_of(const Config*) {
       key("admin", &Config::admin),
       key("user", &Config::user),
       key("confinement", &Config::confinement),
-      reserved<Config>("http"),
+      key("http", &Config::http),
       headers_key<Config>(),
       key("dkim", &Config::dkim),
       key("webhooks", &Config::webhooks),

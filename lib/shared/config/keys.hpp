@@ -2,10 +2,10 @@
 //
 // Each section has its rows in a file of its own: keys_listen.cpp (listen, tls, accounts, access, limits),
 // keys_queue.cpp, keys_upstreams.cpp, keys_bounce.cpp, keys_copies.cpp, keys_dkim.cpp, keys_headers.cpp,
-// keys_oauth2.cpp, keys_rewrite.cpp, keys_senders.cpp, keys_secret.cpp, keys_suppress.cpp, keys_tables.cpp,
-// keys_watch.cpp, keys_webhooks.cpp; keys.cpp has the top and what is small. Rows stand in the order of
-// config.example.yaml. A key that is one field is `key`, a name that is only kept free `reserved`; a row with
-// a function of its own is for the rest.
+// keys_http.cpp, keys_oauth2.cpp, keys_rewrite.cpp, keys_senders.cpp, keys_secret.cpp, keys_suppress.cpp,
+// keys_tables.cpp, keys_watch.cpp, keys_webhooks.cpp; keys.cpp has the top and what is small. Rows stand in
+// the order of config.example.yaml. A key that is one field is `key`, a name that is only kept free
+// `reserved`; a row with a function of its own is for the rest.
 #pragma once
 
 #include <optional>
@@ -54,6 +54,7 @@ const Keys<Bounce>& keys_of(const Bounce*);
 const Keys<Staging>& keys_of(const Staging*);
 const Keys<Suppress>& keys_of(const Suppress*);
 const Keys<Webhook>& keys_of(const Webhook*);
+const Keys<Http>& keys_of(const Http*);
 const Keys<Watch>& keys_of(const Watch*);
 const Keys<Config>& keys_of(const Config*);
 

@@ -20,14 +20,6 @@ const Traits& offered(Mechanism mechanism) {
   return traits;
 }
 
-// Equal time for equal lengths; the length of a password is no secret worth more.
-bool equal_secrets(std::string_view a, std::string_view b) {
-  unsigned char difference = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    difference |= static_cast<unsigned char>(a[i] ^ (b.empty() ? '\0' : b[i % b.size()]));
-  return difference == 0;
-}
-
 bool fits(std::string_view password, const ScramSecret& secret) {
   const Result<ScramKeys> keys = derive(password, secret.salt, secret.iterations);
   return keys && equal_secrets(keys->stored_key, secret.stored_key);

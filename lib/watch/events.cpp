@@ -1,0 +1,82 @@
+#include "watch/events.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "watch/live.hpp"
+
+namespace relayd::watch {
+
+using async::Task;
+using nlohmann::json;
+
+namespace {
+
+std::string event_text(std::string_view name, const json& data) {
+  return fmt::format("event: {}\ndata: {}\n\n", name,
+                     data.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+}  // namespace
+
+Events::Events(async::Loop& loop, async::Workers& workers, std::function<Task<Status>()> ask)
+    : loop_(loop), workers_(workers), ask_(std::move(ask)) {}
+
+Task<void> Events::follow(http::Exchange& exchange) {
+  const std::vector<http::Header> headers = {{"Content-Type", "text/event-stream"}};
+  co_await exchange.begin(200, headers);
+  struct Place {
+    std::list<Follower>& all;
+    std::list<Follower>::iterator mine;
+    ~Place() { all.erase(mine); }
+  } place{followers_, followers_.emplace(followers_.end())};
+  Follower& me = *place.mine;
+  if (!watching_) scope_.spawn(watch());
+  for (;;) {
+    std::string text = ": well\n\n";
+    if (me.seen != version_) text = me.seen + 1 == version_ && me.seen > 0 ? change_ : whole_;
+    me.seen = version_;
+    co_await exchange.write(text);
+    if (me.seen == version_) co_await me.news;
+  }
+}
+
+Task<void> Events::watch() {
+  watching_ = true;
+  while (!followers_.empty()) {
+    co_await look();
+    co_await async::sleep_until(loop_, loop_.now() + period);
+  }
+  watching_ = false;
+  version_ = 0;
+}
+
+Task<void> Events::look() {
+  Status status = co_await ask_();
+  struct News {
+    json document;
+    std::string whole, change;
+  };
+  const json* const before = version_ == 0 ? nullptr : &document_;
+  const auto compare = [&status, before]() -> std::optional<News> {
+    json now = live_document(std::move(status));
+    const json change = before ? changes_between(*before, now) : json::object();
+    if (change.is_null()) return std::nullopt;
+    const std::string whole = event_text("whole", now);
+    return News{std::move(now), whole, event_text("change", change)};
+  };
+  std::optional<News> news = co_await workers_.run(compare);
+  if (news) {
+    ++version_;
+    document_ = std::move(news->document);
+    whole_ = std::move(news->whole);
+    change_ = std::move(news->change);
+  } else if (loop_.now() - said_ < heartbeat) {
+    co_return;
+  }
+  said_ = loop_.now();
+  for (auto at = followers_.begin(); at != followers_.end();) (at++)->news.set();  // one may go at once
+}
+
+}  // namespace relayd::watch

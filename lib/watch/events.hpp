@@ -1,0 +1,58 @@
+// Events: tells whoever has the page open how the relay stands, as it changes (server-sent events of HTML).
+//
+// Beside the path; owned by Web. While somebody follows, it looks once a second, and makes one text for all
+// of them: the whole, or what has changed. Who is slow misses texts, and then gets the whole. While nobody
+// follows, it does nothing.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "shared/async/event.hpp"
+#include "shared/async/loop.hpp"
+#include "shared/async/scope.hpp"
+#include "shared/async/workers.hpp"
+#include "shared/http/server.hpp"
+#include "watch/status.hpp"
+
+namespace relayd::watch {
+
+class Events {
+ public:
+  static constexpr std::size_t most_followers = 16;
+  static constexpr Duration period = std::chrono::seconds(1);
+  static constexpr Duration heartbeat = std::chrono::seconds(15);  // so long nothing is said at most
+
+  // `ask`: how it stands.
+  Events(async::Loop& loop, async::Workers& workers, std::function<async::Task<Status>()> ask);
+
+  bool full() const { return followers_.size() >= most_followers; }
+  // Returns when the client has gone, by async::IoError.
+  async::Task<void> follow(http::Exchange& exchange);
+
+ private:
+  struct Follower {
+    async::Event news;
+    std::uint64_t seen = 0;  // the version that it has been told
+  };
+
+  async::Task<void> look();
+  async::Task<void> watch();
+
+  async::Loop& loop_;
+  async::Workers& workers_;
+  std::function<async::Task<Status>()> ask_;
+  std::list<Follower> followers_;
+  std::uint64_t version_ = 0;  // of what follows; 0: there is none yet
+  nlohmann::json document_;
+  std::string whole_;   // as one event
+  std::string change_;  // from the version before
+  SteadyTime said_{};   // when followers were woken last
+  bool watching_ = false;
+  async::Scope scope_;
+};
+
+}  // namespace relayd::watch

@@ -1,0 +1,1 @@
+fetch("/api/status").then((answer) => answer.text()).then((text) => { document.getElementById("now").textContent = text; });

@@ -1,0 +1,183 @@
+#include "watch/api.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace relayd::watch {
+namespace {
+
+using What = Asked::What;
+using testing::HasSubstr;
+
+constexpr const char* token = "0123456789abcdef";
+
+http::ReceivedRequest get(const std::string& target, const std::string& host = "localhost") {
+  return {"GET", target, host, {}, "", true};
+}
+
+http::ReceivedRequest post(const std::string& target, const std::string& body) {
+  return {"POST",      target,
+          "localhost", {{"authorization", "Bearer 0123456789abcdef"}, {"content-type", "application/json"}},
+          body,        true};
+}
+
+http::ReceivedRequest with(http::ReceivedRequest request, const std::string& name, const std::string& value) {
+  std::erase_if(request.headers, [&](const http::Header& header) { return header.name == name; });
+  if (!value.empty()) request.headers.push_back({name, value});
+  return request;
+}
+
+Entrance entrance() {
+  return {Secret(std::string(token)), true, {"relay.internal"}, true};
+}
+
+// 200: it is let in.
+int status(const http::ReceivedRequest& request, const Entrance& by = entrance()) {
+  const Judged judged = judge(request, by);
+  const auto* const refused = std::get_if<http::Answer>(&judged);
+  return refused ? refused->status : 200;
+}
+
+Asked asked(const http::ReceivedRequest& request) {
+  Judged judged = judge(request, entrance());
+  if (const auto* const refused = std::get_if<http::Answer>(&judged))
+    ADD_FAILURE() << request.target << ": " << refused->body;
+  return std::get_if<Asked>(&judged) ? std::get<Asked>(judged) : Asked{};
+}
+
+TEST(Api, PathsAreWhatTheyAre) {
+  EXPECT_EQ(asked(get("/")).what, What::page);
+  EXPECT_EQ(asked(get("/livez")).what, What::live);
+  EXPECT_EQ(asked(get("/readyz?verbose")).what, What::ready);
+  EXPECT_EQ(asked(get("/metrics")).what, What::metrics);
+  EXPECT_EQ(asked(get("/status.json")).request.command, "status");
+  EXPECT_EQ(asked(get("/api/queue")).request.command, "list");
+  EXPECT_EQ(asked(get("/api/events")).what, What::events);
+  const Asked shown = asked(get("/api/queue/1abc"));
+  EXPECT_EQ(shown.what, What::object);
+  EXPECT_EQ(shown.request.command, "show");
+  EXPECT_THAT(shown.request.ids, testing::ElementsAre("1abc"));
+  EXPECT_FALSE(shown.request.body);
+  EXPECT_TRUE(asked(get("/api/queue/1abc/message")).request.body);
+}
+
+TEST(Api, NothingElseIsThere) {
+  for (const char* path : {"/../x", "//", "/%2e%2e/", "/api/..%2f", "/metrics/", "/api", "/api/",
+                           "/api/queue/", "/api/queue/a/b", "/api/queue//message", "/api/queue/a%00",
+                           "/api/queue/..", "*", "/livez/", "/API/queue", "/api/status.json"})
+    EXPECT_EQ(status(get(path)), 404) << path;
+}
+
+TEST(Api, ReadsTheQuery) {
+  const Request request =
+      asked(get("/api/queue?sender=%40a.example&recipient=b+c%zz&state=held&limit=7&x&=&after=q")).request;
+  EXPECT_EQ(request.sender, "@a.example");
+  EXPECT_EQ(request.recipient, "b c%zz");
+  EXPECT_EQ(request.state, "held");
+  EXPECT_EQ(request.limit, 7u);
+  EXPECT_EQ(request.after, "q");
+  const LaneFilter lanes = asked(get("/api/lanes?upstream=a&account=b&trouble=true&limit=5")).lanes;
+  EXPECT_EQ(lanes.upstream + lanes.account, "ab");
+  EXPECT_TRUE(lanes.trouble);
+  EXPECT_EQ(lanes.limit, 5u);
+  const HistoryQuestion history = asked(get("/api/history?query=x&since=2h&failed=true")).history;
+  EXPECT_EQ(history.what + history.since, "x2h");
+  EXPECT_TRUE(history.failed);
+  EXPECT_EQ(history.limit, 100u);
+  EXPECT_EQ(asked(get("/api/history?limit=999999")).history.limit, 1000u);
+  EXPECT_EQ(asked(get("/api/history?limit=0")).history.limit, 1u);
+}
+
+TEST(Api, ChangesAreOfTheDesk) {
+  const Request request = asked(post("/api/queue/retry", R"({"ids":["a"],"not_taken":true})")).request;
+  EXPECT_EQ(request.command, "retry");
+  EXPECT_THAT(request.ids, testing::ElementsAre("a"));
+  EXPECT_TRUE(request.not_taken);
+  EXPECT_EQ(asked(post("/api/lanes/pause", R"({"upstream":"a","command":"delete"})")).request.command,
+            "pause");
+  EXPECT_EQ(asked(post("/api/suppress/add", R"({"recipient":"a@b.example"})")).request.command,
+            "suppress_add");
+}
+
+TEST(Api, AChangeThatSaysNotWhatIsRefused) {
+  for (const char* body : {"", "x", "[]", "1", "{}", R"({"ids":"a"})", R"({"ids":[1]})", R"({"all":"yes"})"})
+    EXPECT_EQ(status(post("/api/queue/delete", body)), 400) << body;
+}
+
+TEST(Api, ChangesNeedTheToken) {
+  const http::ReceivedRequest change = post("/api/queue/hold", R"({"all":true})");
+  EXPECT_EQ(status(change), 200);
+  for (const char* said : {"", "Bearer", "Bearer ", "Bearer 0123456789abcdeF", "Bearer 0123456789abcdef0",
+                           "Basic 0123456789abcdef", "0123456789abcdef"})
+    EXPECT_EQ(status(with(change, "authorization", said)), 401) << said;
+  EXPECT_EQ(status(with(change, "authorization", "bearer 0123456789abcdef")), 200);
+  http::ReceivedRequest twice = change;
+  twice.headers.push_back(twice.headers.front());
+  EXPECT_EQ(status(twice), 401);
+  Entrance closed = entrance();
+  closed.token = {};
+  EXPECT_EQ(status(change, closed), 403);
+  EXPECT_EQ(status(with(change, "authorization", "Bearer "), closed), 403);
+  EXPECT_EQ(status(get("/api/queue?token=0123456789abcdef"), closed), 200);
+}
+
+TEST(Api, ChangesOfAnotherSitesPageAreRefused) {
+  const http::ReceivedRequest change = post("/api/queue/hold", R"({"all":true})");
+  EXPECT_EQ(status(with(change, "sec-fetch-site", "same-origin")), 200);
+  EXPECT_EQ(status(with(change, "sec-fetch-site", "none")), 200);
+  EXPECT_EQ(status(with(change, "sec-fetch-site", "cross-site")), 403);
+  EXPECT_EQ(status(with(change, "sec-fetch-site", "same-site")), 403);
+  EXPECT_EQ(status(with(change, "origin", "http://localhost")), 200);
+  EXPECT_EQ(status(with(change, "origin", "http://evil.example")), 403);
+  EXPECT_EQ(status(with(change, "origin", "http://evil-localhost")), 403);
+  EXPECT_EQ(status(with(change, "origin", "null")), 403);
+  EXPECT_EQ(status(with(change, "content-type", "text/plain")), 415);
+  EXPECT_EQ(status(with(change, "content-type", "")), 415);
+  EXPECT_EQ(status(with(change, "content-type", "Application/JSON; charset=utf-8")), 200);
+}
+
+// Whom other machines can reach tells strangers nothing of mail.
+TEST(Api, OtherMachinesNeedTheTokenToRead) {
+  Entrance remote = entrance();
+  remote.is_local = false;
+  for (const char* path : {"/", "/livez", "/readyz", "/metrics"})
+    EXPECT_EQ(status(get(path), remote), 200) << path;
+  for (const char* path :
+       {"/status.json", "/api/status", "/api/queue", "/api/queue/a", "/api/queue/a/message", "/api/lanes",
+        "/api/history", "/api/events", "/api/suppress"}) {
+    EXPECT_EQ(status(get(path), remote), 401) << path;
+    EXPECT_EQ(status(with(get(path), "authorization", "Bearer 0123456789abcdef"), remote), 200) << path;
+  }
+}
+
+TEST(Api, OnlyKnownNamesAreAnswered) {
+  for (const char* host : {"localhost", "localhost:9125", "localhost.", "127.0.0.1", "192.0.2.1:80", "[::1]",
+                           "[2001:db8::1]:9125", "relay.internal", "relay.internal.:1"})
+    EXPECT_EQ(status(get("/", host)), 200) << host;
+  for (const char* host : {"evil.example", "localhost.evil.example", "1.2.3.4.evil.example",
+                           "relay.internal.x", "xlocalhost", "a", "10.0.0.1x"})
+    EXPECT_EQ(status(get("/", host)), 421) << host;
+  EXPECT_EQ(status(get("/livez", "evil.example")), 200);
+  EXPECT_EQ(status(get("/readyz", "evil.example")), 200);
+  Entrance socket = entrance();
+  socket.judges_host = false;
+  EXPECT_EQ(status(get("/", "evil.example"), socket), 200);
+}
+
+TEST(Api, OtherMethodsAreRefused) {
+  http::ReceivedRequest request = get("/api/queue");
+  for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"}) {
+    request.method = method;
+    EXPECT_EQ(status(request), 405) << method;
+  }
+  request.method = "BREW";
+  EXPECT_EQ(status(request), 501);
+  request.method = "HEAD";
+  EXPECT_EQ(status(request), 200);
+  const Judged judged = judge(get("/api/queue/hold"), entrance());
+  EXPECT_EQ(std::get<http::Answer>(judged).status, 405);
+  EXPECT_EQ(std::get<http::Answer>(judged).headers.back(), (http::Header{"Allow", "POST"}));
+}
+
+}  // namespace
+}  // namespace relayd::watch
