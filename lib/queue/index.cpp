@@ -44,7 +44,7 @@ Entry& Index::add(MessageId id, const MessageFacts& facts, const Envelope& envel
   if (!envelope.expanded.empty()) debts_[id.value].expanded = true;
   state_need_ += state_need(entry.routing_sender.size(), entry.states.size());
   link(entry);
-  count(entry.state, +1);
+  count(entry, +1);
   if (facts.held)
     set_timeless(entry.first, MessageState::held);
   else
@@ -77,7 +77,7 @@ Entry& Index::add(MessageId id, const Summary& summary, Position place, Clock cl
   link(entry);
   set_base(entry, place.segment);
   entry.last = place;
-  count(entry.state, +1);
+  count(entry, +1);
   if (summary.state == MessageState::failed) {
     entry.first.attempts = summary.attempts;
     end(entry, due_time(summary.when, summary.next, clock));
@@ -132,7 +132,7 @@ Shipment* Index::find(ShipmentId id) {
 }
 
 void Index::erase(Entry& entry) {
-  count(entry.state, -1);
+  count(entry, -1);
   state_need_ -= need_of(entry);
   if (entry.by_reference) large_octets_ -= entry.size;
   unlink(entry);
@@ -320,10 +320,17 @@ void Index::forget(std::string_view text) {
   if (--place->second == 0) texts_.erase(place);
 }
 
-void Index::count(MessageState state, std::ptrdiff_t change) {
+void Index::count(const Entry& entry, std::ptrdiff_t change) {
   std::size_t* const totals[] = {&totals_.waiting, &totals_.ready, &totals_.held, &totals_.failed,
                                  &totals_.reporting};
-  *totals[static_cast<std::size_t>(state)] += static_cast<std::size_t>(change);
+  const auto state = static_cast<std::size_t>(entry.state);
+  *totals[state] += static_cast<std::size_t>(change);
+  totals_.octets[state].count += static_cast<std::uint64_t>(change) * entry.size;
+}
+
+void Index::count_doubt(const Shipment& shipment, std::ptrdiff_t change) {
+  if (shipment.in_doubt() && shipment.state == MessageState::held)
+    totals_.held_in_doubt += static_cast<std::size_t>(change);
 }
 
 namespace {
@@ -344,16 +351,18 @@ MessageState joint_state(const Entry& entry) {
 }  // namespace
 
 void Index::set_state(Shipment& shipment, MessageState state) {
+  count_doubt(shipment, -1);
   shipment.state = state;
+  count_doubt(shipment, +1);
   update_state(entry_of(shipment));
 }
 
 void Index::update_state(Entry& entry) {
   const MessageState state = entry.parting ? joint_state(entry) : entry.first.state;
   if (state == entry.state) return;
-  count(entry.state, -1);
+  count(entry, -1);
   entry.state = state;
-  count(entry.state, +1);
+  count(entry, +1);
 }
 
 // --- the heap of times ---

@@ -197,7 +197,8 @@ class Index {
 
   std::string_view intern(std::string_view text);
   void forget(std::string_view text);
-  void count(MessageState state, std::ptrdiff_t change);
+  void count(const Entry& entry, std::ptrdiff_t change);
+  void count_doubt(const Shipment& shipment, std::ptrdiff_t change);
   void link(Entry& entry);
   void unlink(Entry& entry);
   void count_base(Entry& entry, bool there);

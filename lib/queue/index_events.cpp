@@ -424,7 +424,9 @@ void Index::not_taken(Shipment& shipment, Clock clock) {
 void Index::set_doubt(Shipment& shipment, std::string_view upstream, std::uint8_t doubts) {
   const std::string_view before = shipment.doubted;
   shipment.doubted = intern(upstream);
+  count_doubt(shipment, -1);
   shipment.doubts = doubts;
+  count_doubt(shipment, +1);
   forget(before);
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -141,6 +142,10 @@ struct Totals {
   // Since open():
   std::size_t in_doubt = 0;  // messages that open() found in doubt
   std::size_t troubles = 0;  // lines for the log that on_trouble was given
+  // Now again:
+  std::array<Bytes, 5> octets{};  // of the messages in each MessageState
+  // Shipments, each a message or the part of one, that are held and that an upstream may have taken.
+  std::size_t held_in_doubt = 0;
 };
 
 // What the queue has of the disk, and what that does.

@@ -92,6 +92,34 @@ TEST_F(QueueDoubtTest, AHoldOfThoseInDoubtLeavesTheOthers) {
   }
 }
 
+TEST_F(QueueDoubtTest, WhatIsHeldInDoubtIsCountedUntilItIsNot) {
+  const MessageId one = commit("1\r\n", {"a@example.org", "b@example.org"}), two = commit("2\r\n");
+  take_due();
+  for (const MessageId id : {one, two}) {
+    doubt(id, "office", {0});
+    if (id == one)
+      settle(id, {doubtful, pending});
+    else
+      settle(id, {doubtful});
+  }
+  EXPECT_EQ(queue->totals().held_in_doubt, 0U);
+  queue->hold(message(one));
+  queue->hold(message(two));
+  flush();
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_EQ(queue->totals().held, 2U);
+    EXPECT_EQ(queue->totals().held_in_doubt, 2U);
+    reopen();
+  }
+  queue->not_taken(message(one));
+  EXPECT_EQ(queue->totals().held_in_doubt, 1U);
+  queue->hold(message(one));
+  EXPECT_EQ(queue->totals().held_in_doubt, 1U);
+  queue->remove(message(two));
+  flush();
+  EXPECT_EQ(queue->totals().held_in_doubt, 0U);
+}
+
 // Nobody knows what has come of it: those who were announced are in doubt, and the others have had no
 // attempt.
 TEST_F(QueueDoubtTest, WhatIsGivenBackAfterItsDoubtIsParted) {

@@ -243,6 +243,28 @@ TEST_F(QueueTest, AHeldMessageWaitsForTheOperator) {
   EXPECT_THAT(due, ElementsAre(id));
 }
 
+TEST_F(QueueTest, OctetsAreCountedInTheStateOfTheirMessage) {
+  const auto octets = [this](MessageState state) {
+    return queue->totals().octets[static_cast<std::size_t>(state)].count;
+  };
+  const MessageId id = commit("12345\r\n");
+  commit("1\r\n");
+  const std::uint64_t all = octets(MessageState::waiting), of_one = message(id).size;
+  EXPECT_GE(of_one, 7U);
+  EXPECT_GE(all, of_one + 3);
+  queue->hold(message(id));
+  flush();
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_EQ(octets(MessageState::held), of_one);
+    EXPECT_EQ(octets(MessageState::waiting), all - of_one);
+    reopen();
+  }
+  queue->remove(message(id));
+  flush();
+  EXPECT_EQ(octets(MessageState::held), 0U);
+  EXPECT_EQ(octets(MessageState::waiting), all - of_one);
+}
+
 TEST_F(QueueTest, AReadyMessageIsHeldWhenItIsGivenBack) {
   const MessageId first = commit("1\r\n");
   const MessageId second = commit("2\r\n");
