@@ -70,6 +70,17 @@ Subscriber Metrics::subscriber() {
           .suppressed = [this](const Suppressed& recipient) { count(recipient); }};
 }
 
+Sums Metrics::sums() const {
+  const auto count = [this](Name name, auto... states) {
+    return static_cast<std::uint64_t>((families_[name].sum("state", word_for(states)).value + ...));
+  };
+  using Kind = Arrival::Kind;
+  return {count(arrived_messages, Kind::accepted, Kind::held), count(messages, Fate::delivered),
+          count(messages, Fate::deferred, Fate::in_doubt),
+          count(messages, Fate::failed, Ending::expired, Ending::rejected, Ending::deleted),
+          families_[queue_seconds].sum("state", word_for(Fate::delivered)).value};
+}
+
 // What was discarded for some of its recipients is told once more, as accepted or held.
 void Metrics::count(const Arrival& arrival) {
   if (arrival.kind == Arrival::Kind::discarded && !arrival.envelope.recipients.empty()) return;

@@ -5,12 +5,22 @@
 // asked.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "shared/telemetry/metrics.hpp"
 #include "tell/publisher.hpp"
 
 namespace relayd::tell {
+
+// What has become of messages since the start, whatever their way.
+struct Sums {
+  std::uint64_t accepted = 0;  // or held
+  std::uint64_t delivered = 0;
+  std::uint64_t deferred = 0;  // attempts after which it waits again
+  std::uint64_t failed = 0;    // or given up
+  double queue_seconds = 0;    // that those delivered have waited, all together
+};
 
 class Metrics {
  public:
@@ -21,6 +31,8 @@ class Metrics {
 
   // As they are now.
   const std::vector<telemetry::Family>& families() const { return families_; }
+  // Of the same.
+  Sums sums() const;
 
  private:
   void count(const Arrival& arrival);

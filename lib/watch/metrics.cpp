@@ -81,11 +81,23 @@ void add_queue(const Status& status, std::vector<Family>& all) {
   using enum MetricKind;
   const queue::Totals& totals = status.totals;
   Family messages = watch::gauge("relayd_queue_messages", "Messages in the queue.", {"state"});
-  messages.add({"waiting"}, static_cast<double>(totals.waiting));
-  messages.add({"ready"}, static_cast<double>(totals.ready));
-  messages.add({"held"}, static_cast<double>(totals.held));
-  messages.add({"failed"}, static_cast<double>(totals.failed));
+  Family octets =
+      watch::gauge("relayd_queue_messages_bytes", "Octets of the messages in the queue.", {"state"});
+  const auto add = [&](queue::MessageState state, std::size_t count) {
+    messages.add({queue::to_string(state)}, static_cast<double>(count));
+    octets.add({queue::to_string(state)},
+               static_cast<double>(totals.octets[static_cast<std::size_t>(state)].count));
+  };
+  add(queue::MessageState::waiting, totals.waiting);
+  add(queue::MessageState::ready, totals.ready);
+  add(queue::MessageState::held, totals.held);
+  add(queue::MessageState::failed, totals.failed);
+  add(queue::MessageState::reporting, totals.reporting);
   all.push_back(std::move(messages));
+  all.push_back(std::move(octets));
+  all.push_back(single(gauge, "relayd_queue_held_in_doubt",
+                       "Messages, or parts of them, that are held since an upstream may have taken them.",
+                       static_cast<double>(totals.held_in_doubt)));
   all.push_back(single(gauge, "relayd_queue_oldest_age_seconds",
                        "Age of the oldest message that is still to be sent; 0: there is none.",
                        status.oldest ? std::max(0.0, seconds(status.now - status.oldest->accepted)) : 0));
@@ -148,8 +160,8 @@ void add_certificates(const Status& status, std::vector<Family>& all) {
   for (const Status::Certificate& one : status.certificates) {
     if (!one.until) continue;
     const bool is_listener = one.kind == "listener";
-    left.add({one.kind, is_listener ? "" : one.name, is_listener ? one.name : ""},
-             seconds(*one.until - status.now));
+    left.add_least({one.kind, is_listener ? "" : one.name, is_listener ? one.name : ""},
+                   seconds(*one.until - status.now));
   }
   all.push_back(std::move(left));
 }
@@ -168,6 +180,13 @@ void add_webhooks(const Status& status, std::vector<Family>& all) {
   events.add({"sent"}, sent);
   events.add({"dropped"}, dropped);
   all.push_back(std::move(events));
+  Family receivers = watch::gauge(
+      "relayd_webhook_receivers",
+      "Receivers of webhooks: well, failing, or disabled by what they said themselves.", {"state"});
+  for (const char* const state : {"well", "failing", "disabled"}) receivers.add({state}, 0);
+  for (const Status::Webhook& one : status.webhooks)
+    receivers.add({one.disabled ? "disabled" : one.failure.empty() ? "well" : "failing"});
+  all.push_back(std::move(receivers));
   all.push_back(single(gauge, "relayd_webhook_waiting_bytes", "What waits on disk for receivers of webhooks.",
                        waiting));
 }
@@ -179,11 +198,11 @@ void add_accounts(const Status& status, std::vector<Family>& all) {
       gauge("relayd_account_ok",
             "1 where the account watch found all well at its last look, 0 where something fails.", labels);
   for (const Account& account : status.accounts)
-    ok.add({account.name.upstream, account.name.account}, account.well ? 1 : 0);
+    ok.add_least({account.name.upstream, account.name.account}, account.well ? 1 : 0);
   Family left = gauge("relayd_credential_left_seconds", "Until a secret of an account ends.",
                       {"class", "upstream", "account"});
   for (const Status::Credential& one : status.credentials)
-    left.add({one.kind, one.of.upstream, one.of.account}, seconds(one.until - status.now));
+    left.add_least({one.kind, one.of.upstream, one.of.account}, seconds(one.until - status.now));
   if (!status.accounts.empty()) all.push_back(std::move(ok));
   if (!status.credentials.empty()) all.push_back(std::move(left));
 }
@@ -198,6 +217,9 @@ void add_lanes(const Status& status, std::vector<Family>& all) {
   const Labels way = {"upstream", "account"}, with_state = {"upstream", "account", "state"};
   Family state = gauge("relayd_lane_state",
                        "1 for the state that a lane is in, an upstream with one account.", with_state, 7000);
+  Family trouble = gauge("relayd_lane_trouble",
+                         "1 for a lane that is paused, or tried again after a pause, by what went wrong.",
+                         {"upstream", "account", "class"});
   Family connections = gauge("relayd_lane_connections", "Connections to an upstream.", with_state);
   Family allowed = gauge("relayd_lane_connections_allowed", "Connections that it may have.", way);
   Family waiting = gauge("relayd_lane_messages_waiting", "Messages in line for a lane.", way);
@@ -209,19 +231,22 @@ void add_lanes(const Status& status, std::vector<Family>& all) {
   for (const LaneStatus& lane : status.lanes) {
     for (const LaneStatus::State one : states)
       state.add({lane.upstream, lane.account, to_string(one)}, one == lane.state ? 1 : 0);
+    if (lane.state == LaneStatus::State::paused || lane.state == LaneStatus::State::probing)
+      trouble.add({lane.upstream, lane.account, lane.reply_class});
     connections.add({lane.upstream, lane.account, "busy"}, static_cast<double>(lane.busy));
     connections.add({lane.upstream, lane.account, "idle"}, static_cast<double>(lane.idle));
     allowed.add({lane.upstream, lane.account}, lane.allowed);
     waiting.add({lane.upstream, lane.account}, static_cast<double>(lane.waiting));
     if (const LaneStatus::Quota* const quota = tightest(lane))
-      left.add({lane.upstream, lane.account}, static_cast<double>(quota->left));
-    if (lane.rate_left) rate_left.add({lane.upstream, lane.account}, static_cast<double>(*lane.rate_left));
+      left.add_least({lane.upstream, lane.account}, static_cast<double>(quota->left));
+    if (lane.rate_left)
+      rate_left.add_least({lane.upstream, lane.account}, static_cast<double>(*lane.rate_left));
     if (lane.recipients_per_minute > 0)
       rate.add({lane.upstream, lane.account, "recipients"}, lane.recipients_per_minute / 60);
     if (lane.messages_per_minute > 0)
       rate.add({lane.upstream, lane.account, "messages"}, lane.messages_per_minute / 60);
   }
-  for (Family* const one : {&state, &connections, &allowed, &waiting, &left, &rate_left, &rate})
+  for (Family* const one : {&state, &trouble, &connections, &allowed, &waiting, &left, &rate_left, &rate})
     all.push_back(std::move(*one));
 }
 
@@ -240,8 +265,11 @@ std::vector<Family> standing_of(const Status& status) {
   return all;
 }
 
-std::string metrics_text(const Status& status, std::span<const Family> counted) {
-  return telemetry::render(counted) + telemetry::render(standing_of(status));
+std::string metrics_text(const Status& status, std::span<const Family> counted,
+                         telemetry::MetricFormat format) {
+  std::string text = telemetry::render(counted, format) + telemetry::render(standing_of(status), format);
+  if (format == telemetry::MetricFormat::openmetrics) text += "# EOF\n";
+  return text;
 }
 
 }  // namespace relayd::watch

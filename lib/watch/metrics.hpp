@@ -16,7 +16,8 @@ namespace relayd::watch {
 // Queue, lanes, connections, configuration.
 std::vector<telemetry::Family> standing_of(const Status& status);
 
-// The text format of Prometheus (0.0.4): what was counted, then what stands.
-std::string metrics_text(const Status& status, std::span<const telemetry::Family> counted);
+// What was counted, then what stands.
+std::string metrics_text(const Status& status, std::span<const telemetry::Family> counted,
+                         telemetry::MetricFormat format = telemetry::MetricFormat::text);
 
 }  // namespace relayd::watch

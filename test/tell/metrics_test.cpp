@@ -72,6 +72,28 @@ TEST_F(MetricsTest, WhatIsGivenUpHasNoUpstream) {
       HasSubstr("relayd_recipients_total{upstream=\"\",account=\"\",state=\"expired\",class=\"\"} 2\n"));
 }
 
+TEST_F(MetricsTest, SumsAreOfAllWays) {
+  mail::Envelope envelope;
+  publisher.publish(Arrival{.kind = Arrival::Kind::accepted, .id = "1", .envelope = envelope});
+  publisher.publish(Arrival{.kind = Arrival::Kind::held, .id = "2", .envelope = envelope});
+  publisher.publish(Arrival{.kind = Arrival::Kind::discarded, .id = "3", .envelope = envelope});
+  tell(Fate::delivered, "none", true);
+  tell(Fate::delivered, "none", false);
+  tell(Fate::delivered, "late", true);
+  tell(Fate::deferred, "temp", true);
+  tell(Fate::in_doubt, "lost", true);
+  tell(Fate::failed, "rcpt", true);
+  const std::vector<mail::Recipient> two(2);
+  for (const Ending why : {Ending::expired, Ending::rejected, Ending::deleted})
+    publisher.publish(GivenUp{why, "4", {}, "ann@example.com", two, {}, "", 4});
+  const Sums sums = metrics.sums();
+  EXPECT_EQ(sums.accepted, 2U);
+  EXPECT_EQ(sums.delivered, 2U);
+  EXPECT_EQ(sums.deferred, 2U);
+  EXPECT_EQ(sums.failed, 4U);
+  EXPECT_EQ(sums.queue_seconds, 180);
+}
+
 TEST_F(MetricsTest, AMessageThatIsDiscardedForSomeArrivesOnce) {
   mail::Envelope envelope;
   envelope.recipients.resize(1);

@@ -17,7 +17,9 @@ TEST(StandingMetrics, ShowQueueClientsAndConfiguration) {
   Status status;
   status.now = noon;
   status.uptime = 1h;
-  status.totals = {.waiting = 14, .ready = 1, .held = 2, .failed = 3, .troubles = 4};
+  status.totals = {.waiting = 14, .ready = 1, .held = 2, .failed = 3, .reporting = 8, .troubles = 4};
+  status.totals.octets = {100_B, 200_B, 300_B, 400_B, 500_B};
+  status.totals.held_in_doubt = 9;
   status.oldest = {queue::MessageId{}, noon - 47min};
   status.clients = {5, 6};
   status.suppressed = {true, 7};
@@ -27,17 +29,39 @@ TEST(StandingMetrics, ShowQueueClientsAndConfiguration) {
   status.disk.state.add(2ms);
   const std::string text = metrics_text(status, {});
   for (const char* const line :
-       {"relayd_queue_messages{state=\"waiting\"} 14\n", "relayd_queue_messages{state=\"held\"} 2\n",
-        "relayd_queue_oldest_age_seconds 2820\n", "relayd_queue_troubles_total 4\n",
-        "relayd_client_connections{state=\"local\"} 5\n", "relayd_client_connections{state=\"remote\"} 6\n",
-        "relayd_suppressed_recipients 7\n", "relayd_configuration_errors 2\n",
-        "relayd_start_time_seconds 1795172400\n", "relayd_configuration_age_seconds 90\n",
-        "relayd_reloads_total{state=\"taken\"} 3\n", "relayd_reloads_total{state=\"refused\"} 1\n",
-        "relayd_queue_disk_free_bytes 1000\n", "relayd_queue_files_bytes 500\n",
+       {"relayd_queue_messages{state=\"waiting\"} 14\n",
+        "relayd_queue_messages{state=\"held\"} 2\n",
+        "relayd_queue_messages{state=\"reporting\"} 8\n",
+        "relayd_queue_messages_bytes{state=\"waiting\"} 100\n",
+        "relayd_queue_messages_bytes{state=\"reporting\"} 500\n",
+        "relayd_queue_held_in_doubt 9\n",
+        "relayd_queue_oldest_age_seconds 2820\n",
+        "relayd_queue_troubles_total 4\n",
+        "relayd_client_connections{state=\"local\"} 5\n",
+        "relayd_client_connections{state=\"remote\"} 6\n",
+        "relayd_suppressed_recipients 7\n",
+        "relayd_configuration_errors 2\n",
+        "relayd_start_time_seconds 1795172400\n",
+        "relayd_configuration_age_seconds 90\n",
+        "relayd_reloads_total{state=\"taken\"} 3\n",
+        "relayd_reloads_total{state=\"refused\"} 1\n",
+        "relayd_queue_disk_free_bytes 1000\n",
+        "relayd_queue_files_bytes 500\n",
         "relayd_queue_sync_duration_seconds_bucket{class=\"state\",le=\"0.001\"} 0\n",
         "relayd_queue_sync_duration_seconds_bucket{class=\"state\",le=\"0.0025\"} 1\n",
         "relayd_queue_sync_duration_seconds_sum{class=\"state\"} 0.002\n"})
     EXPECT_THAT(text, HasSubstr(std::string("\n") + line));
+}
+
+TEST(StandingMetrics, OfOpenMetricsEndWithItsMark) {
+  Status status;
+  const std::vector<telemetry::Family> counted{
+      telemetry::Family({.name = "relayd_x_total", .help = "Help."})};
+  const std::string text = metrics_text(status, counted, telemetry::MetricFormat::openmetrics);
+  EXPECT_TRUE(text.starts_with("# TYPE relayd_x counter\n"));
+  EXPECT_THAT(text, HasSubstr("\n# UNIT relayd_start_time_seconds seconds\n"));
+  EXPECT_TRUE(text.ends_with("\n# EOF\n"));
+  EXPECT_THAT(metrics_text(status, counted), Not(HasSubstr("EOF")));
 }
 
 TEST(StandingMetrics, ShowWebhooksOfAllReceiversTogether) {
@@ -49,6 +73,12 @@ TEST(StandingMetrics, ShowWebhooksOfAllReceiversTogether) {
   EXPECT_THAT(text, HasSubstr("relayd_webhook_events_total{state=\"sent\"} 30\n"));
   EXPECT_THAT(text, HasSubstr("relayd_webhook_events_total{state=\"dropped\"} 3\n"));
   EXPECT_THAT(text, HasSubstr("relayd_webhook_waiting_bytes 12\n"));
+  EXPECT_THAT(text, HasSubstr("relayd_webhook_receivers{state=\"well\"} 2\n"));
+  status.webhooks[0].failure = "connection refused";
+  status.webhooks[1].disabled = true;
+  EXPECT_THAT(metrics_text(status, {}), HasSubstr("relayd_webhook_receivers{state=\"disabled\"} 1\n"
+                                                  "relayd_webhook_receivers{state=\"failing\"} 1\n"
+                                                  "relayd_webhook_receivers{state=\"well\"} 0\n"));
   EXPECT_THAT(text, Not(HasSubstr("a.example")));
 }
 
@@ -72,6 +102,7 @@ TEST(StandingMetrics, ShowEachLaneInOneState) {
   lane.upstream = "office";
   lane.account = "relay";
   lane.state = LaneStatus::State::paused;
+  lane.reply_class = "auth";
   lane.busy = 2;
   lane.allowed = 10;
   lane.quotas = {{.limit = 100, .left = 40}, {.limit = 50, .left = 7}};
@@ -82,6 +113,7 @@ TEST(StandingMetrics, ShowEachLaneInOneState) {
   const std::string way = "{upstream=\"office\",account=\"relay\"";
   EXPECT_THAT(text, HasSubstr("relayd_lane_state" + way + ",state=\"paused\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("relayd_lane_state" + way + ",state=\"open\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("relayd_lane_trouble" + way + ",class=\"auth\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("relayd_lane_connections" + way + ",state=\"busy\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("relayd_lane_connections_allowed" + way + "} 10\n"));
   EXPECT_THAT(text, HasSubstr("relayd_lane_quota_left" + way + "} 7\n"));
@@ -120,8 +152,12 @@ TEST(StandingMetrics, AreBounded) {
     lane.state = i < 10 ? LaneStatus::State::open : LaneStatus::State::paused;
     lane.waiting = 1;
   }
+  for (int i = 0; i < 3000; ++i) status.accounts.push_back({{"office", std::to_string(i)}, i != 2500});
   const std::string text = metrics_text(status, {});
-  EXPECT_LT(std::ranges::count(text, '\n'), 16'000);
+  EXPECT_LT(std::ranges::count(text, '\n'), 20'000);
+  EXPECT_THAT(text, HasSubstr("relayd_account_ok{upstream=\"other\",account=\"other\"} 0\n"));
+  EXPECT_THAT(text,
+              HasSubstr("relayd_lane_trouble{upstream=\"other\",account=\"other\",class=\"\"} 17990\n"));
   EXPECT_THAT(text,
               HasSubstr("relayd_lane_state{upstream=\"other\",account=\"other\",state=\"paused\"} 19000\n"));
   EXPECT_THAT(text, HasSubstr("relayd_lane_messages_waiting{upstream=\"other\",account=\"other\"} 18000\n"));

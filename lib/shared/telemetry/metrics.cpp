@@ -6,6 +6,7 @@
 #include <cmath>
 #include <iterator>
 #include <map>
+#include <numeric>
 #include <utility>
 
 #include "shared/mail/utf8.hpp"
@@ -15,11 +16,19 @@ namespace relayd::telemetry {
 namespace {
 
 constexpr std::string_view rest = "other";
+constexpr std::string_view total = "_total";  // at the end of a counter's name
 
 std::string number(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
   return fmt::format("{}", value);
+}
+
+// OpenMetrics has a fraction in each, "1.0", so that whoever compares texts finds one text for one number.
+std::string bound_text(double bound, MetricFormat format) {
+  std::string text = number(bound);
+  if (format == MetricFormat::openmetrics && text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
 }
 
 std::string_view to_string(MetricKind kind) {
@@ -95,6 +104,12 @@ void Family::add(Values values, double amount) {
   series(values).value += amount;
 }
 
+void Family::add_least(Values values, double value) {
+  const std::size_t before = size();
+  Series& one = series(values);
+  one.value = size() > before ? value : std::min(one.value, value);
+}
+
 void Family::observe(Values values, double observation) {
   Series& one = series(values);
   one.value += observation;
@@ -106,6 +121,19 @@ void Family::observe(Values values, std::span<const std::uint64_t> in_bucket, do
   Series& one = series(values);
   one.value += sum;
   for (std::size_t i = 0; i < in_bucket.size(); ++i) one.in_bucket[i] += in_bucket[i];
+}
+
+Family::Sum Family::sum(std::string_view label, std::string_view value) const {
+  const auto before = std::ranges::find(shape_.labels, label) - shape_.labels.begin();
+  Sum all;
+  for (const auto& [key, one] : series_) {
+    std::string_view rest_of_key = key;
+    for (auto i = before; i > 0; --i) rest_of_key.remove_prefix(rest_of_key.find('\0') + 1);
+    if (rest_of_key.substr(0, rest_of_key.find('\0')) != value) continue;
+    all.value += one.value;
+    all.observations = std::accumulate(one.in_bucket.begin(), one.in_bucket.end(), all.observations);
+  }
+  return all;
 }
 
 // "upstream="office",account="relay"".
@@ -120,7 +148,25 @@ std::string Family::labels_of(std::string_view key) const {
   return labels;
 }
 
-void Family::render(std::string& out, const std::string& labels, const Series& series) const {
+// OpenMetrics names a counter without the suffix of its samples, and tells the unit that is in a name.
+void Family::render_head(std::string& out, MetricFormat format) const {
+  const auto head = [&out](std::string_view key, std::string_view name, std::string_view value) {
+    fmt::format_to(std::back_inserter(out), "# {} {} {}\n", key, name, value);
+  };
+  if (format == MetricFormat::text) {
+    head("HELP", shape_.name, escape_help(shape_.help));
+    return head("TYPE", shape_.name, to_string(shape_.kind));
+  }
+  std::string_view name = shape_.name;
+  if (shape_.kind == MetricKind::counter && name.ends_with(total)) name.remove_suffix(total.size());
+  head("TYPE", name, to_string(shape_.kind));
+  for (const std::string_view unit : {"seconds", "bytes"})
+    if (name.ends_with(unit)) head("UNIT", name, unit);
+  head("HELP", name, escape_label(shape_.help));
+}
+
+void Family::render(std::string& out, MetricFormat format, const std::string& labels,
+                    const Series& series) const {
   const auto line = [&](std::string_view suffix, const std::string& more, const std::string& value) {
     const std::string all = labels + (labels.empty() || more.empty() ? "" : ",") + more;
     fmt::format_to(std::back_inserter(out), "{}{}{}{}{} {}\n", shape_.name, suffix, all.empty() ? "" : "{",
@@ -130,24 +176,23 @@ void Family::render(std::string& out, const std::string& labels, const Series& s
   std::uint64_t count = 0;
   for (std::size_t i = 0; i < series.in_bucket.size(); ++i) {
     count += series.in_bucket[i];
-    const std::string bound = i < shape_.bounds.size() ? number(shape_.bounds[i]) : "+Inf";
+    const std::string bound = i < shape_.bounds.size() ? bound_text(shape_.bounds[i], format) : "+Inf";
     line("_bucket", fmt::format("le=\"{}\"", bound), fmt::format("{}", count));
   }
   line("_sum", "", number(series.value));
   line("_count", "", fmt::format("{}", count));
 }
 
-void Family::render(std::string& out) const {
-  fmt::format_to(std::back_inserter(out), "# HELP {} {}\n# TYPE {} {}\n", shape_.name,
-                 escape_help(shape_.help), shape_.name, to_string(shape_.kind));
+void Family::render(std::string& out, MetricFormat format) const {
+  render_head(out, format);
   std::map<std::string_view, const Series*> sorted;
   for (const auto& [key, one] : series_) sorted.emplace(key, &one);
-  for (const auto& [key, one] : sorted) render(out, labels_of(key), *one);
+  for (const auto& [key, one] : sorted) render(out, format, labels_of(key), *one);
 }
 
-std::string render(std::span<const Family> families) {
+std::string render(std::span<const Family> families, MetricFormat format) {
   std::string out;
-  for (const Family& family : families) family.render(out);
+  for (const Family& family : families) family.render(out, format);
   return out;
 }
 

@@ -1,4 +1,4 @@
-// Metrics: counters, gauges and histograms as values, and their text for Prometheus.
+// Metrics: counters, gauges and histograms as values, and their text in the formats that Prometheus reads.
 //
 // Stands under the rooms that count (tell, watch). A Family is one name with all its series, one for each set
 // of label values. Its owner has it on one thread; who wants to read it elsewhere copies it. Labels name
@@ -20,6 +20,11 @@ namespace relayd::telemetry {
 
 enum class MetricKind { counter, gauge, histogram };
 
+enum class MetricFormat {
+  text,         // Prometheus's own, 0.0.4
+  openmetrics,  // OpenMetrics 1.0
+};
+
 // Texts live as long as the program.
 struct MetricShape {
   MetricKind kind = MetricKind::counter;
@@ -37,15 +42,23 @@ class Family {
   // As many values as labels, in their order. An empty one stands for a label that does not apply.
   using Values = std::initializer_list<std::string_view>;
   void add(Values values, double amount = 1);       // a counter or a gauge
+  void add_least(Values values, double value);      // a gauge that is the least of what it is told
   void observe(Values values, double observation);  // a histogram
   // The same of what was counted elsewhere: how many in each bucket, the last without a bound, and their sum.
   void observe(Values values, std::span<const std::uint64_t> in_bucket, double sum);
 
+  // All series together that have this value of the label.
+  struct Sum {
+    double value = 0;
+    std::uint64_t observations = 0;  // of a histogram, whose value is what was observed, added up
+  };
+  Sum sum(std::string_view label, std::string_view value) const;
+
   const MetricShape& shape() const { return shape_; }
   std::size_t size() const { return series_.size(); }
 
-  // Its HELP and TYPE, and its samples by their labels (text format 0.0.4).
-  void render(std::string& out) const;
+  // What the format says of it, and its samples by their labels.
+  void render(std::string& out, MetricFormat format = MetricFormat::text) const;
 
  private:
   struct Series {
@@ -58,7 +71,8 @@ class Family {
   };
   Series& series(Values values);
   void make_key(Values values, bool is_rest);
-  void render(std::string& out, const std::string& labels, const Series& series) const;
+  void render_head(std::string& out, MetricFormat format) const;
+  void render(std::string& out, MetricFormat format, const std::string& labels, const Series& series) const;
   std::string labels_of(std::string_view key) const;
 
   MetricShape shape_;
@@ -67,8 +81,8 @@ class Family {
   std::string key_;  // its room is kept
 };
 
-// One text of all, in their order; each name is there once.
-std::string render(std::span<const Family> families);
+// One text of all, in their order; each name is there once. Of OpenMetrics it lacks the end, "# EOF\n".
+std::string render(std::span<const Family> families, MetricFormat format = MetricFormat::text);
 
 // As label values and help texts have it.
 std::string escape_label(std::string_view value);

@@ -30,8 +30,8 @@ void operator delete(void* memory, std::size_t) noexcept {
 namespace relayd::telemetry {
 namespace {
 
-std::string text(const Family& family) {
-  return render(std::span(&family, 1));
+std::string text(const Family& family, MetricFormat format = MetricFormat::text) {
+  return render(std::span(&family, 1), format);
 }
 
 Family counter(std::vector<std::string_view> labels, std::size_t most = 2000) {
@@ -89,6 +89,36 @@ TEST(Metrics, AHistogramTakesWhatWasCountedElsewhere) {
             "relayd_t_seconds_count 4\n");
 }
 
+TEST(Metrics, OpenMetricsNamesACounterWithoutItsSuffix) {
+  Family family({MetricKind::counter, "relayd_x_total", "\"Help\"."});
+  EXPECT_EQ(text(family, MetricFormat::openmetrics),
+            "# TYPE relayd_x counter\n# HELP relayd_x \\\"Help\\\".\nrelayd_x_total 0\n");
+}
+
+TEST(Metrics, OpenMetricsTellsTheUnitOfAName) {
+  Family octets({MetricKind::counter, "relayd_x_bytes_total", "Help."});
+  EXPECT_EQ(text(octets, MetricFormat::openmetrics),
+            "# TYPE relayd_x_bytes counter\n# UNIT relayd_x_bytes bytes\n# HELP relayd_x_bytes Help.\n"
+            "relayd_x_bytes_total 0\n");
+  Family age({MetricKind::gauge, "relayd_x_seconds", "Help."});
+  age.add({}, 1.5);
+  EXPECT_EQ(text(age, MetricFormat::openmetrics),
+            "# TYPE relayd_x_seconds gauge\n# UNIT relayd_x_seconds seconds\n# HELP relayd_x_seconds Help.\n"
+            "relayd_x_seconds 1.5\n");
+}
+
+TEST(Metrics, OpenMetricsHasAFractionInEachBound) {
+  Family family({MetricKind::histogram, "relayd_t", "Help.", {"upstream"}, {0.5, 30}});
+  family.observe({"a"}, 7);
+  EXPECT_EQ(text(family, MetricFormat::openmetrics),
+            "# TYPE relayd_t histogram\n# HELP relayd_t Help.\n"
+            "relayd_t_bucket{upstream=\"a\",le=\"0.5\"} 0\n"
+            "relayd_t_bucket{upstream=\"a\",le=\"30.0\"} 1\n"
+            "relayd_t_bucket{upstream=\"a\",le=\"+Inf\"} 1\n"
+            "relayd_t_sum{upstream=\"a\"} 7\n"
+            "relayd_t_count{upstream=\"a\"} 1\n");
+}
+
 TEST(Metrics, WhatAConfigurationNamesCannotBreakALine) {
   Family family = counter({"account"});
   family.add({"a\"b\\c\nd}"});
@@ -124,6 +154,30 @@ TEST(Metrics, WhatWouldBeTooManyIsOneOther) {
   const std::string all = text(family);
   EXPECT_NE(all.find("{upstream=\"other\",account=\"other\",state=\"sent\"} 97\n"), std::string::npos) << all;
   EXPECT_NE(all.find("{upstream=\"office\",account=\"1\",state=\"sent\"} 2\n"), std::string::npos) << all;
+}
+
+TEST(Metrics, TheLeastOfWhatWouldBeTooManyCounts) {
+  Family family({MetricKind::gauge, "relayd_x", "Help.", {"account"}, {}, 1});
+  for (const auto& [account, value] :
+       std::initializer_list<std::pair<const char*, double>>{{"a", 7}, {"b", 5}, {"c", -3}, {"d", 4}})
+    family.add_least({account}, value);
+  EXPECT_TRUE(text(family).ends_with("{account=\"a\"} 7\nrelayd_x{account=\"other\"} -3\n")) << text(family);
+}
+
+TEST(Metrics, SumsAreOfAllSeriesWithOneValueOfALabel) {
+  Family family = counter({"upstream", "account", "state"});
+  family.add({"a", "x", "sent"}, 2);
+  family.add({"b", "sent", "sent"}, 3);
+  family.add({"sent", "x", "failed"}, 4);
+  EXPECT_EQ(family.sum("state", "sent").value, 5);
+  EXPECT_EQ(family.sum("upstream", "sent").value, 4);
+  EXPECT_EQ(family.sum("account", "nobody").value, 0);
+  Family times({MetricKind::histogram, "relayd_t_seconds", "Help.", {"upstream", "state"}, {1, 30}});
+  times.observe({"a", "sent"}, 0.5);
+  times.observe({"b", "sent"}, 40);
+  times.observe({"b", "failed"}, 2);
+  EXPECT_EQ(times.sum("state", "sent").value, 40.5);
+  EXPECT_EQ(times.sum("state", "sent").observations, 2U);
 }
 
 TEST(Metrics, CountingAgainAllocatesNothing) {
