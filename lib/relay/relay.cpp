@@ -65,6 +65,7 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
                [this](const route::Choice& choice) { return &tokens_.of(token_account(choice)); }}),
       account_watch_(loop, log, account_hooks()),
       started_(loop.now()),
+      series_timer_(loop),
       history_workers_(loop, history_threads),
       doctor_workers_(loop, doctor_threads),
       login_workers_(loop, login_threads) {
@@ -180,6 +181,8 @@ void Relay::begin() {
   reporter_.begin();
   webhooks_.begin(setup_.config->webhooks, *setup_.webhook_secrets);
   account_watch_.begin(setup_.router);
+  series_.begin(loop_.now(), metrics_.sums());
+  arrange_point();
   ready_ = true;
   collector_ = make_collector(loop_, surroundings(workers_), setup_.config);
 }
@@ -335,6 +338,7 @@ Task<bool> Relay::shut_down(Deadline deadline) {
   loading_.stop();
   for (const auto& listener : listeners_) listener->shut_down();
   if (collector_) collector_->shut_down();
+  series_timer_.cancel();
   if (admin_) admin_->close();
   if (web_) web_->close();
   dispatcher_.shut_down();

@@ -35,6 +35,7 @@
 #include "shared/telemetry/log.hpp"
 #include "tell/metrics.hpp"
 #include "watch/admin.hpp"
+#include "watch/series.hpp"
 #include "watch/web.hpp"
 
 namespace relayd {
@@ -95,6 +96,7 @@ class Relay {
   std::optional<watch::Status> starting() const;
   watch::Status running() const;
   void describe_listeners(watch::Status& status) const;
+  void arrange_point();
   void look(watch::Status& status);
   std::string provider_id_of(const std::string& upstream, const queue::RecipientOutcome& recipient) const;
   Webhooks::Hooks webhook_hooks();
@@ -141,6 +143,8 @@ class Relay {
   std::unique_ptr<watch::Web> web_;  // null: no `http`
   Reloader* reloader_ = nullptr;
   SteadyTime started_;
+  watch::Series series_;
+  async::Timer series_timer_;
   process::Standing standing_;
   Drained drained_;
   async::Scope opening_;
