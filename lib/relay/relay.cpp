@@ -253,6 +253,15 @@ std::vector<std::string> Relay::addresses() const {
   return addresses;
 }
 
+// What the series have of each step.
+void Relay::arrange_point() {
+  series_timer_.at(series_.next(), [this] {
+    const queue::Totals totals = queue_.totals();
+    series_.tick(loop_.now(), metrics_.sums(), totals.waiting + totals.ready);
+    arrange_point();
+  });
+}
+
 std::string Relay::use(Setup setup) {
   const std::shared_ptr<const config::Config> before = setup_.config;
   const config::Config& after = *setup.config;

@@ -2,6 +2,10 @@
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
+
+PROGRAMS = Path(__file__).resolve().parents[2] / "build" / "peers" / "prometheus" / "usr" / "bin"
+TOOL = PROGRAMS / "promtool"
 
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -14,6 +18,7 @@ class Family:
     name: str
     help: str
     kind: str = ""
+    unit: str = ""  # of OpenMetrics
     samples: dict[tuple[str, frozenset], float] = field(default_factory=dict)  # (name, labels): value
 
     def value(self, suffix: str = "", **labels: str) -> float:
