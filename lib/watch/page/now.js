@@ -202,8 +202,8 @@ function show_now(state) {
   if (status.uptime >= 0) started_at = new Date(Date.parse(status.time) - status.uptime * 1000).toISOString();
   if (status.starting) {
     const { messages, octets: read, total } = status.starting;
-    show(by_id("trouble"), el("p", { class: "calm" }, el("strong", {}, "Starting: the queue is being read."),
-      ` ${count(messages)} messages and ${octets(read)} of ${octets(total)} so far.`));
+    show(by_id("trouble"), el("p", { class: "calm" }, el("span", {}, el("strong", {}, "Starting: the queue is being read."),
+      ` ${count(messages)} messages and ${octets(read)} of ${octets(total)} so far.`)));
     show(by_id("figures"));
     show(by_id("facts"));
     return;

@@ -189,7 +189,8 @@ function table(caption, columns, rows, more = {}) {
 
 // A cell that says on a narrow screen what it is.
 function cell(label, ...children) {
-  return el("td", { "data-label": label }, ...children);
+  const inside = el("div", {}, ...children);
+  return el("td", { "data-label": label }, inside.childNodes.length > 0 && inside);
 }
 
 function fact(label, ...children) {

@@ -1,0 +1,68 @@
+// Drives Debian's Chromium, and records what no page of ours may cause.
+"use strict";
+
+const puppeteer = require("puppeteer-core");
+
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+function launch() {
+  const root = process.getuid() === 0 ? ["--no-sandbox"] : [];
+  return puppeteer.launch({
+    executablePath: CHROMIUM, headless: true,
+    // Nothing but loopback is found, whatever asks for it.
+    args: [...root, "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+  });
+}
+
+// A page of the stand-in at `hash`; page.problems is what went wrong: an error in the console, a script that broke, a
+// request to elsewhere, a violation of the policy, a dialog.
+async function open(browser, url, hash = "", { scheme = "light", width = 1280, height = 900 } = {}) {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage();
+  page.problems = [];
+  page.on("console", (message) => {
+    if (["error", "warn"].includes(message.type())) page.problems.push(`console: ${message.text()} ${message.location().url ?? ""}`);
+  });
+  page.on("pageerror", (error) => page.problems.push(`script: ${error.message}`));
+  page.on("dialog", (dialog) => {
+    page.problems.push(`dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(url) && !request.url().startsWith("data:")) page.problems.push(`outside: ${request.url()}`);
+  });
+  await page.evaluateOnNewDocument(() => {
+    document.addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
+  });
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }, { name: "prefers-reduced-motion", value: "reduce" }]);
+  await page.setViewport({ width, height });
+  await page.goto(url + hash);
+  await page.waitForSelector(".link.live");
+  await settled(page);
+  page.end = () => context.close();
+  return page;
+}
+
+// What was asked is answered and drawn.
+async function settled(page) {
+  await page.waitForNetworkIdle({ idleTime: 100, concurrency: 1 }); // the stream of events stays open
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+}
+
+// Waits until the text of what the selector names has this in it.
+function says(page, selector, text) {
+  return page.waitForFunction((where, what) => [...document.querySelectorAll(where)].some((one) => one.innerText.includes(what)), {}, selector, text);
+}
+
+function text(page, selector) {
+  return page.$eval(selector, (element) => element.innerText);
+}
+
+// Clicks what has this text.
+async function press(page, selector, label) {
+  for (const element of await page.$$(selector))
+    if (await element.evaluate((one, wanted) => one.innerText.trim() === wanted && one.offsetParent !== null, label)) return element.click();
+  throw new Error(`nothing to press: ${selector} ${label}`);
+}
+
+module.exports = { launch, open, settled, says, text, press };
