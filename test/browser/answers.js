@@ -58,7 +58,7 @@ function series(step, length, busy) {
 const id_of = (i) => "1j0m" + i.toString(32).padStart(7, "0");
 
 function row(i, more = {}) {
-  return { id: id_of(i), from: `app${i % 7}@example.com`, size: 1200 + i * 37 % 90000, accepted: ago(9000 - i % 8000), state: "waiting", pending: 1, attempts: i % 4, due_in: 30 + i % 300, ...more };
+  return { id: id_of(i), from: `app${i % 7}@example.com`, size: 1200 + i * 37 % 90000, accepted: ago(9000 - i % 8000), state: "waiting", pending: 1, attempts: i % 4, ...(more.state && more.state !== "waiting" ? {} : { due_in: 30 + i % 300 }), ...more };
 }
 
 const header = "Received: from app-1.example.com ([127.0.0.1]) by mail.example.com; Mon, 23 Nov 2026 09:12:01 +0000\r\n" +

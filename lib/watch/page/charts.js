@@ -10,8 +10,8 @@ const charts = [
     lines: [
       { key: "delivered", name: "delivered", filled: true },
       { key: "accepted", name: "accepted" },
-      { key: "deferred", name: "deferred" },
-      { key: "failed", name: "failed" },
+      { key: "deferred", name: "deferred", rare: true },
+      { key: "failed", name: "failed", rare: true },
     ],
     value: (series, key, i) => series[key][i] * 60 / series.step,
   },
@@ -70,7 +70,7 @@ function scale_of(chart, series, width) {
   let top = 0;
   for (const { key } of chart.lines)
     for (let i = 0; i < length; i++) top = Math.max(top, chart.value(series, key, i) || 0);
-  const highest = round_up(Math.max(top, chart.key === "latency" ? 0.01 : 1), chart.key === "latency");
+  const highest = round_up(Math.max(top, chart.key === "latency" ? 0.01 : 10), chart.key === "latency");
   const inner = width - chart_left - chart_right, depth = chart_height - chart_top - chart_bottom;
   return {
     length, highest, width,
@@ -80,7 +80,7 @@ function scale_of(chart, series, width) {
   };
 }
 
-// Runs of known values: a step without one is a gap.
+// Runs of known values: a step without one is a gap, and so is nothing amid nothing of what is rare.
 function paths_of(chart, series, line, scale) {
   let path = "", area = "", run = [];
   const end_run = () => {
@@ -91,8 +91,10 @@ function paths_of(chart, series, line, scale) {
     run = [];
   };
   for (let i = 0; i < scale.length; i++) {
-    const value = series[line.key]?.[i] === null ? null : chart.value(series, line.key, i);
-    if (value === null || !Number.isFinite(value)) end_run();
+    const values = series[line.key] ?? [];
+    const value = values[i] === null ? null : chart.value(series, line.key, i);
+    const is_nothing = line.rare && !values[i - 1] && !values[i] && !values[i + 1];
+    if (value === null || is_nothing || !Number.isFinite(value)) end_run();
     else run.push([scale.x(i), scale.y(value)]);
   }
   end_run();
@@ -189,6 +191,7 @@ async function load_series() {
   try {
     series_known = await get("series");
     draw_charts();
+    show_state();
   } catch {
     // The line above says that relayd is away; it is asked again when it is back.
   }

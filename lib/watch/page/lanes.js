@@ -4,7 +4,6 @@
 
 const lanes_a_page = 100;
 const states_in_order = ["stopped", "paused", "quota_used_up", "probing", "slowed", "open", "idle"];
-const state_names = { stopped: "paused by operator", quota_used_up: "quota used up" };
 
 let lanes_wanted = { upstream: "", account: "", trouble: false };
 let lanes_shown = lanes_a_page;
@@ -55,12 +54,12 @@ function lane_row(lane) {
   return el("tr", { class: `row ${trouble}`, "data-key": JSON.stringify([lane.upstream, lane.account]) },
     el("th", { scope: "row" }, said(lane.upstream), el("div", { class: "quiet" }, lane.account ? said(lane.account) : "no login")),
     cell("State", el("span", { class: `state ${plain(lane.state)}` }, state_names[lane.state] ?? plain(lane.state)),
-      trouble && el("div", { class: "why" }, lane_state(lane), lane.since ? [", since ", moment(lane.since)] : ""),
+      trouble && el("div", { class: "why" }, lane_why(lane), lane.since ? el("div", { class: "quiet" }, "since ", moment(lane.since), ", for ", ticking(lane.since, "age")) : ""),
       lane.advice && el("div", { class: "advice" }, said(lane.advice)),
       more.length > 0 && el("details", {}, el("summary", {}, "More"), el("ul", { class: "bare" }, more.map((one) => el("li", {}, one))))),
-    cell("In line", lane.waiting > 0
+    cell_of_number("In line", lane.waiting > 0
       ? el("a", { href: "#mail?upstream=" + encodeURIComponent(lane.upstream), "aria-label": `${count(lane.waiting)} in line` }, count(lane.waiting)) : "0"),
-    cell("Connections", busy + idle > 0 ? `${busy} busy, ${idle} idle, ${allowed} allowed` : `none, ${allowed} allowed`),
+    cell("Connections", busy + idle > 0 ? `${busy} busy, ${idle} idle` : "none", el("div", { class: "quiet" }, `${allowed} allowed`)),
     cell("Limits", limits_of(lane)),
     cell("Last reply", lane.last_reply && [el("div", { class: "reply" }, said(lane.last_reply, { limit: 400 })),
       el("div", { class: "quiet" }, ticking(lane.last_reply_at, "ago"))]),

@@ -32,11 +32,11 @@ function mail_row(row) {
     el("th", { scope: "row" }, el("a", { href: "#mail/" + encodeURIComponent(row.id) }, plain(row.id))),
     cell("State", state_mark(row), doubted.map((one) => el("div", { class: "quiet" }, `${count(one.pending)} in doubt at `, said(one.doubted)))),
     cell("From", address(row.from), to && el("div", {}, "to ", listed(to, 3))),
-    cell("To go", several(row.pending, "recipient", "recipients")),
+    cell_of_number("To go", count(row.pending)),
     cell("Tried", row.attempts > 0 ? several(row.attempts, "time", "times") : "not yet", row.reason && el("div", { class: "why" }, said(row.reason, { limit: 300 }))),
     cell("Next", due_text(row)),
     cell("Age", ticking(row.accepted, "age")),
-    cell("Size", octets(row.size)));
+    cell_of_number("Size", octets(row.size)));
 }
 
 // --- what is done with them ---
@@ -206,8 +206,8 @@ async function reload_gone() {
     const { rows, more } = await get_lines("history", { query: what, failed: failed || "", limit: 50 });
     if (what !== mail_query.what || state !== mail_query.state) return;
     rows.reverse();
-    show(place, el("h2", {}, "What became of mail"),
-      el("p", { class: "bar" }, el("label", { class: "check" }, el("input", { type: "checkbox", id: "only-failed" }), " what failed only")),
+    show(place,
+      el("div", { class: "bar heads" }, el("h2", {}, "What became of mail"), el("label", { class: "check" }, el("input", { type: "checkbox", id: "only-failed" }), " what failed only")),
       rows.length ? table("Messages in the history", ["Id", "What became of it", "From and to", "Last told", "Came", "Last"], rows.map(gone_row), { class: "cards gone", caption: "unseen" })
         : el("p", { class: "empty" }, what ? "The history knows of no such message." : "The history has nothing yet."),
       more && el("p", { class: "quiet" }, "There are more: these are the last 50. `relayd history` shows all."));

@@ -2,6 +2,7 @@
 // The view "Now": what needs a person, how much there is, what went through, and what this relay is.
 
 const most_troubles = 12;
+const state_names = { stopped: "paused by operator", quota_used_up: "quota used up" };
 
 function lane_name(lane) {
   return [el("strong", {}, said(lane.upstream)), lane.account ? [" as ", said(lane.account)] : ""];
@@ -15,16 +16,20 @@ function limit_text(quota) {
 
 // What keeps the lane, or that nothing does.
 function lane_state(lane) {
-  const why = () => [plain(lane.class), ": ", quoted(lane.reason)];
   if (lane.state === "stopped") return ["paused by the operator"];
-  if (lane.state === "paused")
-    return ["paused until ", moment(lane.closed_until), " (", ticking(lane.closed_until, "in"), ") because ", why()];
-  if (lane.state === "quota_used_up")
-    return ["quota", lane.quota ? ` of ${limit_text(lane.quota)}` : "", " used up until ", moment(lane.closed_until),
-      " (", ticking(lane.closed_until, "in"), ")"];
-  if (lane.state === "probing") return ["probing, paused before because ", why()];
-  if (lane.state === "slowed") return [`slowed to ${count(lane.recipients_per_minute)} recipients/min by the upstream`];
-  return [plain(lane.state)];
+  const quota = lane.state === "quota_used_up" && lane.quota ? `quota of ${limit_text(lane.quota)} used up` : "";
+  return [quota || (state_names[lane.state] ?? plain(lane.state)), lane.state === "probing" ? ", " : " ", lane_why(lane)];
+}
+
+// What stands behind the state.
+function lane_why(lane) {
+  const why = () => [plain(lane.class), ": ", quoted(lane.reason)];
+  const until = () => ["until ", moment(lane.closed_until), " (", ticking(lane.closed_until, "in"), ")"];
+  if (lane.state === "paused") return [until(), " because ", why()];
+  if (lane.state === "quota_used_up") return until();
+  if (lane.state === "probing") return ["paused before because ", why()];
+  if (lane.state === "slowed") return [`to ${count(lane.recipients_per_minute)} recipients/min by the upstream`];
+  return [];
 }
 
 const troubled_states = { stopped: "note", paused: "warning", quota_used_up: "warning", probing: "note" };

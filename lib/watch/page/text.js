@@ -16,7 +16,7 @@ function make(element, attributes, children) {
     if (value !== undefined && value !== null && value !== false)
       element.setAttribute(name, value === true ? "" : value);
   const is_there = (child) => child !== undefined && child !== null && child !== false && child !== "";
-  element.append(...children.flat(4).filter(is_there));
+  element.append(...children.flat(Infinity).filter(is_there));
   return element;
 }
 
@@ -191,6 +191,10 @@ function table(caption, columns, rows, more = {}) {
 function cell(label, ...children) {
   const inside = el("div", {}, ...children);
   return el("td", { "data-label": label }, inside.childNodes.length > 0 && inside);
+}
+
+function cell_of_number(label, value) {
+  return el("td", { "data-label": label, class: "number" }, el("div", {}, value));
 }
 
 function fact(label, ...children) {
