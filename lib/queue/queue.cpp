@@ -258,7 +258,8 @@ async::Task<Message*> Queue::oldest() {
   bool more = true;
   while (more) {
     more = q.store.index.go_on(walk, [&oldest](const Entry& entry) {
-      if (!has_ended(entry.state) && (!oldest || entry.id() < *oldest)) oldest = entry.id();
+      const bool goes = !has_ended(entry.state) && entry.state != MessageState::held;
+      if (goes && (!oldest || entry.id() < *oldest)) oldest = entry.id();
     });
     if (more) co_await async::sleep_until(q.loop, q.loop.now());
   }

@@ -315,7 +315,7 @@ class Queue {
   Shipment* find(ShipmentId id);  // null also when nobody is left in it
   // It is there, and nobody has removed or held it since it was read.
   bool may_leave(ShipmentId id) const;
-  // Of those still to be sent, held ones included; null: none, or it has just gone. Looks at every message, a
+  // Of those still to be sent, without held ones; null: none, or it has just gone. Looks at every message, a
   // few at a time: mail goes on meanwhile.
   async::Task<Message*> oldest();
   // Of all messages those that are wanted, `most` of them at most; walks as oldest() does.

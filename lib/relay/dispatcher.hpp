@@ -53,7 +53,7 @@ class Dispatcher final : public send::Desk {
   void clear_way(const queue::Message& message);
   // See lane_commands.hpp.
   std::vector<std::string> steer(const std::string& upstream, const std::string& account, bool stops) {
-    return relayd::steer(lanes_, log_, upstream, account, stops);
+    return relayd::steer(lanes_, log_, upstream, account, stops, loop_.wall_now());
   }
   // See give_up.hpp.
   async::Task<std::string> delete_all(queue::MessageId id) { return give_up_.delete_all(id); }

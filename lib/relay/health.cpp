@@ -41,6 +41,10 @@ tell::Pause told(const Trouble& trouble, Duration wait) {
           smtp::enhanced_text(trouble.event), wait};
 }
 
+PauseReason reason_of(const Trouble& trouble, WallTime since) {
+  return {trouble.verdict.reply_class, smtp::enhanced_text(trouble.event), since};
+}
+
 }  // namespace
 
 Duration Health::backoff(std::uint32_t attempts) const {
@@ -103,7 +107,7 @@ void Health::stop_site(const LaneEntry& lane, const Trouble& trouble) {
   if (trouble.event.stage == smtp::Stage::connect && others_deliver && site.use_fewer_connections()) return;
   const Duration wait = pause_of(site.breaker(), trouble.verdict);
   site.ends = 0;
-  site.pause_reason = {trouble.verdict.reply_class, smtp::enhanced_text(trouble.event)};
+  site.pause_reason = reason_of(trouble, site.in_trouble() ? site.pause_reason.since : loop_.wall_now());
   tell::upstream_paused(log_, site.upstream, told(trouble, wait));
   site.pause(loop_.now() + wait, probe_for(trouble.event));
 }
@@ -115,7 +119,8 @@ void Health::stop_lane(LaneEntry& lane, const Trouble& trouble) {
   if (what == ReplyClass::rate && !keeps_rate(lane, trouble)) lane.slow_down();
   const Duration wait = pause_of(lane.breaker(), trouble.verdict);
   lane.ends = 0;
-  lane.pause_reason = {what, smtp::enhanced_text(trouble.event)};
+  const bool in_a_row = lane.breaker().in_trouble();
+  lane.pause_reason = reason_of(trouble, in_a_row ? lane.pause_reason.since : loop_.wall_now());
   tell::lane_paused(log_, {lane.upstream, lane.username}, told(trouble, wait));
   lane.pause(loop_.now() + wait, probe_for(trouble.event));
 }

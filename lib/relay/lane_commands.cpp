@@ -16,7 +16,7 @@ void clear_way(Lanes& lanes, std::span<const route::Choice> choices, std::string
 }
 
 std::vector<std::string> steer(Lanes& lanes, telemetry::Log& log, const std::string& upstream,
-                               const std::string& account, bool stops) {
+                               const std::string& account, bool stops, WallTime now) {
   const auto is_meant = [&](std::string_view its_upstream, std::string_view username) {
     return its_upstream == upstream && (account.empty() || username == account);
   };
@@ -32,6 +32,7 @@ std::vector<std::string> steer(Lanes& lanes, telemetry::Log& log, const std::str
   std::vector<std::string> accounts;
   for (LaneEntry* const lane : chosen) {
     if (!stops) lane->site.probe();
+    if (stops && !lane->stopped()) lane->stopped_at = now;
     stops ? lane->stop() : lane->go_on();
     accounts.push_back(lane->username);
     stops ? tell::lane_stopped(log, {upstream, lane->username})

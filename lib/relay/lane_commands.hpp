@@ -19,6 +19,6 @@ void clear_way(Lanes& lanes, std::span<const route::Choice> choices, std::string
 // Stops the lanes of an upstream (of one account; empty: of all), or lets them go on. Makes those that are
 // not there yet. Returns their user names, sorted; none: no rule leads there.
 std::vector<std::string> steer(Lanes& lanes, telemetry::Log& log, const std::string& upstream,
-                               const std::string& account, bool stops);
+                               const std::string& account, bool stops, WallTime now);
 
 }  // namespace relayd

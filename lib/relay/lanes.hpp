@@ -78,6 +78,7 @@ struct LaneEntry final : send::Lane {
 
   unsigned ends = 0;  // connections in a row that ended on the way and delivered nothing
   PauseReason pause_reason;
+  WallTime stopped_at{};  // by the operator
   std::string last_reply;
   WallTime last_reply_at{};
 };

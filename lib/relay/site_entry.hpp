@@ -21,6 +21,7 @@ namespace relayd {
 struct PauseReason {
   settle::ReplyClass reply_class = settle::ReplyClass::none;
   std::string text;
+  WallTime since{};  // of the first pause in a row
 };
 
 struct SiteEntry final : send::Site {

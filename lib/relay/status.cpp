@@ -1,6 +1,8 @@
 #include "relay/status.hpp"
 
+#include <algorithm>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "relay/doctor.hpp"
@@ -96,6 +98,7 @@ LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
   status.until = status.state == State::quota_used_up ? lane.quota().opens_at(now.wall)
                                                       : wall_time(lane.closed_until(), now);
   const PauseReason& reason = entry.site.in_trouble() ? entry.site.pause_reason : entry.pause_reason;
+  status.since = lane.stopped() ? entry.stopped_at : reason.since;
   status.reply_class = settle::to_string(reason.reply_class);
   status.reason = reason.text;
   status.pauses = entry.site.in_trouble() ? entry.site.breaker().troubles() : lane.breaker().troubles();
@@ -117,6 +120,31 @@ LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
   return status;
 }
 
+// The lanes of each rule, by the id of their choice. A walk through very many would hold up mail.
+constexpr std::size_t most_rules = 2000;
+constexpr std::size_t most_senders = 5;
+
+void name_senders(const route::Router& router, const Lanes& lanes, std::vector<LaneStatus>& statuses) {
+  if (router.rules().size() > most_rules) return;
+  std::unordered_map<std::string_view, std::vector<std::string_view>> rules;
+  for (std::size_t i = 0; i < router.rules().size(); ++i)
+    for (const route::Choice& choice : router.choices()[i]) {
+      std::vector<std::string_view>& those = rules[choice.id];
+      if (those.empty() || those.back() != router.rules()[i]->match)
+        those.push_back(router.rules()[i]->match);
+    }
+  std::size_t next = 0;
+  lanes.for_each([&](const LaneEntry& entry) {
+    if (!entry.configured) return;
+    LaneStatus& status = statuses[next++];
+    const auto found = rules.find(entry.id);
+    if (found == rules.end()) return;
+    status.sender_rules = found->second.size();
+    const std::size_t shown = std::min(most_senders, found->second.size());
+    status.senders.assign(found->second.begin(), found->second.begin() + static_cast<std::ptrdiff_t>(shown));
+  });
+}
+
 }  // namespace
 
 watch::Status status_of(const queue::Queue& queue, const Lanes& lanes, const Lines& lines, SteadyTime started,
@@ -133,6 +161,8 @@ watch::Status status_of(const queue::Queue& queue, const Lanes& lanes, const Lin
     status.lanes.push_back(describe(entry, lines.waiting(entry), now));
     used.insert(entry.upstream);
   });
+  name_senders(lanes.router(), lanes, status.lanes);
+  status.disk_reserve = lanes.router().config().queue.reserve;
   for (const Ending& ending : secrets_that_end(lanes.router().config()))
     status.credentials.push_back({"client_secret", {ending.upstream, ending.account}, ending.until});
   for (const route::Upstream& upstream : lanes.router().upstreams()) {

@@ -177,7 +177,11 @@ Task<void> Desk::tell_metrics(const Answer& answer) {
 // Lanes may be many: the loop copies them, another thread makes the text.
 Task<void> Desk::tell_status(const Answer& answer) {
   Status status = co_await this->status();
-  const std::string line = co_await workers_.run([&status] { return to_line(std::move(status)); });
+  const auto make = [this, &status] {
+    hooks_.look(status);
+    return to_line(std::move(status));
+  };
+  const std::string line = co_await workers_.run(make);
   co_await answer(line);
 }
 

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "watch/answer.hpp"
+#include "watch/trouble.hpp"
 
 namespace relayd::watch {
 
@@ -81,6 +82,22 @@ json describe(const LaneStatus::Quota& quota, WallTime now) {
           {"resets_in", seconds(quota.resets_at - now)}};
 }
 
+json describe(const Trouble& trouble, WallTime now) {
+  json object = {{"severity", to_string(trouble.severity)}, {"what", trouble.what}};
+  if (trouble.since)
+    object.update({{"since", time_text(*trouble.since)}, {"for", seconds(now - *trouble.since)}});
+  if (!trouble.advice.empty()) object["advice"] = trouble.advice;
+  if (!trouble.upstream.empty()) object["upstream"] = trouble.upstream;
+  if (!trouble.account.empty()) object["account"] = trouble.account;
+  return object;
+}
+
+json describe_troubles(const Status& status) {
+  json list = json::array();
+  for (const Trouble& trouble : troubles_of(status)) list.push_back(describe(trouble, status.now));
+  return list;
+}
+
 // Of those that are used up, the one that stays so for longest.
 bool tighter(const LaneStatus::Quota& a, const LaneStatus::Quota& b) {
   if (a.left != 0 || b.left != 0) return a.left < b.left;
@@ -130,6 +147,11 @@ json describe(const LaneStatus& lane, WallTime now) {
     object.update({{"closed_until", time_text(lane.until)}, {"closed_for", seconds(lane.until - now)}});
   if (lane.state == State::paused || lane.state == State::probing)
     object.update({{"class", lane.reply_class}, {"reason", lane.reason}, {"pauses", lane.pauses}});
+  const bool is_in_trouble =
+      lane.state == State::stopped || lane.state == State::paused || lane.state == State::probing;
+  if (is_in_trouble && lane.since != WallTime{})
+    object.update({{"since", time_text(lane.since)}, {"since_for", seconds(now - lane.since)}});
+  if (lane.sender_rules > 0) object.update({{"senders", lane.senders}, {"sender_rules", lane.sender_rules}});
   add_limits(object, lane, now);
   if (lane.port != 0) object.update({{"port", lane.port}, {"first_port", lane.first_port}});
   if (!lane.learnt.ahead.empty()) object["learnt"] = describe(lane.learnt, now);
@@ -153,6 +175,7 @@ std::string to_line(Status status) {
                     {"time", time_text(status.now)},
                     {"uptime", seconds(status.uptime)},
                     {"process", describe(status.process)},
+                    {"trouble", describe_troubles(status)},
                     {"starting",
                      {{"messages", status.starting->messages},
                       {"octets", status.starting->read.count},
@@ -166,6 +189,7 @@ std::string to_line(Status status) {
       {"time", time_text(status.now)},
       {"uptime", seconds(status.uptime)},
       {"process", describe(status.process)},
+      {"trouble", describe_troubles(status)},
       {"queue", describe_queue(status)},
       {"since_start",
        {{"recovered_in_doubt", status.totals.in_doubt}, {"disk_troubles", status.totals.troubles}}},

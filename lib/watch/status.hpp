@@ -65,6 +65,7 @@ struct LaneStatus {
   std::string grant;  // how it gets its access tokens: "client_credentials of microsoft"; empty: it has none
   State state = State::idle;
   WallTime until{};
+  WallTime since{};         // stopped, paused, probing: it is so
   std::string reply_class;  // paused, probing; of `reason`
   std::string reason;       // paused, probing: the reply, or what happened instead
   unsigned pauses = 0;      // in a row
@@ -82,7 +83,11 @@ struct LaneStatus {
   Learnt learnt;
   bool pipelining_reduced = false;
   bool next_password = false;  // is the one that works
-  std::string last_reply;      // empty: none yet
+  // The rules that lead here, by what they match: the first of them, and how many there are. None where there
+  // are so many rules that it would take long.
+  std::vector<std::string> senders;
+  std::size_t sender_rules = 0;
+  std::string last_reply;  // empty: none yet
   WallTime last_reply_at{};
 };
 const char* to_string(LaneStatus::State state);
@@ -118,7 +123,8 @@ struct Status {
   std::optional<Configuration> configuration;  // nothing: it is not one that can be read again
   std::optional<queue::Progress> starting;     // the queue is being read; what follows is not known yet
   queue::Totals totals;
-  std::optional<Oldest> oldest;  // that is still to be sent
+  std::optional<Oldest> oldest;  // that is still to be sent, and not held
+  std::size_t doubtful = 0;      // of those held: an upstream may already have taken them
   // Recipients who are refused since they do not exist.
   struct Suppressed {
     bool on = false;  // by the configuration
@@ -144,9 +150,11 @@ struct Status {
   };
   Clients clients;  // connections of theirs
 
+  std::optional<Bytes> disk_free;  // of the queue's disk, for us
+  Bytes disk_reserve;              // with less than that free, no mail is taken
+
   // --- for the metrics alone ---
   queue::DiskUse disk;
-  std::optional<Bytes> disk_free;  // of the queue's disk, for us
   struct Upstream {
     std::string name;
     std::uint64_t opened = 0;                                        // connections, since the start

@@ -51,6 +51,11 @@ TEST(Status, OfTheQueue) {
       "process": {"user": "relayd", "uid": 998, "confined": true, "landlock": 4, "seccomp": true, "lacks": "x"},
       "queue": {"waiting": 1, "ready": 2, "held": 3, "failed": 4, "reporting": 5,
                 "oldest": {"id": "000000004j7", "accepted": "2026-11-20T05:00:00Z", "age": 7200}},
+      "trouble": [{"severity": "warning", "what": "the queue's disk has made trouble since the start",
+                   "advice": "`queue_trouble` in the log says what; a restart forgets it"},
+                  {"severity": "warning", "what": "message 000000004j7 still waits after 120 min",
+                   "since": "2026-11-20T05:00:00Z", "for": 7200,
+                   "advice": "`relayd queue show 000000004j7` has each attempt"}],
       "since_start": {"recovered_in_doubt": 6, "disk_troubles": 7},
       "suppressed": {"count": 0, "on": false},
       "lanes": [], "unused_upstreams": ["backup"]})"));

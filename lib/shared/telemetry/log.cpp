@@ -41,6 +41,21 @@ std::string_view name(Level level) {
   return {};
 }
 
+// Of syslog(3).
+char priority(Level level) {
+  switch (level) {
+    case Level::debug:
+      return '7';
+    case Level::info:
+      return '6';
+    case Level::warning:
+      return '4';
+    case Level::error:
+      return '3';
+  }
+  return '6';
+}
+
 bool is_address(std::string_view key) {
   constexpr std::string_view keys[] = {"from", "to", "sent_from", "sent_to", "instead_of", "about"};
   return std::ranges::find(keys, key) != std::end(keys);
@@ -60,6 +75,7 @@ Log::Log(int descriptor, Format format, Level level, Addresses addresses)
 void Log::write(Level level, std::string_view event, std::initializer_list<Field> fields) {
   if (level < level_) return;
   const std::size_t before = pending_.size();
+  if (priorities_) (pending_ += '<').append(1, priority(level)) += '>';
   format_ == Format::json ? append_json(level, event, fields) : append_text(level, event, fields);
   if (pending_.size() > (stuck_ ? most_stuck : most_pending)) {
     pending_.resize(before);

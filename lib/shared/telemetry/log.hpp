@@ -43,6 +43,8 @@ class Log {
   // `descriptor` stays the caller's. `arrange` is called when something waits to be written; it arranges for
   // flush() after that time.
   Log(int descriptor, Format format, Level level, Addresses addresses);
+  // From now on each line begins with its priority, "<4>", as a journal reads it (sd-daemon(3)).
+  void put_priorities() { priorities_ = true; }
   void on_pending(std::function<void(Duration after)> arrange) { arrange_ = std::move(arrange); }
   ~Log() { flush(std::chrono::seconds(1)); }
 
@@ -76,6 +78,7 @@ class Log {
   Format format_;
   Level level_;
   Addresses addresses_;
+  bool priorities_ = false;
   std::string pending_;
   std::function<void(Duration)> arrange_;
   bool arranged_ = false;  // a flush() will come

@@ -44,6 +44,20 @@ TEST(Log, JsonIsOneObjectALine) {
             ",\"level\":\"info\",\"event\":\"delivered\",\"id\":\"abc\",\"code\":250,\"delay\":1.500}\n");
 }
 
+TEST(Log, AJournalReadsThePriorityOfEachLine) {
+  Pipe pipe;
+  Log log(pipe.ends[1], Log::Format::json, Level::debug, Log::Addresses::full);
+  log.put_priorities();
+  log.debug("a", {});
+  log.info("b", {});
+  log.warning("c", {});
+  log.error("d", {});
+  const std::string text = pipe.read();
+  std::string priorities;
+  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) priorities += text.substr(at, 4);
+  EXPECT_EQ(priorities, "<7>{<6>{<4>{<3>{");
+}
+
 TEST(Log, TextQuotesWhatIsNoWord) {
   EXPECT_EQ(line(Log::Format::text, Log::Addresses::full, {{"id", "abc"}, {"response", "2.0.0 Ok \"x\""}}),
             " info delivered id=abc response=\"2.0.0 Ok \\\"x\\\"\"\n");
