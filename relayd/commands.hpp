@@ -21,6 +21,7 @@ inline constexpr const char* default_config = "/etc/relayd/relayd.yaml";
 
 struct Options {
   std::string config;         // -c; empty: the default file, or the environment where there is none
+  std::string socket;         // of the daemon that is asked; empty: see daemon.hpp
   bool mail_program = false;  // sendmail, mailq: what -C names must be the caller's, or root's
   std::string sender;         // explain
   std::string recipient;      // explain; empty: none
@@ -46,8 +47,11 @@ struct Options {
   std::string output;                // empty: a name of domain and selector
   std::string file;                  // suppress import; -: standard input
   bool csv = false;                  // suppress export
-  bool metrics = false;              // status
-  bool markdown = false;             // presets: the page docs/providers.md
+  bool metrics = false;              // status, as the next three
+  bool check = false;
+  bool watch = false;
+  bool trouble = false;
+  bool markdown = false;  // presets: the page docs/providers.md
 
   // oauth login; `account` empty: the only one
   std::string upstream;

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,9 +24,20 @@ std::optional<std::filesystem::path> config_file(const Options& options) {
 
 namespace {
 
-// The name of a file, too, may hold what a terminal would obey.
-void print_escaped(const config::Diagnostic& diagnostic) {
-  fmt::print(stderr, "{}\n", shown(config::to_string(diagnostic)));
+// systemd names the journal's socket by device and inode: standard error may be another file by now
+// (systemd.exec(5)).
+bool is_journal(int descriptor) {
+  const char* const named = std::getenv("JOURNAL_STREAM");
+  struct stat status {};
+  if (!named || ::fstat(descriptor, &status) != 0) return false;
+  return fmt::format("{}:{}", status.st_dev, status.st_ino) == named;
+}
+
+// The name of a file, too, may hold what a terminal would obey. `priority` is for a journal, as the log has
+// it.
+void print_escaped(const config::Diagnostic& diagnostic, const char* priority) {
+  fmt::print(stderr, "{}{}\n", is_journal(STDERR_FILENO) ? priority : "",
+             shown(config::to_string(diagnostic)));
 }
 
 }  // namespace
@@ -34,9 +46,9 @@ void print(const std::vector<config::Diagnostic>& errors, const std::vector<conf
   for (const config::Diagnostic& warning : warnings) {
     config::Diagnostic marked = warning;
     marked.text = "warning: " + marked.text;
-    print_escaped(marked);
+    print_escaped(marked, "<4>");
   }
-  for (const config::Diagnostic& error : errors) print_escaped(error);
+  for (const config::Diagnostic& error : errors) print_escaped(error, "<3>");
 }
 
 config::Loaded load_config(const Options& options) {
@@ -71,9 +83,10 @@ telemetry::Log make_log(const config::Log& settings) {
   using telemetry::Log;
   const bool text = settings.format == config::LogFormat::text ||
                     (settings.format == config::LogFormat::automatic && ::isatty(STDERR_FILENO) == 1);
-  return Log(
-      STDERR_FILENO, text ? Log::Format::text : Log::Format::json, static_cast<Level>(settings.level),
-      settings.addresses == config::LogAddresses::masked ? Log::Addresses::masked : Log::Addresses::full);
+  Log log(STDERR_FILENO, text ? Log::Format::text : Log::Format::json, static_cast<Level>(settings.level),
+          settings.addresses == config::LogAddresses::masked ? Log::Addresses::masked : Log::Addresses::full);
+  if (is_journal(STDERR_FILENO)) log.put_priorities();
+  return log;
 }
 
 }  // namespace relayd::command

@@ -1,44 +1,48 @@
 // relayd healthcheck: does the daemon of this configuration answer? For HEALTHCHECK and probes; needs no
 // shell.
+//
+// It asks the admin socket, which leaves no line in the log. Who may not ask there, or knows of none, sees
+// whether clients are greeted.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "daemon.hpp"
 #include "local_connection.hpp"
 #include "shown.hpp"
+#include "window.hpp"
 
 namespace relayd::command {
 
 namespace {
 
+using nlohmann::json;
+
 constexpr int well = 0, dead = 1, starting = 2;
 constexpr std::chrono::seconds patience{5};
-constexpr std::size_t longest_answer = 4096;
 
 int failed(const std::string& address, const char* why) {
   fmt::print(stderr, "{}: {}\n", shown(address), why);
   return dead;
 }
 
-// What the daemon says in its window. Who may not ask there sees less.
-bool is_starting(const std::string& socket) {
-  config::Listener window;
-  window.unix_path = socket;
-  std::optional<LocalConnection> connection = LocalConnection::to(window, patience);
+// What the daemon says of itself. Nothing: nobody can be asked there.
+std::optional<int> asked(const std::string& socket) {
+  Window window(socket, patience);
+  if (!window.connected()) return std::nullopt;
   watch::Request request;
   request.command = "health";
-  if (!connection || !connection->send(watch::to_line(request))) return false;
-  std::string answer;
-  char buffer[256];
-  while (answer.size() < longest_answer && answer.find('\n') == std::string::npos) {
-    const std::size_t count = connection->receive(buffer);
-    if (count == 0) break;
-    answer.append(buffer, count);
-  }
-  const nlohmann::json object = nlohmann::json::parse(answer, nullptr, false);
-  return object.is_object() && object.value("health", "") == "starting";
+  std::string line;
+  if (!window.send(watch::to_line(request)) || !window.line(line))
+    return failed(socket, "it does not answer");
+  const json answer = json::parse(line, nullptr, false);
+  const std::string health = answer.is_object() ? answer.value("health", "") : "";
+  if (health == "well") return well;
+  if (health != "starting") return failed(socket, "it does not say that it is well");
+  fmt::print(stderr, "{}: starting, the queue is being read\n", shown(socket));
+  return starting;
 }
 
 bool is_greeted(LocalConnection& connection) {
@@ -52,26 +56,33 @@ bool is_greeted(LocalConnection& connection) {
   return greeting.starts_with("220");
 }
 
+// One that can be reached from here: a socket that was handed over is known to the service manager alone.
+bool has_address(const config::Listener& listener) {
+  return !listener.host.empty() || !listener.unix_path.empty();
+}
+
+int greeted(const config::Config& config) {
+  const auto known = std::ranges::find_if(config.listeners, has_address);
+  if (known == config.listeners.end())
+    return failed(config.file, "it names no address at which somebody could be asked");
+  std::optional<LocalConnection> connection = LocalConnection::to(*known, patience);
+  if (!connection) return failed(known->address, "nobody answers");
+  // A listener with implicit TLS speaks second: that it accepted is all that can be seen without a handshake.
+  if (known->tls == config::TlsMode::implicit) return well;
+  if (!is_greeted(*connection)) return failed(known->address, "the greeting is not 220");
+  connection->send("QUIT\r\n");
+  return well;
+}
+
 }  // namespace
 
 int healthcheck(const Options& options) {
-  const std::shared_ptr<const config::Config> config = usable_config(options);
-  if (!config) return dead;
-  const std::vector<config::Listener>& listeners = config->listeners;
-  const auto known = std::ranges::find(listeners, "", &config::Listener::inherited);
-  if (known == listeners.end())
-    return failed(listeners.front().address, "its address is known to the service manager alone");
-  const config::Listener& listener = *known;
-  std::optional<LocalConnection> connection = LocalConnection::to(listener, patience);
-  if (!connection) return failed(listener.address, "nobody answers");
-  // A listener with implicit TLS speaks second: that it accepted is all that can be seen without a handshake.
-  if (listener.tls != config::TlsMode::implicit) {
-    if (!is_greeted(*connection)) return failed(listener.address, "the greeting is not 220");
-    connection->send("QUIT\r\n");
-  }
-  if (!is_starting(config->admin_socket())) return well;
-  fmt::print(stderr, "{}: starting, the queue is being read\n", shown(listener.address));
-  return starting;
+  const config::Readable readable = readable_config(options);
+  const std::optional<int> health = asked(daemon_socket(options, readable.config));
+  if (health) return *health;
+  const int found = greeted(readable.config);
+  if (found != well) print(readable.errors);
+  return found;
 }
 
 }  // namespace relayd::command

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "commands.hpp"
+#include "daemon.hpp"
 #include "relay/history_reader.hpp"
 #include "shown.hpp"
 #include "window.hpp"
@@ -121,8 +122,12 @@ void show(MessageHistory& message, const Options& options, bool masked) {
 }  // namespace
 
 int history(const Options& options) {
-  const std::shared_ptr<const config::Config> config = usable_config(options);
-  if (!config) return EX_CONFIG;
+  const config::Readable readable = readable_config(options);
+  const config::Config& config = readable.config;
+  if (readable.hides_daemon) {
+    print(readable.errors);
+    return EX_CONFIG;
+  }
   HistoryQuery query{.what = options.what, .since = {}, .failed = options.failed};
   if (!options.since.empty()) {
     const std::optional<std::string> since = parse_history_since(options.since);
@@ -137,11 +142,12 @@ int history(const Options& options) {
   }
   const bool asks = !query.what.empty() || !query.since.empty() || query.failed;
   query.limit = options.limit.value_or(asks ? search_limit : usual_limit);
-  have_it_written(config->admin_socket());
+  have_it_written(daemon_socket(options, config));
   try {
-    const bool masked = config->log.addresses == config::LogAddresses::masked;
+    // What cannot be read may say so.
+    const bool masked = config.log.addresses == config::LogAddresses::masked || !readable.errors.empty();
     const HistoryFound found =
-        search_history(history_folder_of(config->queue.directory), query,
+        search_history(history_folder_of(config.queue.directory), query,
                        [&](MessageHistory& message) { show(message, options, masked); });
     if (found.more)
       fmt::print(stderr, "There are more: these are the last {}. --limit N shows the last N, --limit 0 all\n",
@@ -149,7 +155,7 @@ int history(const Options& options) {
     if (found.messages > 0) return EX_OK;
     fmt::print(stderr, "Nothing is known of {}{}\n",
                query.what.empty() ? "such a message" : shown(query.what),
-               config->history.keep.count() == 0 ? ": history.keep is 0, so nothing is kept" : "");
+               config.history.keep.count() == 0 ? ": history.keep is 0, so nothing is kept" : "");
     return 1;
   } catch (const std::system_error& error) {
     const bool forbidden = error.code() == std::errc::permission_denied;

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "commands.hpp"
+#include "daemon.hpp"
+#include "lane_text.hpp"
 #include "shown.hpp"
 #include "status.hpp"
 #include "window.hpp"
@@ -18,9 +20,9 @@ using nlohmann::json;
 
 int list(const Options& options) {
   int exit_code = EX_OK;
-  const std::optional<std::string> line = ask_status(options, exit_code);
-  if (!line) return exit_code;
-  const json answer = json::parse(*line);
+  const std::optional<json> standing = ask_status(options, exit_code);
+  if (!standing) return exit_code;
+  const json& answer = *standing;
   if (answer.contains("starting")) {
     fmt::print(stderr, "starting: the queue is being read\n");
     return 1;
@@ -28,13 +30,11 @@ int list(const Options& options) {
   const watch::Request& wanted = options.queue;
   bool found = false;
   for (const json& lane : answer.value("lanes", json::array())) {
-    if (!wanted.upstream.empty() && lane.value("upstream", "") != wanted.upstream) continue;
-    if (!wanted.account.empty() && lane.value("account", "") != wanted.account) continue;
     found = true;
     if (options.json)
       fmt::print("{}\n", shown_json(lane.dump()));
     else
-      print_lane(lane, text(answer, "time"));
+      fmt::print("{}", lane_text(lane, text(answer, "time")));
   }
   if (found || wanted.upstream.empty()) return EX_OK;
   fmt::print(stderr, "no lane of an upstream '{}'{} yet\n", shown(wanted.upstream),
@@ -46,11 +46,10 @@ int list(const Options& options) {
 
 int lane(const Options& options) {
   if (options.queue.command == "list") return list(options);
-  const std::shared_ptr<const config::Config> config = usable_config(options);
-  if (!config) return EX_CONFIG;
-  const std::string path = config->admin_socket();
-  Window window(path);
-  if (!window.connected()) return no_answer(path);
+  const std::optional<std::string> path = daemon_socket(options);
+  if (!path) return EX_CONFIG;
+  Window window(*path);
+  if (!window.connected()) return no_answer(*path);
   if (!window.send(watch::to_line(options.queue))) return EX_UNAVAILABLE;
   std::string line;
   bool refused = false;

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "daemon.hpp"
 #include "sendmail.hpp"
 #include "watch/admin_request.hpp"
 #include "window.hpp"
@@ -74,9 +75,9 @@ void print_message(const json& message) {
 }  // namespace
 
 int mailq(const Options& options) {
-  const std::shared_ptr<const config::Config> config = config_or_default(options);
-  if (!config) return EX_CONFIG;
-  const std::string path = config->admin_socket();
+  const std::optional<std::string> place = daemon_socket(options);
+  if (!place) return EX_CONFIG;
+  const std::string& path = *place;
   if (const Window window(path); !window.connected()) return no_answer(path);
 
   // Mail that has failed is kept for the operator, but waits for nothing: `relayd queue list` has it.

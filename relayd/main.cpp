@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "commands.hpp"
+#include "help.hpp"
 #include "init.hpp"
 #include "sendmail.hpp"
 #include "shared/config/value.hpp"
@@ -36,6 +37,14 @@ std::chrono::milliseconds parse_timeout(const std::string& text) {
   return *parsed;
 }
 
+// Where the daemon is that a command asks.
+CLI::App* add_place(CLI::App* action, relayd::command::Options& options) {
+  action->add_option("-c,--config", options.config, "Configuration file of the daemon");
+  action->add_option("--socket", options.socket,
+                     "Admin socket of the daemon (default: $RELAYD_ADMIN, then what the configuration says)");
+  return action;
+}
+
 // relayd queue list|show|retry|hold|release|delete
 void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
   CLI::App* queue =
@@ -52,7 +61,7 @@ void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
   for (const auto& [name, help] : actions) {
     CLI::App* action = queue->add_subcommand(name, help);
     relayd::watch::Request& request = options.queue;
-    action->add_option("-c,--config", options.config, "Configuration file of the daemon");
+    add_place(action, options);
     action->add_option("id", request.ids, "Messages; none: all that the filters let through");
     action->add_flag("--json", options.json, "Lines of JSON, for scripts");
     if (std::string_view(name) == "retry") {
@@ -93,7 +102,7 @@ void add_lane(CLI::App& app, relayd::command::Options& options, int& status) {
     CLI::App* action = lane->add_subcommand(name, help);
     relayd::watch::Request& request = options.queue;
     const bool lists = std::string_view(name) == "list";
-    action->add_option("-c,--config", options.config, "Configuration file of the daemon");
+    add_place(action, options);
     action->add_option("upstream", request.upstream, "The lanes of this upstream")->required(!lists);
     action->add_option("--account", request.account, "Only that of this user name");
     action->add_flag("--json", options.json, "Lines of JSON, for scripts");
@@ -113,7 +122,7 @@ void add_suppress(CLI::App& app, relayd::command::Options& options, int& status)
   relayd::watch::Request& request = options.queue;
   const auto add = [&](const char* name, const char* help) {
     CLI::App* action = suppress->add_subcommand(name, help);
-    action->add_option("-c,--config", options.config, "Configuration file of the daemon");
+    add_place(action, options);
     if (std::string_view(name) != "export")
       action->add_flag("--json", options.json, "Lines of JSON, for scripts");
     action->callback([&options, &status, action_name = std::string(name)] {
@@ -194,7 +203,7 @@ void add_oauth(CLI::App& app, relayd::command::Options& options, int& status) {
   CLI::App* oauth = app.add_subcommand("oauth", "Accounts that log in with OAuth 2");
   oauth->require_subcommand(1);
   CLI::App* login = oauth->add_subcommand("login", "Sign in as the person whose mailbox an upstream uses");
-  login->add_option("-c,--config", options.config, "Configuration file");
+  add_place(login, options);
   login->add_option("upstream", options.upstream, "The upstream")->required();
   login->add_option("--account", options.account, "Its username, where an upstream has several");
   login->add_flag("--browser", options.browser, "By a browser that comes back to this machine");
@@ -204,7 +213,7 @@ void add_oauth(CLI::App& app, relayd::command::Options& options, int& status) {
   login->callback([&] { status = relayd::command::oauth_login(options); });
   CLI::App* show =
       oauth->add_subcommand("status", "Each account: its grant, its sign-in, when its secret ends");
-  show->add_option("-c,--config", options.config, "Configuration file");
+  add_place(show, options);
   show->callback([&] { status = relayd::command::oauth_status(options); });
 }
 
@@ -271,7 +280,7 @@ void add_history(CLI::App& app, relayd::command::Options& options, int& status) 
   CLI::App* history = app.add_subcommand(
       "history",
       "What became of messages, also of those that have left: each attempt, reply and provider's id");
-  history->add_option("-c,--config", options.config, "Configuration file of the daemon");
+  add_place(history, options);
   history->add_option(
       "what", options.what,
       "Id, address of a sender or recipient, @domain, Message-ID or provider's id; default: the "
@@ -394,13 +403,16 @@ int main(int argc, char** argv) {
 
   add_sandbox(app, options, status);
 
-  with_config(
-      app.add_subcommand("healthcheck",
-                         "Exit 0 if the daemon of this configuration answers, 1 if not, 2 while it starts"))
+  add_place(app.add_subcommand("healthcheck", "Say by the exit code whether the daemon is well, for probes"),
+            options)
+      ->footer(
+          "Example: relayd healthcheck || echo not well\n"
+          "Exit codes: 0 well, 1 it does not answer, 2 it starts: the queue is being read")
       ->callback([&] { status = command::healthcheck(options); });
 
-  with_config(app.add_subcommand(
-                  "reload", "Have the daemon read its configuration again, and say whether it was taken"))
+  add_place(app.add_subcommand("reload",
+                               "Have the daemon read its configuration again, and say whether it was taken"),
+            options)
       ->footer(
           "Example: relayd reload && echo taken\n"
           "Exit codes: 0 taken, 78 it has an error and the old one stays, 69 no daemon answers")
@@ -421,15 +433,30 @@ int main(int argc, char** argv) {
   add_queue_files(app, options, status);
   add_mail_programs(app, argc, argv, status);
 
-  CLI::App* show_status = with_config(app.add_subcommand(
-      "status", "The queue and every lane of the running daemon: what is wrong, since when, until when"));
+  CLI::App* show_status = add_place(
+      app.add_subcommand(
+          "status", "The queue and every lane of the running daemon: what is wrong, since when, until when"),
+      options);
   show_status->add_flag("--json", options.json, "One object, for scripts");
   show_status->add_flag("--metrics", options.metrics, "The metrics, as Prometheus reads them");
+  show_status->add_flag("--check", options.check, "One line for monitoring: what is worst, and since when");
+  show_status->add_flag("--watch", options.watch, "Again every two seconds, until q or Ctrl-C");
+  show_status->add_flag("--trouble", options.trouble, "Only lanes that are in trouble");
+  show_status->add_option("--upstream", options.queue.upstream, "Only lanes of this upstream");
+  show_status->add_option("--account", options.queue.account, "Only lanes of this user name");
+  show_status->footer(
+      "Example: relayd status --upstream ses --trouble\n"
+      "Exit codes: 0 it answered, 69 no daemon answers, 78 the configuration hides where it is; with --check "
+      "0 "
+      "all is well, 1 warning, 2 critical");
   show_status->callback([&] { status = command::status(options); });
 
   app.add_subcommand("version", "Show version, commit and libraries")->callback([&] {
     status = command::version();
   });
+
+  app.add_subcommand("help", "Help for a command, such as `relayd help queue retry`")->prefix_command();
+  if (const std::optional<int> answered = command::help(app, words(1, argc, argv))) return *answered;
 
   try {
     app.parse(argc, argv);

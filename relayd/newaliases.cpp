@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "commands.hpp"
+#include "daemon.hpp"
 #include "reload.hpp"
 #include "sendmail.hpp"
 #include "shown.hpp"
@@ -33,7 +34,7 @@ int newaliases(const Options& options) {
   const AliasesResult aliases = make_aliases(*config, tables.tables);
   for (const auto* errors : {&tables.errors, &aliases.errors}) print(*errors);
   if (!tables.errors.empty() || !aliases.errors.empty()) return EX_CONFIG;
-  return reload_at(config->admin_socket()).value_or(EX_OK);
+  return reload_at(daemon_socket(options, *config)).value_or(EX_OK);
 }
 
 }  // namespace relayd::command

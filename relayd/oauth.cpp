@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "daemon.hpp"
 #include "examine.hpp"
 #include "oauth_browser.hpp"
 #include "relay/token_clients.hpp"
@@ -279,7 +280,7 @@ int oauth_login(const Options& options) {
     return fail(EX_NOPERM, error.what());
   }
   fmt::print("Signed in for {} at {}.\n", shown(account.username), shown(account.upstream));
-  reload_at(config->admin_socket());  // what waits for it goes at once
+  reload_at(daemon_socket(options, *config));  // what waits for it goes at once
   return EX_OK;
 }
 
@@ -289,7 +290,7 @@ int oauth_status(const Options& options) {
   const route::Router::Built built = route::Router::build(config);
   print(built.errors);
   if (!built.router) return EX_CONFIG;
-  const json running = standing_of(config->admin_socket());
+  const json running = standing_of(daemon_socket(options, *config));
   for (const TokenAccount& account : accounts_of(*built.router)) {
     const std::string user = account.oauth2.user_is_sender ? "each sender" : account.username;
     fmt::print("{}: {} for {}", shown(account.upstream), route::grant_text(account.oauth2), shown(user));

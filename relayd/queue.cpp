@@ -6,6 +6,7 @@
 #include <string>
 
 #include "commands.hpp"
+#include "daemon.hpp"
 #include "shown.hpp"
 #include "window.hpp"
 
@@ -100,12 +101,10 @@ bool print_line(const Options& options, const json& object) {
 }  // namespace
 
 int queue(const Options& options) {
-  const std::shared_ptr<const config::Config> config =
-      options.mail_program ? config_or_default(options) : usable_config(options);
-  if (!config) return EX_CONFIG;
-  const std::string path = config->admin_socket();
-  Window window(path);
-  if (!window.connected()) return no_answer(path);
+  const std::optional<std::string> path = daemon_socket(options);
+  if (!path) return EX_CONFIG;
+  Window window(*path);
+  if (!window.connected()) return no_answer(*path);
   if (options.queue.command == "list" && !options.json)
     fmt::print("{:<12} {:<8} {:>9} {:<20} {:>3} {:>8}  {}\n", "ID", "STATE", "SIZE", "ACCEPTED", "TRY",
                "DUE IN", "SENDER");

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "daemon.hpp"
 #include "shown.hpp"
 #include "window.hpp"
 
@@ -49,11 +50,10 @@ std::optional<int> reload_at(const std::string& socket) {
 }
 
 int reload(const Options& options) {
-  const std::shared_ptr<const config::Config> config = usable_config(options);
-  if (!config) return EX_CONFIG;
-  const std::string path = config->admin_socket();
-  const std::optional<int> status = reload_at(path);
-  return status ? *status : no_answer(path);
+  const std::optional<std::string> path = daemon_socket(options);
+  if (!path) return EX_CONFIG;
+  const std::optional<int> status = reload_at(*path);
+  return status ? *status : no_answer(*path);
 }
 
 }  // namespace relayd::command

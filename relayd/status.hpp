@@ -9,11 +9,18 @@
 
 namespace relayd::command {
 
-// The daemon's answer to "status", a line of JSON. Nothing: it was said why on standard error, and
-// `exit_code` is set.
-std::optional<std::string> ask_status(const Options& options, int& exit_code);
+// The daemon's answer to "status", an object. Nothing: `why` says it.
+struct Standing {
+  std::optional<nlohmann::json> status;
+  std::string why = {};
+};
+Standing ask_status(const std::string& socket);
 
-// One lane of that answer; `now` is the answer's time.
-void print_lane(const nlohmann::json& lane, const std::string& now);
+// The same, narrowed to what the options ask for. Nothing: it was said why on standard error, and `exit_code`
+// is set.
+std::optional<nlohmann::json> ask_status(const Options& options, int& exit_code);
+
+// `relayd status --watch`: the same again and again, until q or a signal.
+int watch_status(const Options& options, const std::string& socket);
 
 }  // namespace relayd::command

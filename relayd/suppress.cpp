@@ -13,6 +13,7 @@
 #include <string>
 
 #include "commands.hpp"
+#include "daemon.hpp"
 #include "shown.hpp"
 #include "tell/suppression.hpp"
 #include "window.hpp"
@@ -97,11 +98,10 @@ int exit_code(const Answered& answered) {
 }
 
 int ask(const Options& options, const watch::Request& request, const std::string& text) {
-  const std::shared_ptr<const config::Config> config = usable_config(options);
-  if (!config) return EX_CONFIG;
-  const std::string path = config->admin_socket();
-  Window window(path);
-  if (!window.connected()) return no_answer(path);
+  const std::optional<std::string> path = daemon_socket(options);
+  if (!path) return EX_CONFIG;
+  Window window(*path);
+  if (!window.connected()) return no_answer(*path);
   // One that refuses need not read all of it: what it says is there all the same.
   static_cast<void>(window.send(watch::to_line(request)) && window.send(text));
   if (options.csv) fmt::print("{}\n", tell::suppression_columns);

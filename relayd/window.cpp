@@ -84,12 +84,18 @@ bool Window::more() {
   return true;
 }
 
-int no_answer(const std::string& path) {
+std::string why_no_answer(const std::string& path) {
   const int error = errno;
   const bool forbidden = error == EACCES || error == EPERM;
-  fmt::print(stderr, "relayd does not answer on {}: {}. {}\n", shown(path), std::strerror(error),
-             forbidden ? "Ask as its user, or as root"
-                       : "Start it with `relayd run`, or name the configuration it runs with: -c FILE");
+  return fmt::format("relayd does not answer on {}: {}. {}", shown(path), std::strerror(error),
+                     forbidden
+                         ? "Ask as its user, or as root"
+                         : "Start it with `relayd run`, or name the configuration it runs with (-c FILE) "
+                           "or its admin socket (--socket PATH)");
+}
+
+int no_answer(const std::string& path) {
+  fmt::print(stderr, "{}\n", why_no_answer(path));
   return EX_UNAVAILABLE;
 }
 

@@ -38,7 +38,9 @@ class Window {
   std::size_t begin_ = 0;
 };
 
-// Says on standard error that no daemon answers there, by errno, and what to do. The exit status for it.
+// That no daemon answers there, by errno, and what to do.
+std::string why_no_answer(const std::string& path);
+// The same on standard error. The exit status for it.
 int no_answer(const std::string& path);
 
 // The value of a key as it may be shown; empty when it is not there.

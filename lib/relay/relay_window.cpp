@@ -65,7 +65,7 @@ void Relay::open_web() {
   const watch::Web::Address address{http.host, http.port, http.unix_path, http.inherited};
   web_ = std::make_unique<watch::Web>(
       loop_, workers_, *desk_, address, entrance(),
-      watch::Web::Hooks{[this] { return not_ready(); },
+      watch::Web::Hooks{[this] { return not_ready(); }, series_,
                         [this](const watch::HistoryQuestion& question) { return search_history(question); }});
   log_.info("listening", {{"address", web_->address()}, {"protocol", "http"}});
 }

@@ -33,6 +33,7 @@ constexpr Path paths[] = {
     {"/status.json", What::object, "status"},
     {"/api/status", What::object, "status"},
     {"/api/events", What::events},
+    {"/api/series", What::series},
     {"/api/lanes", What::lanes},
     {"/api/history", What::history},
     {"/api/queue", What::lines, "list"},

@@ -41,8 +41,9 @@ struct Asked {
     ready,  // does it take mail?
     metrics,
     page,
-    events,   // how it stands, as it changes
-    lanes,    // by `filter`
+    events,  // how it stands, as it changes
+    series,  // what has become of mail in the last hour and day
+    lanes,
     history,  // what became of messages
     lines,    // of the Desk: a line for each thing, and one at the end
     object,   // of the Desk: one line

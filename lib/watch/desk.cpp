@@ -153,22 +153,21 @@ Task<Status> Desk::status() {
   const Message* oldest = co_await queue_.oldest();
   Status status = hooks_.status();
   if (oldest) status.oldest = {oldest->id(), oldest->accepted};
+  const auto look = [this, &status] { hooks_.look(status); };
+  co_await workers_.run(look);
   co_return status;
 }
 
-Task<std::string> Desk::metrics() {
+Task<std::string> Desk::metrics(telemetry::MetricFormat format) {
   Status status = co_await this->status();
   const std::vector<telemetry::Family> counted = hooks_.metrics();
-  const auto make = [this, &status, &counted] {
-    hooks_.look(status);
-    return metrics_text(status, counted);
-  };
+  const auto make = [&status, &counted, format] { return metrics_text(status, counted, format); };
   co_return co_await workers_.run(make);
 }
 
 // A line that says how many octets of text follow.
 Task<void> Desk::tell_metrics(const Answer& answer) {
-  const std::string text = co_await metrics();
+  const std::string text = co_await metrics(telemetry::MetricFormat::text);
   const std::string line = line_of({{"octets", text.size()}});
   co_await answer(line);
   co_await answer(text);
@@ -177,10 +176,7 @@ Task<void> Desk::tell_metrics(const Answer& answer) {
 // Lanes may be many: the loop copies them, another thread makes the text.
 Task<void> Desk::tell_status(const Answer& answer) {
   Status status = co_await this->status();
-  const auto make = [this, &status] {
-    hooks_.look(status);
-    return to_line(std::move(status));
-  };
+  const auto make = [&status] { return to_line(std::move(status)); };
   const std::string line = co_await workers_.run(make);
   co_await answer(line);
 }

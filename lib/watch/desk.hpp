@@ -44,7 +44,7 @@ class Desk {
     std::function<Status()> status;
     // The same while the queue is being read, and nothing can be asked of it.
     std::function<std::optional<Status>()> starting;
-    // Adds what takes a look at files, for the metrics. Blocks; on a helper thread.
+    // Adds what takes a look at files. Blocks; on a helper thread.
     std::function<void(Status&)> look;
     // Reads the configuration again; also while the queue is being read.
     std::function<async::Task<Reload>()> reload;
@@ -67,7 +67,7 @@ class Desk {
   // How it stands; not while it is starting.
   async::Task<Status> status();
   // What has been counted and how it stands, as Prometheus reads it; not while it is starting.
-  async::Task<std::string> metrics();
+  async::Task<std::string> metrics(telemetry::MetricFormat format);
 
  private:
   async::Task<void> put_off(const Answer& answer, const Request& request, const Status& starting);

@@ -20,8 +20,9 @@ std::string event_text(std::string_view name, const json& data) {
 
 }  // namespace
 
-Events::Events(async::Loop& loop, async::Workers& workers, std::function<Task<Status>()> ask)
-    : loop_(loop), workers_(workers), ask_(std::move(ask)) {}
+Events::Events(async::Loop& loop, async::Workers& workers, std::function<Task<Status>()> ask,
+               const Series& series)
+    : loop_(loop), workers_(workers), ask_(std::move(ask)), series_(series) {}
 
 Task<void> Events::follow(http::Exchange& exchange) {
   const std::vector<http::Header> headers = {{"Content-Type", "text/event-stream"}};
@@ -32,13 +33,17 @@ Task<void> Events::follow(http::Exchange& exchange) {
     ~Place() { all.erase(mine); }
   } place{followers_, followers_.emplace(followers_.end())};
   Follower& me = *place.mine;
+  me.points = series_.count();
   if (!watching_) scope_.spawn(watch());
   for (;;) {
-    std::string text = ": well\n\n";
+    std::string text;
     if (me.seen != version_) text = me.seen + 1 == version_ && me.seen > 0 ? change_ : whole_;
+    if (me.points != series_.count()) text += fmt::format("event: point\ndata: {}\n\n", series_.newest());
+    if (text.empty()) text = ": well\n\n";
     me.seen = version_;
+    me.points = series_.count();
     co_await exchange.write(text);
-    if (me.seen == version_) co_await me.news;
+    if (me.seen == version_ && me.points == series_.count()) co_await me.news;
   }
 }
 
@@ -72,9 +77,10 @@ Task<void> Events::look() {
     document_ = std::move(news->document);
     whole_ = std::move(news->whole);
     change_ = std::move(news->change);
-  } else if (loop_.now() - said_ < heartbeat) {
+  } else if (points_ == series_.count() && loop_.now() - said_ < heartbeat) {
     co_return;
   }
+  points_ = series_.count();
   said_ = loop_.now();
   for (auto at = followers_.begin(); at != followers_.end();) (at++)->news.set();  // one may go at once
 }

@@ -16,6 +16,7 @@
 #include "shared/async/scope.hpp"
 #include "shared/async/workers.hpp"
 #include "shared/http/server.hpp"
+#include "watch/series.hpp"
 #include "watch/status.hpp"
 
 namespace relayd::watch {
@@ -26,8 +27,9 @@ class Events {
   static constexpr Duration period = std::chrono::seconds(1);
   static constexpr Duration heartbeat = std::chrono::seconds(15);  // so long nothing is said at most
 
-  // `ask`: how it stands.
-  Events(async::Loop& loop, async::Workers& workers, std::function<async::Task<Status>()> ask);
+  // `ask`: how it stands. The series outlive this; each point of them is told, too.
+  Events(async::Loop& loop, async::Workers& workers, std::function<async::Task<Status>()> ask,
+         const Series& series);
 
   bool full() const { return followers_.size() >= most_followers; }
   // Returns when the client has gone, by async::IoError.
@@ -36,7 +38,8 @@ class Events {
  private:
   struct Follower {
     async::Event news;
-    std::uint64_t seen = 0;  // the version that it has been told
+    std::uint64_t seen = 0;    // the version that it has been told
+    std::uint64_t points = 0;  // of the series, likewise
   };
 
   async::Task<void> look();
@@ -45,12 +48,14 @@ class Events {
   async::Loop& loop_;
   async::Workers& workers_;
   std::function<async::Task<Status>()> ask_;
+  const Series& series_;
   std::list<Follower> followers_;
   std::uint64_t version_ = 0;  // of what follows; 0: there is none yet
   nlohmann::json document_;
-  std::string whole_;   // as one event
-  std::string change_;  // from the version before
-  SteadyTime said_{};   // when followers were woken last
+  std::string whole_;         // as one event
+  std::string change_;        // from the version before
+  std::uint64_t points_ = 0;  // of the series, that followers were woken for
+  SteadyTime said_{};         // when followers were woken last
   bool watching_ = false;
   async::Scope scope_;
 };

@@ -124,7 +124,6 @@ struct Status {
   std::optional<queue::Progress> starting;     // the queue is being read; what follows is not known yet
   queue::Totals totals;
   std::optional<Oldest> oldest;  // that is still to be sent, and not held
-  std::size_t doubtful = 0;      // of those held: an upstream may already have taken them
   // Recipients who are refused since they do not exist.
   struct Suppressed {
     bool on = false;  // by the configuration

@@ -126,13 +126,13 @@ void add_queue(const Status& status, Troubles& troubles) {
                                     std::chrono::floor<std::chrono::minutes>(age).count()),
                         status.oldest->accepted, fmt::format("`relayd queue show {}` has each attempt", id)});
   }
-  if (status.doubtful > 0)
-    troubles.push_back(
-        {Severity::warning,
-         fmt::format("messages are held since an upstream may already have taken them: {}", status.doubtful),
-         {},
-         "`relayd queue list --state held` shows them; ask the upstream, then `relayd queue "
-         "retry --not-taken ID`, or delete what was taken"});
+  if (status.totals.held_in_doubt > 0)
+    troubles.push_back({Severity::warning,
+                        fmt::format("messages are held since an upstream may already have taken them: {}",
+                                    status.totals.held_in_doubt),
+                        {},
+                        "`relayd queue list --state held` shows them; ask the upstream, then `relayd queue "
+                        "retry --not-taken ID`, or delete what was taken"});
 }
 
 // What comes to an end at a time that is known.

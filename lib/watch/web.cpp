@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "watch/answer.hpp"
+#include "watch/metrics_format.hpp"
 #include "watch/page.hpp"
 
 namespace relayd::watch {
@@ -20,10 +21,9 @@ constexpr unsigned socket_mode = 0660;
 constexpr Duration guess_time = 1s;  // until a wrong token is answered
 constexpr unsigned most_guesses = 16;
 
-constexpr const char* content_type = "Content-Type";
+constexpr const char* type_field = "Content-Type";
 constexpr const char* json_type = "application/json";
 constexpr const char* lines_type = "application/x-ndjson";
-constexpr const char* metrics_type = "text/plain; version=0.0.4; charset=utf-8";
 
 std::vector<http::Header> headers_of_all() {
   return {{"Cache-Control", "no-store"},
@@ -60,7 +60,8 @@ Web::Web(net::AsioLoop& loop, async::Workers& workers, Desk& desk, const Address
       desk_(desk),
       entrance_(std::move(entrance)),
       hooks_(std::move(hooks)),
-      events_(loop, workers, [&desk] { return desk.status(); }),
+      events_(
+          loop, workers, [&desk] { return desk.status(); }, hooks_.series),
       server_(loop, headers_of_all(), [this](http::Exchange& exchange) { return answer(exchange); }),
       acceptor_(bind(loop, address,
                      [this](std::unique_ptr<async::Stream> stream) { server_.take(std::move(stream)); })) {}
@@ -79,7 +80,7 @@ Task<void> Web::answer(http::Exchange& exchange) {
   }
   switch (asked.what) {
     case Asked::What::live: {
-      const http::Answer well{200, {{content_type, json_type}}, "{\"live\":true}\n"};
+      const http::Answer well{200, {{type_field, json_type}}, "{\"live\":true}\n"};
       co_await exchange.answer(well);
       break;
     }
@@ -96,6 +97,9 @@ Task<void> Web::answer(http::Exchange& exchange) {
       } else {
         co_await events_.follow(exchange);
       }
+      break;
+    case Asked::What::series:
+      co_await tell_series(exchange);
       break;
     case Asked::What::lanes:
       co_await tell_lanes(exchange, asked.lanes);
@@ -136,21 +140,29 @@ Task<void> Web::refuse(http::Exchange& exchange, const http::Answer& refusal) {
 Task<void> Web::tell_ready(http::Exchange& exchange) {
   const std::vector<std::string> reasons = co_await hooks_.not_ready();
   const http::Answer answer{reasons.empty() ? 200 : 503,
-                            {{content_type, json_type}},
+                            {{type_field, json_type}},
                             line_of({{"ready", reasons.empty()}, {"reasons", reasons}})};
   co_await exchange.answer(answer);
 }
 
 Task<void> Web::tell_metrics(http::Exchange& exchange) {
-  http::Answer answer{200, {{content_type, metrics_type}}, {}};
-  answer.body = co_await desk_.metrics();
+  const std::string* const accept = exchange.request().header("accept");
+  const telemetry::MetricFormat format = metric_format(accept ? *accept : "");
+  http::Answer answer{200, {{type_field, std::string(content_type(format))}}, {}};
+  answer.body = co_await desk_.metrics(format);
+  co_await exchange.answer(answer);
+}
+
+Task<void> Web::tell_series(http::Exchange& exchange) {
+  const http::Answer answer{
+      200, {{type_field, json_type}}, hooks_.series.to_json(loop_.now(), loop_.wall_now()) + "\n"};
   co_await exchange.answer(answer);
 }
 
 Task<void> Web::tell_lanes(http::Exchange& exchange, const LaneFilter& filter) {
   Status status = co_await desk_.status();
   const auto make = [&] { return lanes_line(std::move(status), filter); };
-  http::Answer answer{200, {{content_type, json_type}}, {}};
+  http::Answer answer{200, {{type_field, json_type}}, {}};
   answer.body = co_await workers_.run(make);
   co_await exchange.answer(answer);
 }
@@ -158,14 +170,14 @@ Task<void> Web::tell_lanes(http::Exchange& exchange, const LaneFilter& filter) {
 Task<void> Web::tell_history(http::Exchange& exchange, const HistoryQuestion& question) {
   const Result<std::string> lines = co_await hooks_.history(question);
   const http::Answer answer =
-      lines ? http::Answer{200, {{content_type, lines_type}}, *lines} : refusal(400, lines.error());
+      lines ? http::Answer{200, {{type_field, lines_type}}, *lines} : refusal(400, lines.error());
   co_await exchange.answer(answer);
 }
 
 Task<void> Web::tell_page(http::Exchange& exchange) {
   const Page& page = watch::page();
   const http::Answer answer{200,
-                            {{content_type, "text/html; charset=utf-8"},
+                            {{type_field, "text/html; charset=utf-8"},
                              {"Content-Security-Policy", page.policy},
                              {"Cross-Origin-Opener-Policy", "same-origin"}},
                             page.document};
@@ -173,7 +185,7 @@ Task<void> Web::tell_page(http::Exchange& exchange) {
 }
 
 Task<void> Web::tell_lines(http::Exchange& exchange, const Request& request) {
-  const std::vector<http::Header> headers = {{content_type, lines_type}};
+  const std::vector<http::Header> headers = {{type_field, lines_type}};
   co_await exchange.begin(200, headers);
   const Answer answer = [&exchange](std::string_view lines) { return exchange.write(lines); };
   co_await desk_.answer(request, {}, answer);
@@ -195,7 +207,7 @@ bool is_error(const std::string& line) {
 }  // namespace
 
 Task<void> Web::tell_object(http::Exchange& exchange, const Request& request) {
-  http::Answer whole{200, {{content_type, json_type}}, {}};
+  http::Answer whole{200, {{type_field, json_type}}, {}};
   const Answer answer = [&whole](std::string_view lines) { return keep_first_line(whole.body, lines); };
   co_await desk_.answer(request, {}, answer);
   if (is_error(whole.body)) whole.status = 404;
@@ -216,13 +228,13 @@ class Saving {
       const json object = json::parse(text, nullptr, false);
       found_ = object.is_object() && object.contains("octets");
       if (!found_) {
-        const http::Answer missing{404, {{content_type, json_type}}, std::string(text)};
+        const http::Answer missing{404, {{type_field, json_type}}, std::string(text)};
         co_await exchange_.answer(missing);
         co_return;
       }
       left_ = object["octets"].get<std::uint64_t>();
       const std::vector<http::Header> headers = {
-          {content_type, "application/octet-stream"},
+          {type_field, "application/octet-stream"},
           {"Content-Disposition", fmt::format("attachment; filename=\"{}.eml\"", id_)}};
       co_await exchange_.begin(200, headers);
       co_return;

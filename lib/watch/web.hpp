@@ -16,6 +16,7 @@
 #include "watch/api.hpp"
 #include "watch/desk.hpp"
 #include "watch/events.hpp"
+#include "watch/series.hpp"
 
 namespace relayd::watch {
 
@@ -31,6 +32,8 @@ class Web {
   struct Hooks {
     // Why no mail is taken now; empty: it is.
     std::function<async::Task<std::vector<std::string>>()> not_ready;
+    // What has become of mail, for who draws it; outlives this.
+    const Series& series;
     // Lines as of `relayd history --json`, and one at the end; or what is wrong with the question.
     std::function<async::Task<Result<std::string>>(const HistoryQuestion&)> history;
   };
@@ -51,6 +54,7 @@ class Web {
   async::Task<void> refuse(http::Exchange& exchange, const http::Answer& refusal);
   async::Task<void> tell_ready(http::Exchange& exchange);
   async::Task<void> tell_metrics(http::Exchange& exchange);
+  async::Task<void> tell_series(http::Exchange& exchange);
   async::Task<void> tell_lanes(http::Exchange& exchange, const LaneFilter& filter);
   async::Task<void> tell_history(http::Exchange& exchange, const HistoryQuestion& question);
   async::Task<void> tell_page(http::Exchange& exchange);

@@ -58,7 +58,7 @@ def test_an_account_that_fails_is_told_once_and_once_when_it_is_well_again(watch
     assert account(relay, "good")["state"] == "ok"
     assert ok(relay, "bad", "bob") == 0 and ok(relay, "good", "alice") == 1
     shown = command("status", "-c", relay.file).stdout
-    assert 'account bob at bad: fails since ' in shown and "Correct `username`" in shown
+    assert 'critical: bad as bob fails: 535 5.7.8' in shown and "Correct `username`" in shown
 
     relay.reload()  # another look, which finds the same
     poll(lambda: bad.verbs().count("AUTH") == 2)

@@ -1,8 +1,13 @@
 """The log as an operator's tools read it: one JSON object a line, the same names everywhere, no secret in it."""
 
+import json
+import os
+import subprocess
 from datetime import datetime, timezone
 
 from support import mail
+from support.relayd import BINARY
+from support.waiting import PATIENCE
 
 SENDER, RECIPIENT = "app@example.com", "one@rcpt.example"
 
@@ -81,3 +86,32 @@ def test_addresses_can_be_masked(to_upstream, relay, upstream):
     one.stop()
     for event in one.events.all():
         assert SENDER not in str(event) and RECIPIENT not in str(event)
+
+
+def test_a_journal_is_told_how_much_each_line_matters(to_upstream):
+    relay, _ = to_upstream()
+    relay.stop()
+    reader, writer = os.pipe()
+    status = os.fstat(writer)
+    for named, prefixed in ((f"{status.st_dev}:{status.st_ino}", True), ("1:1", False)):
+        process = subprocess.Popen([BINARY, "run", "-c", str(relay.file)], stderr=writer, stdin=subprocess.DEVNULL,
+                                   env={**os.environ, "JOURNAL_STREAM": named})
+        lines = []
+        while not lines or '"queue_opened"' not in lines[-1]:
+            lines.append(read_line(reader))
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+        while '"stopped"' not in lines[-1]:
+            lines.append(read_line(reader))
+        levels = {"<6>": "info", "<4>": "warning", "<3>": "error"}
+        for line in lines:
+            event = json.loads(line[3:] if prefixed else line)
+            assert not prefixed or levels[line[:3]] == event["level"]
+    os.close(reader), os.close(writer)
+
+
+def read_line(descriptor: int) -> str:
+    line = b""
+    while not line.endswith(b"\n"):
+        line += os.read(descriptor, 1)
+    return line.decode()

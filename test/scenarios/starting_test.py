@@ -56,7 +56,9 @@ def test_the_operator_hears_how_far_it_is(stalled):
     ended = asked(relay, "status")
     assert ended.returncode == 0 and ", starting for " in ended.stdout
     told = json.loads(asked(relay, "status", "--json").stdout)
-    assert set(told) == {"version", "time", "uptime", "process", "starting"}
+    assert set(told) == {"version", "time", "uptime", "process", "trouble", "starting"}
+    checked = asked(relay, "status", "--check")
+    assert checked.returncode == 1 and checked.stdout.startswith("WARNING: it starts: the queue is being read, since ")
     assert set(told["starting"]) == {"messages", "octets", "total"}
     for arguments in (["list"], ["show", id], ["retry", "--all"], ["delete", id]):
         ended = asked(relay, "queue", *arguments)

@@ -115,14 +115,17 @@ def test_trouble_comes_first_with_its_reason_and_its_end(relay, upstream):
     assert (wrong["state"], wrong["class"], wrong["account"], wrong["pauses"]) == ("paused", "auth", "bob", 1)
     assert wrong["reason"] == "5.7.8 Authentication credentials invalid"
     assert 30 < wrong["closed_for"] <= 60 and 30 < seconds_until(wrong["closed_until"]) <= 61
+    assert wrong["since_for"] < 60 and abs(seconds_until(wrong["since"])) < 60
     assert told["queue"]["waiting"] == 2
     assert told["queue"]["oldest"]["id"] == waiting[0] and told["queue"]["oldest"]["age"] < 3600
     text = shown(one)
+    assert re.match(r"relayd .*\n"
+                    r'critical: wrong as bob is paused because auth: "5.7.8 Authentication credentials invalid", '
+                    r"since .* UTC \(\d+ s\)\. `relayd doctor wrong` ", text)
     assert re.search(r"wrong as bob: paused until [-0-9 ]*\d\d:\d\d:\d\d UTC \(in \d+ s\) because auth: "
-                     r'"5.7.8 Authentication credentials invalid"\n', text)
+                     r'"5.7.8 Authentication credentials invalid", since \d\d:\d\d:\d\d UTC\n', text)
     assert text.index("down: paused") < text.index("wrong as bob: paused") < text.index("a-well as alice: ")
     assert f"the oldest is {waiting[0]}, " in text
-    assert text.count("Authentication credentials invalid") == 1
 
 
 def test_a_lane_that_recovers_is_no_trouble_any_more(to_upstream):
@@ -253,3 +256,96 @@ def test_what_waits_for_a_lane_is_in_line(to_upstream):
     assert id in row
     shown = command("queue", "show", id, "-c", relay.file).stdout
     assert "in line for a lane that is open" in shown
+
+
+# --- relayd status --check ---
+
+
+def check(*options, **more) -> tuple[int, str]:
+    ended = command("status", "--check", *options, **more)
+    assert ended.stdout.count("\n") == 1
+    return ended.returncode, ended.stdout
+
+
+def test_a_check_says_that_all_is_well(to_upstream):
+    relay, _ = to_upstream()
+    assert check("-c", relay.file) == (0, "OK: 0 waiting, 0 under way, 0 held, 0 failed\n")
+
+
+def test_a_check_names_the_worst_and_since_when(relay, upstream):
+    wrong, well = upstream(), upstream()
+    one = relay({"wrong": wrong.config(**login("bob", "wrong-canary")), "well": well.config(**login("alice"))},
+                [{"match": f"@{name}.example", "upstream": name} for name in ("wrong", "well")], queue=LATER)
+    assert command("lane", "pause", "well", "-c", one.file).returncode == 0
+    code, line = check("-c", one.file)
+    assert code == 1 and re.fullmatch(
+        r"WARNING: well as alice is paused by the operator, since \S+Z \(\d+ s\)\n", line)
+    send(one, "x@wrong.example")
+    one.wait_event("lane_paused", upstream="wrong")
+    code, line = check("-c", one.file)
+    assert code == 2 and re.fullmatch(
+        r'CRITICAL: wrong as bob is paused because auth: "5.7.8 Authentication credentials invalid", '
+        r"since \S+Z \(\d+ s\); and 1 more\n", line)
+    assert [(trouble["severity"], trouble["upstream"]) for trouble in status(one)["trouble"]] == [
+        ("critical", "wrong"), ("warning", "well")]
+    assert check("-c", one.file, "--upstream", "well")[0] == 1
+
+
+def test_a_check_tells_of_a_file_that_cannot_be_used(to_upstream):
+    relay, _ = to_upstream()
+    relay.config["hots"] = "x"
+    relay.write()
+    assert command("reload", "-c", relay.file).returncode == 78
+    code, line = check("-c", relay.file)
+    assert code == 1 and line.startswith(f"WARNING: the configuration on disk cannot be used: {relay.file}:")
+
+
+def test_a_check_finds_that_nobody_answers(to_upstream):
+    relay, _ = to_upstream()
+    relay.finish()
+    code, line = check("-c", relay.file)
+    assert code == 2 and line.startswith("CRITICAL: relayd does not answer on ")
+
+
+# --- many lanes ---
+
+
+@pytest.fixture
+def many(relay, upstream):
+    """A relay with ten accounts at one upstream, of which one has a wrong password, and with mail from each."""
+    fake = upstream(accounts={f"user{i}": f"user{i}-canary" for i in range(10)})
+    senders = [{"match": f"@{i}.example", "upstream": "fake",
+                **login(f"user{i}", "wrong-canary" if i == 4 else f"user{i}-canary")} for i in range(10)]
+    senders.append({"match": "b@4.example", "upstream": "fake", **login("user4", "wrong-canary")})
+    one = relay({"fake": fake.config()}, senders, queue=LATER)
+    for i in range(10):
+        send(one, f"x@{i}.example")
+        one.wait_event("lane_paused" if i == 4 else "delivered", account=f"user{i}")
+    return one
+
+
+def test_many_lanes_are_a_line_each_and_trouble_comes_first(many):
+    lines = shown(many).splitlines()
+    assert lines[1].startswith("critical: fake as user4 is paused because auth")
+    head = next(index for index, line in enumerate(lines) if line.startswith("LANE "))
+    assert re.match(r"fake as user4 +paused +\d+ s +0 +1  auth: 5\.7\.8 Authentication", lines[head + 1])
+    assert len(lines) == head + 11
+
+
+def test_filters_leave_what_is_asked_for(many):
+    def of(*options) -> str:
+        ended = command("status", "-c", many.file, *options)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    assert [line.split(":")[0] for line in of("--trouble").splitlines() if line.startswith("fake")] == ["fake as user4"]
+    text = of("--account", "user3")
+    assert "fake as user3: idle\n" in text and "user4" not in text and "senders: @3.example" in text
+    assert "senders: @4.example, b@4.example" in of("--account", "user4")
+    assert "fake as " not in of("--upstream", "other")
+    told = json.loads(of("--account", "user4", "--json"))
+    assert [lane["account"] for lane in told["lanes"]] == ["user4"] and told["lanes"][0]["sender_rules"] == 2
+
+
+def test_without_a_terminal_there_is_no_colour(many):
+    assert "\x1b" not in shown(many)

@@ -131,7 +131,7 @@ TEST(Trouble, OfTheQueue) {
   status.oldest = {{1}, now - 1h};
   EXPECT_THAT(told(status), ElementsAre("warning: message 00000000001 still waits after 60 min"));
   status.oldest = {{1}, now - 4h};
-  status.doubtful = 2;
+  status.totals.held_in_doubt = 2;
   EXPECT_THAT(told(status),
               ElementsAre("critical: message 00000000001 still waits after 240 min",
                           "warning: messages are held since an upstream may already have taken them: 2"));

@@ -29,6 +29,7 @@ const std::vector<Variable>& variables() {
       {"RELAYD_HOSTNAME", {"hostname"}},
       {"RELAYD_USER", {"user"}},
       {"RELAYD_QUEUE_DIRECTORY", {"queue", "directory"}},
+      {"RELAYD_ADMIN", {"admin", "socket"}},
       {"RELAYD_LOG_FORMAT", {"log", "format"}},
       {"RELAYD_ROOT_TO", {"aliases", "root"}},
       {"RELAYD_STAGING_REDIRECT", {"staging", "redirect"}},
@@ -237,6 +238,12 @@ Loaded load_environment(const Environment& environment, const Demands& demands) 
   const Node root = tree_of(reader, environment);
   if (root.kind == Node::Kind::null) return {nullptr, std::move(reader.errors), {}};
   return load_tree(std::move(reader), root, environment_file);
+}
+
+Readable read_what_can_be(const Environment& environment) {
+  Reader reader(environment_file, environment, false);
+  const Node root = tree_of(reader, environment);
+  return read_tree(std::move(reader), root, environment_file);
 }
 
 Result<std::string> file_of_environment(const Environment& environment) {

@@ -10,6 +10,9 @@
 
 namespace relayd::config {
 
+// Of a configuration.
+inline constexpr std::size_t longest_config = 16 << 20;
+
 struct FileText {
   std::string text;
   struct stat status {};

@@ -19,7 +19,6 @@
 namespace relayd::config {
 namespace {
 
-constexpr std::size_t max_file_size = 16 << 20;
 constexpr std::string_view fallback_hostname = "relayd.invalid";
 
 bool names_this_machine(const std::string& name) {
@@ -77,8 +76,7 @@ void fill_defaults(Reader& reader, const Node& root, Config& config) {
   const Node* const listen = root.find("listen");
   for (std::size_t i = 0; i < config.listeners.size(); ++i)
     if (!listen->items[i].has("allow")) config.listeners[i].allow = loopback();
-  if (config.listeners.empty())
-    config.listeners = {default_listener("127.0.0.1:25"), default_listener("[::1]:25")};
+  if (config.listeners.empty()) config.listeners = default_listeners();
 }
 
 // By place; those of other files behind.
@@ -104,6 +102,10 @@ Loaded load(std::string_view text, const std::string& name, const Environment& e
 
 }  // namespace
 
+std::vector<Listener> default_listeners() {
+  return {default_listener("127.0.0.1:25"), default_listener("[::1]:25")};
+}
+
 Loaded load_tree(Reader reader, const Node& root, const std::string& file) {
   auto config = std::make_shared<Config>();
   config->file = file;
@@ -119,6 +121,11 @@ Loaded load_tree(Reader reader, const Node& root, const std::string& file) {
   return {std::move(config), std::move(reader.errors), std::move(reader.warnings)};
 }
 
+std::string fault_of_owner(const struct stat& status, const Demands& demands) {
+  if (!demands.owner || status.st_uid == *demands.owner || status.st_uid == 0) return {};
+  return fmt::format("it belongs to uid {}: it must be yours or root's", status.st_uid);
+}
+
 Loaded load_text(std::string_view text, const std::string& name, const Environment& environment) {
   return load(text, name, environment, {}, true);
 }
@@ -127,11 +134,10 @@ Loaded load_file(const std::filesystem::path& path, const Environment& environme
   const auto refuse = [&path](std::string text) {
     return Loaded{nullptr, {{path.string(), {}, std::move(text)}}, {}};
   };
-  const Result<FileText> file = read_file(path.string(), max_file_size);
+  const Result<FileText> file = read_file(path.string(), longest_config);
   if (!file) return refuse(file.error());
   const struct stat& status = file->status;
-  if (demands.owner && status.st_uid != *demands.owner && status.st_uid != 0)
-    return refuse(fmt::format("it belongs to uid {}: it must be yours or root's", status.st_uid));
+  if (const std::string fault = fault_of_owner(status, demands); !fault.empty()) return refuse(fault);
   if (S_ISREG(status.st_mode) && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
       !rights_are_fixed(path.string()))
     return refuse(fmt::format("others may write it (mode {:04o}): chmod go-w {}", status.st_mode & 07777,

@@ -1,8 +1,9 @@
-// The last step of every way to load: a tree becomes a checked Config. Private to this room.
+// What the ways to load share; the last step of each: a tree becomes a Config. Private to this room.
 #pragma once
 
 #include <string>
 
+#include "shared/config/readable.hpp"
 #include "shared/config/reader.hpp"
 
 namespace relayd::config {
@@ -10,5 +11,15 @@ namespace relayd::config {
 // Reads and checks `root`, fills in the defaults that depend on the machine, and puts the complaints in the
 // file's order. `file` becomes Config::file.
 Loaded load_tree(Reader reader, const Node& root, const std::string& file);
+
+// The same as far as it can be read, and without the checks. `is_cut`: of `admin` or `queue` not all is
+// there.
+Readable read_tree(Reader reader, const Node& root, const std::string& file, bool is_cut = false);
+
+// Why a file of that owner is not what is demanded; empty: it is.
+std::string fault_of_owner(const struct stat& status, const Demands& demands);
+
+// Where relayd listens when nothing says it.
+std::vector<Listener> default_listeners();
 
 }  // namespace relayd::config
