@@ -29,6 +29,7 @@ struct Options {
   std::string client;         // explain: its address, or "uid:1000"; empty: none
   std::string account;        // explain: as whom it logged in; empty: as nobody
   std::string listener;       // explain: the name of the listener; empty: one without a name
+  bool live = false;          // explain: as the lanes of the daemon stand
   bool once = false;          // demo
   std::chrono::milliseconds grace{20'000};  // run: what is under way gets so long after SIGTERM
   watch::Request queue;                     // queue, lane

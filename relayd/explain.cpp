@@ -3,7 +3,7 @@
 //
 // It asks what the daemon asks, and tells no story of its own. Of secrets and keys it says only where they
 // are.
-#include "route/explain.hpp"
+#include "explain.hpp"
 
 #include <fmt/format.h>
 #include <sysexits.h>
@@ -15,6 +15,8 @@
 #include <set>
 
 #include "commands.hpp"
+#include "daemon.hpp"
+#include "explain_live.hpp"
 #include "explain_message.hpp"
 #include "explain_servers.hpp"
 #include "relay/access.hpp"
@@ -22,6 +24,7 @@
 #include "relay/tables.hpp"
 #include "rewrite/copies.hpp"
 #include "rewrite/staging.hpp"
+#include "route/explain.hpp"
 #include "shared/config/value.hpp"
 #include "shared/mail/address.hpp"
 #include "shown.hpp"
@@ -77,7 +80,7 @@ std::vector<rewrite::Aliases::Target> explain_aliases(const World& world, const 
 
 // Whom the message is for in the end.
 std::vector<mail::Recipient> explain_recipient(const World& world, const Explained& explained,
-                                               const std::string& given) {
+                                               const std::string& given, std::string& out) {
   const config::Config& config = world.config;
   const std::string recipient = mail::qualified(given, config.origin);
   std::string text = fmt::format("recipient  {}\n", recipient);
@@ -109,7 +112,7 @@ std::vector<mail::Recipient> explain_recipient(const World& world, const Explain
   for (const mail::Recipient& one : recipients)
     line(text, "becomes",
          one.owner.empty() ? one.address : fmt::format("{} from {}", one.address, one.owner));
-  fmt::print("{}", shown_lines(text));
+  out += shown_lines(text);
   return recipients;
 }
 
@@ -121,7 +124,7 @@ std::vector<mail::Recipient> of_owner(const std::string& owner, std::vector<mail
 
 // Mail to a list goes as its owner's does. False: an owner's goes nowhere, and RCPT is refused.
 bool explain_owners(const route::Router& router, route::Mail mail,
-                    const std::vector<mail::Recipient>& recipients) {
+                    const std::vector<mail::Recipient>& recipients, std::string& out) {
   std::set<std::string> owners;
   for (const mail::Recipient& recipient : recipients) owners.insert(recipient.owner);
   owners.erase("");
@@ -129,8 +132,8 @@ bool explain_owners(const route::Router& router, route::Mail mail,
   for (const std::string& owner : owners) {
     mail.sender = owner;
     const std::vector<std::string> members = addresses_of(of_owner(owner, recipients));
-    fmt::print("list       its mail leaves from {}\n{}", shown(owner),
-               shown_lines(route::explain(router, mail, members)));
+    out += fmt::format("list       its mail leaves from {}\n{}", shown(owner),
+                       shown_lines(route::explain(router, mail, members)));
     for (const std::string& member : members) {
       mail.recipient = member;
       have_ways &= !router.route(mail).choices.empty();
@@ -140,35 +143,33 @@ bool explain_owners(const route::Router& router, route::Mail mail,
 }
 
 // Without them it would tell another story than the daemon, who can.
-bool can_read_rules(const config::Config& config) {
-  if (config.senders_file.empty() || ::access(config.senders_file.c_str(), R_OK) == 0) return true;
-  print({{config.file, config.senders_file_where,
-          fmt::format("cannot read {}: {}", config.senders_file, std::strerror(errno))}});
-  return false;
+std::vector<config::Diagnostic> unreadable_rules(const config::Config& config) {
+  if (config.senders_file.empty() || ::access(config.senders_file.c_str(), R_OK) == 0) return {};
+  return {{config.file, config.senders_file_where,
+           fmt::format("cannot read {}: {}", config.senders_file, std::strerror(errno))}};
 }
 
 // None at all is a listener without a name.
 bool has_listener(const config::Config& config, const std::string& name) {
-  if (name.empty() ||
-      std::ranges::find(config.listeners, name, &config::Listener::name) != config.listeners.end())
-    return true;
-  fmt::print(stderr, "relayd: no listener of {} has the name '{}'\n", config.file, shown(name));
-  return false;
+  return name.empty() ||
+         std::ranges::find(config.listeners, name, &config::Listener::name) != config.listeners.end();
 }
 
 }  // namespace
 
-int explain(const Options& options) {
-  const std::shared_ptr<const config::Config> config = usable_config(options);
-  if (!config || !can_read_rules(*config)) return EX_CONFIG;
-  if (!has_listener(*config, options.listener)) return EX_USAGE;
+Explanation explanation_of(const std::shared_ptr<const config::Config>& config, const Options& options) {
+  if (!has_listener(*config, options.listener))
+    return {.exit_code = EX_USAGE,
+            .errors = {{config->file, {}, fmt::format("no listener has the name '{}'", options.listener)}}};
   const TablesResult tables = make_tables(*config);
   const route::Router::Built built = route::Router::build(config, tables.tables);
   const AliasesResult aliases = make_aliases(*config, tables.tables);
-  const std::vector<config::Diagnostic> values = check_values(*config, *tables.tables);
-  const auto all = {&built.errors, &tables.errors, &aliases.errors, &values};
-  for (const auto* errors : all) print(*errors);
-  if (!std::ranges::all_of(all, [](const auto* errors) { return errors->empty(); })) return EX_CONFIG;
+  Explanation explanation{.errors = unreadable_rules(*config)};
+  for (const auto& errors :
+       {built.errors, tables.errors, aliases.errors, check_values(*config, *tables.tables)})
+    explanation.errors.insert(explanation.errors.end(), errors.begin(), errors.end());
+  explanation.exit_code = EX_CONFIG;
+  if (!explanation.errors.empty()) return explanation;
   const World world{*config, aliases, tables};
   std::string text;
   if (config->staging)
@@ -177,18 +178,33 @@ int explain(const Options& options) {
   Explained explained(built.router, tables.tables, mail::qualified(options.sender, config->origin), text);
   explain_access(world, world.access.rule_of_sender(explained.sender()), explained.sender(), text);
   explained.client(options.client, options.account, options.listener);
-  if (!options.message.empty() && !explained.read(options.message, text)) return EX_NOINPUT;
-  fmt::print("{}", shown_lines(text));
+  explanation.exit_code = EX_NOINPUT;
+  if (!options.message.empty() && !explained.read(options.message, text)) return explanation;
+  std::string& out = explanation.text;
+  out += shown_lines(text);
   std::vector<mail::Recipient> recipients;
-  if (!options.recipient.empty()) recipients = explain_recipient(world, explained, options.recipient);
+  if (!options.recipient.empty()) recipients = explain_recipient(world, explained, options.recipient, out);
   explained.recipients(of_owner("", recipients));
-  fmt::print("{}{}{}", shown_lines(route::explain(*built.router, explained.mail(), explained.addresses())),
-             shown_lines(explain_servers(explained.choices(), config->hostname)),
-             shown_lines(explained.departures()));
-  const bool lists_have_ways = explain_owners(*built.router, explained.mail(), recipients);
+  out += shown_lines(route::explain(*built.router, explained.mail(), explained.addresses()));
+  out += shown_lines(explain_servers(explained.choices(), config->hostname));
+  out += shown_lines(explained.departures());
+  const bool is_told = !options.live || explain_lanes(daemon_socket(options, *config), explained.choices(),
+                                                      explained.routing_sender(), out);
+  const bool lists_have_ways = explain_owners(*built.router, explained.mail(), recipients, out);
   if (world.access.sender(explained.sender()) == config::AccessVerdict::reject)
-    fmt::print("refused    the mail is not taken: 'access' rejects its sender\n");
-  return explained.has_ways() && lists_have_ways ? EX_OK : EX_NOUSER;
+    out += "refused    the mail is not taken: 'access' rejects its sender\n";
+  const bool has_ways = explained.has_ways() && lists_have_ways;
+  explanation.exit_code = !is_told ? EX_UNAVAILABLE : has_ways ? EX_OK : EX_NOUSER;
+  return explanation;
+}
+
+int explain(const Options& options) {
+  const std::shared_ptr<const config::Config> config = usable_config(options);
+  if (!config) return EX_CONFIG;
+  const Explanation explanation = explanation_of(config, options);
+  print(explanation.errors);
+  fmt::print("{}", explanation.text);
+  return explanation.exit_code;
 }
 
 }  // namespace relayd::command

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "commands.hpp"
 #include "daemon.hpp"
@@ -20,7 +22,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int well = 0, dead = 1, starting = 2;
+constexpr int well = 0, dead = 1, starting = 2, not_ready = 3;
 constexpr std::chrono::seconds patience{5};
 
 int failed(const std::string& address, const char* why) {
@@ -40,6 +42,12 @@ std::optional<int> asked(const std::string& socket) {
   const json answer = json::parse(line, nullptr, false);
   const std::string health = answer.is_object() ? answer.value("health", "") : "";
   if (health == "well") return well;
+  if (health == "not_ready") {
+    std::vector<std::string> reasons;
+    for (const json& reason : answer.value("reasons", json::array())) reasons.push_back(shown(reason.dump()));
+    fmt::print(stderr, "{}: not ready: {}\n", shown(socket), fmt::join(reasons, ", "));
+    return not_ready;
+  }
   if (health != "starting") return failed(socket, "it does not say that it is well");
   fmt::print(stderr, "{}: starting, the queue is being read\n", shown(socket));
   return starting;

@@ -380,8 +380,10 @@ int main(int argc, char** argv) {
   with_config(app.add_subcommand("check", "Read and check the configuration and all that it points to"))
       ->callback([&] { status = command::check(options); });
 
-  CLI::App* explain = with_config(
-      app.add_subcommand("explain", "Show where mail of a sender goes, as whom, and which rule says so"));
+  CLI::App* explain = add_place(
+      app.add_subcommand("explain", "Show where mail of a sender goes, as whom, and which rule says so"),
+      options);
+  explain->add_flag("--live", options.live, "Also how each lane on the way stands in the running daemon");
   explain->add_option("--sender", options.sender, "Envelope sender; empty for the null sender")->required();
   explain->add_option("--recipient", options.recipient, "Envelope recipient: whom it stands for");
   explain->add_option("--client", options.client, "Who hands the message in: an address, or uid:NUMBER");
@@ -407,7 +409,9 @@ int main(int argc, char** argv) {
             options)
       ->footer(
           "Example: relayd healthcheck || echo not well\n"
-          "Exit codes: 0 well, 1 it does not answer, 2 it starts: the queue is being read")
+          "Exit codes: 0 well, 1 it does not answer, 2 it starts: the queue is being read, 3 it answers, and "
+          "takes "
+          "no mail")
       ->callback([&] { status = command::healthcheck(options); });
 
   add_place(app.add_subcommand("reload",

@@ -1,12 +1,17 @@
 // relayd queue: asks the running daemon through its admin socket, and shows what it says.
 #include <fmt/format.h>
 #include <sysexits.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "commands.hpp"
 #include "daemon.hpp"
+#include "lane_text.hpp"
 #include "shown.hpp"
 #include "window.hpp"
 
@@ -33,9 +38,12 @@ void print_row(const json& row) {
   for (const json& shipment : shipments_of(row))
     if (shipment.contains("doubted"))
       doubt += fmt::format(", {} in doubt at {}", text(shipment, "pending"), text(shipment, "doubted"));
-  fmt::print("{:<12} {:<8} {:>9} {:<20} {:>3} {:>8}  {} ({} to go{})\n", text(row, "id"), state,
+  const std::uint64_t more = std::max<std::uint64_t>(1, row.value("to_count", std::uint64_t{1})) - 1;
+  const std::string to = text(row, "to") + (more > 0 ? fmt::format(" and {} more", more) : "");
+  const std::string reason = text(row, "reason");
+  fmt::print("{:<12} {:<8} {:>9} {:<20} {:>3} {:>8}  {} -> {} ({} to go{}){}\n", text(row, "id"), state,
              text(row, "size"), text(row, "accepted"), text(row, "attempts"), due_text(row),
-             text(row, "from"), text(row, "pending"), doubt);
+             text(row, "from"), to, text(row, "pending"), doubt, reason.empty() ? "" : ": " + reason);
 }
 
 void print_recipients(const json& list, const char* indent) {
@@ -45,6 +53,16 @@ void print_recipients(const json& list, const char* indent) {
                code.empty() || code == "0" ? "" : " " + code,
                recipient.contains("response") ? " " + text(recipient, "response") : "",
                recipient.contains("provider_id") ? " (id " + text(recipient, "provider_id") + ")" : "");
+  }
+}
+
+// Where it may go now, in order, and which rule says so.
+void print_routes(const json& message) {
+  for (const json& route : message.value("routes", json::array())) {
+    std::vector<std::string> ways;
+    for (const json& way : route.value("upstreams", json::array())) ways.push_back(lane_name(way));
+    fmt::print("upstreams  {}\n", fmt::join(ways, ", then "));
+    fmt::print("rule       \"{}\" ({})\n", text(route, "rule"), text(route, "where"));
   }
 }
 
@@ -60,7 +78,7 @@ void print_message(const json& message) {
   fmt::print("sender     <{}>\n", text(message, "sender"));
   fmt::print("size       {} octets\n", text(message, "size"));
   fmt::print("attempts   {}\n", text(message, "attempts"));
-  fmt::print("upstreams  {}\n", shown(message.value("upstreams", json::array()).dump()));
+  print_routes(message);
   if (message.contains("in_line"))
     fmt::print("due        now: in line for a lane that is open\n");
   else if (message.contains("due_in"))
@@ -77,6 +95,28 @@ void print_message(const json& message) {
     print_recipients(event.value("recipients", json::array()), "    ");
   }
 }
+
+// How far a change of many messages is, on a terminal that does not show each of them.
+class Progress {
+ public:
+  void step() {
+    ++count_;
+    const auto now = std::chrono::steady_clock::now();
+    if (!is_wanted_ || now - shown_ < std::chrono::milliseconds(200)) return;
+    fmt::print(stderr, "\r{} messages", count_);
+    shown_ = now;
+    is_shown_ = true;
+  }
+  ~Progress() {
+    if (is_shown_) fmt::print(stderr, "\r\x1b[K");
+  }
+
+ private:
+  bool is_wanted_ = ::isatty(STDERR_FILENO) == 1 && ::isatty(STDOUT_FILENO) != 1;
+  bool is_shown_ = false;
+  std::size_t count_ = 0;
+  std::chrono::steady_clock::time_point shown_ = std::chrono::steady_clock::now();
+};
 
 // One line of the answer. False: it was an error.
 bool print_line(const Options& options, const json& object) {
@@ -107,13 +147,17 @@ int queue(const Options& options) {
   if (!window.connected()) return no_answer(*path);
   if (options.queue.command == "list" && !options.json)
     fmt::print("{:<12} {:<8} {:>9} {:<20} {:>3} {:>8}  {}\n", "ID", "STATE", "SIZE", "ACCEPTED", "TRY",
-               "DUE IN", "SENDER");
-  if (!window.send(watch::to_line(options.queue))) return EX_UNAVAILABLE;
+               "DUE IN", "SENDER -> RECIPIENT, WHY IT WAITS");
+  watch::Request request = options.queue;
+  request.details = request.command == "list";
+  if (!window.send(watch::to_line(request))) return EX_UNAVAILABLE;
   std::string line;
   bool refused = false;
+  Progress progress;
   while (window.line(line)) {
     const json object = json::parse(line, nullptr, false);
     if (object.is_discarded()) break;
+    progress.step();
     if (options.json) fmt::print("{}\n", shown_json(line));
     refused |= options.json ? object.contains("error") : !print_line(options, object);
     if (object.contains("octets") && !window.copy(object["octets"].get<std::uint64_t>(), options.json)) break;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "commands.hpp"
+#include "explain.hpp"
 #include "relay/relay.hpp"
 #include "relay/reloader.hpp"
 #include "shared/net/inherited.hpp"
@@ -18,6 +19,19 @@
 namespace relayd::command {
 
 namespace {
+
+Result<std::string> explain_for_the_window(const std::shared_ptr<const config::Config>& config,
+                                           const watch::ExplainQuestion& question) {
+  Options options;
+  options.sender = question.sender;
+  options.recipient = question.recipient;
+  options.client = question.client;
+  options.account = question.account;
+  options.listener = question.listener;
+  Explanation explanation = explanation_of(config, options);
+  if (!explanation.errors.empty()) return Error{explanation.errors.front().text};
+  return std::move(explanation.text);
+}
 
 class Daemon {
  public:
@@ -32,6 +46,7 @@ class Daemon {
             loop_, log_, [file = config_file(options)] { return make_setup(file); },
             [this](Setup setup) { return relay_.use(std::move(setup)); }) {
     relay_.reloads_by(reloader_);
+    relay_.explains_by(explain_for_the_window);
     log_.on_pending([this](Duration after) { loop_.call_at(loop_.now() + after, [this] { log_.flush(); }); });
   }
 
@@ -106,7 +121,7 @@ class Daemon {
     else if (status_ == EX_OK)
       log_.info("stopped", {{"reason", "before the queue was read"}});
     log_.flush(std::chrono::seconds(1));
-    if (!drained || reloader_.busy()) std::_Exit(status_);
+    if (!drained || reloader_.busy() || relay_.is_asked()) std::_Exit(status_);
     loop_.stop();
   }
 

@@ -58,6 +58,9 @@ class Dispatcher final : public send::Desk {
   // See give_up.hpp.
   async::Task<std::string> delete_all(queue::MessageId id) { return give_up_.delete_all(id); }
   // See routing.hpp.
+  std::vector<watch::RouteSeen> routes_of(const queue::Message& message) const {
+    return routing_.routes_of(message);
+  }
   std::vector<std::string> upstreams_of(const queue::Message& message) const {
     return routing_.upstreams_of(message);
   }

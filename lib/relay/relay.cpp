@@ -16,8 +16,8 @@ using async::Task;
 namespace {
 
 constexpr unsigned helper_threads = 4;
-constexpr unsigned login_threads = 2;  // not the others': strangers decide how much there is to derive
-constexpr unsigned history_threads = 1;
+constexpr unsigned login_threads = 2;   // not the others': strangers decide how much there is to derive
+constexpr unsigned window_threads = 1;  // one search at a time: files may be large
 constexpr unsigned doctor_threads = 1;  // commands of secrets may take their time
 constexpr auto patience_after_abort = std::chrono::seconds(2);
 
@@ -66,7 +66,7 @@ Relay::Relay(net::AsioLoop& loop, telemetry::Log& log, Setup setup)
       account_watch_(loop, log, account_hooks()),
       started_(loop.now()),
       series_timer_(loop),
-      history_workers_(loop, history_threads),
+      window_workers_(loop, window_threads),
       doctor_workers_(loop, doctor_threads),
       login_workers_(loop, login_threads) {
   dispatcher_.use(
@@ -109,7 +109,11 @@ Task<std::vector<watch::Finding>> Relay::examine(std::shared_ptr<const route::Ro
   co_return findings;
 }
 
-Relay::~Relay() = default;
+// Jobs write to the frames of whoever asked, which go with the members.
+Relay::~Relay() {
+  for (async::Workers* workers : {&workers_, &window_workers_, &doctor_workers_, &login_workers_})
+    workers->finish();
+}
 
 void Relay::listen() {
   take_hold();
@@ -296,10 +300,8 @@ std::string Relay::use(Setup setup) {
       for (const auto& listener : listeners_) listener->use(setup_.tls);
   }
   if (before->admin_socket() != after.admin_socket()) leave("admin.socket");
-  if (http_address(*before) != http_address(after))
-    leave("http.address");
-  else if (web_)
-    web_->use(entrance());
+  if (http_address_ != http_address(after)) leave("http.address");
+  if (web_ && after.http) web_->use(setup_.http_token, after.http->hosts);
   if (before->queue.directory != after.queue.directory) leave("queue.directory");
   if (before->drop_directory() != after.drop_directory()) leave("queue.drop");
   if (before->queue.reserve != after.queue.reserve) leave("queue.reserve");

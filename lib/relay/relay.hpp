@@ -58,6 +58,11 @@ class Relay {
   void runs_as(process::Standing standing) { standing_ = std::move(standing); }
   // Who reads the configuration again, for the operator; outlives this. Without, nobody does.
   void reloads_by(Reloader& reloader) { reloader_ = &reloader; }
+  // What says to the operator what would become of a message: a text, or what is wrong with the question.
+  // Blocks; on a helper thread. Without, nothing does.
+  using Explain = std::function<Result<std::string>(std::shared_ptr<const config::Config>,
+                                                    const watch::ExplainQuestion&)>;
+  void explains_by(Explain explain) { explain_ = std::move(explain); }
   // Where it listens, with the ports that the kernel chose.
   std::vector<std::string> addresses() const;
 
@@ -73,6 +78,8 @@ class Relay {
   void abort();
 
   void subscribe(tell::Subscriber subscriber) { publisher_.subscribe(std::move(subscriber)); }
+  // The operator has asked what takes a while, and waits.
+  bool is_asked() const { return web_ && web_->is_busy(); }
   // Nothing while the queue is being read.
   std::optional<queue::Totals> totals() const;
 
@@ -92,6 +99,7 @@ class Relay {
   void open_web();
   watch::Entrance entrance() const;
   async::Task<std::vector<std::string>> not_ready();
+  async::Task<Result<std::string>> explain(const watch::ExplainQuestion& question);
   async::Task<Result<std::string>> search_history(const watch::HistoryQuestion& question);
   std::optional<watch::Status> starting() const;
   watch::Status running() const;
@@ -142,6 +150,8 @@ class Relay {
   std::unique_ptr<watch::Admin> admin_;
   std::unique_ptr<watch::Web> web_;  // null: no `http`
   Reloader* reloader_ = nullptr;
+  Explain explain_;
+  std::string http_address_;  // that is bound; empty: none
   SteadyTime started_;
   watch::Series series_;
   async::Timer series_timer_;
@@ -149,8 +159,8 @@ class Relay {
   Drained drained_;
   async::Scope opening_;
   async::Scope draining_;
-  async::Workers history_workers_;
-  async::Workers doctor_workers_;  // the last three: they go before those who wait for them
+  async::Workers window_workers_;
+  async::Workers doctor_workers_;
   async::Workers login_workers_;
 };
 

@@ -34,6 +34,7 @@ void Relay::open_window() {
   const config::Config& config = *setup_.config;
   watch::Desk::Hooks hooks{
       [this](const queue::Message& message) { return dispatcher_.upstreams_of(message); },
+      [this](const queue::Message& message) { return dispatcher_.routes_of(message); },
       [this](const std::string& upstream, const queue::RecipientOutcome& recipient) {
         return provider_id_of(upstream, recipient);
       },
@@ -45,6 +46,7 @@ void Relay::open_window() {
       [this](const tell::Handled& message) { publisher_.publish(message); },
       [this] { return running(); },
       [this] { return starting(); },
+      [this] { return not_ready(); },
       [this](watch::Status& status) { look(status); },
       [this] { return reload(); },
       [this] { return history_.flush(); },
@@ -66,7 +68,9 @@ void Relay::open_web() {
   web_ = std::make_unique<watch::Web>(
       loop_, workers_, *desk_, address, entrance(),
       watch::Web::Hooks{[this] { return not_ready(); }, series_,
-                        [this](const watch::HistoryQuestion& question) { return search_history(question); }});
+                        [this](const watch::HistoryQuestion& question) { return search_history(question); },
+                        [this](const watch::ExplainQuestion& question) { return explain(question); }});
+  http_address_ = http.address;
   log_.info("listening", {{"address", web_->address()}, {"protocol", "http"}});
 }
 
@@ -94,7 +98,6 @@ Task<std::vector<std::string>> Relay::not_ready() {
   co_return reasons;
 }
 
-// One search at a time: files may be large.
 Task<Result<std::string>> Relay::search_history(const watch::HistoryQuestion& question) {
   HistoryQuery query{.what = question.what, .since = {}, .failed = question.failed, .limit = question.limit};
   const std::optional<std::string> since =
@@ -117,7 +120,13 @@ Task<Result<std::string>> Relay::search_history(const watch::HistoryQuestion& qu
       return Error{error.what()};
     }
   };
-  co_return co_await history_workers_.run(search);
+  co_return co_await window_workers_.run(search);
+}
+
+Task<Result<std::string>> Relay::explain(const watch::ExplainQuestion& question) {
+  if (!explain_) co_return Error{"nothing is explained here"};
+  const auto ask = [this, &question, config = setup_.config] { return explain_(config, question); };
+  co_return co_await window_workers_.run(ask);
 }
 
 std::optional<watch::Status> Relay::starting() const {
@@ -134,6 +143,8 @@ watch::Status Relay::running() const {
   watch::Status status = status_of(queue_, dispatcher_.lanes(), dispatcher_.lines(), started_, loop_);
   status.process = describe(standing_);
   if (reloader_) status.configuration = reloader_->standing();
+  status.counted = metrics_.sums();
+  status.bounced = metrics_.bounced();
   status.clients = {counts_.local, counts_.others};
   status.suppressed = {suppressions_.on(), suppressions_.size()};
   status.webhooks = webhooks_.status();

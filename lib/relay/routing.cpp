@@ -7,6 +7,7 @@
 
 #include "relay/reported_message.hpp"
 #include "rewrite/outgoing.hpp"
+#include "route/explain.hpp"
 #include "tell/log.hpp"
 
 namespace relayd {
@@ -174,28 +175,43 @@ route::Route Routing::of(queue::MessageId id, queue::Content& content, const rou
   return chosen;
 }
 
-std::vector<std::string> Routing::upstreams_of(const queue::Message& message) const {
-  struct Way {
-    std::span<const route::Choice> choices;
-    std::size_t step;
-  };
+std::vector<Routing::Way> Routing::ways_of(const queue::Message& message) const {
   std::vector<Way> ways;
   message.for_each_shipment([&](const Shipment& shipment) {
     const std::optional<route::Route> route = known(shipment);
     if (!route) return;
-    const auto same =
-        std::ranges::find(ways, route->choices.data(), [](const Way& way) { return way.choices.data(); });
+    const auto same = std::ranges::find(ways, route->choices.data(),
+                                        [](const Way& way) { return way.route.choices.data(); });
     if (same == ways.end())
-      ways.push_back({route->choices, shipment.route_step});
+      ways.push_back({*route, shipment.route_step});
     else
       same->step = std::min<std::size_t>(same->step, shipment.route_step);
   });
+  return ways;
+}
+
+std::vector<std::string> Routing::upstreams_of(const queue::Message& message) const {
   std::vector<std::string> names;
-  for (const Way& way : ways)
-    for (const route::Choice& choice : way.choices.subspan(way.step < way.choices.size() ? way.step : 0))
+  for (const Way& way : ways_of(message))
+    for (const route::Choice& choice : way.rest())
       if (std::ranges::find(names, choice.upstream->name) == names.end())
         names.push_back(choice.upstream->name);
   return names;
+}
+
+std::vector<watch::RouteSeen> Routing::routes_of(const queue::Message& message) const {
+  std::vector<watch::RouteSeen> routes;
+  for (const Way& way : ways_of(message)) {
+    const config::SenderRule* const rule = way.route.rule;
+    if (!rule) continue;
+    watch::RouteSeen& seen = routes.emplace_back();
+    seen.rule = rule->match;
+    seen.where = route::place(setup_.router->config(), rule->file, rule->where);
+    for (const route::Choice& choice : way.rest())
+      seen.ways.push_back(
+          {choice.upstream->name, std::string(route::user_of(choice, message.routing_sender))});
+  }
+  return routes;
 }
 
 }  // namespace relayd

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +24,7 @@
 #include "shared/async/workers.hpp"
 #include "shared/mail/envelope.hpp"
 #include "shared/telemetry/log.hpp"
+#include "watch/listing.hpp"
 
 namespace relayd {
 
@@ -76,10 +78,21 @@ class Routing {
 
   // The upstreams that the message may go to, those first that are next; as far as they are known.
   std::vector<std::string> upstreams_of(const queue::Message& message) const;
+  // The same with the accounts there, and the rules that say so.
+  std::vector<watch::RouteSeen> routes_of(const queue::Message& message) const;
 
   async::Task<void> drained() { co_await scope_.drained(); }
 
  private:
+  struct Way {
+    route::Route route;
+    std::size_t step;  // which upstream is next
+    std::span<const route::Choice> rest() const {
+      return route.choices.subspan(step < route.choices.size() ? step : 0);
+    }
+  };
+  std::vector<Way> ways_of(const queue::Message& message) const;
+
   struct Group {
     route::Route route;
     std::vector<std::uint32_t> recipients;

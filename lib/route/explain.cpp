@@ -13,6 +13,11 @@
 
 namespace relayd::route {
 
+std::string place(const config::Config& config, std::string_view file, config::Location where) {
+  if (file.empty()) file = config.file;
+  return where.line == 0 ? std::string(file) : fmt::format("{}:{}", file, where.line);
+}
+
 namespace {
 
 using Out = std::back_insert_iterator<std::string>;
@@ -20,12 +25,6 @@ using Out = std::back_insert_iterator<std::string>;
 std::string_view origin(bool in_file, bool in_preset) {
   if (in_file) return "from file";
   return in_preset ? "from preset" : "default";
-}
-
-// `file` is empty for the configuration.
-std::string place(const config::Config& config, std::string_view file, config::Location where) {
-  if (file.empty()) file = config.file;
-  return where.line == 0 ? std::string(file) : fmt::format("{}:{}", file, where.line);
 }
 
 // `file`: where the account stands, as of a Choice.

@@ -18,6 +18,9 @@ namespace relayd::route {
 // rule of `recipients` is for.
 std::string explain(const Router& router, const Mail& mail, std::span<const std::string> recipients = {});
 
+// Where a rule or an account stands: "relayd.yaml:14"; `file` is empty for the configuration.
+std::string place(const config::Config& config, std::string_view file, config::Location where);
+
 // Adds one line of what `relayd explain` prints; `from`: who says so, or empty.
 void line(std::string& text, std::string_view key, std::string_view value, std::string_view from = {});
 

@@ -81,6 +81,10 @@ Sums Metrics::sums() const {
           families_[queue_seconds].sum("state", word_for(Fate::delivered)).value};
 }
 
+std::uint64_t Metrics::bounced() const {
+  return static_cast<std::uint64_t>(families_[reports].value({word_for(Reported::Kind::failed), "written"}));
+}
+
 // What was discarded for some of its recipients is told once more, as accepted or held.
 void Metrics::count(const Arrival& arrival) {
   if (arrival.kind == Arrival::Kind::discarded && !arrival.envelope.recipients.empty()) return;

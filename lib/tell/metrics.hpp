@@ -33,6 +33,8 @@ class Metrics {
   const std::vector<telemetry::Family>& families() const { return families_; }
   // Of the same.
   Sums sums() const;
+  // Messages whose senders were sent a report that they failed.
+  std::uint64_t bounced() const;
 
  private:
   void count(const Arrival& arrival);

@@ -40,6 +40,7 @@ std::string to_line(const Request& request) {
                      {"upstream", request.upstream},
                      {"account", request.account},
                      {"state", request.state},
+                     {"details", request.details},
                      {"body", request.body},
                      {"not_taken", request.not_taken},
                      {"bounce", request.bounce},
@@ -53,9 +54,14 @@ std::string to_line(const Request& request) {
 }
 
 Result<Request> parse_request(std::string_view line) {
+  const json object = json::parse(line, nullptr, false);
+  if (object.is_discarded()) return Error{"not a request: it is no JSON"};
+  return request_of(object);
+}
+
+Result<Request> request_of(const json& object) {
   Request request;
   try {
-    const json object = json::parse(line);
     request.command = object.at("command").get<std::string>();
     request.ids = object.value("ids", request.ids);
     request.all = object.value("all", false);
@@ -64,6 +70,7 @@ Result<Request> parse_request(std::string_view line) {
     request.upstream = object.value("upstream", "");
     request.account = object.value("account", "");
     request.state = object.value("state", "");
+    request.details = object.value("details", false);
     request.body = object.value("body", false);
     request.not_taken = object.value("not_taken", false);
     request.bounce = object.value("bounce", false);
@@ -92,6 +99,7 @@ Result<Request> parse_request(std::string_view line) {
   // Who says so has looked at the upstream for each of them.
   if (request.not_taken && (request.command != "retry" || request.ids.empty() || request.has_filter()))
     return Error{"--not-taken goes with retry and the ids of messages"};
+  if (request.details && request.command != "list") return Error{"details go with list"};
   if (request.bounce && request.command != "delete") return Error{"--bounce goes with delete"};
   if (request.failed && request.command != "retry") return Error{"--failed goes with retry"};
   const bool is_of_messages = request.command != "status" && request.command != "health" &&

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ struct Request {
   std::string upstream;          // name of the upstream the message waits for, or of the lane; empty: any
   std::string account;           // of the lane: its user name; empty: any
   std::string state;             // waiting | ready | held | failed | reporting; empty: any
+  bool details = false;          // list: also to whom, and why it waits, which stands on disk
   bool body = false;             // show: the whole message, not its header alone
   bool not_taken = false;        // retry: the upstream is known not to have taken what is in doubt
   bool bounce = false;           // delete: the sender is told, as of mail that failed
@@ -54,6 +56,8 @@ std::string to_line(const Request& request);  // with '\n'
 // Refuses what is no request, an unknown command, and a change of everything that was not asked for with
 // `all`.
 Result<Request> parse_request(std::string_view line);
+// The same of what was read from JSON already.
+Result<Request> request_of(const nlohmann::json& object);
 
 // "ann@example.com" or "@example.com" against an address; an empty pattern fits everything.
 bool fits(std::string_view pattern, std::string_view address);

@@ -36,6 +36,7 @@ constexpr Path paths[] = {
     {"/api/series", What::series},
     {"/api/lanes", What::lanes},
     {"/api/history", What::history},
+    {"/api/explain", What::explain},
     {"/api/queue", What::lines, "list"},
     {"/api/queue/retry", What::lines, "retry", true},
     {"/api/queue/hold", What::lines, "hold", true},
@@ -80,7 +81,7 @@ bool is_ours(std::string_view authority, const Entrance& entrance) {
   if (authority.starts_with('[')) return true;
   const std::string_view name = name_of(authority);
   const auto is_of_address = [](char c) { return ascii::is_digit(c) || c == '.'; };
-  return name == "localhost" || std::ranges::all_of(name, is_of_address) ||
+  return name == "localhost" || (!name.empty() && std::ranges::all_of(name, is_of_address)) ||
          std::ranges::find(entrance.hosts, name) != entrance.hosts.end();
 }
 
@@ -97,7 +98,8 @@ std::optional<http::Answer> refusal_of_token(const http::ReceivedRequest& reques
   constexpr std::string_view scheme = "bearer ";
   const bool is_bearer =
       said && ascii::equal_ignoring_case(std::string_view(*said).substr(0, scheme.size()), scheme);
-  if (is_bearer && equal_secrets(std::string_view(*said).substr(scheme.size()), token.reveal()))
+  if (is_bearer && !token.empty() &&
+      equal_secrets(std::string_view(*said).substr(scheme.size()), token.reveal()))
     return std::nullopt;
   http::Answer answer =
       refusal(401, is_bearer ? "this is not the token" : "say the token: Authorization: Bearer TOKEN");
@@ -134,17 +136,22 @@ json members_of(std::string_view query) {
   return object;
 }
 
-Judged request_of(const Path& path, std::string_view id, const http::ReceivedRequest& request) {
+// Of what the Desk is not asked for.
+Judged question_of(What what, const json& members) {
+  const json limit = members.value("limit", json(usual_limit));
+  if (!limit.is_number_unsigned()) return refusal(400, "'limit' is no number");
+  const auto text = [&members](const char* name) { return members.value(name, std::string()); };
   Asked asked;
-  asked.what = path.what;
-  if (path.command.empty()) {
-    const json object = members_of(request.query());
-    const std::size_t limit = std::clamp<std::size_t>(object.value("limit", usual_limit), 1, most_listed);
-    const auto text = [&object](const char* name) { return object.value(name, std::string()); };
-    asked.lanes = {text("upstream"), text("account"), text("trouble") == "true", limit};
-    asked.history = {text("query"), text("since"), text("failed") == "true", limit};
-    return asked;
-  }
+  asked.what = what;
+  asked.lanes = {text("upstream"), text("account"), text("trouble") == "true",
+                 std::clamp<std::size_t>(limit.get<std::size_t>(), 1, most_listed)};
+  asked.explain = {text("sender"), text("recipient"), text("client"), text("account"), text("listener")};
+  asked.history = {text("query"), text("since"), text("failed") == "true", asked.lanes.limit};
+  return asked;
+}
+
+Judged request_for(const Path& path, std::string_view id, const http::ReceivedRequest& request) {
+  if (path.command.empty()) return question_of(path.what, members_of(request.query()));
   json object = path.changes ? json::parse(request.body, nullptr, false) : members_of(request.query());
   if (!object.is_object()) return refusal(400, "the body is no JSON object");
   object["command"] = path.command;
@@ -152,10 +159,9 @@ Judged request_of(const Path& path, std::string_view id, const http::ReceivedReq
   if (path.what == What::message) object["body"] = true;
   if (path.what == What::object) object.erase("body");
   object.erase("octets");  // an import comes by the admin socket
-  Result<Request> parsed = parse_request(object.dump(-1, ' ', false, json::error_handler_t::replace));
-  if (!parsed) return refusal(400, parsed.error());
-  asked.request = std::move(*parsed);
-  return asked;
+  Result<Request> asked = request_of(object);
+  if (!asked) return refusal(400, asked.error());
+  return Asked{.what = path.what, .request = std::move(*asked)};
 }
 
 }  // namespace
@@ -182,6 +188,11 @@ std::string decode_query(std::string_view text) {
 Judged judge(const http::ReceivedRequest& request, const Entrance& entrance) {
   if (std::ranges::find(known_methods, request.method) == std::end(known_methods))
     return refusal(501, "an unknown method");
+  if (request.method == "OPTIONS") {
+    http::Answer answer = refusal(405, "nobody of other sites is answered");
+    answer.headers.push_back({"Allow", "GET, HEAD, POST"});
+    return answer;
+  }
   std::string_view id;
   const auto found =
       std::ranges::find_if(paths, [&](const Path& path) { return is_path(path.path, request.path(), id); });
@@ -203,7 +214,7 @@ Judged judge(const http::ReceivedRequest& request, const Entrance& entrance) {
   else if (!path.is_open && !entrance.is_local)
     refused = refusal_of_token(request, entrance.token);
   if (refused) return std::move(*refused);
-  return request_of(path, id, request);
+  return request_for(path, id, request);
 }
 
 }  // namespace relayd::watch

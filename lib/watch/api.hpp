@@ -34,6 +34,15 @@ struct HistoryQuestion {
   std::size_t limit = 0;  // the newest; at least 1
 };
 
+// As `relayd explain` asks.
+struct ExplainQuestion {
+  std::string sender = {};
+  std::string recipient = {};
+  std::string client = {};
+  std::string account = {};
+  std::string listener = {};
+};
+
 // What is asked for.
 struct Asked {
   enum class What {
@@ -45,6 +54,7 @@ struct Asked {
     series,  // what has become of mail in the last hour and day
     lanes,
     history,  // what became of messages
+    explain,  // what would become of one
     lines,    // of the Desk: a line for each thing, and one at the end
     object,   // of the Desk: one line
     message,  // of the Desk: the octets of a message
@@ -53,6 +63,7 @@ struct Asked {
   Request request = {};  // of the Desk
   LaneFilter lanes = {};
   HistoryQuestion history = {};
+  ExplainQuestion explain = {};
 };
 
 // `status` 401 is for a wrong token.

@@ -113,7 +113,7 @@ Task<void> Desk::answer(const Request& request, const std::string& text, const A
   else if (starting)
     co_await put_off(answer, request, *starting);
   else if (request.command == "health")
-    co_await tell_health(answer, "well");
+    co_await tell_health(answer);
   else if (request.command == "show")
     co_await show(answer, request);
   else if (request.command == "status")
@@ -131,7 +131,8 @@ Task<void> Desk::answer(const Request& request, const std::string& text, const A
 // Before the queue is read.
 Task<void> Desk::put_off(const Answer& answer, const Request& request, const Status& starting) {
   if (request.command == "health") {
-    co_await tell_health(answer, "starting");
+    const std::string line = line_of({{"health", "starting"}});
+    co_await answer(line);
     co_return;
   }
   const queue::Progress progress = *starting.starting;
@@ -143,9 +144,12 @@ Task<void> Desk::put_off(const Answer& answer, const Request& request, const Sta
   co_await answer(line);
 }
 
-// For probes: it asks nothing of anybody.
-Task<void> Desk::tell_health(const Answer& answer, const char* health) {
-  const std::string line = line_of({{"health", health}});
+// For probes.
+Task<void> Desk::tell_health(const Answer& answer) {
+  const std::vector<std::string> reasons = co_await hooks_.not_ready();
+  json object = {{"health", reasons.empty() ? "well" : "not_ready"}};
+  if (!reasons.empty()) object["reasons"] = reasons;
+  const std::string line = line_of(object);
   co_await answer(line);
 }
 
@@ -245,6 +249,9 @@ Task<void> Desk::visit(const Answer& answer, const Request& request) {
     ++count;
     if (request.bounce) {
       const std::string line = co_await bounce(id);
+      out += line;
+    } else if (request.details) {
+      const std::string line = co_await describe_in_detail(id);
       out += line;
     } else {
       out += act(request, *message);
@@ -351,6 +358,22 @@ std::string Desk::describe(const Message& message) const {
   return line_of(object);
 }
 
+// With what is on disk about it.
+Task<std::string> Desk::describe_in_detail(MessageId id) {
+  Message* message = queue_.find(id);
+  std::string line = describe(*message);
+  try {
+    const queue::Content content = co_await queue_.look(*message, queue::Queue::Wanted::header);
+    message = queue_.find(id);
+    std::vector<queue::HistoryEvent> events;
+    if (message && message->attempts() > 0) events = co_await queue_.history(*message);
+    line = with_details(line, content.envelope, content.states, events);
+  } catch (const queue::QueueError&) {
+    // It cannot be read: the log and its state say so.
+  }
+  co_return line;
+}
+
 Task<void> Desk::show(const Answer& answer, const Request& request) {
   for (const std::string& text : request.ids) {
     const Result<MessageId> id = queue::parse_message_id(text);
@@ -386,6 +409,7 @@ std::string Desk::describe_whole(const Message& message, const queue::Content& c
   json object = json::parse(describe(message));
   const mail::Envelope& envelope = content.envelope;
   object["upstreams"] = hooks_.upstreams_of(message);
+  object["routes"] = describe_routes(hooks_.routes_of(message));
   object["sender"] = envelope.sender;
   object["client"] = envelope.client;
   object["account"] = envelope.account;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "queue/queue.hpp"
 #include "shared/async/loop.hpp"
@@ -16,6 +17,7 @@
 #include "shared/telemetry/metrics.hpp"
 #include "tell/outcome.hpp"
 #include "watch/admin_request.hpp"
+#include "watch/listing.hpp"
 #include "watch/reload.hpp"
 #include "watch/status.hpp"
 #include "watch/suppress.hpp"
@@ -28,6 +30,8 @@ class Desk {
   struct Hooks {
     // The upstreams that a message may go to now, in order; the first is where it waits.
     std::function<std::vector<std::string>(const queue::Message&)> upstreams_of;
+    // The same with the accounts there, and the rules that say so.
+    std::function<std::vector<RouteSeen>(const queue::Message&)> routes_of;
     // What an upstream called the message in a reply that the history has; empty: it named no id.
     std::function<std::string(const std::string& upstream, const queue::RecipientOutcome&)> provider_id;
     // The operator wants it tried: whatever pauses its way must not stand before it.
@@ -44,6 +48,8 @@ class Desk {
     std::function<Status()> status;
     // The same while the queue is being read, and nothing can be asked of it.
     std::function<std::optional<Status>()> starting;
+    // Why it takes no mail now; nothing: it does.
+    std::function<async::Task<std::vector<std::string>>()> not_ready;
     // Adds what takes a look at files. Blocks; on a helper thread.
     std::function<void(Status&)> look;
     // Reads the configuration again; also while the queue is being read.
@@ -71,7 +77,7 @@ class Desk {
 
  private:
   async::Task<void> put_off(const Answer& answer, const Request& request, const Status& starting);
-  async::Task<void> tell_health(const Answer& answer, const char* health);
+  async::Task<void> tell_health(const Answer& answer);
   async::Task<void> tell_status(const Answer& answer);
   async::Task<void> tell_metrics(const Answer& answer);
   async::Task<void> reload(const Answer& answer);
@@ -84,6 +90,7 @@ class Desk {
   async::Task<std::string> bounce(queue::MessageId id);
   std::string act(const Request& request, queue::Message& message);
   std::string describe(const queue::Message& message) const;
+  async::Task<std::string> describe_in_detail(queue::MessageId id);
   std::string describe_whole(const queue::Message& message, const queue::Content& content,
                              const std::vector<queue::HistoryEvent>& events, std::string_view header,
                              bool body_follows) const;

@@ -27,11 +27,16 @@ Events::Events(async::Loop& loop, async::Workers& workers, std::function<Task<St
 Task<void> Events::follow(http::Exchange& exchange) {
   const std::vector<http::Header> headers = {{"Content-Type", "text/event-stream"}};
   co_await exchange.begin(200, headers);
+  if (!exchange.wants_body()) {
+    co_await exchange.end();
+    co_return;
+  }
+  if (followers_.size() >= most_followers) drop_oldest();
   struct Place {
     std::list<Follower>& all;
     std::list<Follower>::iterator mine;
     ~Place() { all.erase(mine); }
-  } place{followers_, followers_.emplace(followers_.end())};
+  } place{followers_, followers_.emplace(followers_.end(), exchange)};
   Follower& me = *place.mine;
   me.points = series_.count();
   if (!watching_) scope_.spawn(watch());
@@ -45,6 +50,13 @@ Task<void> Events::follow(http::Exchange& exchange) {
     co_await exchange.write(text);
     if (me.seen == version_ && me.points == series_.count()) co_await me.news;
   }
+}
+
+// It may have gone long ago: that shows only once it is told something.
+void Events::drop_oldest() {
+  Follower& oldest = followers_.front();
+  oldest.exchange.close();
+  oldest.news.set();
 }
 
 Task<void> Events::watch() {

@@ -31,17 +31,19 @@ class Events {
   Events(async::Loop& loop, async::Workers& workers, std::function<async::Task<Status>()> ask,
          const Series& series);
 
-  bool full() const { return followers_.size() >= most_followers; }
-  // Returns when the client has gone, by async::IoError.
+  // Of too many the one that has followed longest goes. Returns when the client has gone, by async::IoError.
   async::Task<void> follow(http::Exchange& exchange);
 
  private:
   struct Follower {
+    explicit Follower(http::Exchange& of) : exchange(of) {}
+    http::Exchange& exchange;
     async::Event news;
     std::uint64_t seen = 0;    // the version that it has been told
     std::uint64_t points = 0;  // of the series, likewise
   };
 
+  void drop_oldest();
   async::Task<void> look();
   async::Task<void> watch();
 

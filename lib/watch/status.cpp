@@ -184,18 +184,23 @@ std::string to_line(Status status) {
     return std::tuple<LaneStatus::State, std::string_view, std::string_view>(lane.state, lane.upstream,
                                                                              lane.account);
   });
-  json object = {
-      {"version", RELAYD_VERSION},
-      {"time", time_text(status.now)},
-      {"uptime", seconds(status.uptime)},
-      {"process", describe(status.process)},
-      {"trouble", describe_troubles(status)},
-      {"queue", describe_queue(status)},
-      {"since_start",
-       {{"recovered_in_doubt", status.totals.in_doubt}, {"disk_troubles", status.totals.troubles}}},
-      {"suppressed", {{"on", status.suppressed.on}, {"count", status.suppressed.count}}},
-      {"lanes", json::array()},
-      {"unused_upstreams", status.unused}};
+  json object = {{"version", RELAYD_VERSION},
+                 {"time", time_text(status.now)},
+                 {"uptime", seconds(status.uptime)},
+                 {"process", describe(status.process)},
+                 {"trouble", describe_troubles(status)},
+                 {"queue", describe_queue(status)},
+                 {"since_start",
+                  {{"accepted", status.counted.accepted},
+                   {"delivered", status.counted.delivered},
+                   {"deferred", status.counted.deferred},
+                   {"failed", status.counted.failed},
+                   {"bounced", status.bounced},
+                   {"recovered_in_doubt", status.totals.in_doubt},
+                   {"disk_troubles", status.totals.troubles}}},
+                 {"suppressed", {{"on", status.suppressed.on}, {"count", status.suppressed.count}}},
+                 {"lanes", json::array()},
+                 {"unused_upstreams", status.unused}};
   if (status.configuration) object["configuration"] = describe(*status.configuration);
   for (const LaneStatus& lane : status.lanes) object["lanes"].push_back(describe(lane, status.now));
   for (const Account& account : status.accounts) object["accounts"].push_back(describe(account, status.now));

@@ -18,6 +18,7 @@
 #include "queue/queue.hpp"
 #include "shared/async/handshakes.hpp"
 #include "shared/base/time.hpp"
+#include "tell/metrics.hpp"
 #include "watch/accounts.hpp"
 
 namespace relayd::watch {
@@ -124,6 +125,8 @@ struct Status {
   std::optional<queue::Progress> starting;     // the queue is being read; what follows is not known yet
   queue::Totals totals;
   std::optional<Oldest> oldest;  // that is still to be sent, and not held
+  tell::Sums counted;
+  std::uint64_t bounced = 0;  // since the start: failures that were reported to senders
   // Recipients who are refused since they do not exist.
   struct Suppressed {
     bool on = false;  // by the configuration

@@ -20,6 +20,7 @@ namespace {
 constexpr unsigned socket_mode = 0660;
 constexpr Duration guess_time = 1s;  // until a wrong token is answered
 constexpr unsigned most_guesses = 16;
+constexpr unsigned most_questions = 4;  // under way
 
 constexpr const char* type_field = "Content-Type";
 constexpr const char* json_type = "application/json";
@@ -91,12 +92,7 @@ Task<void> Web::answer(http::Exchange& exchange) {
       co_await tell_metrics(exchange);
       break;
     case Asked::What::events:
-      if (events_.full()) {
-        const http::Answer later = refusal(503, "too many pages are open");
-        co_await exchange.answer(later);
-      } else {
-        co_await events_.follow(exchange);
-      }
+      co_await events_.follow(exchange);
       break;
     case Asked::What::series:
       co_await tell_series(exchange);
@@ -105,7 +101,8 @@ Task<void> Web::answer(http::Exchange& exchange) {
       co_await tell_lanes(exchange, asked.lanes);
       break;
     case Asked::What::history:
-      co_await tell_history(exchange, asked.history);
+    case Asked::What::explain:
+      co_await tell_slowly(exchange, asked);
       break;
     case Asked::What::page:
       co_await tell_page(exchange);
@@ -167,10 +164,34 @@ Task<void> Web::tell_lanes(http::Exchange& exchange, const LaneFilter& filter) {
   co_await exchange.answer(answer);
 }
 
-Task<void> Web::tell_history(http::Exchange& exchange, const HistoryQuestion& question) {
-  const Result<std::string> lines = co_await hooks_.history(question);
-  const http::Answer answer =
-      lines ? http::Answer{200, {{type_field, lines_type}}, *lines} : refusal(400, lines.error());
+namespace {
+
+// What a hook has said: a text of that type, or what is wrong with the question.
+http::Answer answer_of(const Result<std::string>& said, const char* type) {
+  if (!said) return refusal(400, said.error());
+  return {200, {{type_field, type}}, *said};
+}
+
+}  // namespace
+
+// What takes a search, or asks DNS.
+Task<void> Web::tell_slowly(http::Exchange& exchange, const Asked& asked) {
+  if (questions_ >= most_questions) {
+    const http::Answer later = refusal(503, "too much is being searched for; try again in a moment");
+    co_await exchange.answer(later);
+    co_return;
+  }
+  ++questions_;
+  http::Answer answer;
+  if (asked.what == Asked::What::history) {
+    const Result<std::string> lines = co_await hooks_.history(asked.history);
+    answer = answer_of(lines, lines_type);
+  } else {
+    Result<std::string> text = co_await hooks_.explain(asked.explain);
+    if (text) text = line_of({{"text", *text}});
+    answer = answer_of(text, json_type);
+  }
+  --questions_;
   co_await exchange.answer(answer);
 }
 
@@ -199,9 +220,9 @@ async::Task<void> keep_first_line(std::string& kept, std::string_view lines) {
   co_return;
 }
 
+// Members come in the order of the alphabet.
 bool is_error(const std::string& line) {
-  const json object = json::parse(line, nullptr, false);
-  return object.is_object() && object.contains("error");
+  return line.starts_with("{\"error\":");
 }
 
 }  // namespace

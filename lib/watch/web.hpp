@@ -36,6 +36,8 @@ class Web {
     const Series& series;
     // Lines as of `relayd history --json`, and one at the end; or what is wrong with the question.
     std::function<async::Task<Result<std::string>>(const HistoryQuestion&)> history;
+    // What `relayd explain` prints; or what is wrong with the question.
+    std::function<async::Task<Result<std::string>>(const ExplainQuestion&)> explain;
   };
 
   // Binds; throws net::BindError. The desk outlives this.
@@ -44,8 +46,13 @@ class Web {
 
   // What is bound: "127.0.0.1:9125".
   const std::string& address() const { return acceptor_->address(); }
-  // Of requests that come from now on.
-  void use(Entrance entrance) { entrance_ = std::move(entrance); }
+  // Of requests that come from now on. Where it listens, and so who can connect, stays.
+  void use(Secret token, std::vector<std::string> hosts) {
+    entrance_.token = std::move(token);
+    entrance_.hosts = std::move(hosts);
+  }
+  // Questions that take a while are under way.
+  bool is_busy() const { return questions_ > 0; }
   // No new connections. Requests under way end with them.
   void close() { acceptor_->close(); }
 
@@ -56,7 +63,7 @@ class Web {
   async::Task<void> tell_metrics(http::Exchange& exchange);
   async::Task<void> tell_series(http::Exchange& exchange);
   async::Task<void> tell_lanes(http::Exchange& exchange, const LaneFilter& filter);
-  async::Task<void> tell_history(http::Exchange& exchange, const HistoryQuestion& question);
+  async::Task<void> tell_slowly(http::Exchange& exchange, const Asked& asked);
   async::Task<void> tell_page(http::Exchange& exchange);
   async::Task<void> tell_lines(http::Exchange& exchange, const Request& request);
   async::Task<void> tell_object(http::Exchange& exchange, const Request& request);
@@ -67,7 +74,8 @@ class Web {
   Desk& desk_;
   Entrance entrance_;
   Hooks hooks_;
-  unsigned guesses_ = 0;  // wrong tokens whose answers wait
+  unsigned guesses_ = 0;    // wrong tokens whose answers wait
+  unsigned questions_ = 0;  // slow ones, under way
   Events events_;
   http::Server server_;
   std::unique_ptr<net::Acceptor> acceptor_;

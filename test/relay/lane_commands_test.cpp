@@ -29,10 +29,10 @@ class LaneCommandsTest : public test::LanesWorld {
     open();
   }
   std::vector<std::string> stop(const std::string& upstream, const std::string& account = "") {
-    return steer(*lanes, log, upstream, account, true);
+    return steer(*lanes, log, upstream, account, true, loop.wall_now());
   }
   std::vector<std::string> go_on(const std::string& upstream, const std::string& account = "") {
-    return steer(*lanes, log, upstream, account, false);
+    return steer(*lanes, log, upstream, account, false, loop.wall_now());
   }
 };
 

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import threading
 
 import pytest
 
@@ -91,6 +92,31 @@ def test_a_daemon_that_takes_the_question_and_says_nothing_is_not_well(tmp_path)
         silent.listen()
         dead = command("healthcheck", "--socket", tmp_path / "admin.sock")
     assert dead.returncode == REFUSED and "does not answer" in dead.stderr
+
+
+@pytest.mark.parametrize("answer, code, hint", [
+    ('{"health":"well"}', OK, ""),
+    ('{"health":"starting"}', 2, "starting"),
+    ('{"health":"not_ready","reasons":["the disk is full"]}', 3, 'not ready: "the disk is full"'),
+    ('{"error":"unknown command"}', REFUSED, "does not say that it is well"),
+    ("nonsense", REFUSED, "does not say that it is well"),
+])
+def test_a_probe_tells_by_its_exit_code_what_the_daemon_says(tmp_path, answer, code, hint):
+    with socket.socket(socket.AF_UNIX) as window:
+        window.bind(str(tmp_path / "admin.sock"))
+        window.listen()
+        talk = threading.Thread(target=tell, args=(window, answer))
+        talk.start()
+        ended = command("healthcheck", "--socket", tmp_path / "admin.sock")
+        talk.join()
+    assert ended.returncode == code and hint in ended.stderr
+
+
+def tell(window, answer: str):
+    connection, _ = window.accept()
+    with connection:
+        assert json.loads(connection.recv(4096))["command"] == "health"
+        connection.sendall(answer.encode() + b"\n")
 
 
 # --- words ---

@@ -116,9 +116,15 @@ def test_the_api_tells_what_the_commands_tell(opened):
     assert window.ask("GET", "/api/queue/1zzzzzzzzzz/message")[0] == 404
     assert window.ask("GET", "/api/queue/1zzzzzzzzzz")[0] == 404
 
+    explained = json.loads(window.get("/api/explain?sender=waits@a.example&recipient=to@b.example"))["text"]
+    assert explained == command("explain", "--sender", "waits@a.example", "--recipient", "to@b.example",
+                                "-c", relay.file).stdout
+    assert window.ask("GET", "/api/explain?listener=none")[0] == 400
+
     told = command("history", "--json", "-c", relay.file, gone).stdout
     assert window.lines(f"/api/history?query={gone}")[0] == json.loads(told)
     assert window.ask("GET", "/api/history?since=never")[0] == 400
+    assert len(json.loads(window.get("/api/series"))["hour"]["accepted"]) <= 240
     assert window.lines("/api/history?query=nobody@x.example") == [{"end": True, "count": 0, "more": False}]
 
 
@@ -206,6 +212,42 @@ def test_whoever_follows_hears_of_changes_alone(opened):
         assert change["event"] == "change"
         told = json.loads(change["data"])
     assert "version" not in told["status"]
+
+
+def test_followers_that_are_gone_make_way(opened):
+    _, window = opened()
+    for method in ["HEAD"] * 20 + ["GET"] * 40:
+        one = Window(f"{window.host}:{window.port}").connection
+        one.request(method, "/api/events")
+        assert one.getresponse().status == 200
+        one.close()
+
+
+def test_what_was_bound_says_who_may_read(opened):
+    """A reload that names another address changes nothing of the old one, however often it comes."""
+    relay, window = opened()
+    with socket.create_server(("127.0.0.1", 0)) as inherited:
+        relay.stop()
+        number = inherited.fileno()
+        relay.config["http"]["address"] = "fd:3"
+        relay.write()
+        relay.wrapper = ["/usr/bin/python3", "-c", "import os, sys; os.dup2(int(sys.argv[1]), 3); "
+                         "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1'); "
+                         "os.execv(sys.argv[2], sys.argv[2:])", str(number)]
+        relay.pass_descriptors = (number,)
+        relay.start()
+        port = inherited.getsockname()[1]
+        local = Window(f"127.0.0.1:{port}")
+        for _ in range(3):
+            assert local.ask("GET", "/api/queue")[0] == 401
+            relay.config["http"]["address"] = f"127.0.0.1:{port}"
+            relay.write()
+            relay.reload()
+        del relay.config["http"]
+        relay.write()
+        relay.reload()
+        relay.reload()
+        assert local.ask("GET", "/api/queue")[0] == 401
 
 
 def test_a_unix_socket_judges_no_host(relay, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 
 import pytest
@@ -42,8 +43,10 @@ def test_list_shows_every_message_with_its_state(stuck):
     assert queue(relay, "list", "--recipient", "nobody@rcpt.example") == []
     assert len(queue(relay, "list", "--recipient", "@RCPT.example")) == 2
     assert len(queue(relay, "list", "--upstream", "fake")) == 2
+    assert all((row["to"], row["to_count"], row["reason"]) == (RECIPIENT, 1, "451 4.3.0 Later") for row in rows)
     text = command("queue", "list", "-c", relay.file).stdout
     assert all(id in text for id in ids)
+    assert f"a@one.example -> {RECIPIENT} (1 to go): 451 4.3.0 Later\n" in text
 
 
 def test_show_tells_envelope_history_and_content(stuck):
@@ -54,6 +57,10 @@ def test_show_tells_envelope_history_and_content(stuck):
     assert [event["event"] for event in shown["history"]] == ["attempt"]
     assert shown["history"][0]["recipients"][0]["response"] == "4.3.0 Later"
     assert shown["header"].startswith("Received: ")
+    ways = [{"upstream": "fake", "account": ""}]
+    assert [(route["rule"], route["upstreams"]) for route in shown["routes"]] == [("*", ways)]
+    text = command("queue", "show", ids[0], "-c", relay.file).stdout
+    assert "\nupstreams  fake\n" in text and re.search(rf'\nrule       "\*" \({relay.file}:\d+\)\n', text)
     whole = command("queue", "show", "--body", ids[0], "-c", relay.file).stdout
     assert whole.replace("\r\n", "\n").endswith(mail.text("a@one.example").decode().replace("\r\n", "\n"))
 

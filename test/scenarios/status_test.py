@@ -1,8 +1,14 @@
 """relayd status on a running relay: what is wrong, since when, until when; for a person and for a script."""
 
+import fcntl
 import json
+import os
+import pty
 import re
 import signal
+import struct
+import subprocess
+import termios
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -10,7 +16,7 @@ import pytest
 
 from conftest import ACCOUNTS
 from support import mail
-from support.relayd import command
+from support.relayd import BINARY, command
 from support.upstream import HANG
 from support.waiting import PATIENCE, free_port
 
@@ -69,7 +75,8 @@ def test_a_relay_that_has_done_nothing_says_little(to_upstream):
     relay, _ = to_upstream()
     told = status(relay)
     assert told["queue"] == {"waiting": 0, "ready": 0, "held": 0, "failed": 0, "reporting": 0}
-    assert told["since_start"] == {"recovered_in_doubt": 0, "disk_troubles": 0}
+    assert told["since_start"] == dict.fromkeys(
+        ["accepted", "delivered", "deferred", "failed", "bounced", "recovered_in_doubt", "disk_troubles"], 0)
     assert told["lanes"] == [] and told["unused_upstreams"] == ["fake"]
     assert told["version"] in command("version").stdout
     assert told["uptime"] >= 0 and abs(seconds_until(told["time"])) < 60
@@ -94,6 +101,17 @@ def test_a_lane_that_works_shows_its_last_reply(to_upstream):
     assert not {"reason", "class", "closed_until", "quota"} & set(one)
     text = shown(relay)
     assert "fake as alice: idle\n" in text and "at most 600/m" in text and "250 2.0.0 Taken" in text
+
+
+def test_what_became_of_mail_is_counted(to_upstream):
+    relay, upstream = to_upstream(queue=LATER)
+    relay.wait_event("delivered", id=send(relay))
+    upstream.answer("rcpt", "550 5.1.1 Unknown", times=1)
+    relay.wait_event("failed", id=send(relay))
+    upstream.answer("mail", "451 4.3.0 Later", times=1)
+    relay.wait_event("deferred", id=send(relay))
+    counted = status(relay)["since_start"]
+    assert [counted[name] for name in ("accepted", "delivered", "deferred", "failed", "bounced")] == [3, 1, 1, 1, 0]
 
 
 def test_trouble_comes_first_with_its_reason_and_its_end(relay, upstream):
@@ -349,3 +367,64 @@ def test_filters_leave_what_is_asked_for(many):
 
 def test_without_a_terminal_there_is_no_colour(many):
     assert "\x1b" not in shown(many)
+
+
+# --- explain --live ---
+
+
+def test_explain_tells_how_the_lanes_of_a_route_stand(relay, upstream):
+    first, second = upstream(), upstream()
+    one = relay({"first": first.config(**login("alice")), "second": second.config(**login("bob"))},
+                [{"match": "*", "upstream": ["first", "second"]}])
+    assert command("lane", "pause", "first", "-c", one.file).returncode == 0
+
+    def live() -> list[str]:
+        ended = command("explain", "--live", "--sender", SENDER, "-c", one.file)
+        assert ended.returncode == 0, ended.stderr
+        return [line for line in ended.stdout.splitlines() if line.startswith("live ")]
+
+    assert live()[0].startswith("live       first as alice: paused by the operator, since ")
+    assert "second as bob: " in live()[1]
+    one.finish()
+    ended = command("explain", "--live", "--sender", SENDER, "-c", one.file)
+    assert ended.returncode == NO_DAEMON and "does not answer" in ended.stderr and "1. first" in ended.stdout
+
+
+# --- relayd status --watch ---
+
+
+def watch(relay, environment: dict) -> tuple[int, str]:
+    """What a terminal of 30 lines shows until its user presses q, and how the command ends."""
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 60, 0, 0))
+    process = subprocess.Popen([BINARY, "status", "--watch", "-c", str(relay.file)], stdin=terminal, stdout=terminal,
+                               stderr=terminal, env={**os.environ, "TERM": "xterm", **environment})
+    shown = b""
+    while b"\x1b[J" not in shown:
+        shown += os.read(controller, 65536)
+    os.write(controller, b"q")
+    code = process.wait(PATIENCE)
+    while b"\x1b[?1049l" not in shown:
+        shown += os.read(controller, 65536)
+    os.close(terminal), os.close(controller)
+    return code, shown.decode()
+
+
+@pytest.mark.parametrize("environment, colour", [({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)])
+def test_a_watch_fills_the_screen_and_gives_it_back(many, environment, colour):
+    code, shown = watch(many, environment)
+    assert code == 0 and shown.startswith("\x1b[?1049h\x1b[?25l\x1b[H")
+    assert ("\x1b[1;31mcritical: fake as user4 is paused" in shown) == colour
+    assert "LANE " in shown and "fake as user9" in shown
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).split("\r\n")
+    assert len(lines) <= 30 and max(map(len, lines)) == 60
+
+
+def test_a_watch_ends_by_a_signal(to_upstream):
+    relay, _ = to_upstream()
+    process = subprocess.Popen([BINARY, "status", "--watch", "-c", str(relay.file)], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline().startswith("relayd ")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    process.stdout.close()

@@ -12,7 +12,7 @@ using testing::HasSubstr;
 constexpr const char* token = "0123456789abcdef";
 
 http::ReceivedRequest get(const std::string& target, const std::string& host = "localhost") {
-  return {"GET", target, host, {}, "", true};
+  return {"GET", target, host, {}, "", false, true};
 }
 
 http::ReceivedRequest post(const std::string& target, const std::string& body) {
@@ -88,6 +88,17 @@ TEST(Api, ReadsTheQuery) {
   EXPECT_EQ(asked(get("/api/history?limit=0")).history.limit, 1u);
 }
 
+TEST(Api, ALimitThatIsNoNumberIsRefused) {
+  for (const char* limit : {"", "abc", "-1", "1.5", "9999999999"})
+    for (const std::string path : {"/livez", "/api/lanes", "/api/history", "/api/queue"})
+      EXPECT_EQ(status(get(path + "?limit=" + limit)), 400) << path << limit;
+}
+
+TEST(Api, DeepJsonIsOnlyWrong) {
+  const std::string deep = "{\"a\":" + std::string(30'000, '[') + std::string(30'000, ']') + "}";
+  EXPECT_EQ(status(post("/api/queue/hold", deep)), 400);
+}
+
 TEST(Api, ChangesAreOfTheDesk) {
   const Request request = asked(post("/api/queue/retry", R"({"ids":["a"],"not_taken":true})")).request;
   EXPECT_EQ(request.command, "retry");
@@ -147,6 +158,9 @@ TEST(Api, OtherMachinesNeedTheTokenToRead) {
         "/api/history", "/api/events", "/api/suppress"}) {
     EXPECT_EQ(status(get(path), remote), 401) << path;
     EXPECT_EQ(status(with(get(path), "authorization", "Bearer 0123456789abcdef"), remote), 200) << path;
+    Entrance closed = remote;
+    closed.token = {};
+    EXPECT_EQ(status(with(get(path), "authorization", "Bearer "), closed), 401) << path;
   }
 }
 
@@ -155,7 +169,7 @@ TEST(Api, OnlyKnownNamesAreAnswered) {
                            "[2001:db8::1]:9125", "relay.internal", "relay.internal.:1"})
     EXPECT_EQ(status(get("/", host)), 200) << host;
   for (const char* host : {"evil.example", "localhost.evil.example", "1.2.3.4.evil.example",
-                           "relay.internal.x", "xlocalhost", "a", "10.0.0.1x"})
+                           "relay.internal.x", "xlocalhost", "a", "10.0.0.1x", ".", ""})
     EXPECT_EQ(status(get("/", host)), 421) << host;
   EXPECT_EQ(status(get("/livez", "evil.example")), 200);
   EXPECT_EQ(status(get("/readyz", "evil.example")), 200);
@@ -166,6 +180,9 @@ TEST(Api, OnlyKnownNamesAreAnswered) {
 
 TEST(Api, OtherMethodsAreRefused) {
   http::ReceivedRequest request = get("/api/queue");
+  http::ReceivedRequest anywhere = get("*");
+  anywhere.method = "OPTIONS";
+  EXPECT_EQ(status(anywhere), 405);
   for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"}) {
     request.method = method;
     EXPECT_EQ(status(request), 405) << method;

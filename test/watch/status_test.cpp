@@ -39,7 +39,10 @@ json written(const LaneStatus& lane) {
 TEST(Status, OfTheQueue) {
   Status status;
   status.uptime = 90min;
-  status.totals = {1, 2, 3, 4, 5, 6, 7};
+  status.totals = {
+      .waiting = 1, .ready = 2, .held = 3, .failed = 4, .reporting = 5, .in_doubt = 6, .troubles = 7};
+  status.counted = {.accepted = 8, .delivered = 9, .deferred = 10, .failed = 11};
+  status.bounced = 12;
   status.oldest = {{4711}, now - 2h};
   status.unused = {"backup"};
   status.process = {"relayd", 998, true, 4, true, "x"};
@@ -56,7 +59,8 @@ TEST(Status, OfTheQueue) {
                   {"severity": "warning", "what": "message 000000004j7 still waits after 120 min",
                    "since": "2026-11-20T05:00:00Z", "for": 7200,
                    "advice": "`relayd queue show 000000004j7` has each attempt"}],
-      "since_start": {"recovered_in_doubt": 6, "disk_troubles": 7},
+      "since_start": {"accepted": 8, "delivered": 9, "deferred": 10, "failed": 11, "bounced": 12,
+                      "recovered_in_doubt": 6, "disk_troubles": 7},
       "suppressed": {"count": 0, "on": false},
       "lanes": [], "unused_upstreams": ["backup"]})"));
 }

@@ -3,12 +3,17 @@
 namespace relayd::async {
 
 Workers::~Workers() {
+  finish();
+}
+
+void Workers::finish() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
   for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 void Workers::submit(std::function<void()> job) {

@@ -26,8 +26,10 @@ class Workers {
   Workers(Loop& loop, unsigned threads) : loop_(loop), limit_(threads) {}
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
-  // Runs what is queued to its end, then joins.
+  // As finish().
   ~Workers();
+  // Runs what is queued to its end, then joins; the results go nowhere. Nothing may be run after it.
+  void finish();
 
   // Runs `work` on a helper thread; returns its result, or throws what it threw. The awaiting coroutine must
   // not be destroyed meanwhile.

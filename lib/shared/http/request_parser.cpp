@@ -129,7 +129,7 @@ void RequestParser::on_request_line(std::string_view line) {
       version[6] != '.' || !ascii::is_digit(version[7]))
     return refuse(400, "its first line names no version of HTTP");
   if (version[5] != '1') return refuse(505, "HTTP/1.1 is spoken here");
-  http_1_0_ = version[7] == '0';
+  request_.is_http_1_0 = version[7] == '0';
   request_.method = line.substr(0, first);
   if (!is_token(request_.method)) return refuse(400, "its method is no word");
   on_target(line.substr(first + 1, second - first - 1));
@@ -183,22 +183,21 @@ void RequestParser::on_framing(const Header& header) {
   } else if (header.name == "expect") {
     if (!ascii::equal_ignoring_case(header.value, "100-continue"))
       return refuse(417, "it expects what is not done here");
-    expects_ = !http_1_0_;
+    expects_ = !request_.is_http_1_0;
   } else if (header.name == "connection") {
     for_each_element(header.value, [this](std::string_view option) {
       close_said_ = close_said_ || ascii::equal_ignoring_case(option, "close");
-      keep_alive_said_ = keep_alive_said_ || ascii::equal_ignoring_case(option, "keep-alive");
     });
   }
 }
 
 void RequestParser::end_of_header() {
-  if (!has_host_) return refuse(400, "it has no Host field");
+  if (!has_host_ && !request_.is_http_1_0) return refuse(400, "it has no Host field");
   if (is_coded_ && has_length_) return refuse(400, "its length has no one meaning");
   if (is_coded_ || (!has_length_ && request_.method == "POST"))
     return refuse(411, "say its length in Content-Length");
   if (left_ > most_body_) return refuse(413, "its body is too long");
-  request_.keeps_alive = !close_said_ && (!http_1_0_ || keep_alive_said_);
+  request_.keeps_alive = !close_said_ && !request_.is_http_1_0;
   phase_ = left_ > 0 ? Phase::body : Phase::complete;
 }
 

@@ -18,10 +18,12 @@ namespace relayd::http {
 // A request as it came.
 struct ReceivedRequest {
   std::string method;
-  std::string target;           // "/path?query", or "*"
-  std::string authority;        // whom it is for, in lower case: "localhost:9125", "[::1]"
+  std::string target;  // "/path?query", or "*"
+  std::string
+      authority;  // whom it is for, in lower case: "localhost:9125", "[::1]"; empty: HTTP/1.0 may not say
   std::vector<Header> headers;  // names in lower case
   std::string body;
+  bool is_http_1_0 = false;  // nothing that HTTP/1.1 has added is understood
   bool keeps_alive = false;  // the connection may carry another one (RFC 9112 9.3)
 
   // The value of that header, whose name is in lower case; null: there is none, or more than one.
@@ -76,14 +78,12 @@ class RequestParser {
 
   std::string line_;              // so far
   std::size_t room_ = most_head;  // octets that lines may still have
-  bool http_1_0_ = false;
-  bool absolute_ = false;  // the target names whom it is for
+  bool absolute_ = false;         // the target names whom it is for
   bool has_host_ = false;
   bool has_length_ = false;
   bool is_coded_ = false;  // has a Transfer-Encoding
   bool expects_ = false;
   bool close_said_ = false;
-  bool keep_alive_said_ = false;
   std::uint64_t left_ = 0;  // octets of the body yet to come
 };
 

@@ -40,6 +40,7 @@ Task<void> Exchange::send(std::string_view bytes) {
 }
 
 Task<void> Exchange::answer(const Answer& answer) {
+  begun_ = true;
   std::string out = head(answer.status, answer.headers);
   if (answer.status != 204) out += fmt::format("Content-Length: {}\r\n", answer.body.size());
   out += "\r\n";
@@ -49,18 +50,25 @@ Task<void> Exchange::answer(const Answer& answer) {
 }
 
 Task<void> Exchange::begin(int status, const std::vector<Header>& headers) {
-  const std::string out = head(status, headers) + "Transfer-Encoding: chunked\r\n\r\n";
+  begun_ = true;
+  if (request_.is_http_1_0) keeps_alive_ = false;
+  const char* const framing = request_.is_http_1_0 ? "" : "Transfer-Encoding: chunked\r\n";
+  const std::string out = head(status, headers) + framing + "\r\n";
   co_await send(out);
 }
 
 Task<void> Exchange::write(std::string_view bytes) {
   if (bytes.empty() || request_.method == "HEAD") co_return;
+  if (request_.is_http_1_0) {
+    co_await send(bytes);
+    co_return;
+  }
   const std::string out = fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes);
   co_await send(out);
 }
 
 Task<void> Exchange::end() {
-  if (request_.method != "HEAD") co_await send("0\r\n\r\n");
+  if (request_.method != "HEAD" && !request_.is_http_1_0) co_await send("0\r\n\r\n");
   whole_ = true;
 }
 
@@ -112,12 +120,31 @@ Task<void> Server::serve(Connection& connection) {
     const ReceivedRequest request = parser.take();
     Exchange exchange(loop_, connection.stream, request, always_);
     exchange.keeps_alive_ = request.keeps_alive;
-    co_await handler_(exchange);
+    std::string failure;
+    try {
+      co_await handler_(exchange);
+    } catch (const async::IoError&) {
+      throw;
+    } catch (const std::exception& error) {
+      failure = error.what();
+    }
+    // A fault of ours costs this answer, and not the mail.
+    if (!failure.empty()) {
+      co_await fail(exchange, failure);
+      co_return;
+    }
     goes_on = exchange.whole_ && exchange.keeps_alive_;
     connection.is_first = false;
     // Requests that came together take turns with everything else.
     if (!connection.rest.empty()) co_await async::sleep_until(loop_, loop_.now());
   }
+}
+
+Task<void> Server::fail(Exchange& exchange, const std::string& failure) {
+  if (exchange.begun_) co_return;
+  exchange.keeps_alive_ = false;
+  const Answer answer{500, {{"Content-Type", "text/plain"}}, "this is a fault of relayd: " + failure + "\n"};
+  co_await exchange.answer(answer);
 }
 
 // True: the parser has come to an end. False: the client has.

@@ -47,6 +47,10 @@ class Exchange {
   async::Task<void> write(std::string_view bytes);
   async::Task<void> end();
 
+  bool wants_body() const { return request_.method != "HEAD"; }
+  // Ends the connection now.
+  void close() { stream_.close(); }
+
  private:
   friend class Server;
 
@@ -58,6 +62,7 @@ class Exchange {
   const ReceivedRequest& request_;
   const std::vector<Header>& always_;
   bool keeps_alive_ = true;
+  bool begun_ = false;
   bool whole_ = false;
 };
 
@@ -66,7 +71,7 @@ class Server {
   using Handler = std::function<async::Task<void>(Exchange&)>;
 
   static constexpr std::size_t most_connections = 128;
-  static constexpr std::size_t most_body = 1024 * 1024;              // of a request
+  static constexpr std::size_t most_body = 64 * 1024;                // of a request
   static constexpr Duration idle_time = std::chrono::seconds(30);    // until the next request begins
   static constexpr Duration header_time = std::chrono::seconds(10);  // from a request's first octet
   static constexpr Duration body_time = std::chrono::seconds(30);    // likewise
@@ -90,6 +95,7 @@ class Server {
   async::Task<void> serve(std::unique_ptr<async::Stream> stream);
   async::Task<void> serve(Connection& connection);
   async::Task<bool> read(Connection& connection, RequestParser& parser);
+  async::Task<void> fail(Exchange& exchange, const std::string& failure);
   async::Task<void> refuse(Connection& connection, const RequestParser& parser);
   void wait(Connection& connection, bool waits);
 

@@ -136,6 +136,13 @@ Family::Sum Family::sum(std::string_view label, std::string_view value) const {
   return all;
 }
 
+double Family::value(Values values) const {
+  std::string key;
+  for (const std::string_view value : values) (key += value) += '\0';
+  const auto found = series_.find(key);
+  return found == series_.end() ? 0 : found->second.value;
+}
+
 // "upstream="office",account="relay"".
 std::string Family::labels_of(std::string_view key) const {
   std::string labels;

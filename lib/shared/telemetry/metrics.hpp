@@ -53,6 +53,8 @@ class Family {
     std::uint64_t observations = 0;  // of a histogram, whose value is what was observed, added up
   };
   Sum sum(std::string_view label, std::string_view value) const;
+  // Of one series; 0: nothing was added to it.
+  double value(Values values) const;
 
   const MetricShape& shape() const { return shape_; }
   std::size_t size() const { return series_.size(); }

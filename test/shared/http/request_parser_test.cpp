@@ -33,10 +33,13 @@ Read read(std::string_view bytes, std::size_t piece = 1) {
 const std::string host = "Host: localhost\r\n";
 
 TEST(RequestParser, GivesMethodTargetHeadersAndBody) {
-  const ReceivedRequest expected{
-      "POST",           "/api/x?y=%20",
-      "localhost:9125", {{"host", "LocalHost:9125"}, {"content-length", "5"}, {"x", "a b"}},
-      "hello",          true};
+  const ReceivedRequest expected{"POST",
+                                 "/api/x?y=%20",
+                                 "localhost:9125",
+                                 {{"host", "LocalHost:9125"}, {"content-length", "5"}, {"x", "a b"}},
+                                 "hello",
+                                 false,
+                                 true};
   for (const std::size_t piece : {1, 3, 1000}) {
     const Read got = read(
         "\r\nPOST /api/x?y=%20 HTTP/1.1\r\nHost: LocalHost:9125\r\nContent-Length: 5\r\nX: \t a b "
@@ -71,8 +74,14 @@ TEST(RequestParser, KnowsWhetherTheConnectionGoesOn) {
   EXPECT_TRUE(goes_on("HTTP/1.1", ""));
   EXPECT_FALSE(goes_on("HTTP/1.1", "Connection: x, Close\r\n"));
   EXPECT_FALSE(goes_on("HTTP/1.0", ""));
-  EXPECT_TRUE(goes_on("HTTP/1.0", "Connection: keep-alive\r\n"));
-  EXPECT_FALSE(goes_on("HTTP/1.0", "Connection: keep-alive, close\r\n"));
+  EXPECT_FALSE(goes_on("HTTP/1.0", "Connection: keep-alive\r\n"));
+}
+
+TEST(RequestParser, Http10NeedsNoHost) {
+  const Read got = read("GET /livez HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(got.state, State::complete);
+  EXPECT_TRUE(got.request.is_http_1_0);
+  EXPECT_EQ(got.request.authority, "");
 }
 
 TEST(RequestParser, SaysThatTheClientWaitsForContinue) {
@@ -165,7 +174,7 @@ TEST(RequestParser, BoundsTargetHeaderAndFields) {
 }
 
 TEST(RequestParser, FindsTheOneHeaderOfAName) {
-  const ReceivedRequest request{"GET", "/", "a", {{"x", "1"}, {"y", "2"}, {"y", "3"}}, "", true};
+  const ReceivedRequest request{"GET", "/", "a", {{"x", "1"}, {"y", "2"}, {"y", "3"}}, "", false, true};
   ASSERT_TRUE(request.header("x"));
   EXPECT_EQ(*request.header("x"), "1");
   EXPECT_FALSE(request.header("y"));

@@ -44,6 +44,7 @@ class HttpServer : public testing::Test {
   Task<void> handle(Exchange& exchange) {
     asked.push_back(exchange.request().method + " " + exchange.request().target + " " +
                     exchange.request().body);
+    if (exchange.request().target == "/fault") throw std::out_of_range("fault");
     if (exchange.request().target == "/stream") {
       const std::vector<Header> headers = {{"X", "z"}};
       co_await exchange.begin(200, headers);
@@ -72,6 +73,19 @@ TEST_F(HttpServer, AnswersHeadWithoutABody) {
   serve(peer);
   EXPECT_THAT(peer.written(), HasSubstr("Content-Length: 5\r\n\r\nHTTP/1.1 200 \r\n"));
   EXPECT_THAT(peer.written(), EndsWith("Transfer-Encoding: chunked\r\n\r\n"));
+}
+
+TEST_F(HttpServer, SendsNoChunksToHttp10) {
+  ScriptedPeer& peer = client("C: GET /stream HTTP/1.0\nC:\nPAUSE 1h");
+  serve(peer);
+  EXPECT_THAT(peer.written(), testing::Not(HasSubstr("chunked")));
+  EXPECT_THAT(peer.written(), EndsWith("Connection: close\r\n\r\nonetwotwotwotwotwo!"));
+}
+
+TEST_F(HttpServer, AFaultOfTheHandlerCostsItsAnswerAlone) {
+  ScriptedPeer& peer = client("C: GET /fault HTTP/1.1\nC: Host: a\nC:\nPAUSE 1h");
+  serve(peer);
+  EXPECT_THAT(peer.written(), StartsWith("HTTP/1.1 500 \r\n"));
 }
 
 TEST_F(HttpServer, SendsInChunksWhatIsMadeMeanwhile) {
