@@ -81,7 +81,7 @@ class Screen {
       const std::string_view line = lines.substr(0, lines.find('\n'));
       const std::string one = painted(std::string(begin_of(line, size.ws_col)) + '\n');
       // Without a line end in the last row, which would scroll.
-      out += (row > 0 ? "\r\n" : "") + one.substr(0, one.size() - 1) + "\x1b[K";
+      out += (row > 0 ? "\n" : "") + one.substr(0, one.size() - 1) + "\x1b[K";
       lines.remove_prefix(std::min(line.size() + 1, lines.size()));
     }
     show(out + "\x1b[J");
