@@ -32,7 +32,7 @@ function show_accounts(state) {
   by_id("badge-accounts").hidden = failing === 0;
   show(by_id("badge-accounts"), count(failing), el("span", { class: "unseen" }, " in trouble"));
   if (by_id("panel-accounts").hidden) return;
-  show(by_id("accounts"), el("h2", {}, "Accounts"),
+  show(by_id("accounts-list"), el("h2", {}, "Accounts"),
     accounts.length ? table("What the account watch saw last", ["Account", "State", "What fails", "Looked at"], accounts.map(account_row), { class: "cards", caption: "unseen" })
       : el("p", { class: "empty" }, "The account watch has not looked yet. `watch` in the configuration makes it look; `relayd doctor` looks now."),
     credentials.length > 0 && [el("h2", {}, "What they log in with"),

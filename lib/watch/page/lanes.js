@@ -81,9 +81,9 @@ function show_lanes(state) {
   by_id("lanes-count").textContent = shown.length < total ? `${count(shown.length)} of ${several(total, "lane", "lanes")}, trouble first`
     : several(total, "lane", "lanes");
   if (!shown.length)
-    return show(by_id("lanes"), el("p", { class: "empty" }, known.length ? "No lane is like that." :
+    return show(by_id("lanes-list"), el("p", { class: "empty" }, known.length ? "No lane is like that." :
       "There is no lane yet: a lane begins with the first message for its upstream."));
-  show(by_id("lanes"),
+  show(by_id("lanes-list"),
     table("Lanes, trouble first", ["Upstream and account", "State", "In line", "Connections", "Limits and quota left", "Last reply", "Action"],
       shown.map(lane_row), { class: "cards lanes", caption: "unseen" }),
     rows.length > shown.length && el("p", { class: "bar" },
