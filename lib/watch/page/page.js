@@ -45,7 +45,7 @@ function begin_tabs() {
   });
   by_id("skip").addEventListener("click", (event) => {
     event.preventDefault();
-    by_id("panel-" + place_now().view).focus();
+    by_id("content").focus();
   });
   addEventListener("hashchange", open_view);
   document.addEventListener("visibilitychange", tick);
