@@ -3,7 +3,7 @@
 
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
-const { after, before, test } = require("node:test");
+const { after, afterEach, before, beforeEach, test } = require("node:test");
 const answers = require("./answers.js");
 const { launch, open, press } = require("./browser.js");
 const { StandIn } = require("./stand_in.js");
@@ -11,9 +11,11 @@ const { StandIn } = require("./stand_in.js");
 const AXE = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const LOOKS = { light: {}, dark: { scheme: "dark" }, phone: { width: 360, height: 780 }, "dark phone": { scheme: "dark", width: 360, height: 780 } };
 
-let browser;
+let browser, server;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
+beforeEach(async () => { server = await new StandIn(answers.calm()).listen(); });
+afterEach(() => server.close());
 
 async function violations(page) {
   await page.evaluate(AXE);
@@ -24,7 +26,7 @@ async function violations(page) {
 for (const [look, options] of Object.entries(LOOKS))
   test(`axe-core finds nothing: ${look}`, async () => {
     for (const kind of ["calm", "troubled", "empty"]) {
-      const server = await new StandIn(answers[kind]()).listen();
+      server.answers = answers[kind]();
       const page = await open(browser, server.url, "", options);
       for (const hash of ["#now", "#lanes", "#mail", "#mail/1j0m0000001", "#accounts", "#explain"]) {
         await page.goto(server.url + hash);
@@ -35,12 +37,10 @@ for (const [look, options] of Object.entries(LOOKS))
         assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${kind} ${hash} is too wide`);
       }
       await page.end();
-      await server.close();
     }
   });
 
 test("axe-core finds nothing in the dialogs, nor when the connection is lost", async () => {
-  const server = await new StandIn(answers.calm()).listen();
   const page = await open(browser, server.url, "#mail/1j0m0000001");
   await press(page, "#message button", "Delete…");
   assert.deepEqual(await violations(page), []);

@@ -28,7 +28,7 @@ function status(more = {}) {
   return {
     version: "0.1.0", time: ago(0), uptime: 11550, process: { user: "relayd", uid: 990, confined: true, landlock: 4, seccomp: true },
     queue: { waiting: 14, ready: 1, held: 0, failed: 0, reporting: 0, oldest: { id: "1j0m1q185e7", accepted: ago(2820), age: 2820 } },
-    since_start: { recovered_in_doubt: 0, disk_troubles: 0 }, suppressed: { on: true, count: 12 }, unused_upstreams: ["backup"],
+    trouble: [], since_start: { recovered_in_doubt: 0, disk_troubles: 0 }, suppressed: { on: true, count: 12 }, unused_upstreams: ["backup"],
     configuration: { loaded: ago(11550) },
     accounts: [{ upstream: "office", account: "relay@example.com", state: "ok", since: ago(864000), looked_at: ago(3400), looked_age: 3400 }],
     credentials: [
@@ -115,6 +115,16 @@ function troubled() {
     lane("newsletter", "bulk", { state: "stopped", waiting: 1290 }),
     well, lane("inhouse", "")]);
   answers.status = status({
+    trouble: [
+      { severity: "critical", what: "mailgun as postmaster@shop.example fails: 535 5.7.8 Authentication failed", since: ago(5100), for: 5100, upstream: "mailgun", account: "postmaster@shop.example",
+        advice: "Correct `username` and `password` of 'postmaster@shop.example' (there: the SMTP credentials of the domain), or let the account use SMTP in the provider's settings" },
+      { severity: "critical", what: "message 1j0m1q185e7 still waits after 247 min", since: ago(14820), for: 14820, advice: "`relayd queue show 1j0m1q185e7` has each attempt" },
+      { severity: "warning", what: "newsletter as bulk is paused by the operator", since: ago(7300), for: 7300, advice: "`relayd lane resume newsletter` lets it go on", upstream: "newsletter", account: "bulk" },
+      { severity: "warning", what: "ses as AKIAEXAMPLE is held back by a quota that is used up", advice: "Mail waits until it comes back; `limits` has it", upstream: "ses", account: "AKIAEXAMPLE" },
+      { severity: "warning", what: "messages are held since an upstream may already have taken them: 3", advice: "`relayd queue list --state held` shows them; ask the upstream, then `relayd queue retry --not-taken ID`, or delete what was taken" },
+      { severity: "warning", what: "the client secret of office as relay@example.com ends in 6 days", advice: "Make a new one at the provider, and correct `secret_expires`", upstream: "office", account: "relay@example.com" },
+      { severity: "warning", what: "webhooks to https://ops.example.com/hooks/relayd fail: HTTP status 500", since: ago(1500), for: 1500, advice: "Its events wait on disk until it takes them" },
+      { severity: "warning", what: "the configuration on disk cannot be used: relayd.yaml:41: upstreams.mailgun.pasword: unknown key; did you mean `password`?", since: ago(900), for: 900, advice: "Correct it; until then the old one stays, and a start would fail" }],
     queue: { waiting: 9893, ready: 4, held: 3, failed: 21, reporting: 0, oldest: { id: "1j0m1q185e7", accepted: ago(14820), age: 14820 } },
     since_start: { recovered_in_doubt: 2, disk_troubles: 0 },
     accounts: [

@@ -21,7 +21,8 @@ async function open(browser, url, hash = "", { scheme = "light", width = 1280, h
   const page = await context.newPage();
   page.problems = [];
   page.on("console", (message) => {
-    if (["error", "warn"].includes(message.type())) page.problems.push(`console: ${message.text()} ${message.location().url ?? ""}`);
+    const is_token_wanted = message.text().includes("status of 401");
+    if (["error", "warn"].includes(message.type()) && !is_token_wanted) page.problems.push(`console: ${message.text()} ${message.location().url ?? ""}`);
   });
   page.on("pageerror", (error) => page.problems.push(`script: ${error.message}`));
   page.on("dialog", (dialog) => {

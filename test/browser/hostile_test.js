@@ -3,10 +3,10 @@
 "use strict";
 
 const assert = require("node:assert/strict");
-const { after, before, test } = require("node:test");
+const { after, afterEach, before, beforeEach, test } = require("node:test");
 const answers = require("./answers.js");
 const { launch, open, says, settled } = require("./browser.js");
-const { StandIn } = require("./stand_in.js");
+const { StandIn, TOKEN } = require("./stand_in.js");
 
 const MARKUP = [
   "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "'-alert(1)-'", "</title><script>alert(1)</script>", "</script><script>alert(1)</script>",
@@ -21,9 +21,11 @@ const UNSEEN = [
 ];
 const CORPUS = [...MARKUP, ...UNSEEN.map(([text]) => text)];
 
-let browser;
+let browser, server;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
+beforeEach(async () => { server = await new StandIn(answers.calm()).listen(); });
+afterEach(() => server.close());
 
 function word_of(text) {
   return `=?utf-8?B?${Buffer.from(text).toString("base64")}?=`;
@@ -40,7 +42,7 @@ function answers_of(text, header = "") {
   const subject = header || `Subject: ${word_of(text)}\r\nFrom: "${text}" <a@example.com>\r\nX-Name: ${text}\r\n`;
   return {
     ...calm,
-    status: { ...calm.status, version: text, process: { user: text, uid: 1, confined: true, lacks: text }, unused_upstreams: [text],
+    status: { ...calm.status, version: text, process: { user: text, uid: 1, confined: true, lacks: text }, trouble: [{ severity: text, what: text, since: time, advice: text, upstream: text, account: text }], unused_upstreams: [text],
       configuration: { loaded: time, failed: { time, reason: text, errors: 1 } },
       accounts: [{ upstream: text, account: text, state: "failing", since: time, looked_at: time, class: text, reason: text, advice: text }],
       credentials: [{ kind: text, upstream: text, account: text, ends_at: time, ends_in: 0 }],
@@ -70,7 +72,7 @@ async function survives(page, what) {
   return found.text;
 }
 
-async function each_view(page, server, visit) {
+async function each_view(page, visit) {
   for (const hash of ["#now", "#lanes", "#mail", "#mail/1j0m0000001", "#accounts", "#explain"]) {
     await page.evaluate((to) => { location.hash = to; }, hash);
     if (hash === "#explain") {
@@ -84,7 +86,6 @@ async function each_view(page, server, visit) {
 }
 
 test("no markup in any field has an effect, and all of it is read as it came", async () => {
-  const server = await new StandIn(answers_of("begin")).listen();
   for (const texts of [MARKUP.slice(0, 11), MARKUP.slice(11)]) {
     const page = await open(browser, server.url);
     for (const text of texts) {
@@ -93,18 +94,16 @@ test("no markup in any field has an effect, and all of it is read as it came", a
       server.event("whole", { status, lanes, lanes_total: 2 });
       await page.evaluate(() => { location.hash = "#now"; });
       await says(page, "#facts", text);
-      await each_view(page, server, async (hash) => {
+      await each_view(page, async (hash) => {
         const shown = await survives(page, `${text} in ${hash}`);
         assert.ok(shown.includes(text), `${text} is not seen in ${hash}`);
       });
     }
     await page.end();
   }
-  await server.close();
 });
 
 test("marks of direction, controls and what has no width are seen by their numbers", async () => {
-  const server = await new StandIn(answers_of("begin")).listen();
   const page = await open(browser, server.url);
   for (const [text, number] of UNSEEN) {
     server.answers = answers_of(text);
@@ -112,7 +111,7 @@ test("marks of direction, controls and what has no width are seen by their numbe
     server.event("whole", { status, lanes, lanes_total: 2 });
     await page.evaluate(() => { location.hash = "#now"; });
     await says(page, "#facts", number);
-    await each_view(page, server, async (hash) => {
+    await each_view(page, async (hash) => {
       const shown = await survives(page, `${number} in ${hash}`);
       // The text of explain and a header have lines.
       const is_line = hash === "#explain" && number === "U+000D U+000A";
@@ -121,17 +120,16 @@ test("marks of direction, controls and what has no width are seen by their numbe
     });
   }
   await page.end();
-  await server.close();
 });
 
 test("what is huge is cut, and breaks no layout on a phone", async () => {
   const huge = "W".repeat(1 << 20), marks = "\u202e\u200bx".repeat(100_000);
   const header = `Subject: ${huge.slice(0, 60_000)}\r\nX: ${marks.slice(0, 60_000)}\r\n`;
   for (const text of [huge, marks]) {
-    const server = await new StandIn(answers_of(text, header)).listen();
+    server.answers = answers_of(text, header);
     for (const width of [360, 1280]) {
       const page = await open(browser, server.url, "", { width });
-      await each_view(page, server, async (hash) => {
+      await each_view(page, async (hash) => {
         const shown = await survives(page, `huge in ${hash} at ${width}`);
         assert.match(shown, /more characters|…/);
       });
@@ -139,20 +137,15 @@ test("what is huge is cut, and breaks no layout on a phone", async () => {
       assert.ok(nodes < 60_000, `${nodes} elements`);
       await page.end();
     }
-    await server.close();
-  }
+    }
 });
 
 test("errors that relayd answers with are shown as text", async () => {
-  const server = await new StandIn(answers.calm()).listen();
   const page = await open(browser, server.url, "#mail");
   for (const text of CORPUS) {
     server.answers.act = () => [{ error: text }, { id: text, error: text }];
     server.answers.reload = () => ({ taken: false, errors: [text], warnings: [text], left: [text] });
-    await page.evaluate((it) => {
-      keep_token(it);
-      mail_outcome = null;
-    }, "canary-token");
+    await page.evaluate((it) => keep_token(it), TOKEN);
     await page.evaluate(() => document.querySelector("input[data-id]").click());
     await page.evaluate(() => [...document.querySelectorAll("#queue .picked button")].find((one) => one.innerText === "Hold").click());
     await page.click("#ask-yes");
@@ -161,5 +154,4 @@ test("errors that relayd answers with are shown as text", async () => {
     await page.evaluate(() => acts.seen());
   }
   await page.end();
-  await server.close();
 });

@@ -40,11 +40,18 @@ function lines(rows, end) {
   return [...rows, { end: true, count: rows.length, ...end }].map((row) => JSON.stringify(row) + "\n").join("");
 }
 
+function refuse(response, status, error) {
+  response.writeHead(status, { "Content-Type": "application/json" });
+  response.end(JSON.stringify({ error }));
+}
+
 class StandIn {
   // `answers`: {status, lanes, series, queue(query), message(id), history(query), explain(query), act(deed, body)}.
   constructor(answers) {
     this.answers = answers;
-    this.asked = []; // {method, path, query, body}
+    this.guarded = false; // whether it is read with the token alone
+    this.read_only = false; // whether it has no token
+    this.asked = []; // {method, path, query, body, token}
     this.streams = new Set();
     this.document = whole_document();
     this.server = http.createServer((request, response) => this.take(request, response));
@@ -74,10 +81,14 @@ class StandIn {
     request.on("end", () => {
       const query = Object.fromEntries(url.searchParams);
       const body = parts.length ? JSON.parse(Buffer.concat(parts).toString()) : null;
-      this.asked.push({ method: request.method, path: url.pathname, query, body });
+      const token = request.headers.authorization?.slice("Bearer ".length);
+      this.asked.push({ method: request.method, path: url.pathname, query, body, ...(token && { token }) });
       response.setHeader("Cache-Control", "no-store");
       response.setHeader("X-Content-Type-Options", "nosniff");
-      if (request.method === "POST") this.change(request, url, body, response);
+      const permitted = request.headers.authorization === `Bearer ${TOKEN}`;
+      if (this.read_only && request.method === "POST") refuse(response, 403, "nothing can be changed here: the configuration has no 'token' in 'http'");
+      else if (!permitted && (request.method === "POST" || (this.guarded && url.pathname.startsWith("/api/")))) refuse(response, 401, "say the token");
+      else if (request.method === "POST") this.change(request, url, body, response);
       else this.get(url.pathname, query, response);
     });
   }
@@ -95,8 +106,11 @@ class StandIn {
       response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": this.document.policy });
       return response.end(this.document.html);
     }
-    if (where === "/api/events") return this.stream(response);
-    if (where === "/livez") return json(200, { live: true });
+    if (where === "/api/events")
+      return this.answers.status.starting ? refuse(response, 503, "starting: the queue is being read") : this.stream(response);
+    const content = /^\/api\/queue\/(\w+)\/message$/.exec(where);
+    if (content) return response.writeHead(200, { "Content-Type": "application/octet-stream" }).end("Subject: x\r\n\r\nText\r\n");
+    if (where === "/api/status") return json(200, this.answers.status);
     if (where === "/api/series") return json(200, this.answers.series);
     if (where === "/api/explain") return json(200, this.answers.explain(query));
     if (where === "/api/lanes") return json(200, this.answers.some_lanes(query));
@@ -116,10 +130,8 @@ class StandIn {
   }
 
   change(request, url, body, response) {
-    const right = request.headers.authorization === `Bearer ${TOKEN}` && request.headers["content-type"] === "application/json";
-    const status = right ? 200 : 401;
-    response.writeHead(status, { "Content-Type": "application/json" });
-    if (!right) return response.end(JSON.stringify({ error: "this needs the token" }));
+    if (request.headers["content-type"] !== "application/json") return refuse(response, 415, "say it as application/json");
+    response.writeHead(200, { "Content-Type": "application/json" });
     if (url.pathname === "/api/reload") return response.end(JSON.stringify(this.answers.reload()));
     return response.end(lines(this.answers.act(url.pathname.slice("/api/".length), body)));
   }

@@ -3,21 +3,41 @@
 
 let token = "";
 
-class Cancelled extends Error {}
+class Cancelled extends Error {
+  constructor() {
+    super("That needs the token of relayd.");
+  }
+}
 
 function address_of(path, query = {}) {
   const parts = Object.entries(query).filter(([, value]) => value !== "" && value !== undefined && value !== null);
   return "/api/" + path + (parts.length ? "?" + new URLSearchParams(parts) : "");
 }
 
-async function ask(address, options) {
-  let answer;
-  try {
-    answer = await fetch(address, { cache: "no-store", redirect: "error", ...options });
-  } catch {
-    throw new Error("relayd cannot be reached");
+// With the token, where there is one. Asks for it where relayd wants it, and again while it is wrong.
+async function ask(address, options = {}) {
+  for (;;) {
+    const used = token;
+    const headers = used ? { ...options.headers, Authorization: "Bearer " + used } : options.headers;
+    let answer = null;
+    try {
+      if (/^[\x21-\x7e]*$/.test(used)) answer = await fetch(address, { cache: "no-store", redirect: "error", ...options, headers });
+    } catch {
+      throw new Error("relayd cannot be reached");
+    }
+    if (answer && answer.status !== 401) return answer;
+    await renew_token(used, used ? "relayd does not take this token."
+      : options.method === "POST" ? "What changes something needs the token." : "relayd shows itself to those who have its token.");
   }
-  return answer;
+}
+
+let token_asked = null; // the dialog that is open, for all who wait for it
+
+async function renew_token(used, why) {
+  if (token !== used) return;
+  keep_token("");
+  token_asked ??= ask_token(why).then(keep_token).finally(() => { token_asked = null; });
+  await token_asked;
 }
 
 async function refuse(answer) {
@@ -85,6 +105,7 @@ async function ask_token(why) {
 function keep_token(value) {
   token = value;
   by_id("forget").hidden = !token;
+  if (token) go_on?.();
 }
 
 acts.forget = () => {
@@ -92,25 +113,10 @@ acts.forget = () => {
   tell("The token is forgotten.");
 };
 
-// A change. Asks for the token where there is none yet, and again while it is wrong.
 async function change(path, body) {
-  let why = "What changes something needs the token.";
-  for (;;) {
-    if (!token) keep_token(await ask_token(why));
-    const is_ascii = /^[\x21-\x7e]+$/.test(token);
-    const answer = is_ascii && await ask(address_of(path), {
-      method: "POST",
-      headers: { Authorization: "Bearer " + token, "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    if (answer && answer.status !== 401) {
-      if (answer.status === 403) keep_token("");
-      if (!answer.ok) await refuse(answer);
-      return answer;
-    }
-    keep_token("");
-    why = "relayd does not take this token.";
-  }
+  const answer = await ask(address_of(path), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  if (!answer.ok) await refuse(answer);
+  return answer;
 }
 
 // A change that is told line by line: {done, rows, errors}, with the first of the rows and errors.

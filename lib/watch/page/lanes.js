@@ -5,6 +5,9 @@
 const lanes_a_page = 100;
 const states_in_order = ["stopped", "paused", "quota_used_up", "probing", "slowed", "open", "idle"];
 
+const state_names = { stopped: "paused by operator", quota_used_up: "quota used up" };
+const troubled_states = { stopped: "note", paused: "warning", quota_used_up: "warning", probing: "note" };
+
 let lanes_wanted = { upstream: "", account: "", trouble: false };
 let lanes_shown = lanes_a_page;
 let lanes_asked = null; // {rows, total} for lanes_wanted, where the known ones are not all
@@ -18,6 +21,23 @@ function is_wanted(lane) {
 function in_order(a, b) {
   return states_in_order.indexOf(a.state) - states_in_order.indexOf(b.state) ||
     (a.upstream < b.upstream ? -1 : a.upstream > b.upstream ? 1 : (a.account ?? "") < (b.account ?? "") ? -1 : 1);
+}
+
+function limit_text(quota) {
+  const slides = quota.period !== "day" && quota.period !== "month";
+  return `${count(quota.limit)}${quota.counts === "messages" ? " messages" : ""}` +
+    `${slides ? " in " + plain(quota.period) : ""}${quota.total ? " of all accounts" : ""}`;
+}
+
+// What stands behind the state.
+function lane_why(lane) {
+  const why = () => [plain(lane.class), ": ", quoted(lane.reason)];
+  const until = () => ["until ", moment(lane.closed_until), " (", ticking(lane.closed_until, "in"), ")"];
+  if (lane.state === "paused") return [until(), " because ", why()];
+  if (lane.state === "quota_used_up") return until();
+  if (lane.state === "probing") return ["paused before because ", why()];
+  if (lane.state === "slowed") return [`to ${count(lane.recipients_per_minute)} recipients/min by the upstream`];
+  return [];
 }
 
 function limits_of(lane) {
@@ -40,7 +60,10 @@ function learnt_of(lane) {
   if (lane.oauth2) parts.push(["access tokens by ", said(lane.oauth2)]);
   for (const quota of lane.quotas ?? []) parts.push([`quota of ${limit_text(quota)}: more from `, moment(quota.resets_at)]);
   if (learnt.offer?.length) parts.push(["offers ", said(learnt.offer.join(", "))]);
-  if (lane.senders) parts.push(["used by ", listed(lane.senders)]);
+  if (lane.senders) {
+    const rest = (lane.sender_rules ?? 0) - lane.senders.length;
+    parts.push(["used by the rules ", listed(lane.senders), rest > 0 ? ` and ${count(rest)} more` : ""]);
+  }
   return parts;
 }
 

@@ -140,7 +140,7 @@ function show_message(id, { message, past }) {
     !message && !past && el("p", { class: "empty" }, "Neither the queue nor the history knows of such a message."),
     message && [doubt_of(message), el("div", { class: "bar" }, deed_buttons(deeds_for(message), id),
       el("button", { type: "button", class: "small", "data-act": "refresh_message" }, "Refresh"),
-      el("a", { class: "button small", href: `/api/queue/${encodeURIComponent(id)}/message`, download: `${plain(id)}.eml` }, "Save the message"))],
+      el("button", { type: "button", class: "small", "data-act": "save", "data-id": id }, "Save the message"))],
     (message || past) && facts_of(message, past),
     events.length > 0 && [el("h3", {}, "What happened"), el("ol", { class: "story" }, events.map(event_row))],
     header && [el("h3", {}, "Header"), el("pre", { tabindex: "0", "aria-label": "Header of the message" }, said(header, { limit: 70_000, lines: true }))]);
@@ -172,5 +172,14 @@ async function open_message(id) {
     show(by_id("message"), el("p", {}, el("a", { href: mail_hash() }, "← Mail")), el("p", { class: "refused" }, error.message));
   }
 }
+
+// A link could not say the token.
+acts.save = ({ id }) => attempt(async () => {
+  const answer = await ask(address_of(`queue/${encodeURIComponent(id)}/message`));
+  if (!answer.ok) await refuse(answer);
+  const link = el("a", { href: URL.createObjectURL(await answer.blob()), download: `${id}.eml` });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+});
 
 acts.refresh_message = () => open_message(message_id);
