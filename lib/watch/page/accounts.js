@@ -8,7 +8,7 @@ function account_row(account) {
   return el("tr", { class: `row ${account.state === "failing" ? "critical" : account.state === "suspected" ? "warning" : ""}`,
     "data-key": JSON.stringify([account.upstream, account.account]) },
   el("th", { scope: "row" }, account.account ? said(account.account) : "no login", el("div", { class: "quiet" }, "at ", said(account.upstream))),
-  cell("State", el("span", { class: `state ${plain(account.state)}` }, account_words[account.state] ?? plain(account.state)), " since ", moment(account.since)),
+  cell("State", state_badge(account.state, account_words), " since ", moment(account.since)),
   cell("What fails", account.reason && el("div", { class: "why" }, account.class ? [plain(account.class), ": "] : "", quoted(account.reason)),
     account.advice && el("div", { class: "advice" }, said(account.advice)), !account.reason && "nothing"),
   cell("Looked at", ticking(account.looked_at, "ago")));

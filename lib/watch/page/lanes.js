@@ -15,7 +15,7 @@ let lanes_asked = null; // {rows, total} for lanes_wanted, where the known ones 
 function is_wanted(lane) {
   const holds = (text, part) => (text ?? "").toLowerCase().includes(part.toLowerCase());
   return holds(lane.upstream, lanes_wanted.upstream) && holds(lane.account, lanes_wanted.account) &&
-    (!lanes_wanted.trouble || Boolean(troubled_states[lane.state]));
+    (!lanes_wanted.trouble || Boolean(word_in(troubled_states, lane.state)));
 }
 
 function in_order(a, b) {
@@ -73,15 +73,15 @@ function lane_row(lane) {
   const stopped = lane.state === "stopped";
   const name = { "data-upstream": lane.upstream, "data-account": lane.account };
   const verb = stopped ? "Resume" : "Pause";
-  const trouble = troubled_states[lane.state] ?? (lane.state === "slowed" ? "note" : "");
+  const trouble = word_in(troubled_states, lane.state) ?? (lane.state === "slowed" ? "note" : "");
   return el("tr", { class: `row ${trouble}`, "data-key": JSON.stringify([lane.upstream, lane.account]) },
     el("th", { scope: "row" }, said(lane.upstream), el("div", { class: "quiet" }, lane.account ? said(lane.account) : "no login")),
-    cell("State", el("span", { class: `state ${plain(lane.state)}` }, state_names[lane.state] ?? plain(lane.state)),
+    cell("State", state_badge(lane.state, state_names),
       trouble && el("div", { class: "why" }, lane_why(lane), lane.since ? el("div", { class: "quiet" }, "since ", moment(lane.since), ", for ", ticking(lane.since, "age")) : ""),
       lane.advice && el("div", { class: "advice" }, said(lane.advice)),
       more.length > 0 && el("details", {}, el("summary", {}, "More"), el("ul", { class: "bare" }, more.map((one) => el("li", {}, one))))),
     cell_of_number("In line", lane.waiting > 0
-      ? el("a", { href: "#mail?upstream=" + encodeURIComponent(lane.upstream), "aria-label": `${count(lane.waiting)} in line` }, count(lane.waiting)) : "0"),
+      ? el("a", { href: "#mail?upstream=" + encoded(lane.upstream), "aria-label": `${count(lane.waiting)} in line` }, count(lane.waiting)) : "0"),
     cell("Connections", busy + idle > 0 ? `${busy} busy, ${idle} idle` : "none", el("div", { class: "quiet" }, `${allowed} allowed`)),
     cell("Limits", limits_of(lane)),
     cell("Last reply", lane.last_reply && [el("div", { class: "reply" }, said(lane.last_reply, { limit: 400 })),
@@ -92,7 +92,7 @@ function lane_row(lane) {
 
 function show_lanes(state) {
   const known = Object.values(state.lanes);
-  const in_trouble = known.filter((lane) => troubled_states[lane.state]).length;
+  const in_trouble = known.filter((lane) => word_in(troubled_states, lane.state)).length;
   by_id("badge-lanes").hidden = in_trouble === 0;
   show(by_id("badge-lanes"), count(in_trouble), el("span", { class: "unseen" }, " in trouble"));
   if (by_id("panel-lanes").hidden) return;

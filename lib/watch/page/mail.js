@@ -15,8 +15,8 @@ let mail_outcome = null; // of the last action: {text, errors}
 const id_form = /^[0-9a-v]{11}$/;
 
 function state_mark(row) {
-  const doubt = row.in_doubt && el("span", { class: "state doubt" }, "in doubt");
-  return [el("span", { class: `state ${plain(row.state)}` }, plain(row.state)), doubt ? [" ", doubt] : ""];
+  const doubt = row.in_doubt && state_badge("in_doubt");
+  return [state_badge(row.state), doubt ? [" ", doubt] : ""];
 }
 
 function due_text(row) {
@@ -29,7 +29,7 @@ function mail_row(row) {
   const doubted = (row.shipments ?? [row]).filter((one) => one.doubted);
   return el("tr", { class: "row", "data-key": row.id },
     el("td", { class: "pick" }, el("input", { type: "checkbox", "data-id": row.id, "aria-label": `Choose ${plain(row.id)}` })),
-    el("th", { scope: "row" }, el("a", { href: "#mail/" + encodeURIComponent(row.id) }, plain(row.id))),
+    el("th", { scope: "row" }, el("a", { href: "#mail/" + encoded(row.id) }, plain(row.id))),
     cell("State", state_mark(row), doubted.map((one) => el("div", { class: "quiet" }, `${count(one.pending)} in doubt at `, said(one.doubted)))),
     cell("From", address(row.from), to && el("div", {}, "to ", listed(to, 3))),
     cell_of_number("To go", count(row.pending)),
@@ -191,8 +191,8 @@ function gone_row(message) {
   const last = message.events?.at(-1) ?? {};
   const to = (message.recipients ?? []).map((one) => one.to);
   return el("tr", { class: "row", "data-key": message.id },
-    el("th", { scope: "row" }, el("a", { href: "#mail/" + encodeURIComponent(message.id) }, plain(message.id))),
-    cell("What became of it", el("span", { class: `state ${plain(message.state).split(" ").at(-1)}` }, plain(message.state))),
+    el("th", { scope: "row" }, el("a", { href: "#mail/" + encoded(message.id) }, plain(message.id))),
+    cell("What became of it", state_badge(message.state)),
     cell("From", address(first.from), to.length > 0 && el("div", {}, "to ", listed(to, 3))),
     cell("Last told", last.response || last.reason ? said([last.code, last.response ?? last.reason].filter(Boolean).join(" "), { limit: 300 }) : plain(last.event)),
     cell("Came", moment(first.time)), cell("Last", moment(last.time)));

@@ -43,7 +43,7 @@ function lines_of(event) {
     event.sent_to ? ["sent to ", address(event.sent_to)] : null,
     reply ? [el("span", { class: "reply" }, said(reply)), placed] : null,
     event.reason ? said(event.reason) : null,
-    event.report ? ["report ", el("a", { href: "#mail/" + encodeURIComponent(event.report) }, plain(event.report))] : null,
+    event.report ? ["report ", el("a", { href: "#mail/" + encoded(event.report) }, plain(event.report))] : null,
     event.by ? `by the ${plain(event.by)}` : null,
     event.provider_id ? ["the provider's id: ", el("code", {}, said(event.provider_id))] : null,
   ].filter((line) => line && line.length !== 0);
@@ -57,9 +57,9 @@ function event_row(event) {
   const about = event.to ?? event.about;
   const arrival = is_arrival(event) && [event.client && ["from client ", said(event.client)], event.account && [" as ", said(event.account)],
     event.tls && [" by ", said(event.tls)]];
-  return el("li", { class: `event ${plain(event.event)}` },
+  return el("li", { class: `event ${class_of(event.event)}` },
     el("div", { class: "when" }, moment(event.time)),
-    el("div", {}, el("p", {}, el("span", { class: `state ${plain(event.event)}` }, plain(event.event).replaceAll("_", " ")), " ",
+    el("div", {}, el("p", {}, state_badge(event.event), " ",
       about !== undefined && !arrival ? listed(about) : ""),
     arrival ? el("p", {}, arrival) : lines_of(event).map((line) => el("p", {}, line))));
 }
@@ -75,7 +75,7 @@ function events_of_queue(message) {
 
 function recipients_of(message, past) {
   const all = message?.recipients ?? past?.recipients ?? [];
-  const shown = all.slice(0, 200).map((one) => el("li", {}, address(one.to), " ", el("span", { class: `state ${plain(one.state)}` }, plain(one.state))));
+  const shown = all.slice(0, 200).map((one) => el("li", {}, address(one.to), " ", state_badge(one.state)));
   return all.length > 200 ? [shown, el("li", {}, `and ${count(all.length - 200)} more`)] : shown;
 }
 
@@ -119,7 +119,7 @@ function show_message_outcome() {
 
 // What the queue and the history know of it; an error where one of them cannot say.
 async function ask_message(id) {
-  const path = "queue/" + encodeURIComponent(id);
+  const path = "queue/" + encoded(id);
   const [queued, past] = await Promise.allSettled([get(path), get_lines("history", { query: id, limit: 5 })]);
   if (queued.status === "rejected" && queued.reason.status !== 404) throw queued.reason;
   return {
@@ -132,7 +132,7 @@ function show_message(id, { message, past }) {
   const header = message?.header;
   const subject = field_of(header, "Subject");
   const events = past?.events?.length ? past.events : message ? events_of_queue(message) : [];
-  const state = message ? state_mark(message) : past ? el("span", { class: `state ${plain(past.state).split(" ").at(-1)}` }, plain(past.state)) : "";
+  const state = message ? state_mark(message) : past ? state_badge(past.state) : "";
   show(by_id("message"), el("p", {}, el("a", { href: mail_hash() }, "← Mail")),
     el("div", { class: "title" }, el("h2", { id: "message-title", tabindex: "-1" }, subject ? said(subject) : ["Message ", plain(id)]),
       el("p", {}, el("code", {}, plain(id)), " ", state, !message && past ? " · it has left the queue" : "")),
@@ -175,7 +175,7 @@ async function open_message(id) {
 
 // A link could not say the token.
 acts.save = ({ id }) => attempt(async () => {
-  const answer = await ask(address_of(`queue/${encodeURIComponent(id)}/message`));
+  const answer = await ask(address_of(`queue/${encoded(id)}/message`));
   if (!answer.ok) await refuse(answer);
   const link = el("a", { href: URL.createObjectURL(await answer.blob()), download: `${id}.eml` });
   link.click();

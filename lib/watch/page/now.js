@@ -5,7 +5,7 @@ const most_troubles = 12;
 
 function trouble_row(one) {
   const severity = one.severity === "critical" ? "critical" : "warning";
-  const link = one.upstream && el("a", { href: "#lanes?upstream=" + encodeURIComponent(one.upstream) }, "its lanes");
+  const link = one.upstream && el("a", { href: "#lanes?upstream=" + encoded(one.upstream) }, "its lanes");
   return el("li", { class: severity },
     el("span", { class: `sign ${severity}` }, severity),
     el("div", {}, el("p", { class: "what" }, said(one.what)),

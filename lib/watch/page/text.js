@@ -112,6 +112,26 @@ function octets(number) {
   return number < 1e9 ? `${count(number / 1e6)} MB` : `${count(number / 1e9)} GB`;
 }
 
+// In an address; half a letter cannot stand there.
+function encoded(text) {
+  return encodeURIComponent(String(text).replace(/\p{Cs}/gu, "\ufffd"));
+}
+
+function word_in(words, word) {
+  return Object.hasOwn(words, word) ? words[word] : undefined;
+}
+
+// A class of ours for a word of relayd's; none for what is no such word.
+function class_of(word) {
+  return /^[a-z_]{1,20}$/.test(word) ? `is-${word}` : "";
+}
+
+// `words`: what it is called where that is not its name.
+function state_badge(state, words = {}) {
+  const word = String(state ?? "").split(" ").at(-1); // "2 delivered, 1 failed"
+  return el("span", { class: `state ${class_of(word)}` }, word_in(words, state) ?? plain(state, 40).replaceAll("_", " "));
+}
+
 // --- the document ---
 
 function by_id(id) {
