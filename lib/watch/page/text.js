@@ -68,7 +68,8 @@ function pieces_of(value, { limit = longest_text, lines = false } = {}) {
 // For attributes and announcements.
 function plain(value, limit = 300) {
   const { pieces, left } = pieces_of(value ?? "", { limit });
-  return pieces.map((piece) => piece.text ?? `⟨${piece.mark}⟩`).join("") + (left > 0 ? "…" : "");
+  const text = pieces.map((piece) => piece.text ?? `⟨${piece.mark}⟩`).join("");
+  return beginning(text, limit) + (left > 0 || text.length > limit ? "…" : "");
 }
 
 // An element of its own direction. Options: `lines` keeps line ends, `limit` is the most letters.
@@ -129,7 +130,7 @@ function class_of(word) {
 // `words`: what it is called where that is not its name.
 function state_badge(state, words = {}) {
   const word = String(state ?? "").split(" ").at(-1); // "2 delivered, 1 failed"
-  return el("span", { class: `state ${class_of(word)}` }, word_in(words, state) ?? plain(state, 40).replaceAll("_", " "));
+  return el("span", { class: `state ${class_of(word)}` }, word_in(words, state) ?? plain(state, 30).replaceAll("_", " "));
 }
 
 // --- the document ---
