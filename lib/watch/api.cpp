@@ -130,6 +130,8 @@ json members_of(std::string_view query) {
     const std::string value = decode_query(part.substr(std::min(mark + 1, part.size())));
     if (name == "limit" && !value.empty() && value.size() < 10 && std::ranges::all_of(value, ascii::is_digit))
       object[name] = std::stoul(value);
+    else if (name == "details")
+      object[name] = value == "true";
     else if (!name.empty())
       object[name] = value;
   }

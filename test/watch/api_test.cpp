@@ -75,6 +75,8 @@ TEST(Api, ReadsTheQuery) {
   EXPECT_EQ(request.recipient, "b c%zz");
   EXPECT_EQ(request.state, "held");
   EXPECT_EQ(request.limit, 7u);
+  EXPECT_FALSE(request.details);
+  EXPECT_TRUE(asked(get("/api/queue?details=true")).request.details);
   EXPECT_EQ(request.after, "q");
   const LaneFilter lanes = asked(get("/api/lanes?upstream=a&account=b&trouble=true&limit=5")).lanes;
   EXPECT_EQ(lanes.upstream + lanes.account, "ab");

@@ -25,13 +25,12 @@ function due_text(row) {
 }
 
 function mail_row(row) {
-  const to = row.to ?? row.recipients?.map((one) => one.to ?? one);
   const doubted = (row.shipments ?? [row]).filter((one) => one.doubted);
   return el("tr", { class: "row", "data-key": row.id },
     el("td", { class: "pick" }, el("input", { type: "checkbox", "data-id": row.id, "aria-label": `Choose ${plain(row.id)}` })),
     el("th", { scope: "row" }, el("a", { href: "#mail/" + encoded(row.id) }, plain(row.id))),
     cell("State", state_mark(row), doubted.map((one) => el("div", { class: "quiet" }, `${count(one.pending)} in doubt at `, said(one.doubted)))),
-    cell("From", address(row.from), to && el("div", {}, "to ", listed(to, 3))),
+    cell("From", address(row.from), row.to && el("div", {}, "to ", address(row.to), row.to_count > 1 && ` and ${count(row.to_count - 1)} more`)),
     cell_of_number("To go", count(row.pending)),
     cell("Tried", row.attempts > 0 ? several(row.attempts, "time", "times") : "not yet", row.reason && el("div", { class: "why" }, said(row.reason, { limit: 300 }))),
     cell("Next", due_text(row)),
@@ -157,7 +156,7 @@ function show_queue() {
 // One question, or two where an address may be that of the sender or of a recipient.
 async function ask_queue(after) {
   const { what, of, state, upstream } = mail_query;
-  const query = { state, upstream, limit: mail_a_page, after };
+  const query = { state, upstream, limit: mail_a_page, after, details: true };
   const is_address = /^[^<\s]*@[^>\s]*$/.test(what);
   if (!what) return get_lines("queue", query);
   if (!is_address) return { rows: [], more: false };
