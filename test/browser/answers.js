@@ -58,7 +58,7 @@ function series(step, length, busy) {
 const id_of = (i) => "1j0m" + i.toString(32).padStart(7, "0");
 
 function row(i, more = {}) {
-  return { id: id_of(i), from: `app${i % 7}@example.com`, size: 1200 + i * 37 % 90000, accepted: ago(9000 - i % 8000), state: "waiting", pending: 1, attempts: i % 4, ...(more.state && more.state !== "waiting" ? {} : { due_in: 30 + i % 300 }), ...more };
+  return { id: id_of(i), from: `app${i % 7}@example.com`, size: 1200 + i * 37 % 90000, accepted: ago(9000 - i % 8000), state: "waiting", pending: 1, attempts: i % 4, to: `customer${i * 7919 % 5000}@rcpt.example`, to_count: 1, ...(i % 4 && { reason: "451 4.3.2 Try again in 20 minutes" }), ...(more.state && more.state !== "waiting" ? {} : { due_in: 30 + i % 300 }), ...more };
 }
 
 const header = "Received: from app-1.example.com ([127.0.0.1]) by mail.example.com; Mon, 23 Nov 2026 09:12:01 +0000\r\n" +
@@ -74,7 +74,7 @@ const events = [
 function message(id) {
   return {
     ...row(1), id, from: "orders@example.com", sender: "orders@example.com", size: 18211, accepted: ago(2820), attempts: 2, due_in: 211, client: "127.0.0.1", account: "shop", listener: "apps",
-    upstreams: ["mailgun", "office"], recipients: [{ to: "juergen@customer.example", state: "pending" }], header,
+    upstreams: ["mailgun", "office"], routes: [{ rule: "@example.com", where: "relayd.yaml:14", upstreams: [{ upstream: "mailgun", account: "postmaster@shop.example" }, { upstream: "office", account: "relay@example.com" }] }], recipients: [{ to: "juergen@customer.example", state: "pending" }], header,
     history: [{ event: "attempt", time: ago(2700), upstream: "office", account: "relay@example.com", host: "smtp.office.example:587", recipients: [{ to: "juergen@customer.example", state: "pending", code: 451, response: "4.3.2 Try again in 20 minutes" }] }],
   };
 }

@@ -54,7 +54,7 @@ test("a message's whole story is told", async () => {
   const page = await open(browser, server.url, "#mail/1j0m0000001");
   const story = (await text(page, "#message")).replace(/\s+/g, " ");
   for (const part of ["from orders@example.com", "juergen@customer.example pending", "instead of customer-4217@example.com", "Message-ID <20261123.4217@shop.example>",
-    "127.0.0.1 as shop, listener apps, TLSv1.3", "size 18.2 kB", "mailgun, office in this order", "attempt 1 by mailgun at smtp.eu.mailgun.org:587 as postmaster@shop.example, rule “@example.com”, 612 ms after it came",
+    "127.0.0.1 as shop, listener apps, TLSv1.3", "size 18.2 kB", "rule “@example.com” at relayd.yaml:14: mailgun as postmaster@shop.example, then office as relay@example.com", "attempt 1 by mailgun at smtp.eu.mailgun.org:587 as postmaster@shop.example, rule “@example.com”, 612 ms after it came",
     "535 5.7.8 Authentication failed (auth at auth)", "451 4.3.2 Try again in 20 minutes (temp at final_dot)", "Subject: =?utf-8?B?WW91ciBvcmRlciA0MjE3IOKAkyB0aGFuayB5b3Uh?="])
     assert.ok(story.includes(part), `${part}\nis not in\n${story}`);
   const saved = page.waitForResponse((answer) => answer.url().endsWith("/api/queue/1j0m0000001/message"));

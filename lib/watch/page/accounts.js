@@ -10,7 +10,7 @@ function account_row(account) {
   el("th", { scope: "row" }, account.account ? said(account.account) : "no login", el("div", { class: "quiet" }, "at ", said(account.upstream))),
   cell("State", state_badge(account.state, account_words), " since ", moment(account.since)),
   cell("What fails", account.reason && el("div", { class: "why" }, account.class ? [plain(account.class), ": "] : "", quoted(account.reason)),
-    account.advice && el("div", { class: "advice" }, said(account.advice)), !account.reason && "nothing"),
+    account.advice && el("div", { class: "advice" }, advised(account.advice)), !account.reason && "nothing"),
   cell("Looked at", ticking(account.looked_at, "ago")));
 }
 
@@ -34,7 +34,7 @@ function show_accounts(state) {
   if (by_id("panel-accounts").hidden) return;
   show(by_id("accounts-list"), el("h2", {}, "Accounts"),
     accounts.length ? table("What the account watch saw last", ["Account", "State", "What fails", "Looked at"], accounts.map(account_row), { class: "cards", caption: "unseen" })
-      : el("p", { class: "empty" }, "The account watch has not looked yet. `watch` in the configuration makes it look; `relayd doctor` looks now."),
+      : el("p", { class: "empty" }, advised("The account watch has not looked yet. `watch` in the configuration makes it look; `relayd doctor` looks now.")),
     credentials.length > 0 && [el("h2", {}, "What they log in with"),
       table("When it ends", ["Account", "What", "Left", "Ends"], credentials.map(credential_row), { class: "cards", caption: "unseen" })]);
 }

@@ -209,7 +209,7 @@ async function reload_gone() {
       el("div", { class: "bar heads" }, el("h2", {}, "What became of mail"), el("label", { class: "check" }, el("input", { type: "checkbox", id: "only-failed" }), " what failed only")),
       rows.length ? table("Messages in the history", ["Id", "What became of it", "From and to", "Last told", "Came", "Last"], rows.map(gone_row), { class: "cards gone", caption: "unseen" })
         : el("p", { class: "empty" }, what ? "The history knows of no such message." : "The history has nothing yet."),
-      more && el("p", { class: "quiet" }, "There are more: these are the last 50. `relayd history` shows all."));
+      more && el("p", { class: "quiet" }, advised("There are more: these are the last 50. `relayd history` shows all.")));
   } catch (error) {
     show(place, el("h2", {}, "What became of mail"), el("p", { class: "refused" }, error.message));
   }

@@ -9,7 +9,7 @@ function trouble_row(one) {
   return el("li", { class: severity },
     el("span", { class: `sign ${severity}` }, severity),
     el("div", {}, el("p", { class: "what" }, said(one.what)),
-      one.advice && el("p", { class: "advice" }, said(one.advice)),
+      one.advice && el("p", { class: "advice" }, advised(one.advice)),
       (one.since || link) && el("p", { class: "quiet" }, one.since ? ["since ", moment(one.since), ", for ", ticking(one.since, "age")] : "",
         one.since && link ? " · " : "", link)));
 }
@@ -69,13 +69,13 @@ function show_facts(status) {
     fact("version", plain(status.version), status.uptime >= 0 && [", up ", ticking(started_at, "age")]),
     configuration && fact("configuration", "read at ", moment(configuration.loaded), " ",
       el("button", { type: "button", class: "small", "data-act": "reload" }, "Reload")),
-    fact("user", said(process.user), process.uid === 0 && "; `user` in the configuration names a better one"),
+    fact("user", said(process.user), process.uid === 0 && ["; ", advised("`user` in the configuration names a better one")]),
     fact("confinement", process.confined === undefined ? "" : !process.confined ? "none"
       : process.lacks ? ["not whole; ", said(process.lacks)] : "whole"),
     status.since_start?.recovered_in_doubt > 0 && fact("recovered at the start",
       `${count(status.since_start.recovered_in_doubt)} that an upstream may already have taken`),
     status.suppressed?.count > 0 && fact("suppressed", several(status.suppressed.count, "recipient", "recipients"),
-      status.suppressed.on ? "" : ", but `suppress` is off and they are not refused"),
+      status.suppressed.on ? "" : advised(", but `suppress` is off and they are not refused")),
     webhooks.length > 0 && fact("webhooks", el("ul", { class: "bare" }, webhooks)),
     unused.length > 0 && fact("not used yet", listed(unused))));
 }

@@ -81,6 +81,11 @@ function said(value, options) {
     pieces.map((piece) => piece.text ?? el("span", { class: "mark" }, piece.mark)), more);
 }
 
+// What relayd says itself: words between backticks are those of a configuration or a command.
+function advised(value) {
+  return String(value ?? "").split("`").map((part, i) => (i % 2 ? el("code", {}, said(part)) : said(part)));
+}
+
 function quoted(value) {
   return value ? ["“", said(value), "”"] : null;
 }
