@@ -62,7 +62,7 @@ std::string state_text(const json& lane, const std::string& now) {
   const std::string since =
       lane.contains("since") ? ", since " + moment(text(lane, "since"), now) : std::string();
   if (state == "stopped")
-    return fmt::format("paused by the operator{}: `relayd lane resume` lets it go on", since);
+    return fmt::format("paused by the operator{}: `relayd lane resume UPSTREAM` lets it go on", since);
   if (state == "paused")
     return fmt::format("paused until {} (in {}) because {}{}", moment(text(lane, "closed_until"), now),
                        span(lane, "closed_for"), why, since);
@@ -71,8 +71,11 @@ std::string state_text(const json& lane, const std::string& now) {
                        moment(text(lane, "closed_until"), now), span(lane, "closed_for"));
   if (state == "probing") return fmt::format("probing, paused before because {}{}", why, since);
   if (state == "slowed")
-    return fmt::format("slowed to {:.3g} recipients/min by the upstream",
-                       lane.value("recipients_per_minute", 0.0));
+    return lane.contains("recipients_per_minute")
+               ? fmt::format("slowed to {:.3g} recipients/min by the upstream",
+                             lane.value("recipients_per_minute", 0.0))
+               : fmt::format("slowed to {:.3g} messages/min by the upstream",
+                             lane.value("messages_per_minute", 0.0));
   return state;
 }
 

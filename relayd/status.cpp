@@ -37,6 +37,11 @@ std::optional<json> ask_status(const Options& options, int& exit_code) {
     fmt::print(stderr, "{}\n", standing.why);
     return std::nullopt;
   }
+  if (const std::string missing = missing_of(*standing.status, options); !missing.empty()) {
+    fmt::print(stderr, "{}\n", missing);
+    exit_code = EX_USAGE;
+    return std::nullopt;
+  }
   narrow(*standing.status, options);
   exit_code = EX_OK;
   return std::move(standing.status);
@@ -66,9 +71,10 @@ int check_status(const Options& options, const std::optional<std::string>& path)
   Standing standing;
   standing.why = "the configuration hides where the daemon is";
   if (path) standing = ask_status(*path);
-  if (standing.status) narrow(*standing.status, options);
+  if (standing.status) standing.why = missing_of(*standing.status, options);
+  if (standing.why.empty()) narrow(*standing.status, options);
   const Verdict verdict =
-      standing.status ? verdict_of(*standing.status) : verdict_without_daemon(standing.why);
+      standing.why.empty() ? verdict_of(*standing.status) : verdict_without_daemon(standing.why);
   fmt::print("{}\n", verdict.text);
   return verdict.exit_code;
 }

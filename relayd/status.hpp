@@ -1,4 +1,4 @@
-// What `relayd status` and `relayd lane list` share.
+// What `relayd status`, `relayd lane list` and `relayd explain --live` share.
 #pragma once
 
 #include <nlohmann/json.hpp>

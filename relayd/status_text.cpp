@@ -130,6 +130,16 @@ std::string lanes_text(const json& status, bool as_table, const std::string& now
 
 }  // namespace
 
+std::string missing_of(const json& status, const Options& options) {
+  const std::string& wanted = options.queue.upstream;
+  if (wanted.empty() || status.contains("starting")) return {};
+  const auto is_it = [&wanted](const json& one) { return one.value("upstream", "") == wanted; };
+  const json lanes = status.value("lanes", json::array()),
+             unused = status.value("unused_upstreams", json::array());
+  if (std::ranges::any_of(lanes, is_it) || std::ranges::find(unused, json(wanted)) != unused.end()) return {};
+  return fmt::format("there is no upstream '{}' in the configuration that is in use", shown(wanted));
+}
+
 void narrow(json& status, const Options& options) {
   const auto is_other = [&options](const json& one) {
     const watch::Request& wanted = options.queue;

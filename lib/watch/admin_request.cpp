@@ -53,6 +53,13 @@ std::string to_line(const Request& request) {
   return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
+std::vector<std::string> request_members() {
+  const json members = json::parse(to_line({}));
+  std::vector<std::string> names;
+  for (const auto& [name, value] : members.items()) names.push_back(name);
+  return names;
+}
+
 Result<Request> parse_request(std::string_view line) {
   const json object = json::parse(line, nullptr, false);
   if (object.is_discarded()) return Error{"not a request: it is no JSON"};

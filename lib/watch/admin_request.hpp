@@ -56,7 +56,9 @@ std::string to_line(const Request& request);  // with '\n'
 // Refuses what is no request, an unknown command, and a change of everything that was not asked for with
 // `all`.
 Result<Request> parse_request(std::string_view line);
-// The same of what was read from JSON already.
+// The names of a request's members, as JSON has them.
+std::vector<std::string> request_members();
+// The same as parse_request() of what was read from JSON already.
 Result<Request> request_of(const nlohmann::json& object);
 
 // "ann@example.com" or "@example.com" against an address; an empty pattern fits everything.

@@ -138,24 +138,42 @@ json members_of(std::string_view query) {
   return object;
 }
 
+// The members that a question may have; nothing: whatever it has, as probes do.
+std::vector<std::string> known_members(const Path& path) {
+  if (path.what == What::lanes) return {"upstream", "account", "trouble", "limit"};
+  if (path.what == What::history) return {"query", "since", "failed", "limit"};
+  if (path.what == What::explain) return {"sender", "recipient", "client", "account", "listener"};
+  return path.command.empty() ? std::vector<std::string>() : request_members();
+}
+
+// What is wrong with them; empty: nothing. A filter that is misspelt would let everything through.
+std::string fault_of(const json& members, const std::vector<std::string>& known) {
+  if (const auto limit = members.find("limit"); limit != members.end() && !limit->is_number_unsigned())
+    return "'limit' is no number";
+  for (const auto& [name, value] : members.items())
+    if (!known.empty() && std::ranges::find(known, name) == known.end())
+      return fmt::format("there is no '{}' here", name);
+  return {};
+}
+
 // Of what the Desk is not asked for.
-Judged question_of(What what, const json& members) {
-  const json limit = members.value("limit", json(usual_limit));
-  if (!limit.is_number_unsigned()) return refusal(400, "'limit' is no number");
+Asked question_of(What what, const json& members) {
   const auto text = [&members](const char* name) { return members.value(name, std::string()); };
   Asked asked;
   asked.what = what;
   asked.lanes = {text("upstream"), text("account"), text("trouble") == "true",
-                 std::clamp<std::size_t>(limit.get<std::size_t>(), 1, most_listed)};
+                 std::clamp<std::size_t>(members.value("limit", usual_limit), 1, most_listed)};
   asked.explain = {text("sender"), text("recipient"), text("client"), text("account"), text("listener")};
   asked.history = {text("query"), text("since"), text("failed") == "true", asked.lanes.limit};
   return asked;
 }
 
 Judged request_for(const Path& path, std::string_view id, const http::ReceivedRequest& request) {
-  if (path.command.empty()) return question_of(path.what, members_of(request.query()));
   json object = path.changes ? json::parse(request.body, nullptr, false) : members_of(request.query());
   if (!object.is_object()) return refusal(400, "the body is no JSON object");
+  if (const std::string fault = fault_of(object, known_members(path)); !fault.empty())
+    return refusal(400, fault);
+  if (path.command.empty()) return question_of(path.what, object);
   object["command"] = path.command;
   if (!id.empty()) object["ids"] = {id};
   if (path.what == What::message) object["body"] = true;

@@ -1,7 +1,7 @@
 // What the operator sees of a message beside what the queue has in memory: to whom it goes and why it waits,
 // and the routes that are open to it.
 //
-// Beside the path; asked by Admin. Pure: values in, JSON out.
+// Beside the path; asked by the Desk. Pure: values in, JSON out.
 #pragma once
 
 #include <nlohmann/json.hpp>

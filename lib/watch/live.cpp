@@ -61,7 +61,7 @@ json patch_of(const json& before, const json& after) {
 }
 
 bool is_in_trouble(const LaneStatus& lane) {
-  return lane.state < LaneStatus::State::open;
+  return lane.state < LaneStatus::State::slowed;
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The metrics of a running relay: what it has counted, and how it stands at this moment.
 //
-// Beside the path; asked by the admin window. What stands is read off the Status and counted nowhere else.
+// Beside the path; asked by the Desk. What stands is read off the Status and counted nowhere else.
 // Pure: values in, text out, so that a thread may do it.
 #pragma once
 

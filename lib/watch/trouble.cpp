@@ -83,10 +83,11 @@ std::string state_of(const LaneStatus& lane) {
   return fmt::format("paused because {}: \"{}\"", lane.reply_class, lane.reason);
 }
 
-std::string advice_of(const LaneStatus& lane) {
+std::string advice_of(const LaneStatus& lane, bool single) {
   using State = LaneStatus::State;
   if (lane.state == State::stopped)
-    return fmt::format("`relayd lane resume {}` lets it go on", lane.upstream);
+    return fmt::format("`relayd lane resume {}{}` lets it go on", lane.upstream,
+                       single && !lane.account.empty() ? " --account " + lane.account : "");
   if (lane.state == State::quota_used_up) return "Mail waits until it comes back; `limits` has it";
   return fmt::format("`relayd doctor {}` tries the way there and says what to change", lane.upstream);
 }
@@ -110,7 +111,7 @@ void add_lanes(const Status& status, Troubles& troubles) {
                              first.upstream);
     Trouble trouble{*severity_of(first, status.now), who + " " + std::get<1>(key)};
     if (first.since != WallTime{}) trouble.since = first.since;
-    trouble.advice = advice_of(first);
+    trouble.advice = advice_of(first, single);
     trouble.upstream = first.upstream;
     if (single) trouble.account = first.account;
     troubles.push_back(std::move(trouble));

@@ -321,7 +321,7 @@ def test_beyond_this_machine_it_wants_a_token(tmp_path, address):
                                 "senders": [{"match": "*", "upstream": "a"}]}))
     ended = command("check", "-c", file)
     assert ended.returncode == 78
-    assert f"{address} is reachable from other machines: set 'token'" in ended.stderr
+    assert f"other machines can reach {address}: set 'token'" in ended.stderr
 
 
 @pytest.mark.parametrize("token", ["short-canary-01", "with a blank in it and more"])

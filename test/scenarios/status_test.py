@@ -263,7 +263,8 @@ def test_a_lane_is_paused_and_resumed_by_hand(relay, upstream):
     wrong = command("lane", "pause", "first", "--account", "bob", "-c", one.file)
     assert wrong.returncode == 1 and "no rule leads to an upstream 'first' as 'bob'" in wrong.stderr
     wrong = command("lane", "list", "third", "-c", one.file)
-    assert (wrong.returncode, wrong.stderr) == (1, "no lane of an upstream 'third' yet\n")
+    assert (wrong.returncode, wrong.stderr) == (
+        64, "there is no upstream 'third' in the configuration that is in use\n")
 
 
 def test_what_waits_for_a_lane_is_in_line(to_upstream):
@@ -307,6 +308,8 @@ def test_a_check_names_the_worst_and_since_when(relay, upstream):
     assert [(trouble["severity"], trouble["upstream"]) for trouble in status(one)["trouble"]] == [
         ("critical", "wrong"), ("warning", "well")]
     assert check("-c", one.file, "--upstream", "well")[0] == 1
+    code, line = check("-c", one.file, "--upstream", "wel")
+    assert code == 2 and line.startswith("CRITICAL: there is no upstream 'wel'")
 
 
 def test_a_check_tells_of_a_file_that_cannot_be_used(to_upstream):
@@ -360,7 +363,7 @@ def test_filters_leave_what_is_asked_for(many):
     text = of("--account", "user3")
     assert "fake as user3: idle\n" in text and "user4" not in text and "senders: @3.example" in text
     assert "senders: @4.example, b@4.example" in of("--account", "user4")
-    assert "fake as " not in of("--upstream", "other")
+    assert of("--upstream", "fake").count("fake as") >= 10
     told = json.loads(of("--account", "user4", "--json"))
     assert [lane["account"] for lane in told["lanes"]] == ["user4"] and told["lanes"][0]["sender_rules"] == 2
 

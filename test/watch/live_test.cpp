@@ -103,7 +103,7 @@ TEST(Live, LanesAreFilteredAndBounded) {
   };
   EXPECT_EQ(lanes({}), "adbc of 4");
   EXPECT_EQ(lanes({.limit = 2}), "ad of 4");
-  EXPECT_EQ(lanes({.trouble = true}), "ad of 2");
+  EXPECT_EQ(lanes({.trouble = true}), "a of 1");
   EXPECT_EQ(lanes({.account = "b"}), "b of 1");
   EXPECT_EQ(lanes({.upstream = "other"}), " of 0");
 }

@@ -55,7 +55,7 @@ void check_http(Reader& reader, const Node& root, const Config& config) {
   if (!http.address.empty() && !is_local && !http.token.given())
     reader.error(
         node->place_of("address"),
-        fmt::format("{} is reachable from other machines: set 'token', without which nobody may change "
+        fmt::format("other machines can reach {}: set 'token', which they then need to see or change "
                     "anything, or listen on 127.0.0.1",
                     http.address));
 }

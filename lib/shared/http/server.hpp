@@ -36,7 +36,6 @@ class Exchange {
       : loop_(loop), stream_(stream), request_(request), always_(always) {}
 
   const ReceivedRequest& request() const { return request_; }
-  const std::string& peer() const { return stream_.peer(); }
 
   // The whole answer; to HEAD without its body.
   async::Task<void> answer(const Answer& answer);

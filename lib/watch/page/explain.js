@@ -8,7 +8,7 @@ function begin_explain() {
     const place = by_id("explained");
     try {
       const answer = await get("explain", query);
-      show(place, el("pre", { class: answer.exit ? "said refused" : "said", tabindex: "0", "aria-label": "What relayd explain prints" },
+      show(place, el("pre", { class: "said", tabindex: "0", "aria-label": "What relayd explain prints" },
         said(answer.text || "relayd has nothing to say about that.", { limit: 200_000, lines: true })));
     } catch (error) {
       show(place, el("p", { class: "refused" }, error.message));

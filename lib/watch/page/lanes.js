@@ -78,7 +78,6 @@ function lane_row(lane) {
     el("th", { scope: "row" }, said(lane.upstream), el("div", { class: "quiet" }, lane.account ? said(lane.account) : "no login")),
     cell("State", state_badge(lane.state, state_names),
       trouble && el("div", { class: "why" }, lane_why(lane), lane.since ? el("div", { class: "quiet" }, "since ", moment(lane.since), ", for ", ticking(lane.since, "age")) : ""),
-      lane.advice && el("div", { class: "advice" }, advised(lane.advice)),
       more.length > 0 && el("details", {}, el("summary", {}, "More"), el("ul", { class: "bare" }, more.map((one) => el("li", {}, one))))),
     cell_of_number("In line", lane.waiting > 0
       ? el("a", { href: "#mail?upstream=" + encoded(lane.upstream), "aria-label": `${count(lane.waiting)} in line` }, count(lane.waiting)) : "0"),
