@@ -3,6 +3,7 @@
 
 const puppeteer = require("puppeteer-core");
 
+const PATIENCE = 120_000; // milliseconds: it bounds a stall, on a machine that has much to do
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 function launch() {
@@ -20,6 +21,7 @@ async function open(browser, url, hash = "", { scheme = "light", width = 1280, h
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
   page.problems = [];
+  page.setDefaultTimeout(PATIENCE);
   page.on("console", (message) => {
     const is_token_wanted = message.text().includes("status of 401");
     if (["error", "warn"].includes(message.type()) && !is_token_wanted) page.problems.push(`console: ${message.text()} ${message.location().url ?? ""}`);
@@ -66,4 +68,4 @@ async function press(page, selector, label) {
   throw new Error(`nothing to press: ${selector} ${label}`);
 }
 
-module.exports = { launch, open, settled, says, text, press };
+module.exports = { PATIENCE, launch, open, settled, says, text, press };

@@ -4,7 +4,7 @@
 const assert = require("node:assert/strict");
 const { after, afterEach, before, beforeEach, test } = require("node:test");
 const answers = require("./answers.js");
-const { launch, open, press, says, settled, text } = require("./browser.js");
+const { PATIENCE, launch, open, press, says, settled, text } = require("./browser.js");
 const { StandIn, TOKEN } = require("./stand_in.js");
 
 const VIEWS = ["now", "lanes", "mail", "accounts", "explain"];
@@ -92,6 +92,7 @@ test("a lost connection is told with its time, and so is its return", async () =
 test("where other machines may ask, the token is asked for before anything is told", async () => {
   server.guarded = true;
   const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE);
   await page.goto(server.url + "#lanes");
   await says(page, "#token", "relayd shows itself to those who have its token.");
   await page.keyboard.press("Escape");
@@ -108,6 +109,7 @@ test("a start that reads the queue is told", async () => {
   server.answers.status = { version: "0.1.0", time: server.answers.status.time, uptime: 3, starting: { messages: 4000, octets: 5e6, total: 2e7 } };
   server.answers.lanes = {};
   const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE);
   await page.goto(server.url);
   await says(page, "#trouble", "Starting: the queue is being read. 4,000 messages and 5 MB of 20 MB so far.");
   server.answers = answers.calm();
