@@ -3,15 +3,17 @@ the dashboard ask for nothing that a relay does not show."""
 
 import json
 import re
-import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
 from conftest import ACCOUNTS
-from support import mail, prometheus
+from support import mail, openmetrics, prometheus
+from support.prometheus_server import Prometheus, promtool
 from support.receiver import Receiver
-from support.relayd import BINARY, command
 from support.token_server import TokenServer
 from support.tokens import KnownTokens
 from support.waiting import PATIENCE, free_port, poll
@@ -20,18 +22,23 @@ MONITORING = Path(__file__).resolve().parents[2] / "docs" / "monitoring"
 README = MONITORING.parents[1] / "README.md"
 OURS = re.compile(r"\brelayd_[a-z_]+\b")
 SENDER = "a@one.example"
+TYPES = {"text/plain": "text/plain; version=0.0.4; charset=utf-8",
+         "application/openmetrics-text": "application/openmetrics-text; version=1.0.0; charset=utf-8"}
 
 
-def promtool(*arguments: str, text: bytes = b"", folder: Path = MONITORING):
-    """Ends well, and says nothing that is to be changed."""
-    ended = subprocess.run([prometheus.TOOL, *arguments], input=text, capture_output=True, timeout=PATIENCE, cwd=folder)
-    assert ended.returncode == 0 and not ended.stderr, (ended.stdout + ended.stderr).decode()
+def metrics(relay, accept: str = "text/plain") -> bytes:
+    """As /metrics has them now."""
+    address = relay.wait_event("listening", protocol="http")["address"]
+    with urlopen(Request(f"http://{address}/metrics", headers={"Accept": accept}), timeout=PATIENCE) as answer:
+        assert answer.headers["Content-Type"] == TYPES[accept]
+        return answer.read()
 
 
-def metrics(relay) -> bytes:
-    ended = subprocess.run([BINARY, "status", "--metrics", "-c", str(relay.file)], capture_output=True, timeout=PATIENCE)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+def expressions() -> list[str]:
+    """Those of the dashboard, for a job `relayd`."""
+    dashboard = json.loads((MONITORING / "dashboard.json").read_text())
+    return [target["expr"].replace("$__rate_interval", "1m").replace("$job", "relayd").replace("$instance", ".*")
+            for panel in dashboard["panels"] for target in panel.get("targets", [])]
 
 
 @pytest.fixture
@@ -62,6 +69,7 @@ def busy(relay, upstream, certificate, receiver):
                 listener={"tls": "starttls"},
                 tls={"certificates": [{"certificate": str(certificate.certificate), "key": str(certificate.key)}]},
                 webhooks=[receiver.config("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")], watch={},
+                http={"address": f"127.0.0.1:{free_port()}"},
                 bounce={"from": "mailer-daemon@one.example"}, suppress={"on": ["unknown_recipient"]})
     names = ["ann@rcpt.example", "gone@rcpt.example", "later@rcpt.example"]
     one.wait_event("deferred", id=one.submit(SENDER, names, mail.text(SENDER)))
@@ -75,7 +83,7 @@ def busy(relay, upstream, certificate, receiver):
 
 
 def test_nothing_is_to_be_changed_in_the_metrics_of_an_idle_relay(relay, upstream):
-    text = metrics(relay({"fake": upstream(accounts={}).config()}))
+    text = metrics(relay({"fake": upstream(accounts={}).config()}, http={"address": f"127.0.0.1:{free_port()}"}))
     prometheus.parse(text)
     promtool("check", "metrics", text=text)
 
@@ -93,8 +101,8 @@ def test_nothing_is_to_be_changed_in_the_metrics_of_a_busy_relay(busy):
 
 
 def test_the_alert_rules_fire_when_they_should():
-    promtool("check", "rules", "alerts.yml")
-    promtool("test", "rules", "alerts_test.yml")
+    promtool("check", "rules", "alerts.yml", folder=MONITORING)
+    promtool("test", "rules", "alerts_test.yml", folder=MONITORING)
 
 
 def test_what_alerts_dashboard_and_readme_name_is_there(busy):
@@ -102,9 +110,7 @@ def test_what_alerts_dashboard_and_readme_name_is_there(busy):
     shown = set(families)
     for family in families.values():
         shown |= {family.name + suffix for suffix in ("_bucket", "_count", "_sum") if family.kind == "histogram"}
-    dashboard = json.loads((MONITORING / "dashboard.json").read_text())
-    asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
-    drawn = set(OURS.findall(" ".join(asked)))
+    drawn = set(OURS.findall(" ".join(expressions())))
     alerts = set(OURS.findall((MONITORING / "alerts.yml").read_text()))
     assert drawn and drawn <= shown, drawn - shown
     assert alerts and alerts <= shown, alerts - shown
@@ -116,12 +122,73 @@ def test_what_alerts_dashboard_and_readme_name_is_there(busy):
     assert not unseen, f"no panel shows {unseen}"
 
 
-def test_the_expressions_of_the_dashboard_are_sound(tmp_path):
-    dashboard = json.loads((MONITORING / "dashboard.json").read_text())
-    asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
-    rules = [{"record": f"panel:{number}", "expr": expression.replace("$__rate_interval", "5m")}
-             for number, expression in enumerate(asked)]
-    (tmp_path / "rules.json").write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))  # also YAML
-    promtool("check", "rules", "rules.json", folder=tmp_path)
-    ids = [panel["id"] for panel in dashboard["panels"]]
-    assert len(set(ids)) == len(ids)
+def test_both_formats_tell_the_same(busy):
+    def same() -> bool:  # mail is tried again meanwhile, and may have added something between the two
+        text = prometheus.parse(metrics(busy))
+        other = openmetrics.parse(metrics(busy, "application/openmetrics-text"))
+        assert set(other) == {name.removesuffix("_total") for name in text}
+        for name, family in text.items():
+            one = other[name.removesuffix("_total")]
+            assert (one.kind, one.help) == (family.kind, family.help)
+        assert other["relayd_messages"].value("_total", upstream="plain", account="alice", state="delivered",
+                                              **{"class": "none"}) >= 1
+        return all({without_fraction(key) for key in other[name.removesuffix("_total")].samples} == set(family.samples)
+                   for name, family in text.items())
+
+    poll(same)
+
+
+def without_fraction(key):
+    """The key of a sample, with its bound as the text has it."""
+    name, labels = key
+    return name, frozenset((label, re.sub(r"\.0$", "", value) if label == "le" else value) for label, value in labels)
+
+
+@pytest.fixture
+def text_only(busy):
+    """The address of a server that asks for the text and hands it on: what a Prometheus without OpenMetrics gets."""
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = metrics(busy)
+            self.close_connection = True
+            self.send_response(200)
+            self.send_header("Content-Type", TYPES["text/plain"])
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_real_prometheus_scrapes_both_and_every_panel_has_something_to_show(busy, text_only, tmp_path):
+    address = busy.wait_event("listening", protocol="http")["address"]
+    server = Prometheus(tmp_path / "prometheus", {"relayd": address, "text": text_only}, MONITORING / "alerts.yml")
+
+    def names(job: str) -> set[tuple[str, str]]:
+        return {(one["metric"]["__name__"], one["value"][1]) for one in
+                server.query(f'count by (__name__) ({{job="{job}", __name__=~"relayd_.*"}})')}
+
+    def every_panel_shows_something() -> bool:
+        empty = [expression for expression in expressions() if not server.query(expression)]
+        print("nothing to show yet:", *empty, sep="\n")  # where the patience ends
+        return not empty
+
+    try:
+        poll(lambda: names("relayd") and names("relayd") == names("text"))
+        assert [target["lastError"] for target in server.targets().values()] == ["", ""]
+        poll(every_panel_shows_something)
+        described, = server.ask("targets/metadata", match_target='{job="relayd"}', metric="relayd_queue_time_seconds")
+        assert (described["type"], described["unit"]) == ("histogram", "seconds")
+        poll(lambda: {alert["metric"]["alertname"] for alert in server.query('ALERTS{job="relayd"}')} >=
+             {"RelaydLoginRefused", "RelaydAccountFailing"})
+    finally:
+        server.close()

@@ -2,10 +2,6 @@
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
-
-PROGRAMS = Path(__file__).resolve().parents[2] / "build" / "peers" / "prometheus" / "usr" / "bin"
-TOOL = PROGRAMS / "promtool"
 
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
