@@ -171,7 +171,7 @@ struct DnsClient::Implementation : std::enable_shared_from_this<DnsClient::Imple
         return;
       }
       if (!entry) {
-        entry = std::make_shared<Watch>(this, asio::posix::stream_descriptor(owner_.loop.context()));
+        entry = std::make_shared<Watch>(Watch{this, asio::posix::stream_descriptor(owner_.loop.context())});
         asio::error_code ignored;  // then the alarm ends the look-up
         entry->descriptor.assign(socket, ignored);
       }
