@@ -42,7 +42,7 @@ void check(const http::ReceivedRequest& request) {
   demand(request.body.size() <= most_body, "a body is bounded");
   demand(request.target.starts_with('/') || request.target == "*", "a target is a path");
   demand(request.target.size() <= RequestParser::most_target, "a target is bounded");
-  demand(!request.authority.empty(), "a request is for somebody");
+  demand(request.is_http_1_0 || !request.authority.empty(), "a request is for somebody");
   for (const char c : request.method + request.target + request.authority)
     demand(c > ' ' && c < 0x7f, "the request line is visible ASCII");
   std::size_t size = 0;
