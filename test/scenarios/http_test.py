@@ -309,9 +309,11 @@ def test_requests_that_come_together_are_all_answered(opened):
     octets = (b"GET /livez HTTP/1.1\r\n" + HOST + b"\r\n") * 3000
     with socket.create_connection((window.host, window.port), PATIENCE) as one:
         one.sendall(octets)
-        answered = 0
-        while answered < 3000:
-            answered += one.recv(65536).count(b'{"live":true}')
+        received = b""
+        while received.count(b'{"live":true}') < 3000:
+            more = one.recv(65536)
+            assert more, f"it was closed after {received.count(b'{')} answers"
+            received += more
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:9125", "[::]:9125", "192.0.2.1:9125"])
