@@ -9,7 +9,7 @@ const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 function launch() {
   const root = process.getuid() === 0 ? ["--no-sandbox"] : [];
   return puppeteer.launch({
-    executablePath: CHROMIUM, headless: true,
+    executablePath: CHROMIUM, headless: true, timeout: PATIENCE, protocolTimeout: PATIENCE, // the first start reads all of it from the disk
     // Nothing but loopback is found, whatever asks for it.
     args: [...root, "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
   });
@@ -61,11 +61,17 @@ function text(page, selector) {
   return page.$eval(selector, (element) => element.innerText);
 }
 
-// Clicks what has this text.
+// Clicks what has this text, as soon as it is there. An event may have it drawn anew in between.
 async function press(page, selector, label) {
-  for (const element of await page.$$(selector))
-    if (await element.evaluate((one, wanted) => one.innerText.trim() === wanted && one.offsetParent !== null, label)) return element.click();
-  throw new Error(`nothing to press: ${selector} ${label}`);
+  for (const end = Date.now() + PATIENCE;;) {
+    const found = await page.waitForFunction((where, wanted) => [...document.querySelectorAll(where)]
+      .find((one) => one.innerText.trim() === wanted && one.offsetParent !== null), {}, selector, label);
+    try {
+      return await found.click();
+    } catch (error) {
+      if (!/detached|not clickable/.test(error.message) || Date.now() > end) throw error;
+    }
+  }
 }
 
 module.exports = { PATIENCE, launch, open, settled, says, text, press };
