@@ -21,7 +21,8 @@ inline constexpr const char* default_config = "/etc/relayd/relayd.yaml";
 
 struct Options {
   std::string config;         // -c; empty: the default file, or the environment where there is none
-  std::string socket;         // of the daemon that is asked; empty: see daemon.hpp
+  std::string socket;         // of the daemon that is asked; empty: see daemon_address.hpp
+  std::string url;            // of its window, which is asked instead; empty: none
   bool mail_program = false;  // sendmail, mailq: what -C names must be the caller's, or root's
   std::string sender;         // explain
   std::string recipient;      // explain; empty: none

@@ -15,7 +15,7 @@
 #include <set>
 
 #include "commands.hpp"
-#include "daemon.hpp"
+#include "daemon_address.hpp"
 #include "explain_live.hpp"
 #include "explain_message.hpp"
 #include "explain_servers.hpp"

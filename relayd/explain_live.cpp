@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "daemon_connection.hpp"
 #include "lane_text.hpp"
 #include "shown.hpp"
 #include "status.hpp"
-#include "window.hpp"
 
 namespace relayd::command {
 

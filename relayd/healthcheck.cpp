@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "commands.hpp"
-#include "daemon.hpp"
+#include "daemon_address.hpp"
+#include "daemon_connection.hpp"
 #include "local_connection.hpp"
 #include "shown.hpp"
-#include "window.hpp"
 
 namespace relayd::command {
 
@@ -32,13 +32,12 @@ int failed(const std::string& address, const char* why) {
 
 // What the daemon says of itself. Nothing: nobody can be asked there.
 std::optional<int> asked(const std::string& socket) {
-  Window window(socket, patience);
-  if (!window.connected()) return std::nullopt;
+  DaemonConnection daemon(socket, patience);
+  if (!daemon.connected()) return std::nullopt;
   watch::Request request;
   request.command = "health";
   std::string line;
-  if (!window.send(watch::to_line(request)) || !window.line(line))
-    return failed(socket, "it does not answer");
+  if (!daemon.ask(request) || !daemon.line(line)) return failed(socket, "it does not answer");
   const json answer = json::parse(line, nullptr, false);
   const std::string health = answer.is_object() ? answer.value("health", "") : "";
   if (health == "well") return well;

@@ -5,13 +5,15 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <system_error>
 
 #include "commands.hpp"
-#include "daemon.hpp"
+#include "daemon_address.hpp"
+#include "daemon_connection.hpp"
+#include "daemon_http.hpp"
 #include "relay/history_reader.hpp"
 #include "shown.hpp"
-#include "window.hpp"
 
 namespace relayd::command {
 
@@ -26,12 +28,12 @@ constexpr std::chrono::seconds patience(2);  // with a daemon that is stopped, o
 
 // What a daemon, if there is one, has not written yet, it writes now.
 void have_it_written(const std::string& socket) {
-  Window window(socket, patience);
+  DaemonConnection daemon(socket, patience);
   watch::Request request;
   request.command = "history";
   std::string line;
-  if (!window.connected()) return;
-  if (!window.send(watch::to_line(request)) || !window.line(line))
+  if (!daemon.connected()) return;
+  if (!daemon.ask(request) || !daemon.line(line))
     fmt::print(stderr, "relayd does not answer: what it has not written yet is missing\n");
 }
 
@@ -108,27 +110,70 @@ bool is_arrival(const json& line) {
   return !line.contains("by") && (event == "accepted" || event == "held" || event == "discarded");
 }
 
-void print_message(const MessageHistory& message) {
-  fmt::print("{}  {}  {}\n", shown(message.id), moment(message.lines.front()), shown(state_of(message)));
-  for (const json& line : message.lines) is_arrival(line) ? print_arrival(line) : print_event(line);
+// A message as to_json() has it.
+void show(const std::string& line, const Options& options) {
+  if (options.json) return fmt::print("{}\n", shown_json(line));
+  const json message = json::parse(line);
+  const json events = message.value("events", json::array());
+  fmt::print("{}  {}  {}\n", text(message, "id"), moment(events.empty() ? json() : events.front()),
+             text(message, "state"));
+  for (const json& event : events) is_arrival(event) ? print_arrival(event) : print_event(event);
   fmt::print("\n");
 }
 
-void show(MessageHistory& message, const Options& options, bool masked) {
-  if (masked) mask(message);
-  options.json ? fmt::print("{}\n", shown_json(to_json(message))) : print_message(message);
+// What is said of what was found. The exit status.
+int conclude(const Options& options, std::size_t found, std::string_view why_nothing) {
+  if (found > 0) return EX_OK;
+  fmt::print(stderr, "Nothing is known of {}{}\n",
+             options.what.empty() ? "such a message" : shown(options.what), why_nothing);
+  return 1;
+}
+
+// What the window of a daemon tells, which reads `since` itself.
+int history_over_http(const Options& options, std::size_t limit) {
+  const Result<std::string> lines = ask_over_http(
+      options.url,
+      watch::HistoryQuestion{options.what, options.since, options.failed, limit == 0 ? search_limit : limit});
+  if (!lines) {
+    fmt::print(stderr, "{}\n", lines.error());
+    return EX_UNAVAILABLE;
+  }
+  std::size_t found = 0;
+  std::istringstream stream(*lines);
+  for (std::string line; std::getline(stream, line);) {
+    const json object = json::parse(line, nullptr, false);
+    if (!object.is_object()) break;
+    if (object.contains("error")) {
+      fmt::print(stderr, "{}\n", text(object, "error"));
+      return EX_USAGE;
+    }
+    if (!object.contains("end")) {
+      show(line, options);
+      ++found;
+      continue;
+    }
+    if (object.contains("more"))
+      fmt::print(stderr, "There are more: these are the last {}, and HTTP tells {} at most\n", found,
+                 search_limit);
+    return conclude(options, found, "");
+  }
+  fmt::print(stderr, "relayd went away in the middle of its answer\n");
+  return EX_UNAVAILABLE;
 }
 
 }  // namespace
 
 int history(const Options& options) {
+  const bool asks = !options.what.empty() || !options.since.empty() || options.failed;
+  const std::size_t limit = options.limit.value_or(asks ? search_limit : usual_limit);
+  if (!options.url.empty()) return history_over_http(options, limit);
   const config::Readable readable = readable_config(options);
   const config::Config& config = readable.config;
   if (readable.hides_daemon) {
     print(readable.errors);
     return EX_CONFIG;
   }
-  HistoryQuery query{.what = options.what, .since = {}, .failed = options.failed};
+  HistoryQuery query{.what = options.what, .since = {}, .failed = options.failed, .limit = limit};
   if (!options.since.empty()) {
     const std::optional<std::string> since = parse_history_since(options.since);
     if (!since) {
@@ -140,23 +185,20 @@ int history(const Options& options) {
     }
     query.since = *since;
   }
-  const bool asks = !query.what.empty() || !query.since.empty() || query.failed;
-  query.limit = options.limit.value_or(asks ? search_limit : usual_limit);
   have_it_written(daemon_socket(options, config));
   try {
     // What cannot be read may say so.
     const bool masked = config.log.addresses == config::LogAddresses::masked || !readable.errors.empty();
     const HistoryFound found =
-        search_history(history_folder_of(config.queue.directory), query,
-                       [&](MessageHistory& message) { show(message, options, masked); });
+        search_history(history_folder_of(config.queue.directory), query, [&](MessageHistory& message) {
+          if (masked) mask(message);
+          show(to_json(message), options);
+        });
     if (found.more)
       fmt::print(stderr, "There are more: these are the last {}. --limit N shows the last N, --limit 0 all\n",
                  query.limit);
-    if (found.messages > 0) return EX_OK;
-    fmt::print(stderr, "Nothing is known of {}{}\n",
-               query.what.empty() ? "such a message" : shown(query.what),
-               config.history.keep.count() == 0 ? ": history.keep is 0, so nothing is kept" : "");
-    return 1;
+    const bool is_kept = config.history.keep.count() > 0;
+    return conclude(options, found.messages, is_kept ? "" : ": history.keep is 0, so nothing is kept");
   } catch (const std::system_error& error) {
     const bool forbidden = error.code() == std::errc::permission_denied;
     fmt::print(stderr, "{}{}\n", shown(error.what()),

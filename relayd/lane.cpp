@@ -6,11 +6,11 @@
 #include <string>
 
 #include "commands.hpp"
-#include "daemon.hpp"
+#include "daemon_address.hpp"
+#include "daemon_connection.hpp"
 #include "lane_text.hpp"
 #include "shown.hpp"
 #include "status.hpp"
-#include "window.hpp"
 
 namespace relayd::command {
 
@@ -46,14 +46,13 @@ int list(const Options& options) {
 
 int lane(const Options& options) {
   if (options.queue.command == "list") return list(options);
-  const std::optional<std::string> path = daemon_socket(options);
+  const std::optional<std::string> path = daemon_address(options);
   if (!path) return EX_CONFIG;
-  Window window(*path);
-  if (!window.connected()) return no_answer(*path);
-  if (!window.send(watch::to_line(options.queue))) return EX_UNAVAILABLE;
+  DaemonConnection daemon(*path);
+  if (!daemon.ask(options.queue)) return daemon.no_answer();
   std::string line;
   bool refused = false;
-  while (window.line(line)) {
+  while (daemon.line(line)) {
     const json object = json::parse(line, nullptr, false);
     if (object.is_discarded()) break;
     if (options.json) fmt::print("{}\n", shown_json(line));

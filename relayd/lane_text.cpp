@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "daemon_connection.hpp"
 #include "shown.hpp"
-#include "window.hpp"
 
 namespace relayd::command {
 

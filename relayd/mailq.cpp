@@ -8,10 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
-#include "daemon.hpp"
+#include "daemon_address.hpp"
+#include "daemon_connection.hpp"
 #include "sendmail.hpp"
 #include "watch/admin_request.hpp"
-#include "window.hpp"
 
 namespace relayd::command {
 
@@ -24,10 +24,10 @@ constexpr std::size_t shown_at_once = 64;
 // Asks and hands each line of the answer to `take`. False: the daemon went away before the end.
 template <class Take>
 bool ask(const std::string& path, const watch::Request& request, Take take) {
-  Window window(path);
+  DaemonConnection daemon(path);
   std::string line;
-  if (!window.connected() || !window.send(watch::to_line(request))) return false;
-  while (window.line(line)) {
+  if (!daemon.ask(request)) return false;
+  while (daemon.line(line)) {
     const json object = json::parse(line, nullptr, false);
     if (object.is_discarded()) return false;
     if (object.contains("end")) return true;
@@ -75,10 +75,10 @@ void print_message(const json& message) {
 }  // namespace
 
 int mailq(const Options& options) {
-  const std::optional<std::string> place = daemon_socket(options);
+  const std::optional<std::string> place = daemon_address(options);
   if (!place) return EX_CONFIG;
   const std::string& path = *place;
-  if (const Window window(path); !window.connected()) return no_answer(path);
+  if (const DaemonConnection daemon(path); !daemon.connected()) return daemon.no_answer();
 
   // Mail that has failed is kept for the operator, but waits for nothing: `relayd queue list` has it.
   std::vector<std::string> ids;

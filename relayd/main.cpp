@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "commands.hpp"
+#include "daemon_http.hpp"
 #include "help.hpp"
 #include "init.hpp"
 #include "sendmail.hpp"
@@ -45,6 +46,17 @@ CLI::App* add_place(CLI::App* action, relayd::command::Options& options) {
   return action;
 }
 
+// The same, or its window over HTTP.
+CLI::App* add_daemon(CLI::App* action, relayd::command::Options& options) {
+  action
+      ->add_option(
+          "--url", options.url,
+          "Instead of the socket: the daemon's window, such as https://relay.example:9125; its token "
+          "comes from RELAYD_HTTP_TOKEN or RELAYD_HTTP_TOKEN_FILE")
+      ->check(relayd::command::fault_of_url);
+  return add_place(action, options);
+}
+
 // relayd queue list|show|retry|hold|release|delete
 void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
   CLI::App* queue =
@@ -61,7 +73,7 @@ void add_queue(CLI::App& app, relayd::command::Options& options, int& status) {
   for (const auto& [name, help] : actions) {
     CLI::App* action = queue->add_subcommand(name, help);
     relayd::watch::Request& request = options.queue;
-    add_place(action, options);
+    add_daemon(action, options);
     action->add_option("id", request.ids, "Messages; none: all that the filters let through");
     action->add_flag("--json", options.json, "Lines of JSON, for scripts");
     if (std::string_view(name) == "retry") {
@@ -102,7 +114,7 @@ void add_lane(CLI::App& app, relayd::command::Options& options, int& status) {
     CLI::App* action = lane->add_subcommand(name, help);
     relayd::watch::Request& request = options.queue;
     const bool lists = std::string_view(name) == "list";
-    add_place(action, options);
+    add_daemon(action, options);
     action->add_option("upstream", request.upstream, "The lanes of this upstream")->required(!lists);
     action->add_option("--account", request.account, "Only that of this user name");
     action->add_flag("--json", options.json, "Lines of JSON, for scripts");
@@ -122,7 +134,7 @@ void add_suppress(CLI::App& app, relayd::command::Options& options, int& status)
   relayd::watch::Request& request = options.queue;
   const auto add = [&](const char* name, const char* help) {
     CLI::App* action = suppress->add_subcommand(name, help);
-    add_place(action, options);
+    add_daemon(action, options);
     if (std::string_view(name) != "export")
       action->add_flag("--json", options.json, "Lines of JSON, for scripts");
     action->callback([&options, &status, action_name = std::string(name)] {
@@ -280,7 +292,7 @@ void add_history(CLI::App& app, relayd::command::Options& options, int& status) 
   CLI::App* history = app.add_subcommand(
       "history",
       "What became of messages, also of those that have left: each attempt, reply and provider's id");
-  add_place(history, options);
+  add_daemon(history, options);
   history->add_option(
       "what", options.what,
       "Id, address of a sender or recipient, @domain, Message-ID or provider's id; default: the "
@@ -414,9 +426,9 @@ int main(int argc, char** argv) {
           "no mail")
       ->callback([&] { status = command::healthcheck(options); });
 
-  add_place(app.add_subcommand("reload",
-                               "Have the daemon read its configuration again, and say whether it was taken"),
-            options)
+  add_daemon(app.add_subcommand("reload",
+                                "Have the daemon read its configuration again, and say whether it was taken"),
+             options)
       ->footer(
           "Example: relayd reload && echo taken\n"
           "Exit codes: 0 taken, 78 it has an error and the old one stays, 69 no daemon answers")
@@ -437,7 +449,7 @@ int main(int argc, char** argv) {
   add_queue_files(app, options, status);
   add_mail_programs(app, argc, argv, status);
 
-  CLI::App* show_status = add_place(
+  CLI::App* show_status = add_daemon(
       app.add_subcommand(
           "status", "The queue and every lane of the running daemon: what is wrong, since when, until when"),
       options);

@@ -11,7 +11,7 @@
 #include <filesystem>
 
 #include "commands.hpp"
-#include "daemon.hpp"
+#include "daemon_address.hpp"
 #include "reload.hpp"
 #include "sendmail.hpp"
 #include "shown.hpp"

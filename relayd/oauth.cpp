@@ -14,7 +14,8 @@
 #include <vector>
 
 #include "commands.hpp"
-#include "daemon.hpp"
+#include "daemon_address.hpp"
+#include "daemon_connection.hpp"
 #include "examine.hpp"
 #include "oauth_browser.hpp"
 #include "relay/token_clients.hpp"
@@ -30,7 +31,6 @@
 #include "shared/oauth/sign_in.hpp"
 #include "shown.hpp"
 #include "start.hpp"
-#include "window.hpp"
 
 namespace relayd::command {
 
@@ -227,12 +227,11 @@ std::optional<Finding> try_login(const std::shared_ptr<const route::Router>& rou
 
 // What a running relayd says of itself; empty: none answers.
 json standing_of(const std::string& socket) {
-  Window window(socket);
+  DaemonConnection daemon(socket);
   watch::Request request;
   request.command = "status";
   std::string line;
-  if (!window.connected() || !window.send(watch::to_line(request)) || !window.line(line))
-    return json::object();
+  if (!daemon.ask(request) || !daemon.line(line)) return json::object();
   json answer = json::parse(line, nullptr, false);
   return answer.is_object() ? answer : json::object();
 }

@@ -1,4 +1,4 @@
-// relayd queue: asks the running daemon through its admin socket, and shows what it says.
+// relayd queue: asks the running daemon, and shows what it says.
 #include <fmt/format.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "commands.hpp"
-#include "daemon.hpp"
+#include "daemon_address.hpp"
+#include "daemon_connection.hpp"
 #include "lane_text.hpp"
 #include "shown.hpp"
-#include "window.hpp"
 
 namespace relayd::command {
 
@@ -141,26 +141,25 @@ bool print_line(const Options& options, const json& object) {
 }  // namespace
 
 int queue(const Options& options) {
-  const std::optional<std::string> path = daemon_socket(options);
+  const std::optional<std::string> path = daemon_address(options);
   if (!path) return EX_CONFIG;
-  Window window(*path);
-  if (!window.connected()) return no_answer(*path);
+  DaemonConnection daemon(*path);
+  watch::Request request = options.queue;
+  request.details = request.command == "list";
+  if (!daemon.ask(request)) return daemon.no_answer();
   if (options.queue.command == "list" && !options.json)
     fmt::print("{:<12} {:<8} {:>9} {:<20} {:>3} {:>8}  {}\n", "ID", "STATE", "SIZE", "ACCEPTED", "TRY",
                "DUE IN", "SENDER -> RECIPIENT, WHY IT WAITS");
-  watch::Request request = options.queue;
-  request.details = request.command == "list";
-  if (!window.send(watch::to_line(request))) return EX_UNAVAILABLE;
   std::string line;
   bool refused = false;
   Progress progress;
-  while (window.line(line)) {
+  while (daemon.line(line)) {
     const json object = json::parse(line, nullptr, false);
     if (object.is_discarded()) break;
     progress.step();
     if (options.json) fmt::print("{}\n", shown_json(line));
     refused |= options.json ? object.contains("error") : !print_line(options, object);
-    if (object.contains("octets") && !window.copy(object["octets"].get<std::uint64_t>(), options.json)) break;
+    if (object.contains("octets") && !daemon.copy(object["octets"].get<std::uint64_t>(), options.json)) break;
     if (object.contains("end") || !object.contains("id")) return refused ? 1 : EX_OK;
   }
   fmt::print(stderr, "relayd went away in the middle of its answer\n");

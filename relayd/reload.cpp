@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
-#include "daemon.hpp"
+#include "daemon_address.hpp"
+#include "daemon_connection.hpp"
 #include "shown.hpp"
-#include "window.hpp"
 
 namespace relayd::command {
 
@@ -37,23 +37,23 @@ int print_answer(const json& answer) {
 }  // namespace
 
 std::optional<int> reload_at(const std::string& socket) {
-  Window window(socket);
-  if (!window.connected()) return std::nullopt;
+  DaemonConnection daemon(socket);
+  if (!daemon.connected()) return std::nullopt;
   watch::Request request;
   request.command = "reload";
   std::string line;
-  const bool answered = window.send(watch::to_line(request)) && window.line(line);
-  const json answer = answered ? json::parse(line, nullptr, false) : json();
+  if (!daemon.ask(request)) return daemon.no_answer();
+  const json answer = daemon.line(line) ? json::parse(line, nullptr, false) : json();
   if (answer.is_object()) return print_answer(answer);
   fmt::print(stderr, "relayd went away before it answered\n");
   return EX_UNAVAILABLE;
 }
 
 int reload(const Options& options) {
-  const std::optional<std::string> path = daemon_socket(options);
+  const std::optional<std::string> path = daemon_address(options);
   if (!path) return EX_CONFIG;
   const std::optional<int> status = reload_at(*path);
-  return status ? *status : no_answer(*path);
+  return status ? *status : DaemonConnection(*path).no_answer();
 }
 
 }  // namespace relayd::command

@@ -5,31 +5,30 @@
 #include <sysexits.h>
 
 #include "commands.hpp"
-#include "daemon.hpp"
+#include "daemon_address.hpp"
+#include "daemon_connection.hpp"
 #include "paint.hpp"
 #include "shown.hpp"
 #include "status_text.hpp"
-#include "window.hpp"
 
 namespace relayd::command {
 
 using nlohmann::json;
 
-Standing ask_status(const std::string& socket) {
-  Window window(socket);
-  if (!window.connected()) return {{}, why_no_answer(socket)};
+Standing ask_status(const std::string& address) {
+  DaemonConnection daemon(address);
   watch::Request request;
   request.command = "status";
   std::string line;
-  const bool answered = window.send(watch::to_line(request)) && window.line(line);
-  json answer = answered ? json::parse(line, nullptr, false) : json();
+  if (!daemon.ask(request)) return {{}, daemon.why()};
+  json answer = daemon.line(line) ? json::parse(line, nullptr, false) : json();
   if (!answer.is_object()) return {{}, "relayd went away before it answered"};
   if (answer.contains("error")) return {{}, text(answer, "error")};  // the daemon is older than this command
   return {std::move(answer)};
 }
 
 std::optional<json> ask_status(const Options& options, int& exit_code) {
-  const std::optional<std::string> path = daemon_socket(options);
+  const std::optional<std::string> path = daemon_address(options);
   exit_code = path ? EX_UNAVAILABLE : EX_CONFIG;
   if (!path) return std::nullopt;
   Standing standing = ask_status(*path);
@@ -50,18 +49,17 @@ std::optional<json> ask_status(const Options& options, int& exit_code) {
 namespace {
 
 int show_metrics(const std::string& path) {
-  Window window(path);
-  if (!window.connected()) return no_answer(path);
+  DaemonConnection daemon(path);
   watch::Request request;
   request.command = "metrics";
   std::string line;
-  const bool answered = window.send(watch::to_line(request)) && window.line(line);
-  const json answer = answered ? json::parse(line, nullptr, false) : json();
+  if (!daemon.ask(request)) return daemon.no_answer();
+  const json answer = daemon.line(line) ? json::parse(line, nullptr, false) : json();
   if (answer.is_object() && answer.contains("error")) {  // it starts, or is older than this command
     fmt::print(stderr, "{}\n", text(answer, "error"));
     return EX_UNAVAILABLE;
   }
-  if (answer.is_object() && window.copy(answer.value("octets", std::uint64_t{0}), false)) return EX_OK;
+  if (answer.is_object() && daemon.copy(answer.value("octets", std::uint64_t{0}), false)) return EX_OK;
   fmt::print(stderr, "relayd went away in the middle of its answer\n");
   return EX_UNAVAILABLE;
 }
@@ -82,8 +80,12 @@ int check_status(const Options& options, const std::optional<std::string>& path)
 }  // namespace
 
 int status(const Options& options) {
+  if (options.metrics && !options.url.empty()) {
+    fmt::print(stderr, "over HTTP the metrics are at {}/metrics\n", shown(options.url));
+    return EX_USAGE;
+  }
   if (options.check || options.metrics || options.watch) {
-    const std::optional<std::string> path = daemon_socket(options);
+    const std::optional<std::string> path = daemon_address(options);
     if (options.check) return check_status(options, path);
     if (!path) return EX_CONFIG;
     return options.metrics ? show_metrics(*path) : watch_status(options, *path);

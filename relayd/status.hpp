@@ -14,13 +14,13 @@ struct Standing {
   std::optional<nlohmann::json> status;
   std::string why = {};
 };
-Standing ask_status(const std::string& socket);
+Standing ask_status(const std::string& address);
 
 // The same, narrowed to what the options ask for. Nothing: it was said why on standard error, and `exit_code`
 // is set.
 std::optional<nlohmann::json> ask_status(const Options& options, int& exit_code);
 
 // `relayd status --watch`: the same again and again, until q or a signal.
-int watch_status(const Options& options, const std::string& socket);
+int watch_status(const Options& options, const std::string& address);
 
 }  // namespace relayd::command

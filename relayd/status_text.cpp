@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "daemon_connection.hpp"
 #include "lane_text.hpp"
 #include "shown.hpp"
-#include "window.hpp"
 
 namespace relayd::command {
 

@@ -13,10 +13,10 @@
 #include <string>
 
 #include "commands.hpp"
-#include "daemon.hpp"
+#include "daemon_address.hpp"
+#include "daemon_connection.hpp"
 #include "shown.hpp"
 #include "tell/suppression.hpp"
-#include "window.hpp"
 
 namespace relayd::command {
 
@@ -98,16 +98,16 @@ int exit_code(const Answered& answered) {
 }
 
 int ask(const Options& options, const watch::Request& request, const std::string& text) {
-  const std::optional<std::string> path = daemon_socket(options);
+  const std::optional<std::string> path = daemon_address(options);
   if (!path) return EX_CONFIG;
-  Window window(*path);
-  if (!window.connected()) return no_answer(*path);
+  DaemonConnection daemon(*path);
+  if (!daemon.ask(request)) return daemon.no_answer();
   // One that refuses need not read all of it: what it says is there all the same.
-  static_cast<void>(window.send(watch::to_line(request)) && window.send(text));
+  static_cast<void>(daemon.send(text));
   if (options.csv) fmt::print("{}\n", tell::suppression_columns);
   Answered answered;
   std::string line;
-  while (window.line(line))
+  while (daemon.line(line))
     if (!take(options, line, answered)) return exit_code(answered);
   fmt::print(stderr, "relayd went away in the middle of its answer\n");
   return EX_UNAVAILABLE;

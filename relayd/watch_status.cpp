@@ -104,8 +104,8 @@ class Screen {
   }
 };
 
-std::string text_of(const Options& options, const std::string& socket) {
-  Standing standing = ask_status(socket);
+std::string text_of(const Options& options, const std::string& address) {
+  Standing standing = ask_status(address);
   if (!standing.status) return standing.why + "\n";
   narrow(*standing.status, options);
   return status_text(*standing.status, true);
@@ -113,11 +113,11 @@ std::string text_of(const Options& options, const std::string& socket) {
 
 }  // namespace
 
-int watch_status(const Options& options, const std::string& socket) {
+int watch_status(const Options& options, const std::string& address) {
   hear_signals();
   if (::isatty(STDOUT_FILENO) != 1) {
     while (ended == 0) {
-      fmt::print("{}\n", text_of(options, socket));
+      fmt::print("{}\n", text_of(options, address));
       if (std::fflush(stdout) != 0) break;
       ::poll(nullptr, 0, interval);
     }
@@ -125,7 +125,7 @@ int watch_status(const Options& options, const std::string& socket) {
   }
   const Keys keys;
   const Screen screen;
-  do screen.draw(text_of(options, socket));
+  do screen.draw(text_of(options, address));
   while (ended == 0 && !keys.quits() && ended == 0);
   return EX_OK;
 }

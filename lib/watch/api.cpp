@@ -168,6 +168,19 @@ Asked question_of(What what, const json& members) {
   return asked;
 }
 
+// "/api/queue?state=held", of those members that say something.
+Question get_question(std::string target, const json& members) {
+  const json unsaid = json::parse(to_line(Request{}));
+  char mark = '?';
+  for (const auto& [name, value] : members.items()) {
+    if (unsaid.contains(name) ? value == unsaid[name] : value == "") continue;
+    target += fmt::format("{}{}={}", mark, name,
+                          encode_query(value.is_string() ? value.get<std::string>() : value.dump()));
+    mark = '&';
+  }
+  return {.target = std::move(target)};
+}
+
 Judged request_for(const Path& path, std::string_view id, const http::ReceivedRequest& request) {
   json object = path.changes ? json::parse(request.body, nullptr, false) : members_of(request.query());
   if (!object.is_object()) return refusal(400, "the body is no JSON object");
@@ -188,6 +201,40 @@ Judged request_for(const Path& path, std::string_view id, const http::ReceivedRe
 
 http::Answer refusal(int status, std::string_view text) {
   return {status, {{"Content-Type", "application/json"}}, line_of({{"error", text}})};
+}
+
+Result<Question> question_for(const Request& request) {
+  const What what = request.body ? What::message : What::object;
+  const auto found = std::ranges::find_if(paths, [&](const Path& path) {
+    const bool is_meant = request.command != "show" || path.what == what;
+    return path.command == request.command && is_meant;
+  });
+  if (found == std::end(paths))
+    return Error{fmt::format("'{}' is not asked for over HTTP: use the admin socket", request.command)};
+  if (found->changes) return Question{"POST", std::string(found->path), to_line(request)};
+  std::string target(found->path);
+  if (const std::size_t star = target.find('*'); star != std::string::npos)
+    target.replace(star, 1, encode_query(request.ids.front()));
+  json members = json::parse(to_line(request));
+  for (const char* name : {"command", "ids", "body"}) members.erase(name);
+  return get_question(std::move(target), members);
+}
+
+Question question_for(const HistoryQuestion& question) {
+  json members = {{"query", question.what}, {"since", question.since}, {"limit", question.limit}};
+  if (question.failed) members["failed"] = true;
+  return get_question("/api/history", members);
+}
+
+std::string encode_query(std::string_view text) {
+  std::string out;
+  for (const char c : text)
+    if (ascii::is_letter(c) || ascii::is_digit(c) ||
+        std::string_view("-._~").find(c) != std::string_view::npos)
+      out += c;
+    else
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  return out;
 }
 
 std::string decode_query(std::string_view text) {

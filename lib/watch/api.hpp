@@ -70,9 +70,21 @@ struct Asked {
 using Judged = std::variant<Asked, http::Answer>;
 Judged judge(const http::ReceivedRequest& request, const Entrance& entrance);
 
+// A request of HTTP, from the side of who asks.
+struct Question {
+  std::string method = "GET";
+  std::string target;  // below where the window is
+  std::string body = {};
+};
+// What judge() reads as the same; `show` is of the first id. The error: HTTP has no path for it.
+Result<Question> question_for(const Request& request);
+Question question_for(const HistoryQuestion& question);
+
 // {"error": text}, with that status.
 http::Answer refusal(int status, std::string_view text);
 
+// "@" to "%40" (RFC 3986 2.1).
+std::string encode_query(std::string_view text);
 // "%40" to "@" and "+" to a blank (application/x-www-form-urlencoded); what is no such code stays.
 std::string decode_query(std::string_view text);
 

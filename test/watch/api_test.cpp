@@ -61,6 +61,77 @@ TEST(Api, PathsAreWhatTheyAre) {
   EXPECT_TRUE(asked(get("/api/queue/1abc/message")).request.body);
 }
 
+// What a remote command asks, the daemon reads as what was meant.
+TEST(Api, AQuestionIsReadAsItWasMeant) {
+  const auto told = [](const Request& request) {
+    const Question question = question_for(request).value();
+    const http::ReceivedRequest received =
+        question.method == "GET" ? get(question.target) : post(question.target, question.body);
+    EXPECT_EQ(received.method, question.method);
+    return to_line(asked(received).request);
+  };
+  const auto expect_same = [&told](const Request& request) { EXPECT_EQ(told(request), to_line(request)); };
+  for (const char* command : {"list", "retry", "hold", "release", "delete", "suppress_list"}) {
+    Request request;
+    request.command = command;
+    request.all = request.command != "list" && request.command != "suppress_list";
+    expect_same(request);
+    request.sender = "o'b+c&d=e%f \"x\"@\xc3\xa4.example";
+    request.recipient = "#?/@b.example";
+    request.upstream = "a b";
+    request.state = "held";
+    if (request.command == "list") {
+      request.details = true;
+      request.limit = 7;
+      request.after = "1abc";
+    }
+    expect_same(request);
+  }
+  Request show;
+  show.command = "show";
+  show.ids = {"1abc"};
+  expect_same(show);
+  show.body = true;
+  expect_same(show);
+  Request pause;
+  pause.command = "pause";
+  pause.upstream = "ses";
+  pause.account = "app@a.example";
+  expect_same(pause);
+  Request add;
+  add.command = "suppress_add";
+  add.recipient = "ann@a.example";
+  add.reason = "asked for it";
+  add.seconds = 86400;
+  expect_same(add);
+  for (const char* command : {"status", "reload"}) {
+    Request request;
+    request.command = command;
+    expect_same(request);
+  }
+  for (const char* command : {"health", "history", "metrics", "suppress_import"}) {
+    Request request;
+    request.command = command;
+    EXPECT_FALSE(question_for(request)) << command;
+  }
+  const HistoryQuestion history{"<a+b@c>", "2h", true, 7};
+  const HistoryQuestion read = asked(get(question_for(history).target)).history;
+  EXPECT_EQ(read.what, history.what);
+  EXPECT_EQ(read.since, history.since);
+  EXPECT_TRUE(read.failed);
+  EXPECT_EQ(read.limit, 7u);
+}
+
+// An id of a command line is no path.
+TEST(Api, AnIdThatIsNoneAsksForNothingElse) {
+  Request request;
+  request.command = "show";
+  for (const char* id : {"../reload", "a/message", "a?body", "%2e"}) {
+    request.ids = {id};
+    EXPECT_EQ(status(get(question_for(request).value().target)), 404) << id;
+  }
+}
+
 TEST(Api, NothingElseIsThere) {
   for (const char* path : {"/../x", "//", "/%2e%2e/", "/api/..%2f", "/metrics/", "/api", "/api/",
                            "/api/queue/", "/api/queue/a/b", "/api/queue//message", "/api/queue/a%00",

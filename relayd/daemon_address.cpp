@@ -1,4 +1,4 @@
-#include "daemon.hpp"
+#include "daemon_address.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -36,7 +36,8 @@ config::Readable readable_config(const Options& options) {
   return config::read_what_can_be(*file, environment, demands);
 }
 
-std::optional<std::string> daemon_socket(const Options& options) {
+std::optional<std::string> daemon_address(const Options& options) {
+  if (!options.url.empty()) return options.url;
   if (std::string named = named_socket(options); !named.empty()) return named;
   const config::Readable readable = readable_config(options);
   const bool guesses = options.mail_program && options.config.empty();

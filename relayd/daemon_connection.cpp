@@ -1,4 +1,4 @@
-#include "window.hpp"
+#include "daemon_connection.hpp"
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -12,37 +12,46 @@
 #include <cstdio>
 #include <cstring>
 
+#include "daemon_http.hpp"
 #include "shown.hpp"
 
 namespace relayd::command {
 
 using nlohmann::json;
 
-Window::Window(const std::string& path, std::chrono::seconds patience)
-    : descriptor_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+DaemonConnection::DaemonConnection(std::string address, std::chrono::seconds patience)
+    : address_(std::move(address)) {
+  if (is_url(address_)) return;
+  socket_ = disk::Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const timeval bound{.tv_sec = patience.count(), .tv_usec = 0};
-  ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
-  ::setsockopt(descriptor_, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);  // of connect as well
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  connected_ = ::connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  ::setsockopt(socket_.number(), SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
+  ::setsockopt(socket_.number(), SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);  // of connect as well
+  sockaddr_un place{};
+  place.sun_family = AF_UNIX;
+  address_.copy(place.sun_path, sizeof place.sun_path - 1);
+  if (::connect(socket_.number(), reinterpret_cast<sockaddr*>(&place), sizeof place) != 0) fail(errno);
 }
 
-Window::~Window() {
-  ::close(descriptor_);
+bool DaemonConnection::ask(const watch::Request& request) {
+  if (!is_url(address_)) return connected() && send(watch::to_line(request));
+  Result<std::string> answer = ask_over_http(address_, request);
+  if (answer)
+    received_ = std::move(*answer);
+  else
+    why_ = answer.error();
+  return connected();
 }
 
-bool Window::send(std::string_view bytes) {
+bool DaemonConnection::send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (count < 0) return false;
+    const ssize_t count = ::send(socket_.number(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count < 0) return fail(errno);
     bytes.remove_prefix(static_cast<std::size_t>(count));
   }
   return true;
 }
 
-bool Window::line(std::string& out) {
+bool DaemonConnection::line(std::string& out) {
   std::size_t end = 0;
   while ((end = received_.find('\n', begin_)) == std::string::npos)
     if (!more()) return false;
@@ -57,7 +66,7 @@ constexpr std::size_t longest_held = 1 << 20;
 
 }  // namespace
 
-bool Window::copy(std::uint64_t octets, bool as_it_is) {
+bool DaemonConnection::copy(std::uint64_t octets, bool as_it_is) {
   std::string held;  // of a line that has not ended
   while (octets > 0) {
     if (begin_ == received_.size() && !more()) return false;
@@ -74,28 +83,28 @@ bool Window::copy(std::uint64_t octets, bool as_it_is) {
   return true;
 }
 
-bool Window::more() {
+bool DaemonConnection::more() {
   received_.erase(0, begin_);
   begin_ = 0;
   char buffer[64 * 1024];
-  const ssize_t count = ::recv(descriptor_, buffer, sizeof buffer, 0);
+  const ssize_t count = is_url(address_) ? 0 : ::recv(socket_.number(), buffer, sizeof buffer, 0);
   if (count <= 0) return false;
   received_.append(buffer, static_cast<std::size_t>(count));
   return true;
 }
 
-std::string why_no_answer(const std::string& path) {
-  const int error = errno;
+bool DaemonConnection::fail(int error) {
   const bool forbidden = error == EACCES || error == EPERM;
-  return fmt::format("relayd does not answer on {}: {}. {}", shown(path), std::strerror(error),
-                     forbidden
-                         ? "Ask as its user, or as root"
-                         : "Start it with `relayd run`, or name the configuration it runs with (-c FILE) "
-                           "or its admin socket (--socket PATH)");
+  why_ =
+      fmt::format("relayd does not answer on {}: {}. {}", shown(address_), std::strerror(error),
+                  forbidden ? "Ask as its user, or as root"
+                            : "Start it with `relayd run`, or name the configuration it runs with (-c FILE) "
+                              "or its admin socket (--socket PATH)");
+  return false;
 }
 
-int no_answer(const std::string& path) {
-  fmt::print(stderr, "{}\n", why_no_answer(path));
+int DaemonConnection::no_answer() const {
+  fmt::print(stderr, "{}\n", why_);
   return EX_UNAVAILABLE;
 }
 
