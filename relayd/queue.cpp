@@ -1,10 +1,8 @@
 // relayd queue: asks the running daemon, and shows what it says.
 #include <fmt/format.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -13,6 +11,7 @@
 #include "daemon_address.hpp"
 #include "daemon_connection.hpp"
 #include "lane_text.hpp"
+#include "progress.hpp"
 #include "shown.hpp"
 
 namespace relayd::command {
@@ -96,28 +95,6 @@ void print_message(const json& message) {
   }
 }
 
-// How far a change of many messages is, on a terminal that does not show each of them.
-class Progress {
- public:
-  void step() {
-    ++count_;
-    const auto now = std::chrono::steady_clock::now();
-    if (!is_wanted_ || now - shown_ < std::chrono::milliseconds(200)) return;
-    fmt::print(stderr, "\r{} messages", count_);
-    shown_ = now;
-    is_shown_ = true;
-  }
-  ~Progress() {
-    if (is_shown_) fmt::print(stderr, "\r\x1b[K");
-  }
-
- private:
-  bool is_wanted_ = ::isatty(STDERR_FILENO) == 1 && ::isatty(STDOUT_FILENO) != 1;
-  bool is_shown_ = false;
-  std::size_t count_ = 0;
-  std::chrono::steady_clock::time_point shown_ = std::chrono::steady_clock::now();
-};
-
 // One line of the answer. False: it was an error.
 bool print_line(const Options& options, const json& object) {
   if (object.contains("error")) {
@@ -152,11 +129,12 @@ int queue(const Options& options) {
                "DUE IN", "SENDER -> RECIPIENT, WHY IT WAITS");
   std::string line;
   bool refused = false;
-  Progress progress;
+  Progress progress(true);
   while (daemon.line(line)) {
     const json object = json::parse(line, nullptr, false);
     if (object.is_discarded()) break;
     progress.step();
+    if (object.contains("error") || object.contains("end")) progress.hide();
     if (options.json) fmt::print("{}\n", shown_json(line));
     refused |= options.json ? object.contains("error") : !print_line(options, object);
     if (object.contains("octets") && !daemon.copy(object["octets"].get<std::uint64_t>(), options.json)) break;

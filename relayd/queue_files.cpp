@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "progress.hpp"
 #include "queue/inspect.hpp"
 #include "shared/disk/posix_disk.hpp"
 #include "shown.hpp"
@@ -103,12 +104,16 @@ int queue_check(const Options& options) {
     std::size_t problems = found.set_aside.size();
     for (const std::string& line : found.set_aside) fmt::print("{}\n", shown(line));
     std::size_t octets = 0;
+    Progress progress(false);
     inspection.for_each([&](const queue::InspectedMessage& inspected) {
+      progress.step();
       octets += inspected.content.size();
       if (inspected.problem.empty()) return;
       ++problems;
+      progress.hide();
       fmt::print("{}: {}\n", queue::to_string(inspected.message.id()), shown(inspected.problem));
     });
+    progress.hide();
     fmt::print("{}: {} messages, {} octets, {} in doubt; {}\n", shown(directory), found.messages, octets,
                found.in_doubt.size(), problems == 0 ? "sound" : fmt::format("{} problems", problems));
     return problems == 0 ? EX_OK : 1;
@@ -121,13 +126,16 @@ int queue_export(const Options& options) {
     if (!make_folder(folder)) return EX_CANTCREAT;
     std::size_t count = 0, problems = inspection.found().set_aside.size();
     for (const std::string& line : inspection.found().set_aside) fmt::print(stderr, "{}\n", shown(line));
+    Progress progress(false);
     inspection.for_each([&](const queue::InspectedMessage& inspected) {
+      progress.step();
       const std::string name = queue::to_string(inspected.message.id());
       write(folder / (name + ".eml"), inspected.content);
       write(folder / (name + ".json"), describe(inspected));
       ++count;
       if (inspected.problem.empty()) return;
       ++problems;
+      progress.hide();
       fmt::print(stderr, "{}: {}\n", name, shown(inspected.problem));
     });
     std::error_code absent;
@@ -137,6 +145,7 @@ int queue_export(const Options& options) {
       if (kept++ == 0) fs::create_directory(folder / "quarantine");
       fs::copy_file(file.path(), folder / "quarantine" / file.path().filename());
     }
+    progress.hide();
     fmt::print("{}: {} messages, and {} files from quarantine as they are\n", shown(folder.string()), count,
                kept);
     return problems == 0 ? EX_OK : 1;

@@ -1,14 +1,19 @@
 """Commands that ask the daemon: how they find it while the configuration on disk is wrong, and what they say of words."""
 
+import contextlib
 import json
 import os
+import pty
+import re
 import socket
+import subprocess
 import threading
 
 import pytest
 
 from support import mail
-from support.relayd import command
+from support.relayd import BINARY, command
+from support.waiting import PATIENCE
 
 OK, REFUSED, USAGE, UNAVAILABLE, CONFIG = 0, 1, 64, 69, 78
 ASKING = (["status"], ["queue", "list"], ["lane", "list"], ["suppress", "list"], ["healthcheck"])
@@ -117,6 +122,53 @@ def tell(window, answer: str):
     with connection:
         assert json.loads(connection.recv(4096))["command"] == "health"
         connection.sendall(answer.encode() + b"\n")
+
+
+class Daemon:
+    """An admin socket where one message after the other is said to be held, until `ended` is set."""
+
+    def __init__(self, path):
+        self.path, self.ended, self.listening = path, threading.Event(), socket.socket(socket.AF_UNIX)
+        self.thread = threading.Thread(target=self._talk)
+
+    def __enter__(self):
+        self.listening.bind(str(self.path))
+        self.listening.listen()
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+        self.listening.close()
+
+    def _talk(self):
+        connection, _ = self.listening.accept()
+        with connection:
+            connection.recv(4096)
+            while not self.ended.is_set():
+                connection.sendall(b'{"done":"hold","id":"1abc"}\n')
+            connection.sendall(b'{"end":true,"count":1}\n')
+
+
+@pytest.mark.parametrize("is_listed", [False, True], ids=["into a file", "on the terminal"])
+def test_a_long_change_counts_where_it_shows_nothing_else(tmp_path, is_listed):
+    ours, theirs = pty.openpty()
+    with Daemon(tmp_path / "admin.sock") as daemon, open(tmp_path / "out", "wb") as file, open(ours, "rb", 0) as screen:
+        asking = subprocess.Popen([BINARY, "queue", "hold", "--all", "--socket", daemon.path], stdin=subprocess.DEVNULL,
+                                  stdout=theirs if is_listed else file, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        wanted = re.compile(rb"(1abc: hold\r\n){10000}" if is_listed else rb"\r\d+ messages(\r\d+ messages)+$")
+        while not wanted.search(shown):
+            shown += screen.read(65536)
+        daemon.ended.set()
+        with contextlib.suppress(OSError):  # the other end is closed
+            while piece := screen.read(65536):
+                shown += piece
+        assert asking.wait(PATIENCE) == OK
+    assert (b"messages" in shown) != is_listed
+    assert is_listed or shown.endswith(b"\r\x1b[K")
 
 
 # --- words ---
