@@ -151,10 +151,11 @@ std::string lane_table(const json& lanes) {
   std::string out = fmt::format("{:<{}}  {:<13}  {:>13}  {:>5}  {:>7}  {}\n", "LANE", width, "STATE", "FOR",
                                 "BUSY", "IN LINE", "WHY, OR LAST REPLY");
   for (const json& lane : lanes) {
+    std::string state = text(lane, "state");
+    std::ranges::replace(state, '_', ' ');
     const std::string lasted = lane.contains("since_for") ? span(lane, "since_for") : "";
-    out +=
-        fmt::format("{:<{}}  {:<13}  {:>13}  {:>5}  {:>7}  {}\n", lane_name(lane), width, text(lane, "state"),
-                    lasted, text(lane.at("connections"), "busy"), text(lane, "waiting"), why(lane));
+    out += fmt::format("{:<{}}  {:<13}  {:>13}  {:>5}  {:>7}  {}\n", lane_name(lane), width, state, lasted,
+                       text(lane.at("connections"), "busy"), text(lane, "waiting"), why(lane));
   }
   return out;
 }

@@ -182,6 +182,20 @@ def test_a_port_further_down_the_ladder_is_shown(relay, upstream):
     assert f"port {fake.port}, since {dead} fails" in shown(one)
 
 
+def test_many_lanes_are_a_table_of_one_line_each(relay, upstream):
+    fake = upstream()
+    names = [f"fake{number}" for number in range(9)]
+    one = relay({name: fake.config(**login("alice"), limits={"quota": "1/day"}) for name in names},
+                [{"match": f"{name}@example.com", "upstream": name} for name in names])
+    for name in names:
+        one.wait_event("delivered", id=send(one, f"{name}@example.com"))
+        send(one, f"{name}@example.com")
+    until(lambda: status(one)["lanes"], lambda lanes: len(lanes) == 9 and all(lane["state"] == "quota_used_up" for lane in lanes))
+    heading, *rows = [line.split("  ") for line in shown(one).splitlines() if line.startswith(("LANE ", "fake"))]
+    assert heading[0] == "LANE" and [row[0] for row in rows] == [f"{name} as alice" for name in names]
+    assert all("quota used up" in row for row in rows)
+
+
 def test_a_quota_that_is_used_up_survives_a_kill(to_upstream):
     relay, upstream = to_upstream({"limits": {"quota": "2/day"}})
     for _ in range(2):
