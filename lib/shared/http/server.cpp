@@ -44,8 +44,13 @@ Task<void> Exchange::answer(const Answer& answer) {
   std::string out = head(answer.status, answer.headers);
   if (answer.status != 204) out += fmt::format("Content-Length: {}\r\n", answer.body.size());
   out += "\r\n";
-  if (request_.method != "HEAD") out += answer.body;
+  std::string_view body = request_.method == "HEAD" ? std::string_view() : answer.body;
+  if (body.size() <= piece) {  // one write; to copy more would take longer than another
+    out += body;
+    body = {};
+  }
   co_await send(out);
+  co_await send(body);
   whole_ = true;
 }
 

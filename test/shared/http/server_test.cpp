@@ -1,5 +1,6 @@
 #include "shared/http/server.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -65,6 +66,15 @@ TEST_F(HttpServer, AnswersWithItsHeaders) {
   serve(peer);
   EXPECT_THAT(peer.written(), StartsWith("HTTP/1.1 200 \r\nDate: "));
   EXPECT_THAT(peer.written(), HasSubstr(" GMT\r\nAlways: here\r\nX: y\r\nContent-Length: 5\r\n\r\nhello"));
+}
+
+TEST_F(HttpServer, AnswersAtLengthToo) {
+  ScriptedPeer& peer = client(std::string(get) + get + "CLOSE");
+  for (int i = 0; i < 40'000; ++i) answer.body += std::to_string(i);
+  serve(peer);
+  const std::string end = fmt::format("Content-Length: {}\r\n\r\n{}", answer.body.size(), answer.body);
+  EXPECT_THAT(peer.written(), HasSubstr(end + "HTTP/1.1 200 \r\n"));
+  EXPECT_THAT(peer.written(), EndsWith(end));
 }
 
 TEST_F(HttpServer, AnswersHeadWithoutABody) {
