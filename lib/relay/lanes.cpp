@@ -174,7 +174,11 @@ LaneEntry& Lanes::lane_for(const route::Choice& choice, std::string_view routing
   const std::string username(route::user_of(choice, routing_sender));
   const std::shared_ptr<send::Allowance> quota = allowance_of(book_, upstream, username, loop_.wall_now());
   const send::LaneLimits limits = lane_limits(upstream.limits);
-  if (!entry) entry = std::make_unique<LaneEntry>(loop_, desk_, limits, sites_.at(upstream.name), quota);
+  if (!entry) {
+    entry = std::make_unique<LaneEntry>(loop_, desk_, limits, sites_.at(upstream.name), quota);
+    entry->number = ++last_number_;
+    by_number_.emplace(entry->number, entry.get());
+  }
   entry->up_to_date = true;
   entry->key = std::move(key);
   entry->id = choice.id;
@@ -193,6 +197,7 @@ LaneEntry& Lanes::lane_for(const route::Choice& choice, std::string_view routing
 
 void Lanes::remove(const LaneEntry& lane) {
   const std::string key = lane.key;
+  by_number_.erase(lane.number);
   entries_.erase(key);
 }
 
@@ -282,11 +287,22 @@ std::optional<smtp::Reply> Lanes::refusal(std::span<const route::Choice> choices
 }
 
 void Lanes::for_each(const std::function<void(LaneEntry&)>& visit) {
-  for (auto& [id, entry] : entries_) visit(*entry);
+  for (const auto& [number, entry] : by_number_) visit(*entry);
 }
 
 void Lanes::for_each(const std::function<void(const LaneEntry&)>& visit) const {
-  for (const auto& [id, entry] : entries_) visit(*entry);
+  for (const auto& [number, entry] : by_number_) visit(*entry);
+}
+
+std::uint64_t Lanes::for_some(std::uint64_t behind, std::size_t count,
+                              const std::function<void(const LaneEntry&)>& visit) const {
+  auto next = by_number_.upper_bound(behind);
+  std::uint64_t last = behind;
+  for (std::size_t i = 0; i < count && next != by_number_.end(); ++i, ++next) {
+    visit(*next->second);
+    last = next->first;
+  }
+  return next == by_number_.end() ? 0 : last;
 }
 
 }  // namespace relayd

@@ -58,10 +58,11 @@ struct LaneEntry final : send::Lane {
       : Lane(loop, desk, limits, of, std::move(quota)), site(*of) {}
 
   SiteEntry& site;
-  std::string id;           // route::Choice::id; all lanes of senders have that of their choice
-  std::string key;          // among the lanes
-  bool of_sender = false;   // the login is for one sender, of any number
-  bool up_to_date = false;  // the rest is what the present router says
+  std::uint64_t number = 0;  // in the order in which lanes are made; never used twice
+  std::string id;            // route::Choice::id; all lanes of senders have that of their choice
+  std::string key;           // among the lanes
+  bool of_sender = false;    // the login is for one sender, of any number
+  bool up_to_date = false;   // the rest is what the present router says
   std::string upstream;
   std::string username;
   std::string grant;  // how it gets its access tokens, for people; empty: it has none
@@ -109,6 +110,7 @@ class Lanes {
   void use(std::shared_ptr<const route::Router> router);
 
   const route::Router& router() const { return *router_; }
+  std::shared_ptr<const route::Router> shared_router() const { return router_; }
 
   // Of an upstream of the present router.
   const SiteEntry& site_of(const route::Upstream& upstream) const { return *sites_.at(upstream.name); }
@@ -123,8 +125,15 @@ class Lanes {
   std::optional<smtp::Reply> refusal(std::span<const route::Choice> choices, const mail::Envelope& envelope,
                                      std::uint64_t size) const;
 
+  std::size_t size() const { return by_number_.size(); }
+  // In the order in which they were made.
   void for_each(const std::function<void(LaneEntry&)>& visit);
   void for_each(const std::function<void(const LaneEntry&)>& visit) const;
+  // A part of such a walk: so many of them, behind the one of this number (0: from the first). Returns the
+  // number of the last, for the next part; 0: it was the last of all. Lanes that are made between two parts
+  // come last, those that go are not met any more, and none is met twice.
+  std::uint64_t for_some(std::uint64_t behind, std::size_t count,
+                         const std::function<void(const LaneEntry&)>& visit) const;
 
  private:
   send::Lane::MakeTransport transport_maker(const route::Choice& choice, LaneEntry& entry);
@@ -152,6 +161,8 @@ class Lanes {
   std::map<std::string, std::shared_ptr<SiteEntry>, std::less<>> sites_;
   TokensOf tokens_of_;
   std::unordered_map<std::string, std::unique_ptr<LaneEntry>> entries_;  // by key_of()
+  std::map<std::uint64_t, LaneEntry*> by_number_;
+  std::uint64_t last_number_ = 0;
   // Where others keep us waiting nobody else does. The last: they go before those who wait for them.
   async::Workers mailbox_workers_;
   async::Workers secret_workers_;

@@ -102,7 +102,7 @@ class Relay {
   async::Task<Result<std::string>> explain(const watch::ExplainQuestion& question);
   async::Task<Result<std::string>> search_history(const watch::HistoryQuestion& question);
   std::optional<watch::Status> starting() const;
-  watch::Status running() const;
+  async::Task<watch::Status> running() const;
   void describe_listeners(watch::Status& status) const;
   void arrange_point();
   void look(watch::Status& status);

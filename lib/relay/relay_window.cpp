@@ -139,8 +139,9 @@ std::optional<watch::Status> Relay::starting() const {
   return status;
 }
 
-watch::Status Relay::running() const {
-  watch::Status status = status_of(queue_, dispatcher_.lanes(), dispatcher_.lines(), started_, loop_);
+Task<watch::Status> Relay::running() const {
+  watch::Status status =
+      co_await status_of(queue_, dispatcher_.lanes(), dispatcher_.lines(), started_, loop_);
   status.process = describe(standing_);
   if (reloader_) status.configuration = reloader_->standing();
   status.counted = metrics_.sums();
@@ -154,7 +155,7 @@ watch::Status Relay::running() const {
     status.credentials.push_back({"access_token", {account.upstream, account.username}, status.now + left});
   });
   describe_listeners(status);
-  return status;
+  co_return status;
 }
 
 void Relay::describe_listeners(watch::Status& status) const {

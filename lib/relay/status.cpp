@@ -1,9 +1,12 @@
 #include "relay/status.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "relay/doctor.hpp"
 
@@ -11,6 +14,7 @@ namespace relayd {
 
 using watch::LaneStatus;
 using State = LaneStatus::State;
+using async::Task;
 
 namespace {
 
@@ -120,51 +124,65 @@ LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
   return status;
 }
 
-// The lanes of each rule, by the id of their choice. A walk through very many would hold up mail.
-constexpr std::size_t most_rules = 2000;
-constexpr std::size_t most_senders = 5;
+// The rules that lead to a lane, by the id of their choice. A walk through very many would hold up mail.
+class RulesOfLanes {
+ public:
+  explicit RulesOfLanes(std::shared_ptr<const route::Router> router) : router_(std::move(router)) {
+    if (router_->rules().size() > most_rules) return;
+    for (std::size_t i = 0; i < router_->rules().size(); ++i)
+      for (const route::Choice& choice : router_->choices()[i]) {
+        std::vector<std::string_view>& those = rules_[choice.id];
+        if (those.empty() || those.back() != router_->rules()[i]->match)
+          those.push_back(router_->rules()[i]->match);
+      }
+  }
 
-void name_senders(const route::Router& router, const Lanes& lanes, std::vector<LaneStatus>& statuses) {
-  if (router.rules().size() > most_rules) return;
-  std::unordered_map<std::string_view, std::vector<std::string_view>> rules;
-  for (std::size_t i = 0; i < router.rules().size(); ++i)
-    for (const route::Choice& choice : router.choices()[i]) {
-      std::vector<std::string_view>& those = rules[choice.id];
-      if (those.empty() || those.back() != router.rules()[i]->match)
-        those.push_back(router.rules()[i]->match);
-    }
-  std::size_t next = 0;
-  lanes.for_each([&](const LaneEntry& entry) {
-    if (!entry.configured) return;
-    LaneStatus& status = statuses[next++];
-    const auto found = rules.find(entry.id);
-    if (found == rules.end()) return;
+  bool are_of(const route::Router& router) const { return router_.get() == &router; }
+
+  void name(const LaneEntry& entry, LaneStatus& status) const {
+    const auto found = rules_.find(entry.id);
+    if (found == rules_.end()) return;
     status.sender_rules = found->second.size();
     const std::size_t shown = std::min(most_senders, found->second.size());
     status.senders.assign(found->second.begin(), found->second.begin() + static_cast<std::ptrdiff_t>(shown));
-  });
+  }
+
+ private:
+  static constexpr std::size_t most_rules = 2000;
+  static constexpr std::size_t most_senders = 5;
+
+  std::shared_ptr<const route::Router> router_;  // has the texts, also after a reload
+  std::unordered_map<std::string_view, std::vector<std::string_view>> rules_;
+};
+
+constexpr std::size_t lanes_of_a_slice = 100;
+
+Task<std::vector<LaneStatus>> describe_lanes(const Lanes& lanes, const Lines& lines, async::Loop& loop) {
+  std::vector<LaneStatus> statuses;
+  statuses.reserve(lanes.size());  // or all would move each time that it grows
+  std::optional<RulesOfLanes> rules;
+  std::uint64_t last = 0;
+  do {
+    if (!rules || !rules->are_of(lanes.router())) {
+      rules.emplace(lanes.shared_router());
+      statuses.clear();
+      last = 0;
+    }
+    const Now now{loop.now(), loop.wall_now()};
+    last = lanes.for_some(last, lanes_of_a_slice, [&](const LaneEntry& entry) {
+      if (!entry.configured) return;
+      statuses.push_back(describe(entry, lines.waiting(entry), now));
+      rules->name(entry, statuses.back());
+    });
+    if (last != 0) co_await async::sleep_until(loop, loop.now());
+  } while (last != 0);
+  co_return statuses;
 }
 
-}  // namespace
-
-watch::Status status_of(const queue::Queue& queue, const Lanes& lanes, const Lines& lines, SteadyTime started,
-                        const async::Loop& loop) {
-  const Now now{loop.now(), loop.wall_now()};
-  watch::Status status;
-  status.now = now.wall;
-  status.uptime = now.steady - started;
-  status.totals = queue.totals();
-  status.disk = queue.disk_use();
+// Once its lanes are known.
+void describe_upstreams(const Lanes& lanes, watch::Status& status) {
   std::set<std::string_view> used;
-  lanes.for_each([&](const LaneEntry& entry) {
-    if (!entry.configured) return;
-    status.lanes.push_back(describe(entry, lines.waiting(entry), now));
-    used.insert(entry.upstream);
-  });
-  name_senders(lanes.router(), lanes, status.lanes);
-  status.disk_reserve = lanes.router().config().queue.reserve;
-  for (const Ending& ending : secrets_that_end(lanes.router().config()))
-    status.credentials.push_back({"client_secret", {ending.upstream, ending.account}, ending.until});
+  for (const LaneStatus& lane : status.lanes) used.insert(lane.upstream);
   for (const route::Upstream& upstream : lanes.router().upstreams()) {
     if (!used.contains(upstream.name)) status.unused.push_back(upstream.name);
     if (upstream.kept_in()) continue;
@@ -172,7 +190,24 @@ watch::Status status_of(const queue::Queue& queue, const Lanes& lanes, const Lin
     if (const std::string& file = upstream.tls_options.client_certificate; !file.empty())
       status.certificates.push_back({"client", upstream.name, std::nullopt, file});
   }
-  return status;
+}
+
+}  // namespace
+
+Task<watch::Status> status_of(const queue::Queue& queue, const Lanes& lanes, const Lines& lines,
+                              SteadyTime started, async::Loop& loop) {
+  watch::Status status;
+  status.lanes = co_await describe_lanes(lanes, lines, loop);
+  status.now = loop.wall_now();
+  status.uptime = loop.now() - started;
+  status.totals = queue.totals();
+  status.disk = queue.disk_use();
+  const config::Config& config = lanes.router().config();
+  status.disk_reserve = config.queue.reserve;
+  for (const Ending& ending : secrets_that_end(config))
+    status.credentials.push_back({"client_secret", {ending.upstream, ending.account}, ending.until});
+  describe_upstreams(lanes, status);
+  co_return status;
 }
 
 }  // namespace relayd

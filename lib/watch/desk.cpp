@@ -154,8 +154,8 @@ Task<void> Desk::tell_health(const Answer& answer) {
 }
 
 Task<Status> Desk::status() {
+  Status status = co_await hooks_.status();
   const Message* oldest = co_await queue_.oldest();
-  Status status = hooks_.status();
   if (oldest) status.oldest = {oldest->id(), oldest->accepted};
   const auto look = [this, &status] { hooks_.look(status); };
   co_await workers_.run(look);
@@ -164,8 +164,10 @@ Task<Status> Desk::status() {
 
 Task<std::string> Desk::metrics(telemetry::MetricFormat format) {
   Status status = co_await this->status();
-  const std::vector<telemetry::Family> counted = hooks_.metrics();
-  const auto make = [&status, &counted, format] { return metrics_text(status, counted, format); };
+  std::vector<telemetry::Family> counted = hooks_.metrics();
+  const auto make = [&status, &counted, format] {
+    return metrics_text(std::move(status), std::move(counted), format);
+  };
   co_return co_await workers_.run(make);
 }
 

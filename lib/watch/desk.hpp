@@ -45,7 +45,7 @@ class Desk {
     // The operator has done that to a message.
     std::function<void(const tell::Handled&)> handled;
     // How it stands, but for the oldest message.
-    std::function<Status()> status;
+    std::function<async::Task<Status>()> status;
     // The same while the queue is being read, and nothing can be asked of it.
     std::function<std::optional<Status>()> starting;
     // Why it takes no mail now; nothing: it does.

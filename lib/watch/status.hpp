@@ -1,8 +1,8 @@
 // Status: how a running relay stands, as `relayd status` shows it: its queue, and each lane with what is
 // wrong with it.
 //
-// Beside the path. The relay fills it (relay/status.hpp), Admin writes it out. Plain values, a copy of one
-// moment, so that a thread may work on it; nothing in it is secret.
+// Beside the path. The relay fills it (relay/status.hpp), Admin writes it out. Plain values, a copy, so that
+// a thread may work on it; nothing in it is secret.
 #pragma once
 
 #include <sys/types.h>

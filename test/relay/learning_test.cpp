@@ -19,7 +19,7 @@ class LearningTest : public test::SendingFixture {
   std::vector<std::string> learnt() {
     std::vector<std::string> all;
     const watch::Status status =
-        status_of(*queue, dispatcher->lanes(), dispatcher->lines(), loop.now(), loop);
+        run_task(status_of(*queue, dispatcher->lanes(), dispatcher->lines(), loop.now(), loop), &loop);
     for (const watch::LaneStatus& lane : status.lanes)
       for (const auto& [key, value, until] : lane.learnt.limits)
         all.push_back(fmt::format("{} {} {}", key, value, (until - status.now) / 1s));
