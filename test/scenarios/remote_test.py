@@ -50,13 +50,15 @@ def test_what_waits_is_told_and_changed(opened):
     assert ask("queue", "hold", waiting).stdout == f"{waiting}: hold\n"
     for words in (["queue", "list"], ["queue", "list", "--json"], ["queue", "list", "--state", "waiting"],
                   ["queue", "show", waiting], ["queue", "show", "--json", waiting], ["queue", "show", waiting, "nobody"],
-                  ["lane", "list"], ["suppress", "list"], ["queue", "release", "nobody"]):
+                  ["suppress", "list"], ["queue", "release", "nobody"]):
         there, here = ask(*words), beside(one, *words)
         assert (there.returncode, there.stdout, there.stderr) == (here.returncode, here.stdout, here.stderr), words
     assert waiting in ask("queue", "list").stdout
     assert "Subject: A subject" in ask("queue", "show", "--body", waiting).stdout
     assert ask("queue", "show", "--body", waiting).stdout == beside(one, "queue", "show", "--body", waiting).stdout
+    assert ask("lane", "list").stdout.startswith("away: paused until ")
     assert ask("lane", "pause", "away").stdout == "away: paused\n"
+    assert ask("lane", "list").stdout.startswith("away: paused by the operator")
     assert ask("queue", "delete", "--sender", "waits@a.example").stdout == f"{waiting}: delete\n"
     one.wait_event("deleted", id=waiting)
     assert ask("queue", "list").stdout.endswith("The queue is empty\n")
