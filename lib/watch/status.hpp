@@ -140,7 +140,7 @@ struct Status {
     std::uint64_t sent = 0;     // events, since the start
     std::uint64_t dropped = 0;  // likewise
     bool disabled = false;      // it said 410: nothing is sent until the next start or reload
-    std::string failure;        // of the last try; empty: it worked, or there was none
+    std::string failure = {};   // of the last try; empty: it worked, or there was none
     WallTime since{};           // of the first that failed since one worked
     WallTime next{};            // when it is tried again
   };
