@@ -92,9 +92,8 @@ LaneStatus::Learnt describe(const SiteEntry& site, Now now) {
   return learnt;
 }
 
-LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
+void describe(const LaneEntry& entry, std::size_t waiting, Now now, LaneStatus& status) {
   const send::Lane& lane = entry;
-  LaneStatus status;
   status.upstream = entry.upstream;
   status.account = entry.username;
   status.grant = entry.grant;
@@ -121,7 +120,6 @@ LaneStatus describe(const LaneEntry& entry, std::size_t waiting, Now now) {
   status.next_password = entry.next_password;
   status.last_reply = entry.last_reply;
   status.last_reply_at = entry.last_reply_at;
-  return status;
 }
 
 // The rules that lead to a lane, by the id of their choice. A walk through very many would hold up mail.
@@ -171,8 +169,9 @@ Task<std::vector<LaneStatus>> describe_lanes(const Lanes& lanes, const Lines& li
     const Now now{loop.now(), loop.wall_now()};
     last = lanes.for_some(last, lanes_of_a_slice, [&](const LaneEntry& entry) {
       if (!entry.configured) return;
-      statuses.push_back(describe(entry, lines.waiting(entry), now));
-      rules->name(entry, statuses.back());
+      LaneStatus& status = statuses.emplace_back();
+      describe(entry, lines.waiting(entry), now, status);
+      rules->name(entry, status);
     });
     if (last != 0) co_await async::sleep_until(loop, loop.now());
   } while (last != 0);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -207,16 +209,57 @@ void add_accounts(const Status& status, std::vector<Family>& all) {
   if (!status.credentials.empty()) all.push_back(std::move(left));
 }
 
-// The quota that leaves least.
-const LaneStatus::Quota* tightest(const LaneStatus& lane) {
-  const auto found = std::ranges::min_element(lane.quotas, {}, &LaneStatus::Quota::left);
-  return found == lane.quotas.end() ? nullptr : &*found;
+// What the metrics tell of a lane, or of several as one: added up, or the least of what is left.
+struct LaneFigures {
+  std::string_view upstream, account;
+  std::size_t in_state[std::size(states)] = {};
+  std::map<std::string_view, std::size_t> troubled = {};  // by class
+  std::size_t busy = 0, idle = 0, allowed = 0, waiting = 0;
+  std::optional<std::uint64_t> quota_left = {}, rate_left = {};
+  double recipients_per_minute = 0, messages_per_minute = 0;
+
+  void add(const LaneStatus& lane);
+};
+
+void keep_least(std::optional<std::uint64_t>& least, std::uint64_t value) {
+  least = std::min(least.value_or(value), value);
+}
+
+void LaneFigures::add(const LaneStatus& lane) {
+  ++in_state[static_cast<std::size_t>(lane.state)];
+  if (lane.state == LaneStatus::State::paused || lane.state == LaneStatus::State::probing)
+    ++troubled[lane.reply_class];
+  busy += lane.busy;
+  idle += lane.idle;
+  allowed += lane.allowed;
+  waiting += lane.waiting;
+  for (const LaneStatus::Quota& quota : lane.quotas) keep_least(quota_left, quota.left);
+  if (lane.rate_left) keep_least(rate_left, *lane.rate_left);
+  recipients_per_minute += lane.recipients_per_minute;
+  messages_per_minute += lane.messages_per_minute;
+}
+
+// The first so many lanes have series of their own, all others share one: a lane is in every family or in
+// none, so that families can be joined.
+constexpr std::size_t most_lanes = 1000;
+
+std::vector<LaneFigures> figures_of(const std::vector<LaneStatus>& lanes) {
+  std::vector<LaneFigures> all;
+  for (const LaneStatus& lane : lanes) {
+    if (all.size() < most_lanes)
+      all.push_back({lane.upstream, lane.account});
+    else if (all.size() == most_lanes)
+      all.push_back({telemetry::rest, telemetry::rest});
+    all.back().add(lane);
+  }
+  return all;
 }
 
 void add_lanes(const Status& status, std::vector<Family>& all) {
   const Labels way = {"upstream", "account"}, with_state = {"upstream", "account", "state"};
-  Family state = gauge("relayd_lane_state",
-                       "1 for the state that a lane is in, an upstream with one account.", with_state, 7000);
+  Family state =
+      gauge("relayd_lane_state", "1 for the state that a lane is in, an upstream with one account.",
+            with_state, std::size(states) * most_lanes);
   Family trouble = gauge("relayd_lane_trouble",
                          "1 for a lane that is paused, or tried again after a pause, by what went wrong.",
                          {"upstream", "account", "class"});
@@ -228,23 +271,23 @@ void add_lanes(const Status& status, std::vector<Family>& all) {
                            "What the rates of a lane let go at this moment, of whichever they count.", way);
   Family rate = gauge("relayd_lane_rate_per_second", "How fast a lane may send, of what it counts.",
                       {"upstream", "account", "class"});
-  for (const LaneStatus& lane : status.lanes) {
+  for (const LaneFigures& lane : figures_of(status.lanes)) {
+    const std::string_view upstream = lane.upstream, account = lane.account;
     for (const LaneStatus::State one : states)
-      state.add({lane.upstream, lane.account, to_string(one)}, one == lane.state ? 1 : 0);
-    if (lane.state == LaneStatus::State::paused || lane.state == LaneStatus::State::probing)
-      trouble.add({lane.upstream, lane.account, lane.reply_class});
-    connections.add({lane.upstream, lane.account, "busy"}, static_cast<double>(lane.busy));
-    connections.add({lane.upstream, lane.account, "idle"}, static_cast<double>(lane.idle));
-    allowed.add({lane.upstream, lane.account}, lane.allowed);
-    waiting.add({lane.upstream, lane.account}, static_cast<double>(lane.waiting));
-    if (const LaneStatus::Quota* const quota = tightest(lane))
-      left.add_least({lane.upstream, lane.account}, static_cast<double>(quota->left));
-    if (lane.rate_left)
-      rate_left.add_least({lane.upstream, lane.account}, static_cast<double>(*lane.rate_left));
+      state.add({upstream, account, to_string(one)},
+                static_cast<double>(lane.in_state[static_cast<std::size_t>(one)]));
+    for (const auto& [reply_class, count] : lane.troubled)
+      trouble.add({upstream, account, reply_class}, static_cast<double>(count));
+    connections.add({upstream, account, "busy"}, static_cast<double>(lane.busy));
+    connections.add({upstream, account, "idle"}, static_cast<double>(lane.idle));
+    allowed.add({upstream, account}, static_cast<double>(lane.allowed));
+    waiting.add({upstream, account}, static_cast<double>(lane.waiting));
+    if (lane.quota_left) left.add_least({upstream, account}, static_cast<double>(*lane.quota_left));
+    if (lane.rate_left) rate_left.add_least({upstream, account}, static_cast<double>(*lane.rate_left));
     if (lane.recipients_per_minute > 0)
-      rate.add({lane.upstream, lane.account, "recipients"}, lane.recipients_per_minute / 60);
+      rate.add({upstream, account, "recipients"}, lane.recipients_per_minute / 60);
     if (lane.messages_per_minute > 0)
-      rate.add({lane.upstream, lane.account, "messages"}, lane.messages_per_minute / 60);
+      rate.add({upstream, account, "messages"}, lane.messages_per_minute / 60);
   }
   for (Family* const one : {&state, &trouble, &connections, &allowed, &waiting, &left, &rate_left, &rate})
     all.push_back(std::move(*one));
@@ -265,8 +308,7 @@ std::vector<Family> standing_of(const Status& status) {
   return all;
 }
 
-std::string metrics_text(const Status& status, std::span<const Family> counted,
-                         telemetry::MetricFormat format) {
+std::string metrics_text(Status status, std::vector<Family> counted, telemetry::MetricFormat format) {
   std::string text = telemetry::render(counted, format) + telemetry::render(standing_of(status), format);
   if (format == telemetry::MetricFormat::openmetrics) text += "# EOF\n";
   return text;

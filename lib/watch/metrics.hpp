@@ -4,7 +4,6 @@
 // Pure: values in, text out, so that a thread may do it.
 #pragma once
 
-#include <span>
 #include <string>
 #include <vector>
 
@@ -16,8 +15,8 @@ namespace relayd::watch {
 // Queue, lanes, connections, configuration.
 std::vector<telemetry::Family> standing_of(const Status& status);
 
-// What was counted, then what stands.
-std::string metrics_text(const Status& status, std::span<const telemetry::Family> counted,
+// What was counted, then what stands. Both are its own, since to be rid of many lanes takes a while, too.
+std::string metrics_text(Status status, std::vector<telemetry::Family> counted,
                          telemetry::MetricFormat format = telemetry::MetricFormat::text);
 
 }  // namespace relayd::watch

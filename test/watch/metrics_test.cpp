@@ -151,16 +151,21 @@ TEST(StandingMetrics, AreBounded) {
     lane.account = std::to_string(i);
     lane.state = i < 10 ? LaneStatus::State::open : LaneStatus::State::paused;
     lane.waiting = 1;
+    lane.messages_per_minute = 60;
+    lane.quotas = {{.limit = 30'000, .left = 30'000 - static_cast<std::uint64_t>(i)}};
   }
   for (int i = 0; i < 3000; ++i) status.accounts.push_back({{"office", std::to_string(i)}, i != 2500});
   const std::string text = metrics_text(status, {});
   EXPECT_LT(std::ranges::count(text, '\n'), 20'000);
   EXPECT_THAT(text, HasSubstr("relayd_account_ok{upstream=\"other\",account=\"other\"} 0\n"));
   EXPECT_THAT(text,
-              HasSubstr("relayd_lane_trouble{upstream=\"other\",account=\"other\",class=\"\"} 17990\n"));
+              HasSubstr("relayd_lane_trouble{upstream=\"other\",account=\"other\",class=\"\"} 19000\n"));
   EXPECT_THAT(text,
               HasSubstr("relayd_lane_state{upstream=\"other\",account=\"other\",state=\"paused\"} 19000\n"));
-  EXPECT_THAT(text, HasSubstr("relayd_lane_messages_waiting{upstream=\"other\",account=\"other\"} 18000\n"));
+  EXPECT_THAT(text, HasSubstr("relayd_lane_messages_waiting{upstream=\"other\",account=\"other\"} 19000\n"));
+  EXPECT_THAT(text, HasSubstr("relayd_lane_state{upstream=\"other\",account=\"other\",state=\"idle\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("relayd_lane_quota_left{upstream=\"other\",account=\"other\"} 10001\n"));
+  EXPECT_THAT(text, HasSubstr("account=\"other\",class=\"messages\"} 19000\n"));
 }
 
 }  // namespace

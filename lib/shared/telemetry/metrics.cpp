@@ -5,17 +5,16 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <map>
 #include <numeric>
 #include <utility>
 
+#include "shared/base/ascii.hpp"
 #include "shared/mail/utf8.hpp"
 
 namespace relayd::telemetry {
 
 namespace {
 
-constexpr std::string_view rest = "other";
 constexpr std::string_view total = "_total";  // at the end of a counter's name
 
 std::string number(double value) {
@@ -42,33 +41,40 @@ bool has_rest(std::string_view label) {
 }
 
 // What is not UTF-8 would cost the whole text its reader.
-std::string escape(std::string_view text, bool quotes) {
-  std::string result;
+void escape(std::string_view text, bool quotes, std::string& out) {
+  const auto is_plain = [](char c) { return ascii::is_ascii(c) && c != '\n' && c != '\\' && c != '"'; };
+  if (std::ranges::all_of(text, is_plain)) {  // as nearly all are
+    out += text;
+    return;
+  }
   while (!text.empty()) {
     const auto point = mail::first_code_point(text);
     const std::size_t octets = point ? point->octets : 1;
     const char c = text.front();
     if (!point)
-      result += "\xEF\xBF\xBD";  // U+FFFD
+      out += "\xEF\xBF\xBD";  // U+FFFD
     else if (c == '\n')
-      result += "\\n";
+      out += "\\n";
     else if (c == '\\' || (quotes && c == '"'))
-      result.append({'\\', c});
+      out.append({'\\', c});
     else
-      result += text.substr(0, octets);
+      out += text.substr(0, octets);
     text.remove_prefix(octets);
   }
-  return result;
 }
 
 }  // namespace
 
 std::string escape_label(std::string_view value) {
-  return escape(value, true);
+  std::string escaped;
+  escape(value, true, escaped);
+  return escaped;
 }
 
 std::string escape_help(std::string_view text) {
-  return escape(text, false);
+  std::string escaped;
+  escape(text, false, escaped);
+  return escaped;
 }
 
 Family::Family(MetricShape shape) : shape_(std::move(shape)) {
@@ -148,8 +154,9 @@ std::string Family::labels_of(std::string_view key) const {
   std::string labels;
   for (const std::string_view label : shape_.labels) {
     const std::size_t end = key.find('\0');
-    fmt::format_to(std::back_inserter(labels), "{}{}=\"{}\"", labels.empty() ? "" : ",", label,
-                   escape_label(key.substr(0, end)));
+    labels.append(labels.empty() ? "" : ",").append(label).append("=\"");
+    escape(key.substr(0, end), true, labels);
+    labels += '"';
     key.remove_prefix(end + 1);
   }
   return labels;
@@ -175,9 +182,10 @@ void Family::render_head(std::string& out, MetricFormat format) const {
 void Family::render(std::string& out, MetricFormat format, const std::string& labels,
                     const Series& series) const {
   const auto line = [&](std::string_view suffix, const std::string& more, const std::string& value) {
-    const std::string all = labels + (labels.empty() || more.empty() ? "" : ",") + more;
-    fmt::format_to(std::back_inserter(out), "{}{}{}{}{} {}\n", shape_.name, suffix, all.empty() ? "" : "{",
-                   all, all.empty() ? "" : "}", value);
+    const bool has_labels = !labels.empty() || !more.empty();
+    out.append(shape_.name).append(suffix).append(has_labels ? "{" : "").append(labels);
+    out.append(labels.empty() || more.empty() ? "" : ",").append(more).append(has_labels ? "} " : " ");
+    out.append(value) += '\n';
   };
   if (shape_.kind != MetricKind::histogram) return line("", "", number(series.value));
   std::uint64_t count = 0;
@@ -192,8 +200,10 @@ void Family::render(std::string& out, MetricFormat format, const std::string& la
 
 void Family::render(std::string& out, MetricFormat format) const {
   render_head(out, format);
-  std::map<std::string_view, const Series*> sorted;
-  for (const auto& [key, one] : series_) sorted.emplace(key, &one);
+  std::vector<std::pair<std::string_view, const Series*>> sorted;
+  sorted.reserve(series_.size());
+  for (const auto& [key, one] : series_) sorted.emplace_back(key, &one);
+  std::ranges::sort(sorted);
   for (const auto& [key, one] : sorted) render(out, format, labels_of(key), *one);
 }
 

@@ -3,8 +3,8 @@
 // Stands under the rooms that count (tell, watch). A Family is one name with all its series, one for each set
 // of label values. Its owner has it on one thread; who wants to read it elsewhere copies it. Labels name
 // upstreams, accounts, classes and the like, never an address of mail or an id. However many accounts there
-// are, the series are not more than `most`: what would be one more counts as that of the upstream, account
-// or listener "other". Adding to a series that is there allocates nothing.
+// are, the series are not more than `most`: what would be one more counts as `rest`. Adding to a series that
+// is there allocates nothing.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,9 @@
 #include <vector>
 
 namespace relayd::telemetry {
+
+// What is one too many counts as that of this upstream, account or listener.
+inline constexpr std::string_view rest = "other";
 
 enum class MetricKind { counter, gauge, histogram };
 
