@@ -28,6 +28,7 @@ void history(std::string_view input);
 void http_request(std::string_view input);
 void http_response(std::string_view input);
 void line_buffer(std::string_view input);
+void mime(std::string_view input);
 void missing_domains(std::string_view input);
 void proxy(std::string_view input);
 void quotas(std::string_view input);
@@ -74,6 +75,7 @@ inline constexpr Target targets[] = {
     {"http_request", http_request},
     {"http_response", http_response},
     {"line_buffer", line_buffer},
+    {"mime", mime},
     {"missing_domains", missing_domains},
     {"proxy", proxy},
     {"quotas", quotas},

@@ -6,7 +6,7 @@ import source
 from source import LIB, demand_none, files, includes, name, room_name
 
 STAGES = ("accept", "queue", "rewrite", "route", "send", "settle", "tell")
-PURE = re.compile(r"shared/(dns|oauth|smtp|table)/|shared/http/(message|request|response|retry_after|url)|(providers|route|rewrite|settle|tell)/|accept/(rules|received)|queue/schedule")
+PURE = re.compile(r"shared/(dns|mime|oauth|smtp|table)/|shared/http/(message|request|response|retry_after|url)|(providers|route|rewrite|settle|tell)/|accept/(rules|received)|queue/schedule")
 CLOCKS = r"\w+_clock::now|\bwall_now\s*\(|\bstd::time\s*\(|\b(clock_)?gettime(ofday)?\s*\("
 
 
