@@ -100,6 +100,7 @@ class Relay {
   watch::Entrance entrance() const;
   async::Task<std::vector<std::string>> not_ready();
   async::Task<Result<std::string>> explain(const watch::ExplainQuestion& question);
+  std::vector<watch::CapturedPlace> captured() const;
   async::Task<Result<std::string>> search_history(const watch::HistoryQuestion& question);
   std::optional<watch::Status> starting() const;
   async::Task<watch::Status> running() const;

@@ -69,7 +69,8 @@ void Relay::open_web() {
       loop_, workers_, *desk_, address, entrance(),
       watch::Web::Hooks{[this] { return not_ready(); }, series_,
                         [this](const watch::HistoryQuestion& question) { return search_history(question); },
-                        [this](const watch::ExplainQuestion& question) { return explain(question); }});
+                        [this](const watch::ExplainQuestion& question) { return explain(question); },
+                        [this] { return captured(); }, window_workers_});
   http_address_ = http.address;
   log_.info("listening", {{"address", web_->address()}, {"protocol", "http"}});
 }
@@ -123,6 +124,13 @@ Task<Result<std::string>> Relay::search_history(const watch::HistoryQuestion& qu
   co_return co_await window_workers_.run(search);
 }
 
+std::vector<watch::CapturedPlace> Relay::captured() const {
+  std::vector<watch::CapturedPlace> places;
+  for (const config::Upstream& upstream : setup_.config->upstreams)
+    if (upstream.sandbox_directory) places.push_back({upstream.name, *upstream.sandbox_directory});
+  return places;
+}
+
 Task<Result<std::string>> Relay::explain(const watch::ExplainQuestion& question) {
   if (!explain_) co_return Error{"nothing is explained here"};
   const auto ask = [this, &question, config = setup_.config] { return explain_(config, question); };
@@ -150,6 +158,7 @@ Task<watch::Status> Relay::running() const {
   status.suppressed = {suppressions_.on(), suppressions_.size()};
   status.webhooks = webhooks_.status();
   status.accounts = account_watch_.accounts();
+  for (const watch::CapturedPlace& place : captured()) status.sandboxes.push_back(place.upstream);
   tokens_.for_each_end([&](const TokenAccount& account, SteadyTime until) {
     const auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - loop_.now());
     status.credentials.push_back({"access_token", {account.upstream, account.username}, status.now + left});

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "shared/base/ascii.hpp"
+#include "shared/mime/decode.hpp"
 #include "watch/answer.hpp"
 
 namespace relayd::watch {
@@ -16,11 +17,11 @@ using What = Asked::What;
 
 namespace {
 
-// A path; one that ends with '*' has the id of a message there.
+// A path. A segment '*' is the id of a message or the like, of letters and digits; '%' is any text.
 struct Path {
   std::string_view path;
   What what;
-  std::string_view command = {};  // of the Desk
+  std::string_view command = {};  // of the Desk, or what is asked of captured messages
   bool changes = false;
   bool is_open = false;  // says nothing of mail: also other machines may ask without the token
 };
@@ -50,6 +51,12 @@ constexpr Path paths[] = {
     {"/api/suppress/add", What::lines, "suppress_add", true},
     {"/api/suppress/remove", What::lines, "suppress_remove", true},
     {"/api/reload", What::object, "reload", true},
+    {"/api/captured", What::captured, "list"},
+    {"/api/captured/clear", What::captured, "clear", true},
+    {"/api/captured/%/%", What::captured, "message"},
+    {"/api/captured/%/%/source", What::captured, "source"},
+    {"/api/captured/%/%/part/*", What::captured, "part"},
+    {"/captured/*", What::captured, "frame", false, true},
 };
 
 constexpr std::size_t usual_limit = 100, most_listed = 1000;  // of lanes and of messages that have left
@@ -57,16 +64,28 @@ constexpr std::size_t usual_limit = 100, most_listed = 1000;  // of lanes and of
 constexpr std::string_view known_methods[] = {"GET",    "HEAD",    "POST",  "PUT",
                                               "DELETE", "OPTIONS", "PATCH", "TRACE"};
 
-// Whether a request's path is that one; `id` is what stands for the '*'.
-bool is_path(std::string_view pattern, std::string_view path, std::string_view& id) {
-  const std::size_t star = pattern.find('*');
-  if (star == std::string_view::npos) return pattern == path;
-  const std::string_view behind = pattern.substr(star + 1);
-  if (!path.starts_with(pattern.substr(0, star)) || !path.ends_with(behind) ||
-      path.size() <= star + behind.size())
-    return false;
-  id = path.substr(star, path.size() - star - behind.size());
-  return std::ranges::all_of(id, [](char c) { return ascii::is_letter(c) || ascii::is_digit(c); });
+std::string_view take_segment(std::string_view& path) {
+  const std::string_view segment = path.substr(0, path.find('/'));
+  path.remove_prefix(std::min(segment.size() + 1, path.size()));
+  return segment;
+}
+
+bool is_plain(std::string_view segment) {
+  return !segment.empty() &&
+         std::ranges::all_of(segment, [](char c) { return ascii::is_letter(c) || ascii::is_digit(c); });
+}
+
+// Whether a request's path is that one; `names` are what stands for each '*' and '%'.
+bool is_path(std::string_view pattern, std::string_view path, std::vector<std::string>& names) {
+  names.clear();
+  if (std::ranges::count(pattern, '/') != std::ranges::count(path, '/')) return false;
+  while (!pattern.empty()) {
+    const std::string_view wanted = take_segment(pattern), segment = take_segment(path);
+    const bool is_name = wanted == "*" || wanted == "%";
+    if (is_name ? segment.empty() || (wanted == "*" && !is_plain(segment)) : wanted != segment) return false;
+    if (is_name) names.push_back(mime::decode_percent(segment));
+  }
+  return path.empty();
 }
 
 // The name without a port and a dot at the end.
@@ -138,22 +157,42 @@ json members_of(std::string_view query) {
   return object;
 }
 
+using Members = std::vector<std::string>;
+
+Members captured_members(std::string_view command) {
+  if (command == "list") return {"upstream", "query", "after", "limit"};
+  if (command == "clear") return {"upstream"};
+  return {};
+}
+
 // The members that a question may have; nothing: whatever it has, as probes do.
-std::vector<std::string> known_members(const Path& path) {
-  if (path.what == What::lanes) return {"upstream", "account", "trouble", "limit"};
-  if (path.what == What::history) return {"query", "since", "failed", "limit"};
-  if (path.what == What::explain) return {"sender", "recipient", "client", "account", "listener"};
-  return path.command.empty() ? std::vector<std::string>() : request_members();
+std::optional<Members> known_members(const Path& path) {
+  if (path.what == What::lanes) return Members{"upstream", "account", "trouble", "limit"};
+  if (path.what == What::history) return Members{"query", "since", "failed", "limit"};
+  if (path.what == What::explain) return Members{"sender", "recipient", "client", "account", "listener"};
+  if (path.what == What::captured) return captured_members(path.command);
+  if (path.command.empty()) return std::nullopt;
+  return request_members();
 }
 
 // What is wrong with them; empty: nothing. A filter that is misspelt would let everything through.
-std::string fault_of(const json& members, const std::vector<std::string>& known) {
+std::string fault_of(const json& members, const std::optional<Members>& known) {
   if (const auto limit = members.find("limit"); limit != members.end() && !limit->is_number_unsigned())
     return "'limit' is no number";
   for (const auto& [name, value] : members.items())
-    if (!known.empty() && std::ranges::find(known, name) == known.end())
+    if (known && std::ranges::find(*known, name) == known->end())
       return fmt::format("there is no '{}' here", name);
   return {};
+}
+
+std::size_t limit_of(const json& members) {
+  return std::clamp<std::size_t>(members.value("limit", usual_limit), 1, most_listed);
+}
+
+// Zero: it is none, or a long one.
+std::size_t number_of(std::string_view text) {
+  if (text.size() > 9 || !std::ranges::all_of(text, ascii::is_digit)) return 0;
+  return std::stoul(std::string(text));
 }
 
 // Of what the Desk is not asked for.
@@ -161,8 +200,7 @@ Asked question_of(What what, const json& members) {
   const auto text = [&members](const char* name) { return members.value(name, std::string()); };
   Asked asked;
   asked.what = what;
-  asked.lanes = {text("upstream"), text("account"), text("trouble") == "true",
-                 std::clamp<std::size_t>(members.value("limit", usual_limit), 1, most_listed)};
+  asked.lanes = {text("upstream"), text("account"), text("trouble") == "true", limit_of(members)};
   asked.explain = {text("sender"), text("recipient"), text("client"), text("account"), text("listener")};
   asked.history = {text("query"), text("since"), text("failed") == "true", asked.lanes.limit};
   return asked;
@@ -181,14 +219,42 @@ Question get_question(std::string target, const json& members) {
   return {.target = std::move(target)};
 }
 
-Judged request_for(const Path& path, std::string_view id, const http::ReceivedRequest& request) {
+CapturedAsked::What captured_what(std::string_view command) {
+  using Captured = CapturedAsked::What;
+  if (command == "list") return Captured::list;
+  if (command == "clear") return Captured::clear;
+  if (command == "message") return Captured::message;
+  if (command == "source") return Captured::source;
+  return command == "part" ? Captured::part : Captured::frame;
+}
+
+Judged captured_for(const Path& path, const std::vector<std::string>& names, const json& members) {
+  CapturedAsked captured;
+  captured.what = captured_what(path.command);
+  for (const char* name : {"upstream", "query", "after"})
+    if (members.contains(name) && !members[name].is_string())
+      return refusal(400, fmt::format("'{}' is no text", name));
+  const auto text = [&members](const char* name) { return members.value(name, std::string()); };
+  captured.question = {text("upstream"), text("query"), text("after"), limit_of(members)};
+  if (names.size() == 1) captured.ticket = names[0];
+  if (names.size() >= 2) captured.upstream = names[0], captured.name = names[1];
+  if (names.size() == 3) captured.part = number_of(names[2]);
+  Asked asked;
+  asked.what = What::captured;
+  asked.captured = std::move(captured);
+  return asked;
+}
+
+Judged request_for(const Path& path, const std::vector<std::string>& names,
+                   const http::ReceivedRequest& request) {
   json object = path.changes ? json::parse(request.body, nullptr, false) : members_of(request.query());
   if (!object.is_object()) return refusal(400, "the body is no JSON object");
   if (const std::string fault = fault_of(object, known_members(path)); !fault.empty())
     return refusal(400, fault);
+  if (path.what == What::captured) return captured_for(path, names, object);
   if (path.command.empty()) return question_of(path.what, object);
   object["command"] = path.command;
-  if (!id.empty()) object["ids"] = {id};
+  if (!names.empty()) object["ids"] = names;
   if (path.what == What::message) object["body"] = true;
   if (path.what == What::object) object.erase("body");
   object.erase("octets");  // an import comes by the admin socket
@@ -207,7 +273,7 @@ Result<Question> question_for(const Request& request) {
   const What what = request.body ? What::message : What::object;
   const auto found = std::ranges::find_if(paths, [&](const Path& path) {
     const bool is_meant = request.command != "show" || path.what == what;
-    return path.command == request.command && is_meant;
+    return path.command == request.command && path.what != What::captured && is_meant;
   });
   if (found == std::end(paths))
     return Error{fmt::format("'{}' is not asked for over HTTP: use the admin socket", request.command)};
@@ -260,9 +326,9 @@ Judged judge(const http::ReceivedRequest& request, const Entrance& entrance) {
     answer.headers.push_back({"Allow", "GET, HEAD, POST"});
     return answer;
   }
-  std::string_view id;
-  const auto found =
-      std::ranges::find_if(paths, [&](const Path& path) { return is_path(path.path, request.path(), id); });
+  std::vector<std::string> names;
+  const auto found = std::ranges::find_if(
+      paths, [&](const Path& path) { return is_path(path.path, request.path(), names); });
   if (found == std::end(paths)) return refusal(404, "there is nothing here");
   const Path& path = *found;
   const bool is_health = path.what == What::live || path.what == What::ready;
@@ -281,7 +347,7 @@ Judged judge(const http::ReceivedRequest& request, const Entrance& entrance) {
   else if (!path.is_open && !entrance.is_local)
     refused = refusal_of_token(request, entrance.token);
   if (refused) return std::move(*refused);
-  return request_for(path, id, request);
+  return request_for(path, names, request);
 }
 
 }  // namespace relayd::watch

@@ -14,6 +14,7 @@
 #include "shared/http/request_parser.hpp"
 #include "shared/http/server.hpp"
 #include "watch/admin_request.hpp"
+#include "watch/captured_desk.hpp"
 #include "watch/live.hpp"
 
 namespace relayd::watch {
@@ -53,17 +54,19 @@ struct Asked {
     events,  // how it stands, as it changes
     series,  // what has become of mail in the last hour and day
     lanes,
-    history,  // what became of messages
-    explain,  // what would become of one
-    lines,    // of the Desk: a line for each thing, and one at the end
-    object,   // of the Desk: one line
-    message,  // of the Desk: the octets of a message
+    history,   // what became of messages
+    explain,   // what would become of one
+    lines,     // of the Desk: a line for each thing, and one at the end
+    object,    // of the Desk: one line
+    message,   // of the Desk: the octets of a message
+    captured,  // what sandboxes have kept
   };
   What what = What::page;
   Request request = {};  // of the Desk
   LaneFilter lanes = {};
   HistoryQuestion history = {};
   ExplainQuestion explain = {};
+  CapturedAsked captured = {};
 };
 
 // `status` 401 is for a wrong token.

@@ -201,6 +201,7 @@ std::string to_line(Status status) {
                  {"suppressed", {{"on", status.suppressed.on}, {"count", status.suppressed.count}}},
                  {"lanes", json::array()},
                  {"unused_upstreams", status.unused}};
+  if (!status.sandboxes.empty()) object["sandboxes"] = status.sandboxes;
   if (status.configuration) object["configuration"] = describe(*status.configuration);
   for (const LaneStatus& lane : status.lanes) object["lanes"].push_back(describe(lane, status.now));
   for (const Account& account : status.accounts) object["accounts"].push_back(describe(account, status.now));

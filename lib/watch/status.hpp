@@ -185,7 +185,8 @@ struct Status {
   std::vector<Credential> credentials;
 
   std::vector<LaneStatus> lanes;
-  std::vector<std::string> unused;  // upstreams that have no lane yet
+  std::vector<std::string> unused;     // upstreams that have no lane yet
+  std::vector<std::string> sandboxes;  // upstreams that keep mail and send nothing
 };
 
 // One object in one line with '\n': snake_case names, ISO 8601 times, numbers of seconds beside them; what

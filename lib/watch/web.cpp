@@ -61,6 +61,7 @@ Web::Web(net::AsioLoop& loop, async::Workers& workers, Desk& desk, const Address
       desk_(desk),
       entrance_(std::move(entrance)),
       hooks_(std::move(hooks)),
+      captured_(loop, hooks_.slow_workers, hooks_.captured),
       events_(
           loop, workers, [&desk] { return desk.status(); }, hooks_.series),
       server_(loop, headers_of_all(), [this](http::Exchange& exchange) { return answer(exchange); }),
@@ -115,6 +116,9 @@ Task<void> Web::answer(http::Exchange& exchange) {
       break;
     case Asked::What::message:
       co_await tell_message(exchange, asked.request);
+      break;
+    case Asked::What::captured:
+      co_await captured_.answer(exchange, asked.captured);
       break;
   }
 }

@@ -14,6 +14,7 @@
 #include "shared/http/server.hpp"
 #include "shared/net/acceptor.hpp"
 #include "watch/api.hpp"
+#include "watch/captured_desk.hpp"
 #include "watch/desk.hpp"
 #include "watch/events.hpp"
 #include "watch/series.hpp"
@@ -38,6 +39,10 @@ class Web {
     std::function<async::Task<Result<std::string>>(const HistoryQuestion&)> history;
     // What `relayd explain` prints; or what is wrong with the question.
     std::function<async::Task<Result<std::string>>(const ExplainQuestion&)> explain;
+    // Where sandboxes keep messages.
+    CapturedDesk::Places captured;
+    // For what reads large files; outlives this.
+    async::Workers& slow_workers;
   };
 
   // Binds; throws net::BindError. The desk outlives this.
@@ -52,7 +57,7 @@ class Web {
     entrance_.hosts = std::move(hosts);
   }
   // Questions that take a while are under way.
-  bool is_busy() const { return questions_ > 0; }
+  bool is_busy() const { return questions_ > 0 || captured_.is_busy(); }
   // No new connections. Requests under way end with them.
   void close() { acceptor_->close(); }
 
@@ -76,6 +81,7 @@ class Web {
   Hooks hooks_;
   unsigned guesses_ = 0;    // wrong tokens whose answers wait
   unsigned questions_ = 0;  // slow ones, under way
+  CapturedDesk captured_;
   Events events_;
   http::Server server_;
   std::unique_ptr<net::Acceptor> acceptor_;

@@ -132,6 +132,28 @@ TEST(Api, AnIdThatIsNoneAsksForNothingElse) {
   }
 }
 
+TEST(Api, CapturedMessagesAreNamedByTheirPath) {
+  using Captured = CapturedAsked::What;
+  const CapturedAsked list = asked(get("/api/captured?query=a+b&after=kept/1a&limit=7")).captured;
+  EXPECT_EQ(list.what, Captured::list);
+  EXPECT_EQ(list.question.query, "a b");
+  EXPECT_EQ(list.question.after, "kept/1a");
+  EXPECT_EQ(list.question.limit, 7u);
+  const CapturedAsked part = asked(get("/api/captured/the%20other%2fone/1a-2/part/12")).captured;
+  EXPECT_EQ(part.what, Captured::part);
+  EXPECT_EQ(part.upstream, "the other/one");
+  EXPECT_EQ(part.name, "1a-2");
+  EXPECT_EQ(part.part, 12u);
+  EXPECT_EQ(asked(get("/captured/0af")).captured.ticket, "0af");
+  EXPECT_EQ(asked(post("/api/captured/clear", R"({"upstream": "x"})")).captured.question.upstream, "x");
+  EXPECT_EQ(status(post("/api/captured/clear", R"({"upstream": 5})")), 400);
+  EXPECT_EQ(status(get("/api/captured/kept/1a/source?x=1")), 400);
+  for (const char* path :
+       {"/api/captured/", "/api/captured/kept", "/api/captured//1a", "/api/captured/kept/1a/part/",
+        "/api/captured/kept/1a/part/-1", "/captured/", "/captured/a/b", "/captured/%2e"})
+    EXPECT_EQ(status(get(path)), 404) << path;
+}
+
 TEST(Api, NothingElseIsThere) {
   for (const char* path : {"/../x", "//", "/%2e%2e/", "/api/..%2f", "/metrics/", "/api", "/api/",
                            "/api/queue/", "/api/queue/a/b", "/api/queue//message", "/api/queue/a%00",

@@ -25,8 +25,12 @@ std::string Exchange::head(int status, const std::vector<Header>& headers) const
       std::chrono::floor<std::chrono::seconds>(loop_.wall_now()).time_since_epoch().count();
   std::string out =
       fmt::format("HTTP/1.1 {} \r\nDate: {:%a, %d %b %Y %H:%M:%S} GMT\r\n", status, fmt::gmtime(now));
-  for (const std::vector<Header>* list : {&always_, &headers})
-    for (const Header& header : *list) out += fmt::format("{}: {}\r\n", header.name, header.value);
+  const auto is_said = [&headers](const Header& header) {
+    return std::ranges::find(headers, header.name, &Header::name) != headers.end();
+  };
+  for (const Header& header : always_)
+    if (!is_said(header)) out += fmt::format("{}: {}\r\n", header.name, header.value);
+  for (const Header& header : headers) out += fmt::format("{}: {}\r\n", header.name, header.value);
   if (!keeps_alive_) out += "Connection: close\r\n";
   return out;
 }

@@ -76,7 +76,7 @@ class Server {
   static constexpr Duration body_time = std::chrono::seconds(30);    // likewise
   static constexpr Duration write_time = std::chrono::seconds(10);   // for 64 KiB of an answer
 
-  // `always`: headers of every answer.
+  // `always`: headers of every answer, but for one that says a header of that name itself.
   Server(async::Loop& loop, std::vector<Header> always, Handler handler);
 
   void take(std::unique_ptr<async::Stream> stream);

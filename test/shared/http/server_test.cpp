@@ -77,6 +77,13 @@ TEST_F(HttpServer, AnswersAtLengthToo) {
   EXPECT_THAT(peer.written(), EndsWith(end));
 }
 
+TEST_F(HttpServer, AnAnswerMaySayAHeaderOfAllItself) {
+  answer.headers = {{"Always", "mine"}};
+  ScriptedPeer& peer = client(std::string(get) + "CLOSE");
+  serve(peer);
+  EXPECT_THAT(peer.written(), HasSubstr(" GMT\r\nAlways: mine\r\nContent-Length"));
+}
+
 TEST_F(HttpServer, AnswersHeadWithoutABody) {
   ScriptedPeer& peer =
       client("C: HEAD / HTTP/1.1\nC: Host: a\nC:\nC: HEAD /stream HTTP/1.1\nC: Host: a\nC:\nCLOSE");
