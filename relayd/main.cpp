@@ -1,4 +1,5 @@
-// The command line of relayd: which command, with which options.
+// The command line of relayd: which command, with which options. Those of commands that ask no daemon are in
+// setup_commands.hpp.
 #include <fmt/format.h>
 #include <sysexits.h>
 
@@ -11,7 +12,7 @@
 #include "help.hpp"
 #include "init.hpp"
 #include "sendmail.hpp"
-#include "shared/config/value.hpp"
+#include "setup_commands.hpp"
 #include "shown.hpp"
 
 namespace {
@@ -20,22 +21,18 @@ namespace {
 std::chrono::milliseconds parse_grace(const std::string& text) {
   const bool plain = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
   if (plain && text.find_first_not_of('0') == std::string::npos) return {};
-  const relayd::Result<std::chrono::milliseconds> parsed =
-      relayd::config::parse_duration(plain ? text + "s" : text);
-  if (!parsed) throw CLI::ValidationError("--grace", parsed.error());
-  return *parsed;
+  return relayd::command::parse_duration("--grace", plain ? text + "s" : text);
 }
 
 std::int64_t parse_keep(const std::string& text) {
-  const relayd::Result<std::chrono::milliseconds> parsed = relayd::config::parse_duration(text);
-  if (!parsed) throw CLI::ValidationError("--for", parsed.error());
-  return std::chrono::ceil<std::chrono::seconds>(*parsed).count();
+  return std::chrono::ceil<std::chrono::seconds>(relayd::command::parse_duration("--for", text)).count();
 }
 
-std::chrono::milliseconds parse_timeout(const std::string& text) {
-  const relayd::Result<std::chrono::milliseconds> parsed = relayd::config::parse_duration(text);
-  if (!parsed) throw CLI::ValidationError("--timeout", parsed.error());
-  return *parsed;
+// At most one of them is given.
+void exclude_each_other(const std::vector<CLI::Option*>& all) {
+  for (CLI::Option* const one : all)
+    for (CLI::Option* const other : all)
+      if (one != other) one->excludes(other);
 }
 
 // Where the daemon is that a command asks.
@@ -48,13 +45,91 @@ CLI::App* add_place(CLI::App* action, relayd::command::Options& options) {
 
 // The same, or its window over HTTP.
 CLI::App* add_daemon(CLI::App* action, relayd::command::Options& options) {
-  action
-      ->add_option(
-          "--url", options.url,
-          "Instead of the socket: the daemon's window, such as https://relay.example:9125; its token "
-          "comes from RELAYD_HTTP_TOKEN or RELAYD_HTTP_TOKEN_FILE")
-      ->check(relayd::command::fault_of_url);
-  return add_place(action, options);
+  add_place(action, options);
+  CLI::Option* url = action->add_option(
+      "--url", options.url,
+      "Instead of the socket: the daemon's window, such as https://relay.example:9125; its token "
+      "comes from RELAYD_HTTP_TOKEN or RELAYD_HTTP_TOKEN_FILE");
+  url->check(relayd::command::fault_of_url);
+  for (const char* other : {"--socket", "--config"}) url->excludes(action->get_option(other));
+  return action;
+}
+
+// relayd run, relayd check
+void add_run(CLI::App& app, relayd::command::Options& options, int& status) {
+  const auto with_config = [&options](CLI::App* sub) {
+    sub->add_option("-c,--config", options.config,
+                    "Configuration file (default: $RELAYD_CONFIG, then /etc/relayd/relayd.yaml, then "
+                    "RELAYD_* variables)");
+    return sub;
+  };
+  CLI::App* run =
+      with_config(app.add_subcommand("run", "Run the relay in the foreground; logs go to standard error"));
+  run->add_option_function<std::string>(
+      "--grace", [&options](const std::string& text) { options.grace = parse_grace(text); },
+      "How long what is under way may take after SIGTERM, such as 20s (the default) or 2m");
+  run->callback([&] { status = relayd::command::run(options); });
+
+  with_config(app.add_subcommand("check", "Read and check the configuration and all that it points to"))
+      ->callback([&] { status = relayd::command::check(options); });
+}
+
+// relayd explain
+void add_explain(CLI::App& app, relayd::command::Options& options, int& status) {
+  CLI::App* explain = add_place(
+      app.add_subcommand("explain", "Show where mail of a sender goes, as whom, and which rule says so"),
+      options);
+  explain->add_flag("--live", options.live, "Also how each lane on the way stands in the running daemon");
+  explain->add_option("--sender", options.sender, "Envelope sender; empty for the null sender")->required();
+  explain->add_option("--recipient", options.recipient, "Envelope recipient: whom it stands for");
+  explain->add_option("--client", options.client, "Who hands the message in: an address, or uid:NUMBER");
+  explain->add_option("--account", options.account, "As whom the client has logged in");
+  explain->add_option("--listener", options.listener, "The name of the listener that the message comes to");
+  explain->add_option("--message", options.message,
+                      "The file of a message: what of its header changes, and who signs it");
+  explain->callback([&] { status = relayd::command::explain(options); });
+}
+
+// relayd healthcheck, relayd reload
+void add_probes(CLI::App& app, relayd::command::Options& options, int& status) {
+  add_place(app.add_subcommand("healthcheck", "Say by the exit code whether the daemon is well, for probes"),
+            options)
+      ->footer(
+          "Example: relayd healthcheck || echo not well\n"
+          "Exit codes: 0 well, 1 it does not answer, 2 it starts: the queue is being read, 3 it answers, and "
+          "takes no mail")
+      ->callback([&] { status = relayd::command::healthcheck(options); });
+
+  add_daemon(app.add_subcommand("reload",
+                                "Have the daemon read its configuration again, and say whether it was taken"),
+             options)
+      ->footer(
+          "Example: relayd reload && echo taken\n"
+          "Exit codes: 0 taken, 78 it has an error and the old one stays, 69 no daemon answers")
+      ->callback([&] { status = relayd::command::reload(options); });
+}
+
+// relayd status
+void add_status(CLI::App& app, relayd::command::Options& options, int& status) {
+  CLI::App* show_status = add_daemon(
+      app.add_subcommand(
+          "status", "The queue and every lane of the running daemon: what is wrong, since when, until when"),
+      options);
+  exclude_each_other({
+      show_status->add_flag("--json", options.json, "One object, for scripts"),
+      show_status->add_flag("--metrics", options.metrics, "The metrics, as Prometheus reads them"),
+      show_status->add_flag("--check", options.check,
+                            "One line for monitoring: what is worst, and since when"),
+      show_status->add_flag("--watch", options.watch, "Again every two seconds, until q or Ctrl-C"),
+  });
+  show_status->add_flag("--trouble", options.trouble, "Only lanes that are in trouble");
+  show_status->add_option("--upstream", options.queue.upstream, "Only lanes of this upstream");
+  show_status->add_option("--account", options.queue.account, "Only lanes of this user name");
+  show_status->footer(
+      "Example: relayd status --upstream ses --trouble\n"
+      "Exit codes: 0 it answered, 69 no daemon answers, 78 the configuration hides where it is; with "
+      "--check 0 all is well, 1 warning, 2 critical");
+  show_status->callback([&] { status = relayd::command::status(options); });
 }
 
 // relayd queue list|show|retry|hold|release|delete
@@ -182,34 +257,6 @@ void add_queue_files(CLI::App& app, relayd::command::Options& options, int& stat
       ->add_option("--to", options.to, "The folder to write to, which must not be there yet");
 }
 
-// relayd dkim keygen, relayd dns
-void add_signing(CLI::App& app, relayd::command::Options& options, int& status) {
-  CLI::App* dkim = app.add_subcommand("dkim", "Keys that sign mail");
-  dkim->require_subcommand(1);
-  CLI::App* keygen = dkim->add_subcommand("keygen", "Make a key, and print its record for DNS");
-  keygen->add_option("--domain", options.domain, "The domain that it signs for")->required();
-  keygen->add_option("--selector", options.selector, "Its name below the domain, such as s2026")->required();
-  keygen->add_option("--type", options.key_type, "rsa (2048 bits, the default) or ed25519")
-      ->check(CLI::IsMember({"rsa", "ed25519"}));
-  keygen->add_option("-o,--output", options.output,
-                     "The file, which must not be there yet; default: SELECTOR.DOMAIN.pem here");
-  keygen->callback([&] { status = relayd::command::dkim_keygen(options); });
-
-  CLI::App* dns = app.add_subcommand("dns", "The DNS records that mail from a domain needs");
-  dns->add_option("-c,--config", options.config, "Configuration file");
-  dns->add_option("domain", options.domain, "The domain")->required();
-  CLI::Option* check = dns->add_flag("--check", options.compare, "Compare them with what DNS says");
-  dns->add_option("--server", options.server,
-                  "Ask this DNS server, as ADDRESS or ADDRESS:PORT; default: those of RELAYD_DNS, else of "
-                  "/etc/resolv.conf")
-      ->needs(check);
-  dns->add_flag("--json", options.json, "Lines of JSON, for scripts");
-  dns->footer(
-      "Example: relayd dns example.com --check\n"
-      "Exit codes: 0 all is well, 1 something is missing or wrong, 69 DNS did not tell");
-  dns->callback([&] { status = relayd::command::dns(options); });
-}
-
 // relayd oauth login|status
 void add_oauth(CLI::App& app, relayd::command::Options& options, int& status) {
   CLI::App* oauth = app.add_subcommand("oauth", "Accounts that log in with OAuth 2");
@@ -227,64 +274,6 @@ void add_oauth(CLI::App& app, relayd::command::Options& options, int& status) {
       oauth->add_subcommand("status", "Each account: its grant, its sign-in, when its secret ends");
   add_place(show, options);
   show->callback([&] { status = relayd::command::oauth_status(options); });
-}
-
-// relayd init
-void add_init(CLI::App& app, relayd::command::InitOptions& options, int& status) {
-  CLI::App* init = app.add_subcommand(
-      "init", "Write a first configuration and check it; on a terminal it asks, and overwrites nothing");
-  init->add_option("--provider", options.provider, "The provider of mail, such as ses or office365");
-  init->add_option("--region", options.region, "Its region, such as eu-west-1");
-  init->add_option("--host", options.host, "Instead of a provider: the host name of a mail server");
-  init->add_option("--port", options.port, "Of the host; default: by --tls");
-  init->add_option("--tls", options.tls, "Of the host: starttls (the default) or implicit")
-      ->check(CLI::IsMember({"starttls", "implicit"}));
-  init->add_option("--username", options.username, "The account there; \"\": none");
-  init->add_option("--password-file", options.password_file, "The file that has the password");
-  init->add_option("--password-env", options.password_env, "The environment variable that has it");
-  init->add_flag("--password-stdin", options.password_stdin,
-                 "It is on standard input, and goes to a file of its own (mode 0600)");
-  init->add_option("--sender", options.senders, "Who sends: an address, @domain or *; again for more");
-  init->add_option("--listen", options.listen, "Where programs hand in mail; default: 127.0.0.1:25");
-  init->add_option("--queue", options.queue, "The directory of the queue; default: /var/spool/relayd");
-  init->add_option("-o,--output", options.output,
-                   "The file, which must not be there yet; default: /etc/relayd/relayd.yaml");
-  init->add_flag("--from-env", options.from_env,
-                 "Print the file that the RELAYD_* variables mean, or write it with -o");
-  init->footer(
-          "Example: relayd init --provider ses --region eu-west-1 --username AKIA1 --password-stdin <secret\n"
-          "Exit codes: 0 written and checked, 64 something is missing or wrong, 73 there is such a file, 78 "
-          "its "
-          "check failed")
-      ->callback([&] { status = relayd::command::init(options); });
-}
-
-// relayd doctor
-void add_doctor(CLI::App& app, relayd::command::Options& options, int& status) {
-  CLI::App* doctor = app.add_subcommand(
-      "doctor", "Try the way to each upstream and account, and say what is wrong; no message is sent");
-  doctor->add_option("-c,--config", options.config, "Configuration file");
-  doctor->add_option("upstream", options.upstreams, "Only these upstreams");
-  doctor->add_option("--sender", options.sender,
-                     "Only where mail of this address goes; the server is asked whether it may");
-  doctor->add_option_function<std::string>(
-      "--timeout", [&options](const std::string& text) { options.timeout = parse_timeout(text); },
-      "How long a connection may take, such as 10s; default: 30s");
-  CLI::Option* dns =
-      doctor->add_flag("--dns", options.dns,
-                       "Also what DNS says: whether mail of each sender's domain passes SPF, DKIM and DMARC");
-  doctor
-      ->add_option("--server", options.server,
-                   "Ask this DNS server, as ADDRESS or ADDRESS:PORT; default: those of RELAYD_DNS, else of "
-                   "/etc/resolv.conf")
-      ->needs(dns);
-  doctor->add_flag("--json", options.json, "Lines of JSON, for scripts");
-  doctor
-      ->footer(
-          "Example: relayd doctor --sender app@example.com\n"
-          "Exit codes: 0 all is well, 64 there is no such upstream or sender, 69 something fails, 78 the "
-          "configuration has an error")
-      ->callback([&] { status = relayd::command::doctor(options); });
 }
 
 // relayd history
@@ -311,26 +300,6 @@ void add_history(CLI::App& app, relayd::command::Options& options, int& status) 
           "Example: relayd history ann@example.com --since 2d\n"
           "Exit codes: 0 found, 1 there is none, 77 not allowed, 78 the configuration has an error")
       ->callback([&] { status = relayd::command::history(options); });
-}
-
-// relayd sandbox PROVIDER
-void add_sandbox(CLI::App& app, relayd::command::Options& options, int& status) {
-  CLI::App* sandbox = app.add_subcommand(
-      "sandbox", "A fake of a mail provider on this machine, to test against, with the errors that it knows");
-  sandbox->add_option("provider", options.provider, "Which one, such as ses or gmail")->required();
-  sandbox->add_option("--listen", options.listen, "ADDRESS:PORT; default: a free port of 127.0.0.1");
-  sandbox->add_option("--behaviour", options.behaviour,
-                      "What goes wrong, such as throttle or refuse-password; `list` shows all; default: ok");
-  sandbox->add_option("--times", options.times, "How often it goes wrong; default: always");
-  sandbox->add_option("--tls", options.tls, "starttls or implicit; default: as its usual port has it")
-      ->check(CLI::IsMember({"starttls", "implicit"}));
-  sandbox->add_option("--region", options.region, "Of a provider with regions");
-  sandbox->add_option("--directory", options.directory, "Keep what it takes there, as .eml files");
-  sandbox
-      ->footer(
-          "Example: relayd sandbox ses --region eu-west-1 --behaviour throttle --listen 127.0.0.1:2587\n"
-          "It prints what to configure, then a line for each message or refusal, until Ctrl-C or SIGTERM.")
-      ->callback([&] { status = relayd::command::sandbox(options); });
 }
 
 // The words from `first` on.
@@ -375,6 +344,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help for every command");
   app.set_version_flag("--version", "relayd " RELAYD_VERSION);
+<<<<<<< HEAD
   const auto with_config = [&options](CLI::App* sub) {
     sub->add_option("-c,--config", options.config,
                     "Configuration file (default: $RELAYD_CONFIG, then /etc/relayd/relayd.yaml, then "
@@ -433,21 +403,28 @@ int main(int argc, char** argv) {
           "Example: relayd reload && echo taken\n"
           "Exit codes: 0 taken, 78 it has an error and the old one stays, 69 no daemon answers")
       ->callback([&] { status = command::reload(options); });
+=======
+  add_run(app, options, status);
+  add_explain(app, options, status);
+  command::add_demo(app, options, status);
+  command::add_sandbox(app, options, status);
+  add_probes(app, options, status);
+>>>>>>> 1406941 (relayd: Have a function for each command, and one way for status to tell)
 
   app.add_subcommand("hash-password",
                      "Turn a password from standard input into what an account may keep instead")
       ->callback([&] { status = command::hash_password(); });
-
   add_queue(app, options, status);
   add_lane(app, options, status);
   add_oauth(app, options, status);
   add_suppress(app, options, status);
-  add_signing(app, options, status);
-  add_doctor(app, options, status);
-  add_init(app, init_options, status);
+  command::add_signing(app, options, status);
+  command::add_doctor(app, options, status);
+  command::add_init(app, init_options, status);
   add_history(app, options, status);
   add_queue_files(app, options, status);
   add_mail_programs(app, argc, argv, status);
+<<<<<<< HEAD
 
   CLI::App* show_status = add_daemon(
       app.add_subcommand(
@@ -466,6 +443,9 @@ int main(int argc, char** argv) {
       "0 "
       "all is well, 1 warning, 2 critical");
   show_status->callback([&] { status = command::status(options); });
+=======
+  add_status(app, options, status);
+>>>>>>> 1406941 (relayd: Have a function for each command, and one way for status to tell)
 
   app.add_subcommand("version", "Show version, commit and libraries")->callback([&] {
     status = command::version();

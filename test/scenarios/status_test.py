@@ -11,6 +11,7 @@ import subprocess
 import termios
 import time
 from datetime import datetime, timedelta, timezone
+from itertools import combinations
 
 import pytest
 
@@ -289,6 +290,13 @@ def test_what_waits_for_a_lane_is_in_line(to_upstream):
     assert id in row
     shown = command("queue", "show", id, "-c", relay.file).stdout
     assert "in line for a lane that is open" in shown
+
+
+@pytest.mark.parametrize("both", combinations(("--json", "--metrics", "--check", "--watch"), 2), ids=" ".join)
+def test_one_way_of_telling_excludes_the_others(both):
+    ended = command("status", *both)
+    assert (ended.returncode, ended.stdout) == (64, "")
+    assert " excludes " in ended.stderr and all(option in ended.stderr for option in both)
 
 
 # --- relayd status --check ---
