@@ -17,12 +17,15 @@ namespace {
 
 constexpr std::size_t longest_field = 8 * 1024;    // of what is read of one, as people see it
 constexpr std::size_t longest_header = 64 * 1024;  // that is shown
-constexpr std::size_t longest_content_id = 1024;
+constexpr std::size_t longest_content_id = 256;
 
 // Of images alone, so that nothing else gets in.
 constexpr std::string_view image_types[] = {"image/apng", "image/avif",   "image/bmp",
                                             "image/gif",  "image/jpeg",   "image/png",
                                             "image/webp", "image/x-icon", "image/svg+xml"};
+
+// As parts of the names that browsers know UTF-16 by.
+constexpr std::string_view wide_charsets[] = {"utf-16", "ucs-2", "unicode", "10646"};
 
 std::string text_in(const json& object, const char* name) {
   const auto found = object.find(name);
@@ -162,31 +165,81 @@ class Framing {
   std::size_t references_ = 0;
 };
 
+constexpr std::string_view cid_scheme = "cid:";
+
+// An address "cid:…" in an attribute or in url(…); empty: none begins there.
+std::string_view cid_at(std::string_view text, std::size_t at) {
+  constexpr std::string_view before = "\"'(= \t\r\n", behind = "\"')> \t\r\n";
+  const std::string_view rest = text.substr(at);
+  if (at == 0 || !ascii::equal_ignoring_case(rest.substr(0, cid_scheme.size()), cid_scheme) ||
+      before.find(text[at - 1]) == std::string_view::npos)
+    return {};
+  const std::string_view near = rest.substr(0, longest_content_id + 1);
+  const std::string_view address = near.substr(0, near.find_first_of(behind));
+  return address.size() > cid_scheme.size() && address.size() <= longest_content_id ? address : "";
+}
+
+// What a letter of ISO-2022-JP may have before it, and nobody sees.
+std::size_t skip_shifts(std::string_view text, std::size_t at) {
+  while (text.substr(at, 2) == "\x1b(" && at + 3 <= text.size()) at += 3;
+  return at;
+}
+
+// Attributes, and elements, that could lead elsewhere. A policy does not stop what a browser does before a
+// link is followed or a frame loaded: it looks up the name, and connects.
+constexpr std::string_view leading_names[] = {"href",    "attributename", "<iframe",     "<frame",
+                                              "<object", "<embed",        "<fencedframe"};
+
+// Octets of such a name, an attribute's with a '=' behind it; zero: none begins there.
+std::size_t leading_name_at(std::string_view text, std::size_t at) {
+  for (const std::string_view name : leading_names) {
+    std::size_t end = at;
+    for (const char letter : name) {
+      if (end > at) end = skip_shifts(text, end);
+      if (end == text.size() || ascii::lower(text[end]) != letter) {
+        end = 0;
+        break;
+      }
+      ++end;
+    }
+    if (end <= at) continue;
+    if (name.front() == '<') return end - at;
+    std::size_t behind = skip_shifts(text, end);
+    while (behind < text.size() && std::string_view(" \t\r\n\f").find(text[behind]) != std::string_view::npos)
+      behind = skip_shifts(text, behind + 1);
+    if (behind < text.size() && text[behind] == '=') return end - at;
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::string framed_html(const mime::Message& message, const mime::Part& html) {
   const std::string whole = mime::decode(html.encoding, html.body);
   const std::string_view text = std::string_view(whole).substr(0, most_html);
-  constexpr std::string_view scheme = "cid:";
-  constexpr std::string_view before = "\"'(= \t\r\n";  // an address in an attribute, or in url(…)
-  constexpr std::string_view behind = "\"')> \t\r\n";
   Framing framing(message);
-  std::string out;
+  // These octets would be a mark that text in UTF-16 follows, whatever the header says.
+  std::string out = text.starts_with("\xfe\xff") || text.starts_with("\xff\xfe") ? " " : "";
   for (std::size_t at = 0; at < text.size();) {
-    const std::string_view rest = text.substr(at);
-    const bool is_address = at > 0 && before.find(text[at - 1]) != std::string_view::npos &&
-                            ascii::equal_ignoring_case(rest.substr(0, scheme.size()), scheme);
-    const std::string_view address = is_address ? rest.substr(0, rest.find_first_of(behind)) : "";
-    const bool can_be = address.size() > scheme.size() && address.size() <= longest_content_id;
-    const std::string data = can_be ? framing.data_of(address.substr(scheme.size())) : "";
-    out += data.empty() ? rest.substr(0, 1) : data;
-    at += data.empty() ? 1 : address.size();
+    const std::string_view address = cid_at(text, at);
+    const std::string data = address.empty() ? "" : framing.data_of(address.substr(cid_scheme.size()));
+    const std::size_t name = data.empty() ? leading_name_at(text, at) : 0;
+    if (!data.empty())
+      out += data;
+    else if (name > 0)
+      out += fmt::format("{}&#{};", text.substr(at, name - 1), static_cast<int>(text[at + name - 1]));
+    else
+      out += text[at];
+    at += data.empty() ? std::max<std::size_t>(name, 1) : address.size();
   }
   return out;
 }
 
+// In UTF-16 the names above would not be found.
 std::string framed_type(const mime::Part& html) {
-  return "text/html; charset=" + (html.charset.empty() ? std::string("utf-8") : html.charset);
+  const bool is_wide = std::ranges::any_of(
+      wide_charsets, [&html](std::string_view name) { return html.charset.find(name) != std::string::npos; });
+  return "text/html; charset=" + (html.charset.empty() || is_wide ? std::string("utf-8") : html.charset);
 }
 
 }  // namespace relayd::watch

@@ -45,7 +45,8 @@ std::string file_name_of(const mime::Part& part, std::size_t number);
 std::string attachment_of(std::string_view name);
 
 // The octets of a part of HTML for a frame that loads nothing: images of the message that it names by "cid:"
-// (RFC 2392) are put in as "data:"; what does not fit stays as it is.
+// (RFC 2392) are put in as "data:"; what does not fit stays as it is. Links and frames within lead
+// nowhere: the last letter of "href" and the like is coded, which is the same in a text and not in a tag.
 std::string framed_html(const mime::Message& message, const mime::Part& html);
 
 // "text/html; charset=…"

@@ -49,10 +49,24 @@ TEST(CapturedText, ImagesAndHtmlAreBounded) {
   EXPECT_EQ(framed(related(std::string(3 << 20, 'x'))).size(), most_html);
 }
 
+TEST(CapturedText, LinksLeadNowhere) {
+  EXPECT_EQ(framed(related("<a href=\"x\">href</a>")), "<a hre&#102;=\"x\">href</a>");
+  EXPECT_EQ(framed(related("<a HREF \n\t=x>")), "<a HRE&#70; \n\t=x>");
+  EXPECT_EQ(framed(related("<a xlink:href=x>")), "<a xlink:hre&#102;=x>");
+  EXPECT_EQ(framed(related("<a h\x1b(Bref\x1b(J=x>")), "<a h\x1b(Bre&#102;\x1b(J=x>") << "ISO-2022-JP";
+  EXPECT_EQ(framed(related("<set attributeName='href'>")), "<set attributeNam&#101;='href'>");
+  EXPECT_EQ(framed(related("href hre=f hrefx= iframe")), "href hre=f hrefx= iframe");
+  EXPECT_EQ(framed(related("<IFRAME src=x><object data=x>")), "<IFRAM&#69; src=x><objec&#116; data=x>");
+  EXPECT_EQ(framed(related("\xff\xfe<")).front(), ' ');
+}
+
 TEST(CapturedText, ATypeSaysTheCharsetOfTheMail) {
   const mime::Message message = mime::parse(related("x"));
   EXPECT_EQ(framed_type(message.parts[0]), "text/html; charset=x-a");
   EXPECT_EQ(framed_type(mime::Part{}), "text/html; charset=utf-8");
+  mime::Part wide;
+  wide.charset = "utf-16le";
+  EXPECT_EQ(framed_type(wide), "text/html; charset=utf-8") << "links would not be found in it";
 }
 
 TEST(CapturedText, ANameIsWrittenSoThatItEndsNowhere) {
