@@ -100,6 +100,7 @@ function calm() {
     act: (path, body) => (body.ids ?? [`${body.upstream} ${body.account}`]).map((id) => ({ id, done: path.split("/")[1] })),
     reload: () => ({ taken: true, errors: [], warnings: [], left: [] }),
     some_lanes: () => ({ lanes: [], total: 0 }),
+    captured: () => ({ body: JSON.stringify({ end: true, count: 0, more: false }) + "\n" }),
   };
 }
 

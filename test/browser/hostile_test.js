@@ -58,7 +58,18 @@ function answers_of(texts, header = "") {
       header: header || `Subject: ${word_of(all)}\r\n${fields}`, in_doubt: true, doubted: all }),
     history: () => ({ rows: texts.map((text, i) => ({ id: `1j0m000000${i.toString(32)}`, state: text, recipients: [{ to: text, state: text }], events })) }),
     explain: () => ({ text: texts.join("\n"), exit: 0 }),
+    captured: captured_of(texts, header || `Subject: ${word_of(all)}\r\n${fields}`),
   };
+}
+
+// The list, and a message without HTML.
+function captured_of(texts, header) {
+  const all = texts.join(" "), time = new Date().toISOString();
+  const row = (text, i) => ({ upstream: text, id: `1j0m000000${i.toString(32)}`, time, sender: text, recipients: texts, recipients_count: texts.length, from: text, subject: text, size: 1 });
+  const message = { id: all, upstream: all, time, size: 1, header, envelope: { sender: all, recipients: texts, client: all, account: all, username: all }, subject: all, from: all, to: all, cc: all, reply_to: all, date: all,
+    parts: texts.map((text, i) => ({ part: i + 1, type: text, charset: text, name: text, content_id: text, size: 1 })) };
+  const lines = [...texts.map(row), ...texts.map((error) => ({ error })), { end: true, more: false }].map((one) => JSON.stringify(one) + "\n").join("");
+  return (where) => ({ body: where === "/api/captured" ? lines : JSON.stringify(message) });
 }
 
 async function survives(page, what) {
@@ -77,7 +88,7 @@ async function survives(page, what) {
 }
 
 async function each_view(page, visit) {
-  for (const hash of ["#now", "#lanes", "#mail", "#mail/1j0m0000001", "#accounts", "#explain"]) {
+  for (const hash of ["#now", "#lanes", "#mail", "#mail/1j0m0000001", "#captured", "#captured/x%2F1j0m1q185e7", "#accounts", "#explain"]) {
     await page.evaluate((to) => { location.hash = to; }, hash);
     if (hash === "#explain") {
       await page.type("#explain-form input[name=sender]", "x\n");

@@ -7,7 +7,7 @@ const answers = require("./answers.js");
 const { PATIENCE, launch, open, press, says, settled, text } = require("./browser.js");
 const { StandIn, TOKEN } = require("./stand_in.js");
 
-const VIEWS = ["now", "lanes", "mail", "accounts", "explain"];
+const VIEWS = ["now", "lanes", "mail", "captured", "accounts", "explain"];
 let browser, server;
 
 before(async () => { browser = await launch(); });

@@ -46,7 +46,8 @@ function refuse(response, status, error) {
 }
 
 class StandIn {
-  // `answers`: {status, lanes, series, queue(query), message(id), history(query), explain(query), act(deed, body)}.
+  // `answers`: {status, lanes, series, queue(query), message(id), history(query), explain(query), act(deed, body),
+  // captured(path, query): {status, headers, body}, clear(body)}.
   constructor(answers) {
     this.answers = answers;
     this.guarded = false; // whether it is read with the token alone
@@ -110,6 +111,10 @@ class StandIn {
       return this.answers.status.starting ? refuse(response, 503, "starting: the queue is being read") : this.stream(response);
     const content = /^\/api\/queue\/(\w+)\/message$/.exec(where);
     if (content) return response.writeHead(200, { "Content-Type": "application/octet-stream" }).end("Subject: x\r\n\r\nText\r\n");
+    if (/^\/(api\/)?captured/.test(where)) {
+      const { status = 200, headers, body } = this.answers.captured(where, query);
+      return response.writeHead(status, headers).end(body);
+    }
     if (where === "/api/status") return json(200, this.answers.status);
     if (where === "/api/series") return json(200, this.answers.series);
     if (where === "/api/explain") return json(200, this.answers.explain(query));
@@ -133,6 +138,7 @@ class StandIn {
     if (request.headers["content-type"] !== "application/json") return refuse(response, 415, "say it as application/json");
     response.writeHead(200, { "Content-Type": "application/json" });
     if (url.pathname === "/api/reload") return response.end(JSON.stringify(this.answers.reload()));
+    if (url.pathname === "/api/captured/clear") return response.end(JSON.stringify(this.answers.clear(body)));
     return response.end(lines(this.answers.act(url.pathname.slice("/api/".length), body)));
   }
 }

@@ -34,6 +34,7 @@ function show_state() {
     show_now(state);
     show_lanes(state);
     show_accounts(state);
+    show_captured_tab(state.status);
   });
 }
 

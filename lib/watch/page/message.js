@@ -176,12 +176,14 @@ async function open_message(id) {
 }
 
 // A link could not say the token.
-acts.save = ({ id }) => attempt(async () => {
-  const answer = await ask(address_of(`queue/${encoded(id)}/message`));
+async function save(path, name) {
+  const answer = await ask(address_of(path));
   if (!answer.ok) await refuse(answer);
-  const link = el("a", { href: URL.createObjectURL(await answer.blob()), download: `${id}.eml` });
+  const link = el("a", { href: URL.createObjectURL(await answer.blob()), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-});
+}
+
+acts.save = ({ id }) => attempt(() => save(`queue/${encoded(id)}/message`, `${id}.eml`));
 
 acts.refresh_message = () => open_message(message_id);

@@ -1,7 +1,7 @@
 "use strict";
 // The tabs, and the start. The fragment says which view: "#now", "#lanes?…", "#mail?…", "#mail/ID".
 
-const views = ["now", "lanes", "mail", "accounts", "explain"];
+const views = ["now", "lanes", "mail", "captured", "accounts", "explain"];
 
 function place_now() {
   const [path, query = ""] = location.hash.slice(1).split("?", 2);
@@ -26,20 +26,22 @@ function open_view() {
   if (view !== "mail" || !id) message_id = "";
   if (view === "lanes") open_lanes(query);
   if (view === "mail") id ? open_message(id) : open_mail(query);
+  if (view === "captured") id ? open_captured_message(id) : open_captured(query);
   if (state.status) show_state();
   if (view === "now") draw_charts();
 }
 
 function begin_tabs() {
   by_id("tabs").addEventListener("keydown", (event) => {
-    const at = views.findIndex((name) => by_id("tab-" + name) === document.activeElement);
-    const next = { ArrowRight: at + 1, ArrowLeft: at - 1 + views.length, Home: 0, End: views.length - 1 }[event.key];
+    const tabs = views.map((name) => by_id("tab-" + name)).filter((tab) => !tab.hidden);
+    const at = tabs.indexOf(document.activeElement);
+    const next = { ArrowRight: at + 1, ArrowLeft: at - 1 + tabs.length, Home: 0, End: tabs.length - 1 }[event.key];
     if (at < 0 || next === undefined) {
       if (event.key === " ") event.preventDefault(), document.activeElement.click();
       return;
     }
     event.preventDefault();
-    const tab = by_id("tab-" + views[next % views.length]);
+    const tab = tabs[next % tabs.length];
     tab.focus();
     tab.click();
   });
@@ -55,6 +57,7 @@ begin_tabs();
 begin_charts();
 begin_lanes();
 begin_mail();
+begin_captured();
 begin_explain();
 open_view();
 begin_live();
