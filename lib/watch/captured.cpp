@@ -37,9 +37,10 @@ struct Found {
   bool operator<(const Found& other) const { return key() < other.key(); }
 };
 
-// The last of them is on top.
-using Newest = std::priority_queue<Found, std::vector<Found>,
-                                   decltype([](const Found& a, const Found& b) { return b < a; })>;
+struct IsNewer {
+  bool operator()(const Found& a, const Found& b) const { return b < a; }
+};
+using Newest = std::priority_queue<Found, std::vector<Found>, IsNewer>;  // the oldest is on top
 
 struct Closing {
   void operator()(DIR* directory) const { ::closedir(directory); }
@@ -119,7 +120,7 @@ std::optional<CapturedName> captured_name(std::string_view text) {
   const std::size_t dash = text.find('-');
   const std::string_view id = text.substr(0, dash);
   const Result<queue::MessageId> parsed = queue::parse_message_id(id);
-  if (!parsed || queue::to_string(*parsed) != id) return std::nullopt;
+  if (!parsed) return std::nullopt;
   if (dash == std::string_view::npos) return CapturedName{std::string(id)};
   const std::string_view digits = text.substr(dash + 1);
   constexpr std::size_t most_digits = 6;

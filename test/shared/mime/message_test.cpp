@@ -141,7 +141,9 @@ TEST(MimeMessage, DepthAndNumberAreBounded) {
     const std::string boundary = "b" + std::to_string(i);
     deep += "Content-Type: multipart/mixed; boundary=" + boundary + "\n\n--" + boundary + "\n";
   }
-  EXPECT_EQ(parse(deep).parts.size(), 1u);
+  const Message message = parse(deep);
+  ASSERT_EQ(message.parts.size(), 1u);
+  EXPECT_TRUE(message.parts[0].body.starts_with("--b20\n")) << "what is deeper is not divided";
   std::string many = "Content-Type: multipart/mixed; boundary=b\n\n";
   for (int i = 0; i < 5000; ++i) many += "--b\n\nx\n";
   EXPECT_EQ(parse(many).parts.size(), most_parts);
