@@ -20,7 +20,7 @@ namespace relayd::command {
 using nlohmann::json;
 
 DaemonConnection::DaemonConnection(std::string address, std::chrono::seconds patience)
-    : address_(std::move(address)) {
+    : address_(std::move(address)), patience_(patience) {
   if (is_url(address_)) return;
   socket_ = disk::Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const timeval bound{.tv_sec = patience.count(), .tv_usec = 0};
@@ -34,7 +34,7 @@ DaemonConnection::DaemonConnection(std::string address, std::chrono::seconds pat
 
 bool DaemonConnection::ask(const watch::Request& request) {
   if (!is_url(address_)) return connected() && send(watch::to_line(request));
-  Result<std::string> answer = ask_over_http(address_, request);
+  Result<std::string> answer = ask_over_http(address_, request, patience_);
   if (answer)
     received_ = std::move(*answer);
   else
@@ -88,6 +88,11 @@ bool DaemonConnection::more() {
   begin_ = 0;
   char buffer[64 * 1024];
   const ssize_t count = is_url(address_) ? 0 : ::recv(socket_.number(), buffer, sizeof buffer, 0);
+  const bool is_late = count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+  if (is_late)
+    why_ = fmt::format("relayd does not answer on {} within {} s", shown(address_), patience_.count());
+  if (count == 0) why_ = "relayd went away before it answered";
+  if (count < 0 && !is_late) return fail(errno);
   if (count <= 0) return false;
   received_.append(buffer, static_cast<std::size_t>(count));
   return true;
@@ -106,6 +111,12 @@ bool DaemonConnection::fail(int error) {
 int DaemonConnection::no_answer() const {
   fmt::print(stderr, "{}\n", why_);
   return EX_UNAVAILABLE;
+}
+
+json parse_answer(std::string_view text) {
+  constexpr int deepest = 32;
+  const auto keep = [](int depth, json::parse_event_t, const json&) { return depth <= deepest; };
+  return json::parse(text, keep, false);
 }
 
 std::string text(const json& object, const char* key) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon_connection.hpp"
 #include "shared/async/scope.hpp"
 #include "shared/config/secret_source.hpp"
 #include "shared/http/stream_client.hpp"
@@ -25,7 +26,7 @@ using watch::Question;
 namespace {
 
 constexpr std::size_t longest_answer = std::size_t{1} << 30;
-constexpr std::chrono::minutes patience{10};  // with a change of all that waits
+constexpr std::chrono::minutes usual_patience{10};  // with a change of all that waits
 
 Result<Secret> token_of_environment() {
   config::SecretSource source;
@@ -51,16 +52,17 @@ std::string shown_url(const http::Url& url) {
 // Where the window is, and what shows who asks.
 struct Remote {
   http::Url url;
+  std::chrono::seconds patience;
   std::vector<http::Header> headers = {};
 };
 
-Result<Remote> remote_at(const std::string& text) {
+Result<Remote> remote_at(const std::string& text, std::chrono::seconds patience) {
   Result<http::Url> url = http::parse_url(text);
   if (!url) return Error{url.error()};
   while (url->target.ends_with('/')) url->target.pop_back();
   const Result<Secret> token = token_of_environment();
   if (!token) return Error{token.error()};
-  Remote remote{std::move(*url)};
+  Remote remote{std::move(*url), patience.count() > 0 ? patience : usual_patience};
   if (token->empty()) return remote;
   if (!http::is_secure(remote.url))
     return Error{
@@ -77,7 +79,7 @@ struct Outcome {
 };
 
 Task<void> exchange(net::AsioLoop& loop, http::Client& client, const http::Request& request,
-                    Outcome& outcome) {
+                    std::chrono::seconds patience, Outcome& outcome) {
   try {
     http::Response response = co_await client.exchange(request, loop.now() + patience, {});
     outcome.response = std::move(response);
@@ -87,17 +89,20 @@ Task<void> exchange(net::AsioLoop& loop, http::Client& client, const http::Reque
   loop.stop();
 }
 
-// Lines, an object or a message of relayd. A server before it may have other things to say.
+// Empty: it is none of relayd's.
+std::string error_of(std::string_view body) {
+  const json object = parse_answer(body);
+  const bool is_error = object.contains("error") && object["error"].is_string();
+  return is_error ? shown(object["error"].get<std::string>()) : "";
+}
+
+// Lines, an object or a message, or an error. A server before relayd may have other things to say.
 bool is_of_relayd(const http::Response& response) {
+  if (response.status != 200) return !error_of(response.body).empty();
   const auto type = std::ranges::find(response.headers, "content-type", &http::Header::name);
   const std::string value = type == response.headers.end() ? "" : type->value;
   return value == "application/json" || value == "application/x-ndjson" ||
-         (value == "application/octet-stream" && response.status == 200);
-}
-
-std::string error_of(const http::Response& response) {
-  const json object = json::parse(response.body, nullptr, false);
-  return shown(object.is_object() ? object.value("error", "") : "");
+         value == "application/octet-stream";
 }
 
 // The error: it does not answer, or not as relayd does.
@@ -111,7 +116,7 @@ Result<std::string> ask(const Remote& remote, const Question& question) {
   http::StreamClient client(loop, dialer, {.url = url, .most = longest_answer});
   Outcome outcome;
   async::Scope scope;
-  loop.post([&] { scope.spawn(exchange(loop, client, request, outcome)); });
+  loop.post([&] { scope.spawn(exchange(loop, client, request, remote.patience, outcome)); });
   loop.run();
   const std::string place = shown_url(url);
   if (!outcome.response)
@@ -121,7 +126,7 @@ Result<std::string> ask(const Remote& remote, const Question& question) {
     return Error{fmt::format("{} answers with status {}, and not as relayd does", place, response.status)};
   if (response.status == 401 || response.status == 403)
     return Error{fmt::format("{}: {}. The token comes from RELAYD_HTTP_TOKEN or RELAYD_HTTP_TOKEN_FILE",
-                             place, error_of(response))};
+                             place, error_of(response.body))};
   return std::move(response.body);
 }
 
@@ -129,23 +134,20 @@ std::string end_line(std::size_t count) {
   return watch::line_of({{"end", true}, {"count", count}});
 }
 
-bool has_end(std::string_view lines) {
-  if (lines.ends_with('\n')) lines.remove_suffix(1);
-  const std::size_t before = lines.rfind('\n');  // none: the largest number, and so 0
-  return json::parse(lines.substr(before + 1), nullptr, false).contains("end");
-}
-
 // Each message's object, with its octets where they are wanted.
 Result<std::string> show(const Remote& remote, watch::Request request) {
   const std::vector<std::string> ids = std::move(request.ids);
+  if (ids.empty()) return Error{"show which message? Give its id"};
   const bool wants_body = std::exchange(request.body, false);
   std::string lines;
   for (const std::string& id : ids) {
     request.ids = {id};
     Result<std::string> line = ask(remote, watch::question_for(request).value());
     if (!line) return line;
-    json object = json::parse(*line, nullptr, false);
-    if (!wants_body || !object.is_object() || object.contains("error")) {
+    json object = parse_answer(*line);
+    if (!object.is_object())
+      return Error{fmt::format("{} does not answer as relayd does", shown_url(remote.url))};
+    if (!wants_body || object.contains("error")) {
       lines += *line;
       continue;
     }
@@ -171,19 +173,23 @@ std::string fault_of_url(const std::string& text) {
   return url->target.find('?') == std::string::npos ? "" : "leave out the '?' and what follows";
 }
 
-Result<std::string> ask_over_http(const std::string& url, const watch::Request& request) {
-  const Result<Remote> remote = remote_at(url);
+Result<std::string> ask_over_http(const std::string& url, const watch::Request& request,
+                                  std::chrono::seconds patience) {
+  const Result<Remote> remote = remote_at(url, patience);
   if (!remote) return Error{remote.error()};
   if (request.command == "show") return show(*remote, request);
   const Result<Question> question = watch::question_for(request);
   if (!question) return Error{question.error()};
   Result<std::string> answer = ask(*remote, *question);
-  if (answer && !has_end(*answer)) *answer += end_line(1);  // an object is a line without one
+  if (!answer) return answer;
+  // An object is a line without an end, and so is an error.
+  const bool is_object = request.command == "status" || request.command == "reload";
+  if (is_object || !error_of(*answer).empty()) *answer += end_line(1);
   return answer;
 }
 
 Result<std::string> ask_over_http(const std::string& url, const watch::HistoryQuestion& question) {
-  const Result<Remote> remote = remote_at(url);
+  const Result<Remote> remote = remote_at(url, std::chrono::seconds(0));
   if (!remote) return Error{remote.error()};
   return ask(*remote, watch::question_for(question));
 }

@@ -3,6 +3,7 @@
 // Used by commands. Blocking.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -19,7 +20,9 @@ std::string fault_of_url(const std::string& text);
 
 // The lines that the admin socket would answer. With the token of RELAYD_HTTP_TOKEN or RELAYD_HTTP_TOKEN_FILE
 // where one is set, which goes in the clear to this machine alone. The error says why there is no answer.
-Result<std::string> ask_over_http(const std::string& url, const watch::Request& request);
+// `patience`: with all of it; 0: ten minutes.
+Result<std::string> ask_over_http(const std::string& url, const watch::Request& request,
+                                  std::chrono::seconds patience);
 Result<std::string> ask_over_http(const std::string& url, const watch::HistoryQuestion& question);
 
 }  // namespace relayd::command

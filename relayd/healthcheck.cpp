@@ -38,7 +38,7 @@ std::optional<int> asked(const std::string& socket) {
   request.command = "health";
   std::string line;
   if (!daemon.ask(request) || !daemon.line(line)) return failed(socket, "it does not answer");
-  const json answer = json::parse(line, nullptr, false);
+  const json answer = parse_answer(line);
   const std::string health = answer.is_object() ? answer.value("health", "") : "";
   if (health == "well") return well;
   if (health == "not_ready") {

@@ -113,7 +113,7 @@ bool is_arrival(const json& line) {
 // A message as to_json() has it.
 void show(const std::string& line, const Options& options) {
   if (options.json) return fmt::print("{}\n", shown_json(line));
-  const json message = json::parse(line);
+  const json message = parse_answer(line);
   const json events = message.value("events", json::array());
   fmt::print("{}  {}  {}\n", text(message, "id"), moment(events.empty() ? json() : events.front()),
              text(message, "state"));
@@ -141,7 +141,7 @@ int history_over_http(const Options& options, std::size_t limit) {
   std::size_t found = 0;
   std::istringstream stream(*lines);
   for (std::string line; std::getline(stream, line);) {
-    const json object = json::parse(line, nullptr, false);
+    const json object = parse_answer(line);
     if (!object.is_object()) break;
     if (object.contains("error")) {
       fmt::print(stderr, "{}\n", text(object, "error"));
@@ -152,7 +152,7 @@ int history_over_http(const Options& options, std::size_t limit) {
       ++found;
       continue;
     }
-    if (object.contains("more"))
+    if (object.value("more", false))
       fmt::print(stderr, "There are more: these are the last {}, and HTTP tells {} at most\n", found,
                  search_limit);
     return conclude(options, found, "");

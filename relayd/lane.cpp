@@ -53,7 +53,7 @@ int lane(const Options& options) {
   std::string line;
   bool refused = false;
   while (daemon.line(line)) {
-    const json object = json::parse(line, nullptr, false);
+    const json object = parse_answer(line);
     if (object.is_discarded()) break;
     if (options.json) fmt::print("{}\n", shown_json(line));
     if (object.contains("end")) return refused ? 1 : EX_OK;

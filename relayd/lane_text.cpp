@@ -27,6 +27,7 @@ std::string span(const json& object, const char* key) {
 
 // "2026-11-20T14:03:22Z" without what it has in common with now.
 std::string moment(const std::string& when, const std::string& now) {
+  if (when.size() < 19) return when;
   const bool today = when.substr(0, 10) == now.substr(0, 10);
   return (today ? "" : when.substr(0, 10) + " ") + when.substr(11, 8) + " UTC";
 }
@@ -97,8 +98,8 @@ std::string numbers(const json& lane, const std::string& now) {
                                 text(connections, "idle"), text(connections, "allowed")));
   if (lane.value("waiting", 0) > 0) parts.push_back(text(lane, "waiting") + " in line");
   if (lane.contains("rates"))
-    parts.push_back(
-        fmt::format("at most {}", fmt::join(lane["rates"].get<std::vector<std::string>>(), ", ")));
+    parts.push_back("at most " +
+                    shown(fmt::format("{}", fmt::join(lane["rates"].get<std::vector<std::string>>(), ", "))));
   for (const json& quota : lane.value("quotas", json::array())) parts.push_back(quota_text(quota, now));
   const json learnt = lane.value("learnt", json::object());
   const auto again = [&learnt](const char* key) {

@@ -28,7 +28,7 @@ bool ask(const std::string& path, const watch::Request& request, Take take) {
   std::string line;
   if (!daemon.ask(request)) return false;
   while (daemon.line(line)) {
-    const json object = json::parse(line, nullptr, false);
+    const json object = parse_answer(line);
     if (object.is_discarded()) return false;
     if (object.contains("end")) return true;
     take(object);

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <exception>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "commands.hpp"
@@ -324,11 +325,9 @@ void add_mail_programs(CLI::App& app, int argc, char** argv, int& status) {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+// The exit status of the command that the words name.
+int run_command(int argc, char** argv) {
   namespace command = relayd::command;
-  command::forget_variables_of_a_caller();
   const std::string program = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "";
   if (command::is_mail_program(program)) return command::mail_program(program, words(1, argc, argv));
 
@@ -344,72 +343,11 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help for every command");
   app.set_version_flag("--version", "relayd " RELAYD_VERSION);
-<<<<<<< HEAD
-  const auto with_config = [&options](CLI::App* sub) {
-    sub->add_option("-c,--config", options.config,
-                    "Configuration file (default: $RELAYD_CONFIG, then /etc/relayd/relayd.yaml, then "
-                    "RELAYD_* variables)");
-    return sub;
-  };
-
-  CLI::App* run =
-      with_config(app.add_subcommand("run", "Run the relay in the foreground; logs go to standard error"));
-  run->add_option_function<std::string>(
-      "--grace", [&options](const std::string& text) { options.grace = parse_grace(text); },
-      "How long what is under way may take after SIGTERM, such as 20s (the default) or 2m");
-  run->callback([&] { status = command::run(options); });
-
-  with_config(app.add_subcommand("check", "Read and check the configuration and all that it points to"))
-      ->callback([&] { status = command::check(options); });
-
-  CLI::App* explain = add_place(
-      app.add_subcommand("explain", "Show where mail of a sender goes, as whom, and which rule says so"),
-      options);
-  explain->add_flag("--live", options.live, "Also how each lane on the way stands in the running daemon");
-  explain->add_option("--sender", options.sender, "Envelope sender; empty for the null sender")->required();
-  explain->add_option("--recipient", options.recipient, "Envelope recipient: whom it stands for");
-  explain->add_option("--client", options.client, "Who hands the message in: an address, or uid:NUMBER");
-  explain->add_option("--account", options.account, "As whom the client has logged in");
-  explain->add_option("--listener", options.listener, "The name of the listener that the message comes to");
-  explain->add_option("--message", options.message,
-                      "The file of a message: what of its header changes, and who signs it");
-  explain->callback([&] { status = command::explain(options); });
-
-  CLI::App* demo = app.add_subcommand(
-      "demo", "Three senders through three accounts of two providers, all inside this process");
-  demo->add_flag("--once", options.once, "Send, show the table, and end");
-  demo->callback([&] { status = command::demo(options); });
-
-  CLI::App* presets =
-      app.add_subcommand("presets", "The providers that `provider:` can name, and what is known of them");
-  presets->add_flag("--markdown", options.markdown, "All that is known, as the page docs/providers.md");
-  presets->callback([&] { status = command::presets(options); });
-
-  add_sandbox(app, options, status);
-
-  add_place(app.add_subcommand("healthcheck", "Say by the exit code whether the daemon is well, for probes"),
-            options)
-      ->footer(
-          "Example: relayd healthcheck || echo not well\n"
-          "Exit codes: 0 well, 1 it does not answer, 2 it starts: the queue is being read, 3 it answers, and "
-          "takes "
-          "no mail")
-      ->callback([&] { status = command::healthcheck(options); });
-
-  add_daemon(app.add_subcommand("reload",
-                                "Have the daemon read its configuration again, and say whether it was taken"),
-             options)
-      ->footer(
-          "Example: relayd reload && echo taken\n"
-          "Exit codes: 0 taken, 78 it has an error and the old one stays, 69 no daemon answers")
-      ->callback([&] { status = command::reload(options); });
-=======
   add_run(app, options, status);
   add_explain(app, options, status);
   command::add_demo(app, options, status);
   command::add_sandbox(app, options, status);
   add_probes(app, options, status);
->>>>>>> 1406941 (relayd: Have a function for each command, and one way for status to tell)
 
   app.add_subcommand("hash-password",
                      "Turn a password from standard input into what an account may keep instead")
@@ -424,28 +362,7 @@ int main(int argc, char** argv) {
   add_history(app, options, status);
   add_queue_files(app, options, status);
   add_mail_programs(app, argc, argv, status);
-<<<<<<< HEAD
-
-  CLI::App* show_status = add_daemon(
-      app.add_subcommand(
-          "status", "The queue and every lane of the running daemon: what is wrong, since when, until when"),
-      options);
-  show_status->add_flag("--json", options.json, "One object, for scripts");
-  show_status->add_flag("--metrics", options.metrics, "The metrics, as Prometheus reads them");
-  show_status->add_flag("--check", options.check, "One line for monitoring: what is worst, and since when");
-  show_status->add_flag("--watch", options.watch, "Again every two seconds, until q or Ctrl-C");
-  show_status->add_flag("--trouble", options.trouble, "Only lanes that are in trouble");
-  show_status->add_option("--upstream", options.queue.upstream, "Only lanes of this upstream");
-  show_status->add_option("--account", options.queue.account, "Only lanes of this user name");
-  show_status->footer(
-      "Example: relayd status --upstream ses --trouble\n"
-      "Exit codes: 0 it answered, 69 no daemon answers, 78 the configuration hides where it is; with --check "
-      "0 "
-      "all is well, 1 warning, 2 critical");
-  show_status->callback([&] { status = command::status(options); });
-=======
   add_status(app, options, status);
->>>>>>> 1406941 (relayd: Have a function for each command, and one way for status to tell)
 
   app.add_subcommand("version", "Show version, commit and libraries")->callback([&] {
     status = command::version();
@@ -462,9 +379,21 @@ int main(int argc, char** argv) {
     fmt::print("{}", out.str());
     fmt::print(stderr, "{}", command::shown_lines(complaint.str()));
     return code == 0 ? EX_OK : EX_USAGE;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "relayd: {}\n", command::shown(error.what()));
-    return EX_SOFTWARE;
   }
   return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  relayd::command::forget_variables_of_a_caller();
+  try {
+    return run_command(argc, argv);
+  } catch (const nlohmann::json::exception&) {
+    fmt::print(stderr, "relayd answers what this command does not understand: are both of one version?\n");
+    return EX_UNAVAILABLE;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "relayd: {}\n", relayd::command::shown(error.what()));
+    return EX_SOFTWARE;
+  }
 }

@@ -232,7 +232,7 @@ json standing_of(const std::string& socket) {
   request.command = "status";
   std::string line;
   if (!daemon.ask(request) || !daemon.line(line)) return json::object();
-  json answer = json::parse(line, nullptr, false);
+  json answer = parse_answer(line);
   return answer.is_object() ? answer : json::object();
 }
 

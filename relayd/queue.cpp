@@ -131,7 +131,7 @@ int queue(const Options& options) {
   bool refused = false;
   Progress progress(true);
   while (daemon.line(line)) {
-    const json object = json::parse(line, nullptr, false);
+    const json object = parse_answer(line);
     if (object.is_discarded()) break;
     progress.step();
     if (object.contains("error") || object.contains("end")) progress.hide();
@@ -140,6 +140,7 @@ int queue(const Options& options) {
     if (object.contains("octets") && !daemon.copy(object["octets"].get<std::uint64_t>(), options.json)) break;
     if (object.contains("end") || !object.contains("id")) return refused ? 1 : EX_OK;
   }
+  progress.hide();
   fmt::print(stderr, "relayd went away in the middle of its answer\n");
   return EX_UNAVAILABLE;
 }

@@ -22,6 +22,10 @@ int print_answer(const json& answer) {
     fmt::print(stderr, "{}\n", text(answer, "error"));
     return EX_UNAVAILABLE;
   }
+  if (!answer.contains("taken")) {
+    fmt::print(stderr, "what answers there is no relayd\n");
+    return EX_UNAVAILABLE;
+  }
   for (const json& warning : answer.value("warnings", json::array()))
     fmt::print(stderr, "warning: {}\n", shown(warning.get<std::string>()));
   for (const json& error : answer.value("errors", json::array()))
@@ -43,7 +47,7 @@ std::optional<int> reload_at(const std::string& socket) {
   request.command = "reload";
   std::string line;
   if (!daemon.ask(request)) return daemon.no_answer();
-  const json answer = daemon.line(line) ? json::parse(line, nullptr, false) : json();
+  const json answer = daemon.line(line) ? parse_answer(line) : json();
   if (answer.is_object()) return print_answer(answer);
   fmt::print(stderr, "relayd went away before it answered\n");
   return EX_UNAVAILABLE;

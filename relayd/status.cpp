@@ -15,15 +15,17 @@ namespace relayd::command {
 
 using nlohmann::json;
 
-Standing ask_status(const std::string& address) {
-  DaemonConnection daemon(address);
+Standing ask_status(const std::string& address, std::chrono::seconds patience) {
+  DaemonConnection daemon(address, patience);
   watch::Request request;
   request.command = "status";
   std::string line;
-  if (!daemon.ask(request)) return {{}, daemon.why()};
-  json answer = daemon.line(line) ? json::parse(line, nullptr, false) : json();
-  if (!answer.is_object()) return {{}, "relayd went away before it answered"};
+  if (!daemon.ask(request) || !daemon.line(line)) return {{}, daemon.why()};
+  json answer = parse_answer(line);
+  if (!answer.is_object()) return {{}, "what answers there is no relayd"};
   if (answer.contains("error")) return {{}, text(answer, "error")};  // the daemon is older than this command
+  if (!answer.contains("queue") && !answer.contains("starting"))
+    return {{}, "what answers there is no relayd"};
   return {std::move(answer)};
 }
 
@@ -54,7 +56,7 @@ int show_metrics(const std::string& path) {
   request.command = "metrics";
   std::string line;
   if (!daemon.ask(request)) return daemon.no_answer();
-  const json answer = daemon.line(line) ? json::parse(line, nullptr, false) : json();
+  const json answer = daemon.line(line) ? parse_answer(line) : json();
   if (answer.is_object() && answer.contains("error")) {  // it starts, or is older than this command
     fmt::print(stderr, "{}\n", text(answer, "error"));
     return EX_UNAVAILABLE;
@@ -64,15 +66,25 @@ int show_metrics(const std::string& path) {
   return EX_UNAVAILABLE;
 }
 
+constexpr std::chrono::seconds patience_of_monitoring(8);  // whose own is 10 s, as a rule
+
+Verdict judge(const Options& options, const std::optional<std::string>& path) {
+  if (!path) return verdict_without_daemon("the configuration hides where the daemon is");
+  Standing standing = ask_status(*path, patience_of_monitoring);
+  if (!standing.status) return verdict_without_daemon(standing.why);
+  try {
+    if (const std::string why = missing_of(*standing.status, options); !why.empty())
+      return verdict_without_daemon(why);
+    narrow(*standing.status, options);
+    return verdict_of(*standing.status);
+  } catch (const json::exception&) {
+    return verdict_without_daemon("relayd answers what this command does not understand");
+  }
+}
+
 // One line for monitoring, whatever is so.
 int check_status(const Options& options, const std::optional<std::string>& path) {
-  Standing standing;
-  standing.why = "the configuration hides where the daemon is";
-  if (path) standing = ask_status(*path);
-  if (standing.status) standing.why = missing_of(*standing.status, options);
-  if (standing.why.empty()) narrow(*standing.status, options);
-  const Verdict verdict =
-      standing.why.empty() ? verdict_of(*standing.status) : verdict_without_daemon(standing.why);
+  const Verdict verdict = judge(options, path);
   fmt::print("{}\n", verdict.text);
   return verdict.exit_code;
 }

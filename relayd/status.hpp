@@ -1,6 +1,7 @@
 // What `relayd status`, `relayd lane list` and `relayd explain --live` share.
 #pragma once
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -9,12 +10,12 @@
 
 namespace relayd::command {
 
-// The daemon's answer to "status", an object. Nothing: `why` says it.
+// The daemon's answer to "status", an object with its queue, or that it starts. Nothing: `why` says it.
 struct Standing {
   std::optional<nlohmann::json> status;
   std::string why = {};
 };
-Standing ask_status(const std::string& address);
+Standing ask_status(const std::string& address, std::chrono::seconds patience = std::chrono::seconds(30));
 
 // The same, narrowed to what the options ask for. Nothing: it was said why on standard error, and `exit_code`
 // is set.

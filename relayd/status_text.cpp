@@ -187,14 +187,16 @@ std::string status_text(const json& status, bool as_table) {
 }
 
 Verdict verdict_of(const json& status) {
-  const json troubles = status.value("trouble", json::array());
+  const json& troubles = status.at("trouble");
   if (troubles.empty()) {
-    const json queue = status.value("queue", json::object());
-    return {well, fmt::format("OK: {} waiting, {} under way, {} held, {} failed", text(queue, "waiting"),
-                              text(queue, "ready"), text(queue, "held"), text(queue, "failed"))};
+    const auto count = [&queue = status.at("queue")](const char* name) {
+      return queue.at(name).get<std::uint64_t>();
+    };
+    return {well, fmt::format("OK: {} waiting, {} under way, {} held, {} failed", count("waiting"),
+                              count("ready"), count("held"), count("failed"))};
   }
   const json& worst = troubles.front();
-  const bool is_critical = text(worst, "severity") == "critical";
+  const bool is_critical = worst.at("severity").get<std::string>() == "critical";
   std::string line = fmt::format("{}: {}", is_critical ? "CRITICAL" : "WARNING", text(worst, "what"));
   if (worst.contains("since"))
     line += fmt::format(", since {} ({})", text(worst, "since"), span(worst, "for"));

@@ -72,7 +72,7 @@ void print_end(const Options& options, const json& object) {
 
 // False: the answer ends with it.
 bool take(const Options& options, const std::string& line, Answered& answered) {
-  const json object = json::parse(line, nullptr, false);
+  const json object = parse_answer(line);
   if (!object.is_object()) return true;
   if (options.json) fmt::print("{}\n", shown_json(line));
   const bool fault = object.contains("error");

@@ -191,3 +191,30 @@ test("accounts say what fails and when secrets end", async () => {
   assert.deepEqual(page.problems, []);
   await page.end();
 });
+
+test("the answer to one question is none to the next", async () => {
+  const page = await open(browser, server.url);
+  await page.evaluate(() => {
+    window.given = [];
+    confirmed("Delete it?", "Delete", el("p", {}, "one")).then((form) => window.given.push(["Delete", Boolean(form)]));
+    confirmed("It was taken", "Close", el("p", {}, "two")).then((form) => window.given.push(["Close", Boolean(form)]));
+  });
+  assert.equal(await text(page, "#ask-title"), "Delete it?");
+  await page.keyboard.press("Escape");
+  await says(page, "#ask-title", "It was taken");
+  assert.deepEqual(await page.evaluate(() => window.given), [["Delete", false]]);
+  await page.click("#ask-yes");
+  await page.waitForFunction(() => window.given.length === 2);
+  assert.deepEqual(await page.evaluate(() => window.given[1]), ["Close", true]);
+  await page.end();
+});
+
+test("what went in the last hour falls with each step", async () => {
+  const page = await open(browser, server.url);
+  const shown = () => text(page, "#figures");
+  const before = await shown();
+  for (let i = 0; i < 240; ++i) server.event("point", { end: new Date().toISOString(), accepted: 0, delivered: 0, deferred: 0, failed: 0, waiting: 0, seconds: null });
+  await page.waitForFunction((old) => document.querySelector("#figures").innerText !== old, {}, before);
+  assert.match(await shown(), /\b0\b/);
+  await page.end();
+});

@@ -8,6 +8,7 @@
 #include "shared/config/file.hpp"
 #include "shared/config/keys.hpp"
 #include "shared/config/load.hpp"
+#include "shared/config/suggest.hpp"
 #include "shared/config/yaml.hpp"
 
 namespace relayd::config {
@@ -16,6 +17,14 @@ namespace {
 // The sections that say where the daemon is.
 bool locates_daemon(std::string_view key) {
   return key == "admin" || key == "queue";
+}
+
+// A key that nobody knows may be one of them, misspelt. Who took the default place instead would ask, or
+// change, another daemon.
+bool may_locate_daemon(std::string_view key) {
+  if (locates_daemon(key)) return false;
+  return key.find("queue") != std::string_view::npos || key.find("admin") != std::string_view::npos ||
+         !suggestion(key, {"admin", "queue"}).empty();
 }
 
 // A key at the very left begins a section, which ends before the next one.
@@ -38,8 +47,8 @@ std::vector<std::string_view> sections_of(std::string_view text) {
   return sections;
 }
 
-// Of a text that is not valid YAML: what its sections are, each by itself. `is_cut`: one of those that locate
-// the daemon is not valid either, or none can be told from the others.
+// Of a text that is not valid YAML: what its sections are, each by itself. `is_cut`: one that is not valid
+// either may be one of those that locate the daemon, or have it within, or none can be told from the others.
 Node sections_as_map(std::string_view text, const std::string& name, bool& is_cut) {
   Node root;
   root.kind = Node::Kind::map;
@@ -52,7 +61,9 @@ Node sections_as_map(std::string_view text, const std::string& name, bool& is_cu
     if (is_map)
       root.entries.insert(root.entries.end(), node->entries.begin(), node->entries.end());
     else
-      is_cut |= locates_daemon(section.substr(0, section.find(':')));
+      is_cut |= section.find("queue") != std::string_view::npos ||
+                section.find("admin") != std::string_view::npos ||
+                may_locate_daemon(section.substr(0, section.find_first_of(": \t\n")));
   }
   is_cut |= !found_any;
   return root;
@@ -80,9 +91,11 @@ Readable read_tree(Reader reader, const Node& root, const std::string& file, boo
   read_config(reader, root, config);
   if (!root.has("listen")) config.listeners = default_listeners();
   readable.errors = std::move(reader.errors);
-  const bool is_named =
-      !config.admin.socket.empty() || (config.queue.directory != Queue().directory && !root.has("admin"));
-  readable.hides_daemon = !is_named && (is_cut || !is_located(root, file));
+  const bool is_named = !config.admin.socket.empty() ||
+                        (config.queue.directory != Queue().directory && !root.has("admin") && !is_cut);
+  const bool is_misspelt =
+      std::ranges::any_of(root.entries, [](const Entry& entry) { return may_locate_daemon(entry.key); });
+  readable.hides_daemon = !is_named && (is_cut || is_misspelt || !is_located(root, file));
   return readable;
 }
 

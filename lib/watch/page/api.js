@@ -87,15 +87,20 @@ async function get_lines(path, query) {
   return { rows, more: Boolean(end.more) };
 }
 
+function closed(dialog) {
+  return new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+}
+
 // Gives what is in the field when the dialog ends well; throws Cancelled otherwise.
 async function ask_token(why) {
   const dialog = by_id("token"), field = by_id("token-value");
+  while (dialog.open) await closed(dialog);
   by_id("token-why").textContent = why;
   field.value = "";
   dialog.returnValue = "no";
   dialog.showModal();
   field.focus();
-  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  await closed(dialog);
   const value = field.value.trim();
   field.value = "";
   if (dialog.returnValue !== "yes") throw new Cancelled();
@@ -135,6 +140,7 @@ async function change_lines(path, body) {
 // Asks whether to go on. `body`: what is shown; `yes`: the word on the button. Gives the form's fields, or nothing.
 async function confirmed(title, yes, body, is_grave) {
   const dialog = by_id("ask");
+  while (dialog.open) await closed(dialog); // the answer to one question must not be taken for that to another
   by_id("ask-title").textContent = title;
   by_id("ask-yes").textContent = yes;
   by_id("ask-yes").className = is_grave ? "grave" : "strong";
@@ -142,7 +148,7 @@ async function confirmed(title, yes, body, is_grave) {
   show(by_id("ask-body"), body);
   dialog.returnValue = "no";
   dialog.showModal();
-  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  await closed(dialog);
   return dialog.returnValue === "yes" ? new FormData(dialog.querySelector("form")) : null;
 }
 

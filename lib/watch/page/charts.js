@@ -208,6 +208,7 @@ function add_point(point) {
   }
   hour.end = point.end ?? new Date(Date.parse(hour.end) + hour.step * 1000).toISOString();
   if (series_span === "hour") draw_charts();
+  show_state(); // what was delivered in the last hour
 }
 
 function point_at(key, i) {

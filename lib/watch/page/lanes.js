@@ -134,11 +134,11 @@ async function ask_for_lanes() {
 }
 
 acts.steer = ({ verb, upstream, account }) => attempt(async () => {
-  const name = [el("strong", {}, said(upstream)), account ? [" as ", said(account)] : ""];
+  const name = [el("strong", {}, said(upstream)), account ? [" as ", said(account)] : " with all its accounts"];
   const what = verb === "pause"
     ? ["Nothing more is sent by ", name, " until somebody resumes it. What waits goes by another upstream of its rule or stays."]
     : ["Mail goes by ", name, " again, and it is tried at once."];
-  const title = verb === "pause" ? "Pause this lane?" : "Resume this lane?";
+  const title = `${verb === "pause" ? "Pause" : "Resume"} ${account ? "this lane" : "this upstream"}?`;
   if (!await confirmed(title, verb === "pause" ? "Pause" : "Resume", el("p", {}, what))) return;
   const result = await change_lines(`lanes/${verb}`, { upstream, account });
   if (result.errors.length) throw new Error(plain(result.errors[0].error));

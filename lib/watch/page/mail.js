@@ -85,6 +85,7 @@ acts.do = ({ deed, id }) => attempt(async () => {
   tell(mail_outcome.text);
   chosen.clear();
   chosen_all = false;
+  if (id && message_id !== id) return; // another is looked at meanwhile
   await (id && deed !== "delete" ? open_message(id) : reload_mail());
   if (id) deed === "delete" && !result.refused ? (location.hash = "#mail") : show_message_outcome();
 });

@@ -171,6 +171,7 @@ async function open_message(id) {
     show_message_outcome();
     if (is_new) by_id("message-title")?.focus({ preventScroll: false });
   } catch (error) {
+    if (message_id !== id) return;
     show(by_id("message"), el("p", {}, el("a", { href: mail_hash() }, "← Mail")), el("p", { class: "refused" }, error.message));
   }
 }

@@ -38,10 +38,23 @@ TEST(Readable, WithoutAWordOfItTheDaemonIsAtTheDefaultPlace) {
 }
 
 TEST(Readable, AnErrorThatHidesTheDaemonsPlaceIsTold) {
-  for (const char* text : {"queue:\n\tdirectory: /srv/mail\n", "queue: {directory: [/srv/mail]}\n",
-                           "queue: {directory: /srv/mail}\nadmin: {sokcet: /run/x}\n",
-                           "admin: {socket: ${NONE}}\n", "{\"queue\": {\"directory\": \"/srv/mail\"},,}"})
+  for (const char* text :
+       {"queue:\n\tdirectory: /srv/mail\n", "queue: {directory: [/srv/mail]}\n",
+        "queue: {directory: /srv/mail}\nadmin: {sokcet: /run/x}\n", "admin: {socket: ${NONE}}\n",
+        "qeue: {directory: /srv/mail}\n", "Queue: {directory: /srv/mail}\n",
+        "queues: {directory: /srv/mail}\n", "queue\n  directory: /srv/mail\nsenders: []\n",
+        "hostname: a\n queue: {directory: /srv/mail}\n", "-queue:\n  directory: /srv/mail\n",
+        "queue : {directory: /srv/mail]\nsenders: []\n", "\"admin\": {socket: /run/x\nsenders: []\n",
+        "adimn: {socket: /run/x}\nhostname: [\n", "queue: {directory: /srv/mail}\nadmin: {socket: /run/x\n",
+        "{\n\"queue\": {\"directory\": \"/srv/mail\"},\n\"senders\": []\n",
+        "{\"queue\": {\"directory\": \"/srv/mail\"},,}"})
     EXPECT_TRUE(config::read(text).hides_daemon) << text;
+}
+
+// Where nothing is near to the words for it, the daemon of a file without them is at the default place.
+TEST(Readable, AKeyThatIsMisspeltElsewhereHidesNothing) {
+  for (const char* text : {"hotsname: a\n", "listn: []\nsenders: 5\n", "hostname: {\nupstraems: [\nsenders: []\n"})
+    EXPECT_FALSE(config::read(text).hides_daemon) << text;
 }
 
 TEST(Readable, AFileThatCannotBeOpenedHidesTheDaemon) {
