@@ -27,7 +27,7 @@ What relayd knows of each provider of mail. This page is made by `relayd presets
 `provider: NAME` in the configuration takes all of it; what you write yourself wins over it. Ports are tried in their
 order. `relayd sandbox NAME --behaviour WHAT` is a fake of the provider on your own machine, which says what stands
 under "error"; `--behaviour list` shows those of any provider, too. The class is what relayd makes of a reply; what
-each means is in the [README](../README.md).
+each means is in [Configuration](configuration.md).
 )";
 
 std::string joined(const Texts& texts, std::string_view between = ", ") {

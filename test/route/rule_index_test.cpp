@@ -148,7 +148,7 @@ TEST(RuleIndex, WhatIsNotKnownYetLeavesItOpen) {
   EXPECT_EQ(index.find("x@c.example", {}).rule, 3u);
 }
 
-// What the README says, rule by rule.
+// What docs/senders.md says, rule by rule.
 class Naive {
  public:
   explicit Naive(const std::vector<Rule>& rules) : rules_(rules) {}

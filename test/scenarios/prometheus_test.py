@@ -19,7 +19,7 @@ from support.tokens import KnownTokens
 from support.waiting import PATIENCE, free_port, poll
 
 MONITORING = Path(__file__).resolve().parents[2] / "docs" / "monitoring"
-README = MONITORING.parents[1] / "README.md"
+PAGE = MONITORING.parent / "window.md"
 OURS = re.compile(r"\brelayd_[a-z_]+\b")
 SENDER = "a@one.example"
 TYPES = {"text/plain": "text/plain; version=0.0.4; charset=utf-8",
@@ -114,7 +114,7 @@ def test_what_alerts_dashboard_and_readme_name_is_there(busy):
     alerts = set(OURS.findall((MONITORING / "alerts.yml").read_text()))
     assert drawn and drawn <= shown, drawn - shown
     assert alerts and alerts <= shown, alerts - shown
-    described = {name for line in README.read_text().splitlines() if line.startswith("| `relayd_")
+    described = {name for line in PAGE.read_text().splitlines() if line.startswith("| `relayd_")
                  for name in OURS.findall(line)}
     assert described == set(families), described ^ set(families)
     unseen = set(families) - {re.sub("_(bucket|count|sum)$", "", name) for name in drawn} - \

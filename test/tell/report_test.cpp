@@ -75,7 +75,7 @@ TEST_F(ReportTest, IsThisMessage) {
             "--=_0123456789abcdeffedcba9876543210--\r\n");
 }
 
-// What a person reads, as the README shows it: lines of a code block.
+// What a person reads, as docs/reports.md shows it: lines of a code block.
 TEST_F(ReportTest, TheReadmeShowsIt) {
   const std::string all = text();
   const auto block = [&all](std::string_view first, std::string_view behind) {
@@ -89,7 +89,7 @@ TEST_F(ReportTest, TheReadmeShowsIt) {
     }
     return shown;
   };
-  std::ifstream file(PROJECT_DIR "/README.md");
+  std::ifstream file(PROJECT_DIR "/docs/reports.md");
   const std::string readme{std::istreambuf_iterator<char>(file), {}};
   EXPECT_THAT(readme, HasSubstr("\n\n" + block("Subject: ", "Date: ") + "\n" +
                                 block("This is the mail relay", "\r\n--=_") + "\n"));
