@@ -216,3 +216,18 @@ test("of 10,000 lanes the most troubled are told, and the others are asked for",
   assert.deepEqual(page.problems, []);
   await page.end();
 });
+
+test("of very many lanes those that were asked for stay as they are now", async () => {
+  server.answers = answers.large();
+  let found = [];
+  server.answers.some_lanes = () => ({ lanes: found, total: found.length });
+  const page = await open(browser, server.url, "#lanes");
+  await page.type("#lanes-filter input[name=account]", "user77@example.com");
+  await says(page, "#lanes-list", "user77@example.com"); // one that comes by itself
+  found = [answers.lane("second", "user77@example.com", { state: "open" })];
+  server.event("point", { end: new Date().toISOString(), accepted: 1, delivered: 1, deferred: 0, failed: 0, waiting: 0, seconds: 1 });
+  await says(page, "#lanes-list", "second");
+  await says(page, "#lanes-count", "2 lanes");
+  assert.deepEqual(page.problems, []);
+  await page.end();
+});

@@ -89,6 +89,12 @@ function lane_row(lane) {
       "aria-label": `${verb} ${plain(lane.upstream)}${lane.account ? " as " + plain(lane.account) : ""}` }, verb)));
 }
 
+// What was asked for, as the known ones stand by now, and what of these is new.
+function with_known(rows) {
+  const lanes = Object.fromEntries(rows.map((lane) => [`${lane.upstream} ${lane.account}`, lane]));
+  return Object.values({ ...lanes, ...state.lanes });
+}
+
 function show_lanes(state) {
   const known = Object.values(state.lanes);
   const in_trouble = known.filter((lane) => word_in(troubled_states, lane.state)).length;
@@ -97,8 +103,8 @@ function show_lanes(state) {
   if (by_id("panel-lanes").hidden) return;
   const all_known = known.length >= (state.lanes_total ?? known.length);
   const asked = !all_known && lanes_asked;
-  const rows = asked ? asked.rows.map((lane) => state.lanes[`${lane.upstream} ${lane.account}`] ?? lane) : known.filter(is_wanted);
-  const total = asked ? asked.total : all_known ? rows.length : state.lanes_total;
+  const rows = (asked ? with_known(asked.rows) : known).filter(is_wanted);
+  const total = asked ? Math.max(asked.total, rows.length) : all_known ? rows.length : state.lanes_total;
   const shown = rows.sort(in_order).slice(0, lanes_shown);
   by_id("lanes-count").textContent = shown.length < total ? `${count(shown.length)} of ${several(total, "lane", "lanes")}, trouble first`
     : several(total, "lane", "lanes");
@@ -118,9 +124,9 @@ acts.more_lanes = () => {
 };
 
 let lanes_question = 0;
-async function ask_for_lanes() {
+async function ask_for_lanes({ again = false } = {}) {
   const mine = ++lanes_question;
-  lanes_asked = null;
+  if (!again) lanes_asked = null;
   if (Object.keys(state.lanes).length >= (state.lanes_total ?? 0)) return show_lanes(state);
   const { upstream, account, trouble } = lanes_wanted;
   try {
@@ -128,9 +134,14 @@ async function ask_for_lanes() {
     if (mine !== lanes_question) return;
     lanes_asked = { rows: answer.lanes ?? [], total: answer.total ?? answer.lanes.length };
   } catch (error) {
-    tell(error.message);
+    if (!again) tell(error.message);
   }
   show_lanes(state);
+}
+
+// With each step of the drawings: those that do not come by themselves change, too.
+function renew_lanes() {
+  if (lanes_asked && !by_id("panel-lanes").hidden) ask_for_lanes({ again: true });
 }
 
 acts.steer = ({ verb, upstream, account }) => attempt(async () => {

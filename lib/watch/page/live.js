@@ -72,7 +72,7 @@ function take_event(name, data) {
     if (!by_id("panel-lanes").hidden) ask_for_lanes();
   }
   if (name === "change") take(merged(state, data));
-  if (name === "point") add_point(data);
+  if (name === "point") add_point(data), renew_lanes();
 }
 
 // An EventSource could not say the token. Blocks are parted by an empty line; those without data only show that it lives.
