@@ -219,10 +219,42 @@ Task<void> CapturedDesk::tell_frame(http::Exchange& exchange, const std::string&
   co_await exchange.answer(answer);
 }
 
+namespace {
+
+// Why the messages of one upstream cannot be cleared; nothing: they can.
+std::optional<http::Answer> refusal_of_clear(const std::vector<CapturedPlace>& places,
+                                             const std::string& upstream) {
+  if (upstream.empty()) return std::nullopt;
+  const auto one = std::ranges::find(places, upstream, &CapturedPlace::upstream);
+  if (one == places.end()) return refusal(404, fmt::format("there is no sandbox '{}'", upstream));
+  for (const CapturedPlace& other : places)
+    if (other.upstream != upstream && other.directory == one->directory)
+      return refusal(
+          400,
+          fmt::format("'{}' and '{}' keep their messages in one directory: clear all, or give each its own",
+                      upstream, other.upstream));
+  return std::nullopt;
+}
+
+}  // namespace
+
 Task<void> CapturedDesk::clear(http::Exchange& exchange, const std::string& upstream) {
   json done = {{"removed", 0}, {"errors", json::array()}};
   std::size_t removed = 0;
   const std::vector<CapturedPlace> places = places_();
+  std::optional<http::Answer> refused = refusal_of_clear(places, upstream);
+  // Two at a time could take the text of a message that is being kept under the name of one that has gone.
+  if (is_clearing_) refused = refusal(503, "messages are being cleared; try again in a moment");
+  if (refused) {
+    co_await exchange.answer(*refused);
+    co_return;
+  }
+  struct Clearing {
+    explicit Clearing(bool& is) : is_clearing(is) { is_clearing = true; }
+    ~Clearing() { is_clearing = false; }
+    bool& is_clearing;
+  };
+  std::optional<Clearing> clearing(is_clearing_);
   for (const CapturedPlace& place : places) {
     if (!upstream.empty() && place.upstream != upstream) continue;
     const auto open = [&place] { return CapturedRemoval(place.directory); };
@@ -232,6 +264,7 @@ Task<void> CapturedDesk::clear(http::Exchange& exchange, const std::string& upst
     if (!removal.fault().empty())
       done["errors"].push_back(fmt::format("{}: {}", place.upstream, removal.fault()));
   }
+  clearing.reset();
   done["removed"] = removed;
   const http::Answer answer{200, {{type_field, json_type}}, line_of(done)};
   co_await exchange.answer(answer);

@@ -82,6 +82,7 @@ class CapturedDesk {
   Places places_;
   std::deque<Ticket> tickets_;  // the oldest first
   unsigned answers_ = 0;
+  bool is_clearing_ = false;
 };
 
 }  // namespace relayd::watch

@@ -241,6 +241,19 @@ def test_a_removal_leaves_what_the_sandbox_has_not_made(captured, tmp_path):
     assert window.ask("/api/captured/clear", headers=PERMITTED)[0] == 405
 
 
+def test_a_clear_takes_what_it_was_asked_for_alone(relay, tmp_path):
+    shared = {"sandbox": {"directory": str(tmp_path / "kept")}}
+    one = relay({"kept": shared, "twin": shared}, [{"match": "@twin.example", "upstream": "twin"}, {"match": "*", "upstream": "kept"}],
+                http={"address": f"127.0.0.1:{free_port()}", "token": TOKEN})
+    window = Window(one.wait_event("listening", protocol="http")["address"])
+    send(one, html_message())
+    for upstream, status, why in (("twin", 400, "in one directory"), ("kpet", 404, "there is no sandbox 'kpet'")):
+        answered, _, octets = window.ask("/api/captured/clear", {"upstream": upstream}, PERMITTED)
+        assert answered == status and why in json.loads(octets)["error"]
+    assert len(list((tmp_path / "kept").glob("*.eml"))) == 1
+    assert json.loads(window.ask("/api/captured/clear", {}, PERMITTED)[2]) == {"removed": 1, "errors": []}
+
+
 def test_other_machines_need_the_token_but_for_a_ticket(captured):
     relay, window = captured(address=f"0.0.0.0:{free_port()}")
     one = send(relay, html_message())

@@ -50,10 +50,6 @@ Divided divide(std::string_view text) {
   return divided;
 }
 
-bool begins_line(std::string_view text, std::size_t at) {
-  return at == 0 || text[at - 1] == '\n';
-}
-
 struct Delimiter {
   std::size_t begin = 0;  // with the end of line before it
   std::size_t end = 0;    // behind its line
@@ -61,10 +57,11 @@ struct Delimiter {
   bool is_last = false;
 };
 
-// The next line of that dash-boundary (RFC 2046 5.1.1) from an offset on.
+// The next line of that dash-boundary (RFC 2046 5.1.1) from the line at an offset on. One comparison a line.
 Delimiter next_delimiter(std::string_view text, std::string_view dashed, std::size_t from) {
-  for (std::size_t at = from; (at = text.find(dashed, at)) != std::string_view::npos; at += dashed.size()) {
-    if (!begins_line(text, at)) continue;
+  for (std::size_t at = from, before = 0; before != std::string_view::npos;
+       before = text.find("\n--", at), at = before + 1) {
+    if (!text.substr(at).starts_with(dashed)) continue;
     const std::size_t feed = text.find('\n', at);
     const std::size_t end = feed == std::string_view::npos ? text.size() : feed + 1;
     std::string_view tail = text.substr(at + dashed.size(), end - at - dashed.size());
