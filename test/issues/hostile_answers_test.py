@@ -101,15 +101,13 @@ def demand_a_plain_end(ended: subprocess.CompletedProcess, words: list[str]):
 def test_what_is_no_answer_of_relayd_is_told_so(daemon, gateway, answer):
     path, url = daemon(answer), gateway(200, answer)
     harmless = answer == ANSWERS["trouble of another type"]  # an empty list of them, for who does not look at them
-    for words in COMMANDS:
-        for where in (("--socket", path), ("--url", url)):
-            ended = command(*words, *where)
-            if not harmless:
-                demand_a_plain_end(ended, words)
-            assert ended.returncode != 70, (words, ended)
-    for words in (["healthcheck", "--socket", path], ["queue", "list", "--socket", path]):
-        assert command(*words).returncode != 70
-    demand_a_plain_end(command("history", "--url", url), ["history"])
+    asked = [*((words, ("--socket", path)) for words in (*COMMANDS, ["healthcheck"])),
+             *((words, ("--url", url)) for words in (["status", "--check"], ["queue", "hold", "--all"], ["history"]))]
+    for words, where in asked:
+        ended = command(*words, *where)
+        if not harmless:
+            demand_a_plain_end(ended, words)
+        assert ended.returncode != 70, (words, ended)
 
 
 def test_a_program_named_mailq_ends_plainly_too(daemon, tmp_path):
