@@ -33,13 +33,14 @@ int milliseconds_until(Clock::time_point end) {
 }
 
 // What has come until the first line is whole; empty: nothing in time. `ended`: nothing will come any more.
-std::string first_line(int fd, Clock::time_point end, bool& ended) {
+// Of what stands behind the line less than a piece is lost.
+std::string first_line(int fd, Clock::time_point end, bool& ended, std::size_t piece = 1024) {
   std::string text;
   while (text.find('\n') == std::string::npos && text.size() < longest_request) {
     pollfd readable{fd, POLLIN, 0};
     if (::poll(&readable, 1, milliseconds_until(end)) <= 0) break;
     char buffer[1024];
-    const ssize_t got = ::read(fd, buffer, sizeof buffer);
+    const ssize_t got = ::read(fd, buffer, piece);
     ended = got <= 0;
     if (ended) break;
     text.append(buffer, static_cast<std::size_t>(got));
@@ -81,7 +82,7 @@ Result<Secret> BrowserListener::wait(const std::string& state, std::chrono::seco
     if (::poll(ready, 2, milliseconds_until(end)) <= 0) continue;
     if (ready[1].revents != 0) {
       bool ended = false;
-      const std::string line = first_line(STDIN_FILENO, end, ended);
+      const std::string line = first_line(STDIN_FILENO, end, ended, 1);
       if (line.find('?') != std::string::npos) return oauth::code_in(line, state);
       if (ended)
         reads_input = false;
