@@ -1,8 +1,8 @@
 // The log as a subscriber: what it says about a message, from its arrival to its end, and about lanes.
 //
 // Last stage of the path. One function for each event, so that names, fields and their order stand in one
-// file; docs/operations.md has the same table. The relay and the Publisher call them; they decide nothing and keep
-// nothing. What the log says about the process itself, its start or its disk, is said where it happens.
+// file; docs/operations.md has the same table. The relay and the Publisher call them; they decide nothing and
+// keep nothing. What the log says about the process itself, its start or its disk, is said where it happens.
 #pragma once
 
 #include <cstdint>

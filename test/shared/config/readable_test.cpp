@@ -53,7 +53,8 @@ TEST(Readable, AnErrorThatHidesTheDaemonsPlaceIsTold) {
 
 // Where nothing is near to the words for it, the daemon of a file without them is at the default place.
 TEST(Readable, AKeyThatIsMisspeltElsewhereHidesNothing) {
-  for (const char* text : {"hotsname: a\n", "listn: []\nsenders: 5\n", "hostname: {\nupstraems: [\nsenders: []\n"})
+  for (const char* text :
+       {"hotsname: a\n", "listn: []\nsenders: 5\n", "hostname: {\nupstraems: [\nsenders: []\n"})
     EXPECT_FALSE(config::read(text).hides_daemon) << text;
 }
 
