@@ -214,7 +214,10 @@ Task<void> CapturedDesk::tell_frame(http::Exchange& exchange, const std::string&
     const std::size_t part = found->part;
     const std::optional<Place> place = place_of(found->upstream, to_string(found->name));
     const auto read = [&place, part] { return read_frame(place->directory, place->name, part); };
-    if (place) answer = co_await workers_.run(read);
+    if (place) {
+      http::Answer html = co_await workers_.run(read);
+      answer = std::move(html);
+    }
   }
   co_await exchange.answer(answer);
 }

@@ -1,4 +1,5 @@
-// Every event that tell writes, as the table of docs/operations.md has it: the name, the level, the fields in their order.
+// Every event that tell writes, as the table of docs/operations.md has it: the name, the level, the fields in
+// their order.
 #include "tell/log.hpp"
 
 #include <gtest/gtest.h>
