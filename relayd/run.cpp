@@ -12,6 +12,7 @@
 #include "explain.hpp"
 #include "relay/relay.hpp"
 #include "relay/reloader.hpp"
+#include "service.hpp"
 #include "shared/net/inherited.hpp"
 #include "shared/process/privileges.hpp"
 #include "start.hpp"
@@ -35,7 +36,7 @@ Result<std::string> explain_for_the_window(const std::shared_ptr<const config::C
 
 class Daemon {
  public:
-  Daemon(const Options& options, Start start)
+  Daemon(const Options& options, Start start, process::ServiceManager& manager)
       : options_(options),
         standing_(std::move(start.standing)),
         names_user_(!start.setup.config->user.empty()),
@@ -44,7 +45,9 @@ class Daemon {
         relay_(loop_, log_, std::move(start.setup)),
         reloader_(
             loop_, log_, [file = config_file(options)] { return make_setup(file); },
-            [this](Setup setup) { return relay_.use(std::move(setup)); }) {
+            [this](Setup setup) { return relay_.use(std::move(setup)); }),
+        service_(loop_, manager, [this] { return standing_of_the_queue(); }) {
+    reloader_.on_reload([this](bool begins) { service_.reloading(begins); });
     relay_.reloads_by(reloader_);
     relay_.explains_by(explain_for_the_window);
     log_.on_pending([this](Duration after) { loop_.call_at(loop_.now() + after, [this] { log_.flush(); }); });
@@ -52,9 +55,14 @@ class Daemon {
 
   int run() {
     relay_.listen();
+    warn_of_unused_sockets();
     give_up_rights();
+    service_.starting();
     relay_.start([this](const std::string& failure) {
-      if (!failure.empty()) fail(failure);
+      if (failure.empty())
+        service_.ready();
+      else
+        fail(failure);
     });
     reloader_.watch(std::move(files_));
     loop_.on_signal({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
@@ -66,6 +74,17 @@ class Daemon {
   telemetry::Log& log() { return log_; }
 
  private:
+  // Clients that connect there are never answered.
+  void warn_of_unused_sockets() {
+    for (const std::string& address : net::unused_inherited_sockets())
+      log_.warning(
+          "socket_unused",
+          {{"address", address},
+           {"reason",
+            "the service manager listens there for relayd, and `listen` does not name it: mail that is "
+            "handed in there waits without end. Add it to `listen`, or take it out of the socket unit"}});
+  }
+
   // All is bound, and there is one thread.
   void give_up_rights() {
     process::drop_capabilities();
@@ -86,6 +105,14 @@ class Daemon {
     relay_.runs_as(std::move(standing_));
   }
 
+  // For `systemctl status`.
+  std::string standing_of_the_queue() const {
+    const std::optional<queue::Totals> totals = relay_.totals();
+    if (!totals) return "Reading the queue";
+    return fmt::format("{} waiting, {} held, {} failed", totals->waiting + totals->ready, totals->held,
+                       totals->failed);
+  }
+
   void on_signal(int signal) {
     if (signal == SIGHUP) {
       reloader_.request();
@@ -93,6 +120,7 @@ class Daemon {
       relay_.abort();  // asked twice: what is under way is tried again after the next start
     } else {
       stopping_ = true;
+      service_.stopping("");
       scope_.spawn(stop());
     }
   }
@@ -102,6 +130,7 @@ class Daemon {
     log_.error("stopped", {{"reason", reason}});
     status_ = EX_OSERR;
     if (std::exchange(stopping_, true)) return;
+    service_.stopping(reason);
     scope_.spawn(end(loop_.now()));
   }
 
@@ -133,6 +162,7 @@ class Daemon {
   disk::FileStamps files_;  // until the reloader has them
   Relay relay_;
   Reloader reloader_;
+  Service service_;
   async::Scope scope_;
   bool stopping_ = false;
   int status_ = EX_OK;
@@ -150,6 +180,7 @@ void raise_descriptor_limit() {
 
 int run(const Options& options) {
   net::close_what_was_not_handed_over();
+  process::ServiceManager manager;
   std::optional<Start> start = make_start(options, true);
   if (!start) return EX_CONFIG;
   print({}, start->warnings);
@@ -157,7 +188,7 @@ int run(const Options& options) {
   std::signal(SIGXFSZ, SIG_IGN);
   raise_descriptor_limit();
   const process::User user = start->standing.user;
-  Daemon daemon(options, std::move(*start));
+  Daemon daemon(options, std::move(*start), manager);
   try {
     return daemon.run();
   } catch (const std::runtime_error& error) {  // of the queue, of an address, of the rights

@@ -74,7 +74,9 @@ Task<void> Reloader::run() {
   running_ = true;
   while (std::exchange(wanted_, false)) {
     const std::vector<Waiter*> waiters = std::exchange(waiters_, {});
+    told_(true);
     const watch::Reload result = co_await once();
+    told_(false);
     for (Waiter* const waiter : waiters) waiter->put(result);
   }
   running_ = false;

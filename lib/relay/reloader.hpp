@@ -28,6 +28,8 @@ class Reloader {
 
   Reloader(net::AsioLoop& loop, telemetry::Log& log, Make make, Use use);
 
+  // Hears that reading begins (true), and that what was read is used or refused (false).
+  void on_reload(std::function<void(bool begins)> told) { told_ = std::move(told); }
   // Watches from here on the files that were read at the start.
   void watch(disk::FileStamps files);
   // Asks for a reload that begins after this call.
@@ -51,6 +53,7 @@ class Reloader {
   telemetry::Log& log_;
   Make make_;
   Use use_;
+  std::function<void(bool begins)> told_ = [](bool) {};
   disk::FileStamps files_;
   std::vector<std::string> changed_;  // files, which is why the next reload was asked for
   bool wanted_ = false;

@@ -87,6 +87,10 @@ class Relayd:
         self.wait("reloaded", already + 1)
 
     @property
+    def launched(self) -> bool:
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         return self._process.pid
 

@@ -17,6 +17,12 @@ const Keys<SecretSource>& keys_of(const SecretSource*) {
          read(reader, node, out.name);
          if (!out.name.empty()) reader.require_variable(node, out.name);
        }},
+      {"credential",
+       [](Reader& reader, const Node& node, SecretSource& out) {
+         out.kind = Kind::file;
+         const std::optional<std::string> name = reader.text(node, "the name of a credential");
+         if (name) out.name = reader.credential(node, *name);
+       }},
       {"command",
        [](Reader& reader, const Node& node, SecretSource& out) {
          out.kind = Kind::command;
@@ -33,10 +39,10 @@ void read(Reader& reader, const Node& node, SecretSource& out) {
   out.where = node.place.where;
   if (node.kind == Node::Kind::map) {
     read_keys(reader, node, keys_of(&out), out);
-    if (node.entries.size() != 1) reader.error(node.place, "a secret has one of file, env and command");
+    if (node.entries.size() != 1) reader.error(node.place, "a secret has one of file, env, credential and command");
     return;
   }
-  std::optional<std::string> text = reader.text(node, "a secret (a text, or one of file, env and command)");
+  std::optional<std::string> text = reader.text(node, "a secret (a text, or one of file, env, credential and command)");
   if (!text) return;
   reader.literal_secret(node);
   out.kind = SecretSource::Kind::literal;

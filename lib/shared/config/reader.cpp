@@ -152,6 +152,28 @@ void Reader::require_variable(const Node& node, const std::string& name) {
     error(node.place, fmt::format("the variable {} is not set", name));
 }
 
+std::string Reader::credential(const Node& node, const std::string& name) {
+  if (name.find('/') != std::string::npos || name == "." || name == "..") {
+    error(node.place, fmt::format("'{}' is not the name of a credential, which has no '/'", name));
+    return name;
+  }
+  const auto folder = environment_.find("CREDENTIALS_DIRECTORY");
+  const bool given = folder != environment_.end() && folder->second.starts_with('/');
+  const std::string path =
+      fmt::format("{}/{}", given ? folder->second : "/run/credentials/relayd.service", name);
+  if (secrets_ && !given)
+    error(node.place,
+          fmt::format("the service manager handed over no credentials (CREDENTIALS_DIRECTORY is not set): "
+                      "start relayd by a unit that has LoadCredential={}:FILE",
+                      name));
+  else if (secrets_ && ::access(path.c_str(), F_OK) != 0)
+    error(node.place, fmt::format("there is no credential '{}': add LoadCredential={}:FILE to relayd's unit",
+                                  name, name));
+  else
+    require_private(node, path);
+  return path;
+}
+
 void Reader::literal_secret(const Node& node) {
   const bool elsewhere = node.from_environment || !node.place.source.empty();
   if (!secrets_ || elsewhere || !status_ || !others_may_read(file_, *status_)) return;

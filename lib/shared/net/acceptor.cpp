@@ -79,6 +79,14 @@ struct Acceptor::Implementation : std::enable_shared_from_this<Implementation> {
     accept();
   }
 
+  // Takes the socket that the service manager has bound to this address. False: there is none.
+  bool take_inherited(const stream_protocol::endpoint& endpoint) {
+    const std::optional<int> descriptor =
+        inherited_socket_at(endpoint.data(), static_cast<socklen_t>(endpoint.size()));
+    if (descriptor) adopt(*descriptor);
+    return descriptor.has_value();
+  }
+
   void listen(const stream_protocol::endpoint& endpoint) {
     asio::error_code error;
     acceptor.open(endpoint.protocol(), error);
@@ -98,7 +106,8 @@ struct Acceptor::Implementation : std::enable_shared_from_this<Implementation> {
     if (error == asio::error::access_denied && address.starts_with("unix:"))
       return " (relayd's user may not make a file in its folder)";
     if (error == asio::error::access_denied)
-      return " (a port below 1024 needs CAP_NET_BIND_SERVICE or net.ipv4.ip_unprivileged_port_start)";
+      return " (a port below 1024 needs a socket of the service manager's, CAP_NET_BIND_SERVICE or "
+             "net.ipv4.ip_unprivileged_port_start)";
     if (error == asio::error::address_in_use) return " (another mail server is running there)";
     return "";
   }
@@ -180,7 +189,8 @@ std::unique_ptr<Acceptor> Acceptor::tcp(AsioLoop& loop, const std::string& host,
   asio::error_code error;
   const auto ip = asio::ip::make_address(host, error);
   if (error) throw BindError(fmt::format("cannot listen on {}: not an IP address", self->address));
-  self->listen(asio::ip::tcp::endpoint(ip, port));
+  const asio::ip::tcp::endpoint endpoint(ip, port);
+  if (!self->take_inherited(endpoint)) self->listen(endpoint);
   asio::ip::tcp::endpoint bound;
   const auto local = self->acceptor.local_endpoint();
   std::memcpy(bound.data(), local.data(), local.size());
@@ -196,6 +206,7 @@ std::unique_ptr<Acceptor> Acceptor::unix_socket(AsioLoop& loop, const std::strin
   if (path.size() >= sizeof(sockaddr_un::sun_path))
     throw BindError(fmt::format("cannot listen on {}: the path is too long", path));
   const asio::local::stream_protocol::endpoint endpoint(path);
+  if (self->take_inherited(endpoint)) return std::unique_ptr<Acceptor>(new Acceptor(std::move(self)));
   asio::local::stream_protocol::socket probe(loop.context());
   asio::error_code living;
   probe.connect(endpoint, living);
