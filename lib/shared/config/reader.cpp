@@ -166,7 +166,7 @@ std::string Reader::credential(const Node& node, const std::string& name) {
           fmt::format("the service manager handed over no credentials (CREDENTIALS_DIRECTORY is not set): "
                       "start relayd by a unit that has LoadCredential={}:FILE",
                       name));
-  else if (secrets_ && ::access(path.c_str(), F_OK) != 0)
+  else if (secrets_ && ::access(path.c_str(), F_OK) != 0 && errno == ENOENT)
     error(node.place, fmt::format("there is no credential '{}': add LoadCredential={}:FILE to relayd's unit",
                                   name, name));
   else
