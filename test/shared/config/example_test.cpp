@@ -86,6 +86,7 @@ TEST(Example, ItsActiveKeysShowTheDefaults) {
   EXPECT_EQ(shown.log.addresses, log.addresses);
 }
 
+// What every secret may be is said once, at its top.
 TEST(Example, ShowsEveryKeyAndNoOther) {
   std::vector<Diagnostic> problems;
   const std::optional<Node> root = parse_yaml(switched_on(), "config.example.yaml", problems);
@@ -93,7 +94,7 @@ TEST(Example, ShowsEveryKeyAndNoOther) {
   std::set<std::string> shown, known;
   collect(*root, "", shown);
   for (const KeyRow& row : key_table())
-    if (!row.path.starts_with("http.token.")) known.insert(row.path);
+    if (!row.path.starts_with("http.token.") && !row.path.ends_with(".credential")) known.insert(row.path);
 
   std::vector<std::string> missing, unknown;
   std::ranges::set_difference(known, shown, std::back_inserter(missing));
