@@ -43,8 +43,8 @@ COPY --from=build --chown=65532:65532 /own/spool /var/spool/relayd
 COPY --from=build --chown=65532:65532 /own/run /run/relayd
 USER 65532:65532
 VOLUME /var/spool/relayd
-# Port 25 needs a host that lets it be bound without privileges. Without a configuration file the environment is
-# the configuration, and this is where it listens.
+# Port 25 needs a host that lets it be bound without privileges. This is where it listens where no configuration file has
+# `listen`; who may relay is then RELAYD_ALLOW.
 ENV RELAYD_LISTEN=0.0.0.0:2525
 EXPOSE 2525
 STOPSIGNAL SIGTERM

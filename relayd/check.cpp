@@ -1,11 +1,13 @@
 // relayd check: the configuration as run would read it, and whether the queue is sound.
 #include <fmt/format.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <filesystem>
 
 #include "commands.hpp"
 #include "queue/inspect.hpp"
+#include "shared/base/counted.hpp"
 #include "shared/disk/posix_disk.hpp"
 #include "shown.hpp"
 #include "start.hpp"
@@ -36,8 +38,9 @@ void inspect_queue(const fs::path& queue) {
     for (const std::string& line : inspection.found().set_aside)
       warn(queue, fmt::format("the next start will set aside or report {}", line));
   } catch (const queue::QueueError& error) {
-    const bool in_use = error.kind() == queue::QueueError::Kind::locked;
-    warn(queue, in_use ? "in use by another process, not examined" : error.what());
+    if (error.kind() != queue::QueueError::Kind::locked) return warn(queue, error.what());
+    fmt::print("{}: in use by a running relayd; `relayd queue check` examines a queue that none uses\n",
+               shown(queue.string()));
   } catch (const disk::DiskError& error) {
     warn(queue, fmt::format("cannot be examined: {}", error.what()));
   }
@@ -46,6 +49,7 @@ void inspect_queue(const fs::path& queue) {
 }  // namespace
 
 int check(const Options& options) {
+  const bool is_root = ::geteuid() == 0;
   const std::optional<Start> start = make_start(options, false);
   if (!start) return EX_CONFIG;
   print({}, start->warnings);
@@ -55,8 +59,11 @@ int check(const Options& options) {
   if (config.staging)
     warn(config.file, fmt::format("staging is on: all mail goes to {}, but for recipients that 'allow' names",
                                   config.staging->redirect));
-  fmt::print("{}: ok, {} upstreams, {} rules\n", shown(config.file), config.upstreams.size(),
-             config.senders.size() + config.recipients.size());
+  const std::string reader = is_root || !options.as.empty()
+                                 ? fmt::format(", read as the user {}", shown(start->standing.user.name))
+                                 : "";
+  fmt::print("{}: ok, {}, {}{}\n", shown(config.file), counted(config.upstreams.size(), "upstream"),
+             counted(config.senders.size() + config.recipients.size(), "rule"), reader);
   return EX_OK;
 }
 

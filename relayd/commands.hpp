@@ -24,6 +24,7 @@ struct Options {
   std::string socket;         // of the daemon that is asked; empty: see daemon_address.hpp
   std::string url;            // of its window, which is asked instead; empty: none
   bool mail_program = false;  // sendmail, mailq: what -C names must be the caller's, or root's
+  std::string as;             // check: the user; empty: the daemon's
   std::string sender;         // explain
   std::string recipient;      // explain; empty: none
   std::string message;        // explain: its file; empty: none
@@ -99,6 +100,8 @@ int version();
 // Which file is read: what -c says, else RELAYD_CONFIG, else the default file if it is there, else none (the
 // environment).
 std::optional<std::filesystem::path> config_file(const Options& options);
+// Whether RELAYD_* variables say where mail goes, for a start without a file.
+bool starts_by_environment();
 
 // The configuration without its secrets: reads none of them and runs no command, so it works where they
 // cannot be read. Only `run`, `check` and `demo` make a Setup.

@@ -15,11 +15,17 @@ namespace relayd::command {
 std::optional<std::filesystem::path> config_file(const Options& options) {
   if (!options.config.empty()) return options.config;
   if (const char* named = std::getenv("RELAYD_CONFIG"); named && *named) return named;
-  std::error_code ignored;
-  if (std::filesystem::exists(default_config, ignored)) return default_config;
-  for (const char* name : {"RELAYD_PROVIDER", "RELAYD_HOST"})
-    if (std::getenv(name)) return std::nullopt;
-  return default_config;  // its absence is then said in words
+  std::error_code hidden;
+  if (std::filesystem::exists(default_config, hidden) || hidden) return default_config;
+  return std::nullopt;
+}
+
+bool starts_by_environment() {
+  const auto is_set = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return value && *value;
+  };
+  return is_set("RELAYD_PROVIDER") || is_set("RELAYD_HOST");
 }
 
 namespace {
@@ -52,7 +58,7 @@ void print(const std::vector<config::Diagnostic>& errors, const std::vector<conf
 }
 
 config::Loaded load_config(const Options& options) {
-  config::Demands demands{.secrets = false};
+  config::Demands demands{.secrets = false, .variables = false};
   if (options.mail_program && !options.config.empty()) demands.owner = ::getuid();
   const std::optional<std::filesystem::path> file = config_file(options);
   const config::Environment environment = config::process_environment();

@@ -18,19 +18,12 @@ std::string named_socket(const Options& options) {
   return named ? named : "";
 }
 
-// The default file need not be there: the daemon may run without one.
-bool is_missing(const Options& options, const std::filesystem::path& file) {
-  const char* const named = std::getenv("RELAYD_CONFIG");
-  std::error_code ignored;
-  return options.config.empty() && !(named && *named) && !std::filesystem::exists(file, ignored) && !ignored;
-}
-
 }  // namespace
 
 config::Readable readable_config(const Options& options) {
   const config::Environment environment = config::process_environment();
   const std::optional<std::filesystem::path> file = config_file(options);
-  if (!file || is_missing(options, *file)) return config::read_what_can_be(environment);
+  if (!file) return config::read_what_can_be(environment);
   config::Demands demands;
   if (options.mail_program && !options.config.empty()) demands.owner = ::getuid();
   return config::read_what_can_be(*file, environment, demands);

@@ -224,7 +224,11 @@ bool is_good(const std::string& text, const std::string& file) {
 }
 
 int from_environment(const InitOptions& options) {
-  const Result<std::string> text = config::file_of_environment(config::process_environment());
+  const config::Environment environment = config::process_environment();
+  const config::Loaded loaded = config::load_environment(environment);
+  print(loaded.errors);
+  if (!loaded.config) return EX_CONFIG;
+  const Result<std::string> text = config::file_of_environment(environment);
   if (!text) return fail(EX_CONFIG, text.error());
   if (!is_good(*text, options.output.empty() ? "environment" : options.output)) return EX_CONFIG;
   const std::string whole =

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "daemon_connection.hpp"
+#include "shared/base/counted.hpp"
 #include "shown.hpp"
 
 namespace relayd::command {
@@ -86,7 +87,7 @@ std::string senders_text(const json& lane) {
   for (const json& sender : lane["senders"]) names.push_back(shown(sender.get<std::string>()));
   const std::size_t more = lane.value("sender_rules", names.size()) - names.size();
   return fmt::format("senders: {}{}", fmt::join(names, ", "),
-                     more > 0 ? fmt::format(" and {} more rules", more) : "");
+                     more > 0 ? " and " + counted(more, "more rule") : "");
 }
 
 // The numbers that are not as one would guess.
@@ -113,8 +114,8 @@ std::string numbers(const json& lane, const std::string& now) {
                                 again("port_for")));
   if (lane.value("pipelining_reduced", false)) parts.push_back("pipelining reduced" + again("ahead_for"));
   if (learnt.contains("connections"))
-    parts.push_back(
-        fmt::format("{} connections of all accounts, more each minute", text(learnt, "connections")));
+    parts.push_back(counted(learnt.value("connections", std::uint64_t{0}), "connection") +
+                    " of all accounts, more each minute");
   if (lane.value("next_password", false)) parts.push_back("uses next_password");
   if (lane.contains("senders")) parts.push_back(senders_text(lane));
   return sentence(parts);

@@ -46,10 +46,14 @@ void add_run(CLI::App& app, relayd::command::Options& options, int& status) {
          "error")
       ->callback([&] { status = relayd::command::run(options); });
 
-  with_config(app.add_subcommand("check", "Read and check the configuration and all that it points to"))
+  CLI::App* check =
+      with_config(app.add_subcommand("check", "Read and check the configuration and all that it points to"));
+  check->add_option("--as", options.as,
+                    "Read it and its secrets as this user; default: whom root becomes for the daemon");
+  check
       ->footer(
           "It checks all that `run` would, and prints each error as FILE:LINE:COLUMN: text.\n"
-          "Example: relayd check -c /etc/relayd/relayd.yaml\n"
+          "Example: relayd check -c /etc/relayd/relayd.yaml --as relayd\n"
           "Exit codes: 0 the configuration is sound, 78 it has an error")
       ->callback([&] { status = relayd::command::check(options); });
 }

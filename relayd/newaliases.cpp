@@ -20,9 +20,8 @@ namespace relayd::command {
 
 int newaliases(const Options& options) {
   const std::optional<std::filesystem::path> file = config_file(options);
+  if (!file && !starts_by_environment()) return EX_OK;
   if (file && ::access(file->c_str(), R_OK) != 0) {
-    const bool is_default = options.config.empty() && *file == default_config;
-    if (is_default && (errno == ENOENT || errno == ENOTDIR)) return EX_OK;
     const int status = errno == EACCES ? EX_NOPERM : EX_CONFIG;
     fmt::print(stderr, "newaliases: cannot read the configuration {}: {}\n", shown(file->string()),
                std::strerror(errno));

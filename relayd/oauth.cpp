@@ -25,6 +25,7 @@
 #include "route/oauth2.hpp"
 #include "route/router.hpp"
 #include "shared/async/scope.hpp"
+#include "shared/base/counted.hpp"
 #include "shared/disk/posix_disk.hpp"
 #include "shared/net/asio_loop.hpp"
 #include "shared/oauth/assertion.hpp"
@@ -299,7 +300,8 @@ int oauth_status(const Options& options) {
         fmt::print(", the token ends in {} s", one.value("ends_in", 0));
     if (account.oauth2.secret_expires) {
       const auto today = std::chrono::floor<std::chrono::days>(wall_now());
-      fmt::print(", the client secret ends in {} days", (*account.oauth2.secret_expires - today).count());
+      fmt::print(", the client secret ends in {}",
+                 counted((*account.oauth2.secret_expires - today).count(), "day"));
     }
     fmt::print("\n");
   }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "shared/base/counted.hpp"
+
 namespace relayd::command {
 
 namespace {
@@ -18,7 +20,7 @@ void Progress::step() {
   ++count_;
   const Clock::time_point now = Clock::now();
   if (!is_wanted_ || now - last_ < interval) return;
-  fmt::print(stderr, "\r{} messages", count_);
+  fmt::print(stderr, "\r{}", counted(count_, "message"));
   last_ = now;
   is_shown_ = true;
 }

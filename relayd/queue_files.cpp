@@ -9,6 +9,7 @@
 #include "commands.hpp"
 #include "progress.hpp"
 #include "queue/inspect.hpp"
+#include "shared/base/counted.hpp"
 #include "shared/disk/posix_disk.hpp"
 #include "shown.hpp"
 #include "watch/answer.hpp"
@@ -114,8 +115,9 @@ int queue_check(const Options& options) {
       fmt::print("{}: {}\n", queue::to_string(inspected.message.id()), shown(inspected.problem));
     });
     progress.hide();
-    fmt::print("{}: {} messages, {} octets, {} in doubt; {}\n", shown(directory), found.messages, octets,
-               found.in_doubt.size(), problems == 0 ? "sound" : fmt::format("{} problems", problems));
+    fmt::print("{}: {}, {}, {} in doubt; {}\n", shown(directory), counted(found.messages, "message"),
+               counted(octets, "octet"), found.in_doubt.size(),
+               problems == 0 ? "sound" : counted(problems, "problem"));
     return problems == 0 ? EX_OK : 1;
   });
 }
@@ -146,8 +148,8 @@ int queue_export(const Options& options) {
       fs::copy_file(file.path(), folder / "quarantine" / file.path().filename());
     }
     progress.hide();
-    fmt::print("{}: {} messages, and {} files from quarantine as they are\n", shown(folder.string()), count,
-               kept);
+    fmt::print("{}: {}, and {} from quarantine as on disk\n", shown(folder.string()),
+               counted(count, "message"), counted(kept, "file"));
     return problems == 0 ? EX_OK : 1;
   });
 }

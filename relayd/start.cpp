@@ -80,7 +80,8 @@ void make_places(const config::Config& config, const process::User& user) {
 // --- the user
 // ------------------------------------------------------------------------------------------------
 
-Result<process::User> user_for(const config::Config& config) {
+Result<process::User> user_for(const config::Config& config, const std::string& as) {
+  if (!as.empty()) return process::find_user(as);
   if (!config.user.empty()) return process::find_user(config.user);
   if (!process::may_become()) return process::this_user();
   const std::optional<process::User> owner = process::owner_of(config.queue.directory);
@@ -89,17 +90,16 @@ Result<process::User> user_for(const config::Config& config) {
   return process::this_user();
 }
 
-// False: it failed, and the reason was printed. If the configuration names no user, the process stays root
-// instead.
-bool become(const config::Config& config, process::User& user) {
+// False: it failed, and the reason was printed. If nobody has named the user, the process stays root instead.
+bool become(const config::Config& config, process::User& user, bool is_named) {
   try {
     process::become(user);
     return true;
   } catch (const std::system_error& error) {
-    const bool is_guessed = config.user.empty() && ::geteuid() == 0;
+    const bool is_guessed = !is_named && ::geteuid() == 0;
     if (is_guessed && user.uid != 0) {
       user = process::this_user();
-      return become(config, user);
+      return become(config, user, is_named);
     }
     print({{config.file, {}, fmt::format("cannot run as the user {}: {}", user.name, error.what())}});
     return false;
@@ -129,20 +129,30 @@ std::shared_ptr<const config::Config> load_as_root(const ConfigFile& file) {
   return nullptr;
 }
 
+// Whether somebody who is not root is that user. False: the reason was printed.
+bool may_be(const std::string& name) {
+  if (name.empty()) return true;
+  const Result<process::User> user = process::find_user(name);
+  if (user && user->uid == ::geteuid()) return true;
+  print({{"--as", {}, user ? "only root can become another user" : user.error()}});
+  return false;
+}
+
 }  // namespace
 
-bool become_daemon_user(const config::Config& config, process::User& user, bool makes_places) {
+bool become_daemon_user(const config::Config& config, process::User& user, bool makes_places,
+                        const std::string& as) {
   process::drop_ambient_capabilities();
   user = process::this_user();
   if (user.uid == 0) {
-    Result<process::User> chosen = user_for(config);
+    Result<process::User> chosen = user_for(config, as);
     if (!chosen) {
-      print({{config.file, {}, fmt::format("user: {}", chosen.error())}});
+      print({{config.file, {}, fmt::format("{}: {}", as.empty() ? "user" : "--as", chosen.error())}});
       return false;
     }
     user = std::move(*chosen);
     if (makes_places) make_places(config, user);
-    if (!become(config, user)) return false;
+    if (!become(config, user, !config.user.empty() || !as.empty())) return false;
   }
   process::close_to_others();
   return true;
@@ -152,9 +162,10 @@ std::optional<Start> make_start(const Options& options, bool makes_places) {
   const ConfigFile file = config_file(options);
   process::User user = process::this_user();
   const bool is_root = user.uid == 0;
+  if (!is_root && !may_be(options.as)) return std::nullopt;
   if (is_root) {
     const std::shared_ptr<const config::Config> config = load_as_root(file);
-    if (!config || !become_daemon_user(*config, user, makes_places)) return std::nullopt;
+    if (!config || !become_daemon_user(*config, user, makes_places, options.as)) return std::nullopt;
   } else {
     process::drop_ambient_capabilities();
     process::close_to_others();

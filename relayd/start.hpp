@@ -19,8 +19,10 @@ struct Start {
 // Started by another user than root: stays that. Started by root: becomes `user:` of the configuration;
 // without it the owner of the queue's directory, or the user "relayd" where that is root or not there yet;
 // stays root where it may not become anybody. Of root's capabilities only the one for ports below 1024 is
-// left. False: it cannot be done, and why stands on standard error. `user`: who it is then.
-bool become_daemon_user(const config::Config& config, process::User& user, bool makes_places = false);
+// left. False: it cannot be done, and why stands on standard error. `user`: who it is then. `as`: whom to
+// become instead; empty: nobody.
+bool become_daemon_user(const config::Config& config, process::User& user, bool makes_places = false,
+                        const std::string& as = {});
 
 // The same, and the configuration read as that user. Nothing: it cannot be done, and why stands on standard
 // error.

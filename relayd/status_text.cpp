@@ -7,6 +7,7 @@
 
 #include "daemon_connection.hpp"
 #include "lane_text.hpp"
+#include "shared/base/counted.hpp"
 #include "shown.hpp"
 
 namespace relayd::command {
@@ -55,9 +56,10 @@ std::string queue_text(const json& status) {
                        text(since_start, "recovered_in_doubt"));
   const json suppressed = status.value("suppressed", json::object());
   if (suppressed.value("count", 0) > 0)
-    out += fmt::format(
-        "suppressed: {} recipients; `relayd suppress list` shows them{}\n", text(suppressed, "count"),
-        suppressed.value("on", true) ? "" : ", but `suppress` is off and they are not refused");
+    out +=
+        fmt::format("suppressed: {}; see `relayd suppress list`{}\n",
+                    counted(suppressed.value("count", std::uint64_t{0}), "recipient"),
+                    suppressed.value("on", true) ? "" : ", but `suppress` is off and they are not refused");
   return out;
 }
 
@@ -84,11 +86,11 @@ std::string webhooks_text(const json& status, const std::string& now) {
       parts.push_back(fmt::format("fails since {} because \"{}\", tried again in {}",
                                   moment(text(webhook, "failing_since"), now), text(webhook, "reason"),
                                   span(webhook, "next_try_in")));
-    parts.push_back(fmt::format("{} events sent", text(webhook, "sent")));
+    parts.push_back(counted(webhook.value("sent", std::uint64_t{0}), "event") + " sent");
     if (webhook.value("waiting_octets", std::uint64_t{0}) > 0)
       parts.push_back(text(webhook, "waiting_octets") + " octets wait");
     if (webhook.value("dropped", std::uint64_t{0}) > 0)
-      parts.push_back(text(webhook, "dropped") + " events dropped");
+      parts.push_back(counted(webhook.value("dropped", std::uint64_t{0}), "event") + " dropped");
     out += fmt::format("webhook {}: {}\n", text(webhook, "url"), fmt::join(parts, "; "));
   }
   return out;
@@ -172,10 +174,10 @@ std::string status_text(const json& status, bool as_table) {
   const std::string now = text(status, "time");
   if (status.contains("starting")) {
     const json& starting = status["starting"];
-    return fmt::format(
-        "relayd {}, starting for {}: the queue is being read, {} messages and {} of {} octets so far\n",
-        text(status, "version"), span(status, "uptime"), text(starting, "messages"), text(starting, "octets"),
-        text(starting, "total"));
+    return fmt::format("relayd {}, starting for {}: the queue is being read, {} and {} of {} octets so far\n",
+                       text(status, "version"), span(status, "uptime"),
+                       counted(starting.value("messages", std::uint64_t{0}), "message"),
+                       text(starting, "octets"), text(starting, "total"));
   }
   std::string out = fmt::format("relayd {}, up {}\n", text(status, "version"), span(status, "uptime"));
   out += trouble_text(status, now) + process_text(status) + configuration_text(status, now) +

@@ -7,6 +7,7 @@
 
 #include "relay/doctor.hpp"
 #include "settle/verdict.hpp"
+#include "shared/base/counted.hpp"
 #include "shared/net/tls.hpp"
 #include "shared/proxy/proxy.hpp"
 #include "watch/advice.hpp"
@@ -248,8 +249,8 @@ Finding DoctorWords::no_sender(const route::Choice& choice) const {
 
 Finding DoctorWords::too_many(std::size_t accounts) const {
   Finding finding = of(Step::auth, Health::note);
-  finding.text =
-      fmt::format("{} more accounts were not tried: name one of their senders with --sender", accounts);
+  finding.text = fmt::format("not tried: {}; name one of their senders with --sender",
+                             counted(accounts, "more account"));
   return finding;
 }
 

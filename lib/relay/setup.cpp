@@ -11,6 +11,7 @@
 #include "relay/signing_keys.hpp"
 #include "relay/watched_files.hpp"
 #include "rewrite/aliases_file.hpp"
+#include "shared/config/environment.hpp"
 #include "shared/config/file.hpp"
 #include "shared/mail/lookup_key.hpp"
 
@@ -168,7 +169,7 @@ Secret read_http_token(const Config& config, std::vector<config::Diagnostic>& er
 // What may have to change before it can be loaded.
 void add_files_in_trouble(const fs::path& file, const config::Environment& environment, SetupResult& result) {
   for (const config::Diagnostic& error : result.errors) add_stamps({error.file}, result.files);
-  const config::Loaded named = config::load_file(file, environment, {.secrets = false});
+  const config::Loaded named = config::load_file(file, environment, {.secrets = false, .variables = false});
   if (named.config) add_stamps(named_files(*named.config), result.files);
 }
 
@@ -233,14 +234,15 @@ SetupResult make_setup(config::Loaded loaded) {
   setup.tls = read_certificates(*loaded.config, result.errors);
   setup.needs = needs_of(*loaded.config);
   if (result.errors.empty()) result.setup = std::move(setup);
+  config::speak_of_variables(loaded.config->file, result.errors);
   return result;
 }
 
 SetupResult make_setup(const std::optional<std::filesystem::path>& file) {
   const config::Environment environment = config::process_environment();
-  if (!file) return make_setup(config::load_environment(environment));
+  if (!file) return make_setup(config::load_environment(environment, {.variables = false}));
   disk::FileStamps files = {{file->string(), disk::file_stamp(file->string())}};
-  SetupResult result = make_setup(config::load_file(*file, environment));
+  SetupResult result = make_setup(config::load_file(*file, environment, {.variables = false}));
   result.files.merge(files);
   if (!result.setup) add_files_in_trouble(*file, environment, result);
   return result;

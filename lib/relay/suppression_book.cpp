@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "shared/base/counted.hpp"
 #include "shared/disk/whole_file.hpp"
 #include "shared/mail/a_label.hpp"
 #include "shared/mail/address.hpp"
@@ -58,7 +59,8 @@ void SuppressionBook::read_rows(std::string_view text) {
       list_.put(*row);
   }
   rows_ = number;
-  if (wrong > 0) return set_aside(fmt::format("{} of {} lines make no sense, {}", wrong, number, first));
+  if (wrong > 0)
+    return set_aside(fmt::format("{} of {} cannot be read, {}", wrong, counted(number, "line"), first));
   whole_ = torn || number == 0;
 }
 
@@ -69,9 +71,8 @@ void SuppressionBook::set_aside(const std::string& reason) {
   try {
     disk_.rename(file_name, aside);
     disk_.sync_directory(".");
-    damage_.push_back(
-        fmt::format("{}: {}; the file is kept as {}, and {} recipients that could be read count", file_name,
-                    reason, aside, list_.size()));
+    damage_.push_back(fmt::format("{}: {}; the file is kept as {}, with {} that could be read", file_name,
+                                  reason, aside, counted(list_.size(), "recipient")));
   } catch (const disk::DiskError& error) {
     untouchable_ = true;
     damage_.push_back(

@@ -9,6 +9,7 @@
 #include "route/oauth2.hpp"
 #include "shared/base/ascii.hpp"
 #include "shared/config/conditions.hpp"
+#include "shared/config/environment.hpp"
 #include "shared/config/table_path.hpp"
 #include "shared/mail/field.hpp"
 
@@ -69,8 +70,9 @@ class RouterBuilder {
     router_->by_sender_.finish();
     add_table();
     router_->ways_ = 1 + ways_.size();
-    if (!errors_.empty()) return {nullptr, std::move(errors_)};
-    return {std::move(router_), {}};
+    if (errors_.empty()) return {std::move(router_), {}};
+    config::speak_of_variables(config().file, errors_);
+    return {nullptr, std::move(errors_)};
   }
 
  private:

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "shared/base/ascii.hpp"
+#include "shared/base/counted.hpp"
 #include "shared/table/csv.hpp"
 #include "tell/suppression.hpp"
 
@@ -120,7 +121,8 @@ Result<Suppression> parse_row(std::string_view line, const RowDefaults& defaults
   std::vector<CsvField> row;
   table::Csv csv(line);
   if (!csv.next(row, faults)) return Error{faults.empty() ? "an empty line" : faults.front().text};
-  if (row.size() != columns) return Error{fmt::format("a row has {} fields, not {}", +columns, row.size())};
+  if (row.size() != columns)
+    return Error{fmt::format("a row has {}, not {}", counted(+columns, "field"), row.size())};
   Column fault{};
   return read_row(row, usual_places, defaults, fault);
 }
@@ -138,8 +140,9 @@ SuppressionRows parse_suppressions(std::string_view text, const RowDefaults& def
   if (!places) return result;
   while (faults.size() < table::most_faults && csv.next(row, faults)) {
     if (row.size() != fields) {
-      faults.push_back(
-          {row[0].line, 1, fmt::format("here are {} fields for {} columns", row.size(), fields)});
+      faults.push_back({row[0].line, 1,
+                        fmt::format("a row of {}: there are {}", counted(row.size(), "field"),
+                                    counted(fields, "column"))});
       continue;
     }
     Column fault{};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "shared/base/counted.hpp"
 #include "watch/answer.hpp"
 #include "watch/metrics.hpp"
 
@@ -136,10 +137,10 @@ Task<void> Desk::put_off(const Answer& answer, const Request& request, const Sta
     co_return;
   }
   const queue::Progress progress = *starting.starting;
-  std::string line =
-      error_line("", fmt::format("starting: the queue is being read, {} messages and {} of {} "
-                                 "octets so far; try again in a moment",
-                                 progress.messages, progress.read.count, progress.total.count));
+  std::string line = error_line(
+      "", fmt::format("starting: the queue is being read, {} and {} of {} "
+                      "octets so far; try again in a moment",
+                      counted(progress.messages, "message"), progress.read.count, progress.total.count));
   if (request.command == "status") line = to_line(starting);
   co_await answer(line);
 }

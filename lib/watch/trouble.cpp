@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "shared/base/counted.hpp"
 #include "shared/smtp/reply_class.hpp"
 
 namespace relayd::watch {
@@ -143,7 +144,7 @@ void add_ends(const Status& status, Troubles& troubles) {
     const bool ended = until <= status.now;
     const auto days = std::chrono::floor<std::chrono::days>(until - status.now).count();
     Trouble trouble{ended ? Severity::critical : Severity::warning,
-                    ended ? what + " has ended" : fmt::format("{} ends in {} days", what, days)};
+                    ended ? what + " has ended" : fmt::format("{} ends in {}", what, counted(days, "day"))};
     if (ended) trouble.since = until;
     trouble.advice = advice;
     return &troubles.emplace_back(std::move(trouble));

@@ -229,8 +229,8 @@ TEST_F(SuppressionBookTest, ADamagedFileIsKeptAsideAndWhatIsSoundCounts) {
   restart();
   EXPECT_TRUE(refuses("ann@x.example"));
   EXPECT_THAT(logged(),
-              HasSubstr("1 of 3 lines make no sense, line 2: a row has 5 fields, not 1; the file is "
-                        "kept as suppressed.csv.damaged-1795176000, and 1 recipients"));
+              HasSubstr("1 of 3 lines cannot be read, line 2: a row has 5 fields, not 1; the file is "
+                        "kept as suppressed.csv.damaged-1795176000, with 1 recipient that could be read"));
   EXPECT_EQ(written("suppressed.csv.damaged-1795176000"), damaged);
   EXPECT_EQ(flush(), "");
   crash();

@@ -46,7 +46,7 @@ def test_options_alone_are_enough(place):
     secret = place.parent / "mailgun.password"
     assert secret.read_text() == PASSWORD and mode(secret) == 0o600
     canary.demand_none(place, place.read_text())
-    assert f"{place}: ok, 1 upstreams, 2 rules" in made.stdout
+    assert f"{place}: ok, 1 upstream, 2 rules" in made.stdout
     assert f"relayd doctor -c {place}" in made.stdout
     assert "mailgun" in explained(place, "ann@example.com") and "postmaster@mg.example.com" in explained(place, "app@example.org")
     assert command("check", "-c", place).returncode == OK

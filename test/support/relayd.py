@@ -60,10 +60,13 @@ class Relayd:
         self.wait("queue_opened")
         return self
 
+    def command_line(self, *arguments: str) -> list[str]:
+        return ["run", "-c", str(self.file), *arguments]
+
     def launch(self, *arguments: str):
         """Starts it and waits for nothing."""
         self.events = Record("log of relayd")
-        self._process = subprocess.Popen([*self.wrapper, BINARY, "run", "-c", str(self.file), *arguments],
+        self._process = subprocess.Popen([*self.wrapper, BINARY, *self.command_line(*arguments)],
                                          env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL,
                                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                          pass_fds=self.pass_descriptors)

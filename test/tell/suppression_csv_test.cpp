@@ -63,13 +63,13 @@ TEST(SuppressionRows, HaveTheirFaultsNamedByPlace) {
   EXPECT_THAT(faults("sender,reason\n"),
               ElementsAre("1:1 the first row names the columns, and has no 'address'"));
   EXPECT_THAT(faults("address,address\n"), ElementsAre("1:9 the column 'address' is there twice"));
-  EXPECT_THAT(
-      faults("address,until\nann@x.example,soon\nx,\n\nben@x.example\ncarl@x.example,2026-02-30\n"
-             "\"dan@x.example\nemil@x.example,\n"),
-      ElementsAre("2:15 'soon' is no time such as 2026-11-20 or 2026-11-20T07:31:42Z",
-                  "3:1 'x' is no address such as ann@example.com", "5:1 here are 1 fields for 2 columns",
-                  "6:16 '2026-02-30' is no time such as 2026-11-20 or 2026-11-20T07:31:42Z",
-                  HasSubstr("7:1 a quote that is not closed")));
+  EXPECT_THAT(faults("address,until\nann@x.example,soon\nx,\n\nben@x.example\ncarl@x.example,2026-02-30\n"
+                     "\"dan@x.example\nemil@x.example,\n"),
+              ElementsAre("2:15 'soon' is no time such as 2026-11-20 or 2026-11-20T07:31:42Z",
+                          "3:1 'x' is no address such as ann@example.com",
+                          "5:1 a row of 1 field: there are 2 columns",
+                          "6:16 '2026-02-30' is no time such as 2026-11-20 or 2026-11-20T07:31:42Z",
+                          HasSubstr("7:1 a quote that is not closed")));
 }
 
 TEST(SuppressionRows, SayTimesInOneForm) {

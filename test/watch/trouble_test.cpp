@@ -148,7 +148,7 @@ TEST(Trouble, OfWhatComesToAnEnd) {
                         {"access_token", {"office", "a"}, now}};
   EXPECT_THAT(told(status), ElementsAre("critical: our certificate for ses has ended",
                                         "warning: the certificate of 127.0.0.1:25 ends in 14 days",
-                                        "warning: the client secret of office as a ends in 1 days"));
+                                        "warning: the client secret of office as a ends in 1 day"));
 }
 
 TEST(Trouble, OfWebhooksAndTheConfiguration) {

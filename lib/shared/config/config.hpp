@@ -458,6 +458,9 @@ struct Demands {
   // it is written: the commands that use none work without them.
   bool secrets = true;
   std::optional<uid_t> owner = {};  // the file is this user's, or root's
+  // Every RELAYD_* variable is known and does something. That is for a start: a later load cannot change the
+  // environment, and that of a command is its caller's.
+  bool variables = true;
 };
 
 // Reads and checks a file as a whole: every error is found in one pass, in the file's order. Reads no secret;

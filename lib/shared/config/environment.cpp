@@ -3,68 +3,19 @@
 #include "shared/config/environment.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <set>
 
 #include "shared/base/ascii.hpp"
+#include "shared/config/environment_names.hpp"
 #include "shared/config/load.hpp"
-#include "shared/config/suggest.hpp"
 #include "shared/config/yaml_text.hpp"
+#include "shared/process/user.hpp"
 
 namespace relayd::config {
 namespace {
-
-constexpr std::string_view prefix = "RELAYD_";
-
-// A variable that is one key. RELAYD_LISTEN and RELAYD_ALLOW are not: they make the listeners; RELAYD_FROM
-// makes a rule.
-struct Variable {
-  std::string_view name;
-  std::vector<std::string_view> path;
-};
-
-const std::vector<Variable>& variables() {
-  static const std::vector<Variable> table = {
-      {"RELAYD_HOSTNAME", {"hostname"}},
-      {"RELAYD_USER", {"user"}},
-      {"RELAYD_QUEUE_DIRECTORY", {"queue", "directory"}},
-      {"RELAYD_ADMIN", {"admin", "socket"}},
-      {"RELAYD_LOG_FORMAT", {"log", "format"}},
-      {"RELAYD_ROOT_TO", {"aliases", "root"}},
-      {"RELAYD_STAGING_REDIRECT", {"staging", "redirect"}},
-      {"RELAYD_BOUNCE_FROM", {"bounce", "from"}},
-      {"RELAYD_HTTP", {"http", "address"}},
-      {"RELAYD_HTTP_TOKEN", {"http", "token"}},
-      {"RELAYD_HTTP_TOKEN_FILE", {"http", "token", "file"}},
-      {"RELAYD_PROVIDER", {"upstreams", "default", "provider"}},
-      {"RELAYD_REGION", {"upstreams", "default", "region"}},
-      {"RELAYD_HOST", {"upstreams", "default", "host"}},
-      {"RELAYD_PORT", {"upstreams", "default", "port"}},
-      {"RELAYD_TLS", {"upstreams", "default", "tls"}},
-      {"RELAYD_USERNAME", {"upstreams", "default", "username"}},
-      {"RELAYD_PASSWORD", {"upstreams", "default", "password"}},
-      {"RELAYD_PASSWORD_FILE", {"upstreams", "default", "password", "file"}},
-      {"RELAYD_OAUTH2_PROVIDER", {"upstreams", "default", "oauth2", "provider"}},
-      {"RELAYD_OAUTH2_GRANT", {"upstreams", "default", "oauth2", "grant"}},
-      {"RELAYD_OAUTH2_TENANT", {"upstreams", "default", "oauth2", "tenant"}},
-      {"RELAYD_OAUTH2_CLOUD", {"upstreams", "default", "oauth2", "cloud"}},
-      {"RELAYD_OAUTH2_CLIENT_ID", {"upstreams", "default", "oauth2", "client_id"}},
-      {"RELAYD_OAUTH2_CLIENT_SECRET", {"upstreams", "default", "oauth2", "client_secret"}},
-      {"RELAYD_OAUTH2_CLIENT_SECRET_FILE", {"upstreams", "default", "oauth2", "client_secret", "file"}},
-      {"RELAYD_OAUTH2_CLIENT_CERTIFICATE", {"upstreams", "default", "oauth2", "client_certificate"}},
-      {"RELAYD_OAUTH2_CLIENT_KEY", {"upstreams", "default", "oauth2", "client_key"}},
-      {"RELAYD_OAUTH2_KEY_FILE", {"upstreams", "default", "oauth2", "key_file"}},
-      {"RELAYD_OAUTH2_REFRESH_TOKEN", {"upstreams", "default", "oauth2", "refresh_token"}},
-      {"RELAYD_OAUTH2_REFRESH_TOKEN_FILE", {"upstreams", "default", "oauth2", "refresh_token", "file"}},
-      {"RELAYD_OAUTH2_USER", {"upstreams", "default", "oauth2", "user"}},
-      {"RELAYD_OAUTH2_SCOPE", {"upstreams", "default", "oauth2", "scope"}},
-      {"RELAYD_OAUTH2_TOKEN_URL", {"upstreams", "default", "oauth2", "token_url"}},
-      {"RELAYD_OAUTH2_CA_FILE", {"upstreams", "default", "oauth2", "ca_file"}},
-      {"RELAYD_OAUTH2_SECRET_EXPIRES", {"upstreams", "default", "oauth2", "secret_expires"}},
-  };
-  return table;
-}
 
 // The variable that names the file of a secret, instead of the one that has it.
 const Variable* file_of(std::string_view secret) {
@@ -73,21 +24,6 @@ const Variable* file_of(std::string_view secret) {
            variable.name.ends_with("_FILE");
   };
   return &*std::ranges::find_if(variables(), is_it);
-}
-
-constexpr std::string_view listen_variable = "RELAYD_LISTEN";
-constexpr std::string_view allow_variable = "RELAYD_ALLOW";
-constexpr std::string_view from_variable = "RELAYD_FROM";
-// Read elsewhere: what names the file, and whom DNS is asked of.
-constexpr std::string_view others[] = {"RELAYD_CONFIG", "RELAYD_DNS"};
-
-// An empty variable is as good as none: compose files pass on what is not set as empty.
-std::string_view value_of(const Environment& environment, std::string_view name) {
-  const auto found = environment.find(name);
-  if (found == environment.end()) return {};
-  // Kubernetes sets RELAYD_PORT=tcp://10.0.0.1:25 in every container when a Service is called "relayd".
-  if (name == "RELAYD_PORT" && found->second.starts_with("tcp://")) return {};
-  return found->second;
 }
 
 Node scalar(std::string_view text, std::string_view variable) {
@@ -132,19 +68,10 @@ Node list(std::string_view text, std::string_view variable) {
   return node;
 }
 
-void put_listeners(Node& root, const Environment& environment) {
-  std::string_view addresses = value_of(environment, listen_variable);
-  const std::string_view allow = value_of(environment, allow_variable);
-  if (addresses.empty() && allow.empty()) return;
-  if (addresses.empty()) addresses = "127.0.0.1:25,[::1]:25";
-  Node listeners = collection(Node::Kind::list, listen_variable);
-  for (Node& address : list(addresses, listen_variable).items) {
-    Node listener = collection(Node::Kind::map, listen_variable);
-    add(listener, "address", std::move(address));
-    if (!allow.empty()) add(listener, "allow", list(allow, allow_variable));
-    listeners.items.push_back(std::move(listener));
-  }
-  add(root, "listen", std::move(listeners));
+// The value of a key.
+Node value_node(const Variable& variable, std::string_view text) {
+  if (variable.is_list && text.find(',') != std::string_view::npos) return list(text, variable.name);
+  return scalar(text, variable.name);
 }
 
 // The forced From: of all messages, with replies to who wrote them.
@@ -163,24 +90,42 @@ void put_from(Node& root, const Environment& environment) {
 
 // One rule: every sender, through the one upstream.
 void put_rule(Node& root) {
-  Node rule = collection(Node::Kind::map, "environment");
-  add(rule, "match", scalar("*", "environment"));
-  add(rule, "upstream", scalar("default", "environment"));
-  Node rules = collection(Node::Kind::list, "environment");
+  Node rule = collection(Node::Kind::map, environment_name);
+  add(rule, "match", scalar("*", environment_name));
+  add(rule, "upstream", scalar("default", environment_name));
+  Node rules = collection(Node::Kind::list, environment_name);
   rules.items.push_back(std::move(rule));
   add(root, "senders", std::move(rules));
 }
 
-// Containers see many variables that start with a service's name, so only a near miss is worth a word.
-void warn_of_misspelt(Reader& reader, const Environment& environment) {
-  std::vector<std::string_view> known = {listen_variable, allow_variable, from_variable};
-  known.insert(known.end(), std::begin(others), std::end(others));
-  for (const Variable& variable : variables()) known.push_back(variable.name);
-  for (const auto& [name, value] : environment) {
-    if (!name.starts_with(prefix) || std::ranges::find(known, name) != known.end()) continue;
-    const std::string hint = suggestion(name, known);
-    if (!hint.empty()) reader.warn({}, fmt::format("unknown variable '{}'{}", name, hint));
-  }
+// What a start cannot do without and does not have, for whoever began with nothing.
+std::string wanted(const Environment& environment) {
+  const auto is_set = [&](std::string_view name) { return !value_of(environment, name).empty(); };
+  std::vector<std::string_view> names = {"RELAYD_PROVIDER (or RELAYD_HOST)"};
+  const bool has_tokens = std::ranges::any_of(variables(), [&](const Variable& variable) {
+    return variable.name.starts_with("RELAYD_OAUTH2_") && is_set(variable.name);
+  });
+  if (!has_tokens && !is_set("RELAYD_USERNAME")) names.emplace_back("RELAYD_USERNAME");
+  if (!has_tokens && !is_set("RELAYD_PASSWORD") && !is_set("RELAYD_PASSWORD_FILE"))
+    names.emplace_back("RELAYD_PASSWORD_FILE");
+  const std::string_view last = names.back();
+  names.pop_back();
+  return names.empty() ? std::string(last) : fmt::format("{} and {}", fmt::join(names, ", "), last);
+}
+
+// RELAYD_USER is easily taken for the name of the account at the provider.
+void check_user(Reader& reader, const Environment& environment) {
+  constexpr std::string_view name = "RELAYD_USER";
+  const std::string user(value_of(environment, name));
+  if (user.empty()) return;
+  const Result<process::User> found = process::find_user(user);
+  if (!found)
+    reader.error({{}, name},
+                 fmt::format("{}; the account at the provider is RELAYD_USERNAME", found.error()));
+  else if (::geteuid() != 0 && found->uid != ::geteuid())
+    reader.error({{}, name},
+                 "it has no effect: only root can become another user; the account at the provider is "
+                 "RELAYD_USERNAME");
 }
 
 // All of it, with what is wrong told to the reader; a null node: it says not where mail goes.
@@ -189,10 +134,13 @@ Node tree_of(Reader& reader, const Environment& environment) {
   const auto is_set = [&](std::string_view name) { return !value_of(environment, name).empty(); };
 
   if (!is_set("RELAYD_PROVIDER") && !is_set("RELAYD_HOST")) {
-    reader.error({},
-                 "set RELAYD_PROVIDER or RELAYD_HOST to say where mail goes, or write a configuration file");
+    reader.error({}, fmt::format("nothing says where mail goes: set {}, or write a configuration file, as "
+                                 "`relayd init` does",
+                                 wanted(environment)));
     return {};
   }
+  if (is_set("RELAYD_PROVIDER") && is_set("RELAYD_HOST") && is_set("RELAYD_REGION"))
+    reader.error({{}, "RELAYD_REGION"}, "it has no effect: RELAYD_HOST says where mail goes");
   std::set<std::string_view> surplus;
   for (const std::string_view secret : {"RELAYD_PASSWORD", "RELAYD_HTTP_TOKEN", "RELAYD_OAUTH2_CLIENT_SECRET",
                                         "RELAYD_OAUTH2_REFRESH_TOKEN"}) {
@@ -203,11 +151,10 @@ Node tree_of(Reader& reader, const Environment& environment) {
   }
   for (const Variable& variable : variables())
     if (is_set(variable.name) && !surplus.contains(variable.name))
-      put(root, variable.path, scalar(value_of(environment, variable.name), variable.name));
-  put_listeners(root, environment);
+      put(root, variable.path, value_node(variable, value_of(environment, variable.name)));
+  listen_by_environment(root, environment);
   put_from(root, environment);
   put_rule(root);
-  warn_of_misspelt(reader, environment);
   return root;
 }
 
@@ -229,15 +176,37 @@ void name_secrets(Node& node) {
   add(node, "env", scalar(variable, variable));
 }
 
-const std::string environment_file = "environment";
+const std::string environment_file(environment_name);
 
 }  // namespace
 
+void listen_by_environment(Node& root, const Environment& environment) {
+  std::string_view addresses = value_of(environment, listen_variable);
+  const std::string_view allow = value_of(environment, allow_variable);
+  if (addresses.empty() && allow.empty()) return;
+  if (addresses.empty()) addresses = "127.0.0.1:25,[::1]:25";
+  Node listeners = collection(Node::Kind::list, listen_variable);
+  for (Node& address : list(addresses, listen_variable).items) {
+    Node listener = collection(Node::Kind::map, listen_variable);
+    add(listener, "address", std::move(address));
+    if (!allow.empty()) add(listener, "allow", list(allow, allow_variable));
+    listeners.items.push_back(std::move(listener));
+  }
+  add(root, "listen", std::move(listeners));
+}
+
 Loaded load_environment(const Environment& environment, const Demands& demands) {
   Reader reader(environment_file, environment, demands.secrets);
+  if (demands.variables) {
+    complain_of_unknown(reader, environment);
+    check_user(reader, environment);
+  }
   const Node root = tree_of(reader, environment);
   if (root.kind == Node::Kind::null) return {nullptr, std::move(reader.errors), {}};
-  return load_tree(std::move(reader), root, environment_file);
+  Loaded loaded = load_tree(std::move(reader), root, environment_file);
+  speak_of_variables(environment_file, loaded.errors);
+  speak_of_variables(environment_file, loaded.warnings);
+  return loaded;
 }
 
 Readable read_what_can_be(const Environment& environment) {

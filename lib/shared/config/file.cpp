@@ -11,7 +11,11 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <optional>
 #include <vector>
+
+#include "shared/process/user.hpp"
 
 namespace relayd::config {
 namespace {
@@ -70,6 +74,27 @@ bool rights_are_fixed(const std::string& path) {
   return ::statvfs(path.c_str(), &mount) == 0 && (mount.f_flag & ST_RDONLY) != 0;
 }
 
+std::string closed_folder(const std::string& path) {
+  std::filesystem::path way;
+  for (const std::filesystem::path& part : std::filesystem::path(path).parent_path()) {
+    way /= part;
+    if (::access(way.c_str(), X_OK) != 0 && errno == EACCES) return way.string();
+  }
+  return {};
+}
+
+std::string why_unreadable(const std::string& path, int error) {
+  std::string text = fmt::format("cannot read {}", path);
+  if (error != EACCES) return text + ": " + std::strerror(error);
+  text += fmt::format(" as the user {}: {}", process::this_user().name, std::strerror(error));
+  const std::string folder = closed_folder(path);
+  if (!folder.empty()) return text + fmt::format(" (it may not enter {})", folder);
+  struct stat status {};
+  const std::optional<process::User> owner = process::owner_of(path);
+  if (!owner || ::stat(path.c_str(), &status) != 0) return text;
+  return text + fmt::format(" (mode {:04o}, of {})", status.st_mode & 07777, owner->name);
+}
+
 bool others_may_read(const std::string& path, const struct stat& status) {
   if ((status.st_mode & S_IRWXO) != 0) return true;
   if ((status.st_mode & S_IRWXG) == 0 || is_credential(path)) return false;
@@ -96,7 +121,7 @@ Result<std::string> read_trusted(const std::string& path, std::size_t limit) {
 
 Result<FileText> read_file(const std::string& path, std::size_t limit) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe that nobody writes
-  if (fd < 0) return Error{fmt::format("cannot read {}: {}", path, std::strerror(errno))};
+  if (fd < 0) return Error{why_unreadable(path, errno)};
   FileText result;
   int failure = ::fstat(fd, &result.status) == 0 ? 0 : errno;
   if (failure == 0 && !S_ISREG(result.status.st_mode) && !has_more(fd)) failure = ETIMEDOUT;

@@ -21,6 +21,12 @@ struct FileText {
 // Fails with the system's reason, or when there is more than `limit` octets.
 Result<FileText> read_file(const std::string& path, std::size_t limit);
 
+// The folder on the way to a file that this process may not enter; empty: there is none.
+std::string closed_folder(const std::string& path);
+
+// What stands in the way of reading a file, after this errno; of rights also whose they are.
+std::string why_unreadable(const std::string& path, int error);
+
 // Whether nobody here can change the file's rights, as on what containers mount read-only: they are those of
 // whoever started the container, and mean what he meant.
 bool rights_are_fixed(const std::string& path);

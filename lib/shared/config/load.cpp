@@ -9,6 +9,7 @@
 
 #include "shared/config/accounts_file.hpp"
 #include "shared/config/check.hpp"
+#include "shared/config/environment_names.hpp"
 #include "shared/config/expand.hpp"
 #include "shared/config/file.hpp"
 #include "shared/config/keys.hpp"
@@ -89,14 +90,16 @@ void put_in_order(std::vector<Diagnostic>& diagnostics, const std::string& file)
 }
 
 Loaded load(std::string_view text, const std::string& name, const Environment& environment,
-            std::optional<struct stat> status, bool secrets) {
-  Reader reader(name, environment, secrets, status);
+            std::optional<struct stat> status, const Demands& demands) {
+  Reader reader(name, environment, demands.secrets, status);
   std::optional<Node> root = parse_yaml(text, name, reader.errors);
   if (!root) {
     put_in_order(reader.errors, name);
     return {nullptr, std::move(reader.errors), {}};
   }
   expand(*root, environment);
+  if (demands.variables) complain_of_strays(reader, environment, text, *root);
+  if (!root->has("listen")) listen_by_environment(*root, environment);
   return load_tree(std::move(reader), *root, name);
 }
 
@@ -127,7 +130,7 @@ std::string fault_of_owner(const struct stat& status, const Demands& demands) {
 }
 
 Loaded load_text(std::string_view text, const std::string& name, const Environment& environment) {
-  return load(text, name, environment, {}, true);
+  return load(text, name, environment, {}, {.variables = false});
 }
 
 Loaded load_file(const std::filesystem::path& path, const Environment& environment, const Demands& demands) {
@@ -142,7 +145,7 @@ Loaded load_file(const std::filesystem::path& path, const Environment& environme
       !rights_are_fixed(path.string()))
     return refuse(fmt::format("others may write it (mode {:04o}): chmod go-w {}", status.st_mode & 07777,
                               path.string()));
-  return load(file->text, path.string(), environment, status, demands.secrets);
+  return load(file->text, path.string(), environment, status, demands);
 }
 
 }  // namespace relayd::config

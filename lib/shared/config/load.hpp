@@ -19,6 +19,9 @@ Readable read_tree(Reader reader, const Node& root, const std::string& file, boo
 // Why a file of that owner is not what is demanded; empty: it is.
 std::string fault_of_owner(const struct stat& status, const Demands& demands);
 
+// Puts the listeners that RELAYD_LISTEN and RELAYD_ALLOW mean, if they are set.
+void listen_by_environment(Node& root, const Environment& environment);
+
 // Where relayd listens when nothing says it.
 std::vector<Listener> default_listeners();
 

@@ -105,6 +105,7 @@ Readable read_what_can_be(std::string_view text, const std::string& name, const 
   std::optional<Node> root = parse_yaml(text, name, reader.errors);
   if (!root) root = sections_as_map(text, name, is_cut);
   expand(*root, environment);
+  if (!root->has("listen")) listen_by_environment(*root, environment);
   return read_tree(std::move(reader), *root, name, is_cut);
 }
 

@@ -10,9 +10,11 @@
 #include <cstring>
 #include <limits>
 
+#include "shared/base/ascii.hpp"
 #include "shared/config/file.hpp"
 #include "shared/config/suggest.hpp"
 #include "shared/config/value.hpp"
+#include "shared/process/user.hpp"
 
 namespace relayd::config {
 namespace {
@@ -56,13 +58,22 @@ void read_limits(Reader& reader, const Node& node, std::vector<Limit>& out) {
   }
 }
 
+// "host:smtp.example.net" alone below a key is one text.
+bool wants_blank(const Node& node) {
+  const std::size_t colon = node.kind == Node::Kind::scalar ? node.text.find(':') : std::string::npos;
+  return colon != std::string::npos && colon > 0 && colon + 1 < node.text.size();
+}
+
 bool expect(Reader& reader, const Node& node, Node::Kind kind) {
   if (node.kind == kind || node.kind == Node::Kind::null) return true;
   // Not the text itself: "password:secret" without its space arrives here.
   if (node.kind == Node::Kind::refused)
     reader.error(node.place, node.complaint);
   else
-    reader.error(node.place, fmt::format("expected {}, found {}", what(kind), what(node.kind)));
+    reader.error(node.place, fmt::format("expected {}, found {}{}", what(kind), what(node.kind),
+                                         kind == Node::Kind::map && wants_blank(node)
+                                             ? ": is a blank missing behind a ':'?"
+                                             : ""));
   return false;
 }
 
@@ -97,7 +108,9 @@ std::optional<std::string> Reader::text(const Node& node, std::string_view expec
     if (!secrets_ && outside_ > 0) return node.text;
     error(node.place, node.complaint);
   } else if (node.kind != Node::Kind::scalar) {
-    error(node.place, fmt::format("expected {}, found {}", expected, what(node.kind)));
+    const std::string_view before_why = node.complaint.empty() ? "" : ": ";
+    error(node.place,
+          fmt::format("expected {}, found {}{}{}", expected, what(node.kind), before_why, node.complaint));
   } else if (node.text.empty()) {
     error(node.place, fmt::format("expected {}, found an empty text", expected));
   } else if (has_control_character(node.text)) {
@@ -115,8 +128,16 @@ std::optional<std::string> Reader::path(const Node& node) {
 }
 
 void Reader::require_readable(const Node& node, const std::string& path) {
-  if (secrets_ && ::access(path.c_str(), R_OK) != 0)
-    error(node.place, fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  if (!secrets_ || ::access(path.c_str(), R_OK) == 0) return;
+  const bool is_for_others = errno == EACCES;
+  std::string why = why_unreadable(path, errno);
+  if (is_for_others) {
+    const std::string folder = closed_folder(path);
+    why += folder.empty() ? fmt::format(": chown {} {}", process::this_user().uid, path)
+                          : fmt::format(": chmod o+x {}", folder);
+    why += ", or have systemd hand it over (LoadCredential=)";
+  }
+  error(node.place, std::move(why));
 }
 
 void Reader::require_private(const Node& node, const std::string& path) {
@@ -217,6 +238,13 @@ void read(Reader& reader, const Node& node, std::string& out) {
 
 void read(Reader& reader, const Node& node, bool& out) {
   static constexpr Word<bool> words[] = {{"true", true}, {"false", false}};
+  // YAML 1.1 had these, and 1.2 has not.
+  static constexpr std::pair<std::string_view, std::string_view> others[] = {
+      {"yes", "true"}, {"on", "true"}, {"no", "false"}, {"off", "false"}};
+  const auto other =
+      std::ranges::find(others, ascii::lower(node.text), [](const auto& pair) { return pair.first; });
+  if (node.kind == Node::Kind::scalar && other != std::end(others))
+    return reader.error(node.place, fmt::format("write {} in place of '{}'", other->second, node.text));
   read_word(reader, node, words, out);
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "shared/base/ascii.hpp"
+#include "shared/base/counted.hpp"
 #include "shared/config/check.hpp"
 #include "shared/config/file.hpp"
 #include "shared/config/keys.hpp"
@@ -86,9 +87,9 @@ class SendersFile {
 
   void add_rule(const std::vector<table::CsvField>& row) {
     if (row.size() != columns_.size())
-      return reader_.error(
-          place(row[0].line, 1),
-          fmt::format("a row of {} fields: the first row names {} columns", row.size(), columns_.size()));
+      return reader_.error(place(row[0].line, 1),
+                           fmt::format("a row of {}: the first row names {}", counted(row.size(), "field"),
+                                       counted(columns_.size(), "column")));
     const Node node = node_of(row);
     SenderRule& rule = rules_.emplace_back();
     config::read(reader_, node, rule);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "shared/base/ascii.hpp"
+#include "shared/config/yaml_pitfalls.hpp"
 
 namespace relayd::config {
 namespace {
@@ -43,7 +44,8 @@ std::size_t size(const Node& node) {
 // Turns yaml-cpp's events into nodes. (Its own tree hides duplicate keys and expands aliases by reference.)
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  TreeBuilder(const std::string& file, std::vector<Diagnostic>& errors) : file_(file), errors_(errors) {}
+  TreeBuilder(std::string_view text, const std::string& file, std::vector<Diagnostic>& errors)
+      : text_(text), file_(file), errors_(errors) {}
 
   Node take_root() { return std::move(root_); }
 
@@ -89,6 +91,7 @@ class TreeBuilder final : public YAML::EventHandler {
     YAML::Mark mark;
     YAML::anchor_t anchor;
     std::optional<Entry> entry = {};                 // of a map: a key that waits for its value
+    std::size_t key_at = 0;                          // of a map: where that key begins in the text
     bool duplicate = false;                          // of a map: that key came before; its value is dropped
     std::unordered_map<std::string, int> keys = {};  // of a map: the line of each
   };
@@ -146,7 +149,11 @@ class TreeBuilder final : public YAML::EventHandler {
       start_entry(parent, std::move(node), mark);
     } else {
       // yaml-cpp finds out that there is no value at the start of the next line.
-      if (node.kind == Node::Kind::null) node.place = parent.entry->place;
+      if (node.kind == Node::Kind::null) {
+        node.place = parent.entry->place;
+        if (is_only_a_comment(text_, parent.key_at))
+          node.complaint = "a '#' behind a blank begins a comment: put the value in quotes";
+      }
       parent.entry->value = std::move(node);
       if (!parent.duplicate) parent.node.entries.push_back(std::move(*parent.entry));
       parent.entry.reset();
@@ -161,9 +168,11 @@ class TreeBuilder final : public YAML::EventHandler {
     if (!fresh)
       errors_.push_back({file_, location(mark),
                          fmt::format("duplicate key '{}' (first in line {})", key.text, first->second)});
+    parent.key_at = static_cast<std::size_t>(std::max(mark.pos, 0));
     parent.entry = Entry{std::move(key.text), {location(mark), {}}, {}};
   }
 
+  std::string_view text_;
   const std::string& file_;
   std::vector<Diagnostic>& errors_;
   Node root_;
@@ -194,7 +203,7 @@ std::optional<Node> parse_yaml(std::string_view text, const std::string& file,
     return {};
   }
   std::istringstream stream{std::string(text)};
-  TreeBuilder builder(file, errors);
+  TreeBuilder builder(text, file, errors);
   try {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
@@ -203,8 +212,8 @@ std::optional<Node> parse_yaml(std::string_view text, const std::string& file,
   } catch (const Refused& refused) {
     errors.push_back({file, location(refused.mark), refused.text});
   } catch (const YAML::Exception& problem) {
-    const Location where = problem.mark.is_null() ? Location{} : location(problem.mark);
-    errors.push_back({file, where, fmt::format("not valid YAML: {}", problem.msg)});
+    Pitfall found = pitfall(text, problem.mark.is_null() ? Location{} : location(problem.mark), problem.msg);
+    errors.push_back({file, found.where, std::move(found.text)});
   }
   return {};
 }

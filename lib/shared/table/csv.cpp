@@ -7,6 +7,7 @@
 
 #include "shared/base/ascii.hpp"
 #include "shared/base/byte_order_mark.hpp"
+#include "shared/base/counted.hpp"
 #include "shared/table/rows.hpp"
 
 namespace relayd::table {
@@ -125,7 +126,8 @@ Parsed parse_csv(std::string_view text) {
   for (bool first = true; faults.size() < most_faults && csv.next(row, faults); first = false) {
     if (first && is_header(row)) continue;
     if (row.size() != 2)
-      faults.push_back({row[0].line, 1, fmt::format("a row is KEY,VALUE: here are {} fields", row.size())});
+      faults.push_back(
+          {row[0].line, 1, fmt::format("a row is KEY,VALUE: this one has {}", counted(row.size(), "field"))});
     else
       rows->add(row[0].text, row[1].text, row[0].line, faults);
   }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "shared/base/ascii.hpp"
+#include "shared/base/counted.hpp"
 #include "shared/table/lines.hpp"
 #include "shared/table/rows.hpp"
 
@@ -263,8 +264,8 @@ class Parser {
     const int group = name.size() == 1 ? name[0] - '0' : (name[0] - '0') * 10 + (name[1] - '0');
     if (rule.negated) return refuse("what does not match has no groups: a dollar sign is '$$'");
     if (group < 1 || group > rule.pattern->NumberOfCapturingGroups())
-      return refuse(fmt::format("${}: the pattern has {} groups, counted from 1", group,
-                                rule.pattern->NumberOfCapturingGroups()));
+      return refuse(fmt::format("${}: the pattern has {}, counted from 1", group,
+                                counted(rule.pattern->NumberOfCapturingGroups(), "group")));
     rule.value.back().group = group;
     rule.value.emplace_back();
     return true;

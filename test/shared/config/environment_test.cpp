@@ -49,7 +49,7 @@ TEST(EnvironmentStart, EveryVariableHasItsPlace) {
                                  {"RELAYD_LISTEN", "0.0.0.0:2525, unix:/run/relayd/smtp.sock"},
                                  {"RELAYD_ALLOW", "10.0.0.0/8,192.168.0.0/16"},
                                  {"RELAYD_HOSTNAME", "mail.example.com"},
-                                 {"RELAYD_USER", "mailer"},
+                                 {"RELAYD_USER", "0"},
                                  {"RELAYD_QUEUE_DIRECTORY", "/queue"},
                                  {"RELAYD_LOG_FORMAT", "json"}});
   const Upstream& upstream = config.upstreams.at(0);
@@ -62,7 +62,7 @@ TEST(EnvironmentStart, EveryVariableHasItsPlace) {
   EXPECT_EQ(config.listeners[1].unix_path, "/run/relayd/smtp.sock");
   ASSERT_EQ(config.listeners[1].allow.size(), 2u);
   EXPECT_EQ(config.listeners[1].allow[1].text(), "192.168.0.0/16");
-  EXPECT_EQ(config.user, "mailer");
+  EXPECT_EQ(config.user, "0");
   EXPECT_EQ(config.hostname, "mail.example.com");
   EXPECT_EQ(config.queue.directory, "/queue");
   EXPECT_EQ(config.log.format, LogFormat::json);
@@ -98,7 +98,7 @@ TEST(EnvironmentStart, ErrorsNameTheVariable) {
             "RELAYD_LISTEN: '25' is not an address to listen on (such as 127.0.0.1:25, [::1]:25 or "
             "unix:/run/relayd/smtp.sock)\n"
             "RELAYD_ALLOW: 'everybody' is not an IP address or network (such as 10.0.0.0/8 or ::1)\n"
-            "RELAYD_USERNAME: a username needs a password\n");
+            "RELAYD_USERNAME: set RELAYD_PASSWORD_FILE (or RELAYD_PASSWORD), too\n");
 }
 
 TEST(EnvironmentStart, TheChecksOfAFileHold) {
@@ -107,16 +107,10 @@ TEST(EnvironmentStart, TheChecksOfAFileHold) {
   EXPECT_THAT(
       refused(
           {{"RELAYD_HOST", "h"}, {"RELAYD_TLS", "none"}, {"RELAYD_USERNAME", "u"}, {"RELAYD_PASSWORD", "p"}}),
-      testing::StartsWith("RELAYD_TLS: 'tls: none' sends the password in clear"));
+      testing::StartsWith("RELAYD_TLS: RELAYD_TLS=none sends the password in clear"));
   EXPECT_EQ(
       refused({{"RELAYD_HOST", "h"}, {"RELAYD_USERNAME", "u"}, {"RELAYD_PASSWORD_FILE", "/nowhere/secret"}}),
       "RELAYD_PASSWORD_FILE: cannot read /nowhere/secret: No such file or directory\n");
-}
-
-TEST(EnvironmentStart, NeedsToKnowWhereMailGoes) {
-  EXPECT_EQ(refused({{"RELAYD_USERNAME", "u"}}),
-            "environment: set RELAYD_PROVIDER or RELAYD_HOST to say where mail goes, or write a "
-            "configuration file\n");
 }
 
 TEST(EnvironmentStart, TwoPasswordsAreOneTooMany) {
@@ -127,15 +121,25 @@ TEST(EnvironmentStart, TwoPasswordsAreOneTooMany) {
             "RELAYD_PASSWORD_FILE: RELAYD_PASSWORD is set too: one of them is enough\n");
 }
 
-TEST(EnvironmentStart, AMisspeltVariableIsAWarning) {
-  const Loaded loaded = load_environment({{"RELAYD_HOST", "h"},
-                                          {"RELAYD_PASWORD", "x"},
-                                          {"RELAYD_CONFIG", "x"},
-                                          {"RELAYD_DNS", "192.0.2.53"},
-                                          {"RELAYD_SERVICE_PORT_SMTP_SUBMISSION", "25"}});
-  EXPECT_TRUE(loaded.config);
-  EXPECT_EQ(lines(loaded.warnings),
-            "environment: unknown variable 'RELAYD_PASWORD' (did you mean 'RELAYD_PASSWORD'?)\n");
+TEST(EnvironmentStart, ARegionThatHasNoEffectIsAnError) {
+  EXPECT_EQ(refused({{"RELAYD_HOST", "h"}, {"RELAYD_PROVIDER", "mailgun"}, {"RELAYD_REGION", "eu"}}),
+            "RELAYD_REGION: it has no effect: RELAYD_HOST says where mail goes\n");
+  EXPECT_EQ(refused({{"RELAYD_HOST", "h"}, {"RELAYD_REGION", "eu"}}),
+            "RELAYD_REGION: only RELAYD_PROVIDER has regions\n");
+}
+
+TEST(EnvironmentStart, ListsHaveCommas) {
+  const Config config = started({{"RELAYD_HOST", "h"},
+                                 {"RELAYD_PORT", "465, 2465"},
+                                 {"RELAYD_AUTH", "plain,login"},
+                                 {"RELAYD_RATE", "5/s, 100/m"},
+                                 {"RELAYD_QUOTA", "1000/day"}});
+  const Upstream& upstream = config.upstreams.at(0);
+  EXPECT_THAT(upstream.ports, ElementsAre(465, 2465));
+  EXPECT_EQ(upstream.auth.size(), 2u);
+  ASSERT_TRUE(upstream.limits.rate && upstream.limits.quota);
+  EXPECT_EQ(upstream.limits.rate->size(), 2u);
+  EXPECT_EQ(upstream.limits.quota->size(), 1u);
 }
 
 TEST(EnvironmentStart, AFromIsForcedOnAllMessages) {

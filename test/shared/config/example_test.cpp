@@ -3,33 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
-#include <regex>
 #include <set>
 #include <sstream>
 
 #include "shared/config/config.hpp"
+#include "shared/config/example_text.hpp"
+#include "shared/config/readable.hpp"
 #include "shared/config/test_config.hpp"
 #include "shared/config/yaml.hpp"
 
 namespace relayd::config {
 namespace {
-
-std::string example() {
-  std::ifstream file(PROJECT_DIR "/config.example.yaml");
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-// The example with every "#key:" and "#- key:" taken for a key: no blank or an indentation stands after the
-// "#". One blank makes it a comment.
-std::string switched_on() {
-  static const std::regex off(R"(^( *)#((?:  )*(?:- )?[a-z_0-9]+:.*)$)");
-  std::istringstream lines(example());
-  std::string result;
-  for (std::string line; std::getline(lines, line);) result += std::regex_replace(line, off, "$1$2") + "\n";
-  return result;
-}
 
 bool is_named(const std::string& path) {
   return path == "upstreams" || path == "tables";
@@ -80,10 +65,36 @@ TEST(Example, ItsActiveKeysShowTheDefaults) {
   EXPECT_EQ(shown.queue.keep_failed, queue.keep_failed);
   EXPECT_EQ(shown.queue.require_persistent, queue.require_persistent);
   EXPECT_EQ(shown.queue.in_doubt, queue.in_doubt);
+  const History history;
+  EXPECT_EQ(shown.history.keep, history.keep);
+  EXPECT_EQ(shown.history.size, history.size);
   const Log log;
   EXPECT_EQ(shown.log.format, log.format);
   EXPECT_EQ(shown.log.level, log.level);
   EXPECT_EQ(shown.log.addresses, log.addresses);
+}
+
+// Those of an upstream's limits are in route/example_test.cpp.
+TEST(Example, WhatIsSwitchedOffShowsTheDefaults) {
+  const Config shown = read_what_can_be(switched_on(), "config.example.yaml", Environment()).config;
+  const Bounce bounce;
+  EXPECT_EQ(shown.bounce.to_sender, bounce.to_sender);
+  EXPECT_EQ(shown.bounce.content, bounce.content);
+  EXPECT_EQ(to_string(shown.bounce.limit), to_string(bounce.limit));
+  ASSERT_TRUE(shown.suppress && shown.watch);
+  EXPECT_EQ(shown.suppress->keep, Suppress().keep);
+  EXPECT_EQ(shown.watch->every, Watch().every);
+  ASSERT_FALSE(shown.webhooks.empty());
+  EXPECT_EQ(shown.webhooks[0].size, Webhook().size);
+  const Config none;
+  EXPECT_EQ(shown.confinement, none.confinement);
+  const Upstream* const office = shown.upstream("office");
+  ASSERT_TRUE(office);
+  const Upstream upstream;
+  EXPECT_EQ(office->protocol, upstream.protocol);
+  EXPECT_EQ(office->mx, upstream.mx);
+  EXPECT_EQ(office->srv, upstream.srv);
+  EXPECT_EQ(office->tls_options.verify, upstream.tls_options.verify);
 }
 
 // What every secret may be is said once, at its top.

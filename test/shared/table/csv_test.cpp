@@ -57,7 +57,7 @@ TEST(Csv, FieldsKnowWhereTheyStand) {
 
 TEST(Csv, EveryFaultIsToldWithItsLine) {
   EXPECT_EQ(found("a,b,c\nalone\n,v\nk,\nx\"y,v\nk, v\n\"q\"z,v\nA,1\na,2\n\"n\nl\",v\n\"open,v\nx,y\n", {}),
-            "1: a row is KEY,VALUE: here are 3 fields; 2: a row is KEY,VALUE: here are 1 fields; "
+            "1: a row is KEY,VALUE: this one has 3 fields; 2: a row is KEY,VALUE: this one has 1 field; "
             "3: the key is missing; 4: 'k' has no value; "
             "5: a quote within a field: one that holds quotes stands in quotes, its own doubled; "
             "6: a blank at an end of a field would belong to it: remove it, or quote the field; "
