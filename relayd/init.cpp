@@ -163,7 +163,7 @@ bool ask_for_rest(InitOptions& options, Secret& password) {
     options.senders = words_of(*answer);
   }
   if (options.listen.empty()) {
-    const std::optional<std::string> answer = ask("Where programs hand in mail", "127.0.0.1:25");
+    const std::optional<std::string> answer = ask("Where programs hand in mail", default_listen);
     if (!answer) return false;
     options.listen = *answer;
   }
@@ -188,29 +188,6 @@ std::string complaint_of(const InitOptions& options) {
   if (sources > 1) return "--password-file, --password-env and --password-stdin: one of them is enough";
   if (options.username->empty() && sources > 0) return "a password needs a --username";
   return {};
-}
-
-// The user that a daemon started by root becomes.
-std::optional<uid_t> owner_of_secrets() {
-  if (::geteuid() != 0) return std::nullopt;
-  const Result<process::User> user = process::find_user("relayd");
-  return user ? std::optional(user->uid) : std::nullopt;
-}
-
-// Runs this program again, for what becomes another user and confines itself. Its exit code.
-int run_self(std::vector<std::string> words) {
-  std::string program = "/proc/self/exe";
-  std::vector<char*> arguments = {program.data()};
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  pid_t child = 0;
-  std::fflush(stdout);
-  if (::posix_spawn(&child, program.c_str(), nullptr, nullptr, arguments.data(), ::environ) != 0)
-    return EX_OSERR;
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0)
-    if (errno != EINTR) return EX_OSERR;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR;
 }
 
 // Errors that would make the file useless, before it is there.
@@ -273,6 +250,27 @@ int write(const InitOptions& options, const fs::path& file, const Secret& given)
 }
 
 }  // namespace
+
+std::optional<uid_t> owner_of_secrets() {
+  if (::geteuid() != 0) return std::nullopt;
+  const Result<process::User> user = process::find_user("relayd");
+  return user ? std::optional(user->uid) : std::nullopt;
+}
+
+int run_self(std::vector<std::string> words) {
+  std::string program = "/proc/self/exe";
+  std::vector<char*> arguments = {program.data()};
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  pid_t child = 0;
+  std::fflush(stdout);
+  if (::posix_spawn(&child, program.c_str(), nullptr, nullptr, arguments.data(), ::environ) != 0)
+    return EX_OSERR;
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return EX_OSERR;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR;
+}
 
 int init(InitOptions options) {
   if (options.from_env) return from_environment(options);

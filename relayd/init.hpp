@@ -1,6 +1,8 @@
 // relayd init: from nothing to a checked configuration file.
 #pragma once
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +10,9 @@
 #include "shared/base/secret.hpp"
 
 namespace relayd::command {
+
+// Stands for what relayd listens on without `listen`: both addresses of localhost.
+inline constexpr const char* default_listen = "127.0.0.1:25";
 
 // What a first configuration needs. On a terminal, what is not given is asked for.
 struct InitOptions {
@@ -21,7 +26,7 @@ struct InitOptions {
   std::string password_env;             // a variable that has it
   bool password_stdin = false;          // its first line
   std::vector<std::string> senders;     // patterns; none: all
-  std::string listen;                   // empty: 127.0.0.1:25
+  std::string listen;                   // empty: default_listen
   std::string queue;                    // empty: the default
   std::string output;                   // empty: /etc/relayd/relayd.yaml
   bool from_env = false;                // only print, or write, what RELAYD_* variables mean
@@ -33,5 +38,10 @@ int init(InitOptions options);
 std::string init_text(const InitOptions& options, const std::string& password);
 // The name of the upstream in it.
 std::string init_upstream(const InitOptions& options);
+
+// The user that a daemon started by root becomes; nothing: we are not root, or there is none.
+std::optional<uid_t> owner_of_secrets();
+// Runs this program again, for what becomes another user and confines itself. Its exit code.
+int run_self(std::vector<std::string> words);
 
 }  // namespace relayd::command

@@ -50,11 +50,13 @@ std::string init_text(const InitOptions& options, const std::string& password) {
   text +=
       "# The name in EHLO, Received and Message-ID. Default: this machine's full name.\n"
       "#hostname: mail.example.com\n\n";
-  text += fmt::format(
+  text +=
       "# Where programs hand in mail. Programs of this machine alone may: see `allow` and `auth` for "
-      "others.\n"
-      "listen:\n  - address: {}\n\n",
-      yaml_quoted(options.listen.empty() ? "127.0.0.1:25" : options.listen));
+      "others.\n";
+  // The default is both addresses of localhost, of which a machine may have only one.
+  text += options.listen.empty() || options.listen == default_listen
+              ? "#listen: [{address: \"127.0.0.1:25\"}, {address: \"[::1]:25\"}]\n\n"
+              : fmt::format("listen:\n  - address: {}\n\n", yaml_quoted(options.listen));
   if (!options.queue.empty()) text += fmt::format("queue:\n  directory: {}\n\n", yaml_quoted(options.queue));
   text += upstream_text(options, password) + "\n" + senders_text(options);
   text +=

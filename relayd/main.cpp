@@ -48,8 +48,10 @@ void add_run(CLI::App& app, relayd::command::Options& options, int& status) {
 
   CLI::App* check =
       with_config(app.add_subcommand("check", "Read and check the configuration and all that it points to"));
-  check->add_option("--as", options.as,
-                    "Read it and its secrets as this user; default: whom root becomes for the daemon");
+  check
+      ->add_option("--as", options.as,
+                   "Read it and its secrets as this user; default: whom root becomes for the daemon")
+      ->type_name("USER");
   check
       ->footer(
           "It checks all that `run` would, and prints each error as FILE:LINE:COLUMN: text.\n"
@@ -129,6 +131,7 @@ int run_command(int argc, char** argv) {
 
   command::Options options;
   command::InitOptions init_options;
+  command::ImportOptions import_options;
   int status = EX_USAGE;
 
   CLI::App app{
@@ -159,6 +162,7 @@ int run_command(int argc, char** argv) {
   command::add_signing(app, options, status);
   command::add_doctor(app, options, status);
   command::add_init(app, init_options, status);
+  command::add_import(app, import_options, status);
   command::add_history(app, options, status);
   command::add_queue_files(app, options, status);
   add_mail_programs(app, argc, argv, status);

@@ -179,4 +179,24 @@ void add_init(CLI::App& app, InitOptions& options, int& status) {
       ->callback([&] { status = command::init(options); });
 }
 
+// relayd import-postfix
+void add_import(CLI::App& app, ImportOptions& options, int& status) {
+  CLI::App* postfix = app.add_subcommand(
+      "import-postfix", "Write a configuration that does what Postfix's does, and say what it does not");
+  postfix
+      ->add_option("directory", options.directory, "Where main.cf and master.cf are; default: /etc/postfix")
+      ->type_name("DIRECTORY");
+  postfix
+      ->add_option("-o,--output", options.output,
+                   "The file, which must not be there yet; default: /etc/relayd/relayd.yaml. Passwords go to "
+                   "files beside it (mode 0600)")
+      ->type_name("FILE");
+  postfix
+      ->footer(
+          "Example: relayd import-postfix /etc/postfix -o /etc/relayd/relayd.yaml\n"
+          "Exit codes: 0 all is carried over, 1 something was left out, 65 Postfix's files cannot be read, "
+          "73 there is such a file, 78 the check of what was written failed")
+      ->callback([&] { status = command::import_postfix(options); });
+}
+
 }  // namespace relayd::command

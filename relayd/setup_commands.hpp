@@ -8,6 +8,7 @@
 #include <string>
 
 #include "commands.hpp"
+#include "import_postfix.hpp"
 #include "init.hpp"
 
 namespace relayd::command {
@@ -19,6 +20,7 @@ void add_sandbox(CLI::App& app, Options& options, int& status);
 void add_signing(CLI::App& app, Options& options, int& status);
 void add_doctor(CLI::App& app, Options& options, int& status);
 void add_init(CLI::App& app, InitOptions& options, int& status);
+void add_import(CLI::App& app, ImportOptions& options, int& status);
 
 // What an option says, such as 30s; throws CLI::ValidationError.
 std::chrono::milliseconds parse_duration(const char* option, const std::string& text);

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from source import PROJECT, demand_none, files, name
 
 COMPILER = [os.environ.get("CXX", "g++"), "-std=c++20", "-fsyntax-only", "-x", "c++", "-DASIO_STANDALONE",
-            f"-I{PROJECT}/lib", f"-I{PROJECT}/test"]
+            f"-I{PROJECT}/lib", f"-I{PROJECT}/relayd", f"-I{PROJECT}/test", f'-DPROJECT_DIR="{PROJECT}"']
 BORINGSSL = ["-isystem", os.environ["BORINGSSL_INCLUDE_DIR"]]
 
 
