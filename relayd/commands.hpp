@@ -1,5 +1,5 @@
-// The commands of the executable, a file each, and what they share. They return an exit status (sysexits.h
-// where one fits).
+// The commands of the executable, a file each, and what they share. They return an exit status (sysexits.h if
+// one fits).
 #pragma once
 
 #include <chrono>
@@ -20,7 +20,7 @@ namespace relayd::command {
 inline constexpr const char* default_config = "/etc/relayd/relayd.yaml";
 
 struct Options {
-  std::string config;         // -c; empty: the default file, or the environment where there is none
+  std::string config;         // -c; empty: the default file, or the environment if there is none
   std::string socket;         // of the daemon that is asked; empty: see daemon_address.hpp
   std::string url;            // of its window, which is asked instead; empty: none
   bool mail_program = false;  // sendmail, mailq: what -C names must be the caller's, or root's
@@ -29,15 +29,16 @@ struct Options {
   std::string recipient;      // explain; empty: none
   std::string message;        // explain: its file; empty: none
   std::string client;         // explain: its address, or "uid:1000"; empty: none
-  std::string account;        // explain: as whom it logged in; empty: as nobody
+  std::string account;        // explain: the account that the client logged in as; empty: none
   std::string listener;       // explain: the name of the listener; empty: one without a name
-  bool live = false;          // explain: as the lanes of the daemon stand
+  bool live = false;          // explain: also how the lanes of the daemon stand
   bool once = false;          // demo
-  std::chrono::milliseconds grace{20'000};  // run: what is under way gets so long after SIGTERM
+  std::chrono::milliseconds grace{20'000};  // run: how long work under way may take after SIGTERM
   watch::Request queue;                     // queue, lane
   bool json = false;                        // for scripts
-  bool compare = false;                     // dns: with what DNS says
-  std::optional<std::string> server;        // dns: whom to ask; none: of RELAYD_DNS or resolv.conf
+  bool compare = false;                     // dns: compares with DNS
+  std::optional<std::string> server;        // dns: the servers to ask; none: those of RELAYD_DNS or
+                                            // resolv.conf
   std::string directory;                    // queue check, queue export: empty: that of the configuration
   std::string to = "relayd-export";         // queue export
   std::string domain;                       // dkim keygen, dns
@@ -58,7 +59,7 @@ struct Options {
 
   // oauth login; `account` empty: the only one
   std::string upstream;
-  bool browser = false;  // on this machine, also where a code could be typed elsewhere
+  bool browser = false;  // on this machine, even if a code could be typed elsewhere
 
   // doctor
   std::vector<std::string> upstreams;  // none: all
@@ -71,7 +72,7 @@ struct Options {
   std::string tls;                     // starttls or implicit; empty: as the provider's first port has it
   std::string region;                  // empty: the default one
   std::string behaviour = "ok";        // what goes wrong
-  std::optional<std::uint32_t> times;  // so often; nothing: always
+  std::optional<std::uint32_t> times;  // how often; nothing: always
 };
 
 int run(const Options& options);
@@ -97,8 +98,8 @@ int status(const Options& options);
 int suppress(const Options& options);
 int version();
 
-// Which file is read: what -c says, else RELAYD_CONFIG, else the default file if it is there, else none (the
-// environment).
+// The file that is read: the one of -c, else RELAYD_CONFIG, else the default file if it exists, else none
+// (the environment).
 std::optional<std::filesystem::path> config_file(const Options& options);
 // Whether RELAYD_* variables say where mail goes, for a start without a file.
 bool starts_by_environment();
@@ -106,9 +107,9 @@ bool starts_by_environment();
 // The configuration without its secrets: reads none of them and runs no command, so it works where they
 // cannot be read. Only `run`, `check` and `demo` make a Setup.
 config::Loaded load_config(const Options& options);
-// The same; null when there is none that can be used, and why stands on standard error.
+// The same; null if there is none that can be used; standard error has the reason.
 std::shared_ptr<const config::Config> usable_config(const Options& options);
-// The mail programs' configuration: the same, but the default one where none is named and none can be read.
+// The mail programs' configuration: the same, but the default one if none is named and none can be read.
 // Anybody may call them, and the daemon is where the default says.
 std::shared_ptr<const config::Config> config_or_default(const Options& options);
 
@@ -116,7 +117,7 @@ std::shared_ptr<const config::Config> config_or_default(const Options& options);
 void print(const std::vector<config::Diagnostic>& errors,
            const std::vector<config::Diagnostic>& warnings = {});
 
-// Has a set-user-ID program, or one like it, forget the RELAYD_* variables: they are its caller's.
+// Makes a set-user-ID program, or one like it, ignore the RELAYD_* variables, which are its caller's.
 void forget_variables_of_a_caller();
 
 telemetry::Log make_log(const config::Log& settings);

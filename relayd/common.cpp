@@ -39,8 +39,8 @@ bool is_journal(int descriptor) {
   return fmt::format("{}:{}", status.st_dev, status.st_ino) == named;
 }
 
-// The name of a file, too, may hold what a terminal would obey. `priority` is for a journal, as the log has
-// it.
+// The name of a file, too, may have characters that a terminal would obey. `priority` is for a journal, as
+// the log has it.
 void print_escaped(const config::Diagnostic& diagnostic, const char* priority) {
   fmt::print(stderr, "{}{}\n", is_journal(STDERR_FILENO) ? priority : "",
              shown(config::to_string(diagnostic)));

@@ -32,7 +32,7 @@ const CLI::App* find(const CLI::App& app, std::string_view word) {
 struct Named {
   std::string before;  // "relayd queue"
   const CLI::App* command;
-  std::string_view unknown = {};  // the first word that names nothing; empty: all do
+  std::string_view unknown = {};  // the first word that names no command; empty: all do
 };
 
 Named named_by(const CLI::App& app, std::span<const std::string_view> words) {
@@ -49,7 +49,7 @@ Named named_by(const CLI::App& app, std::span<const std::string_view> words) {
   return named;
 }
 
-// Commands of that name further down: "`relayd queue retry`".
+// Commands with that name as a later word: "`relayd queue retry`".
 std::string elsewhere(const CLI::App& app, std::string_view word) {
   std::vector<std::string> found;
   for (const CLI::App* const command : commands_of(app))

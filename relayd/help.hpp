@@ -9,8 +9,8 @@
 
 namespace relayd::command {
 
-// Answers `help`, `help COMMAND…`, a command line without its command, and one with a word that is none. The
-// exit status; nothing: there is a command, and `app` may read the line.
+// Answers `help`, `help COMMAND…`, a command line without its command, and one with an unknown word. Returns
+// the exit status; nothing: there is a command, and `app` may read the line.
 std::optional<int> help(const CLI::App& app, const std::vector<std::string_view>& words);
 
 // Complains of the first option that the line's command does not have, once `app` has refused the line. The

@@ -13,7 +13,7 @@ namespace relayd::command {
 
 using nlohmann::json;
 
-// The two largest units, as one would say it.
+// The two largest units, as a person would say it.
 std::string span(std::int64_t seconds) {
   const std::int64_t minutes = seconds / 60, hours = minutes / 60;
   if (minutes < 2) return fmt::format("{} s", seconds);
@@ -26,7 +26,7 @@ std::string span(const json& object, const char* key) {
   return span(object.value(key, std::int64_t{0}));
 }
 
-// "2026-11-20T14:03:22Z" without what it has in common with now.
+// "2026-11-20T14:03:22Z" without the part that it has in common with now.
 std::string moment(const std::string& when, const std::string& now) {
   if (when.size() < 19) return when;
   const bool today = when.substr(0, 10) == now.substr(0, 10);
@@ -57,7 +57,7 @@ std::string quota_text(const json& quota, const std::string& now) {
   return unused ? left : left + ", more from " + when;
 }
 
-// What keeps the lane, or that nothing does.
+// What stops the lane, or that nothing does.
 std::string state_text(const json& lane, const std::string& now) {
   const std::string state = text(lane, "state");
   const std::string why = text(lane, "class") + ": \"" + text(lane, "reason") + '"';
@@ -90,7 +90,7 @@ std::string senders_text(const json& lane) {
                      more > 0 ? " and " + counted(more, "more rule") : "");
 }
 
-// The numbers that are not as one would guess.
+// The numbers that differ from what one would guess.
 std::string numbers(const json& lane, const std::string& now) {
   std::vector<std::string> parts;
   const json& connections = lane.at("connections");
@@ -121,7 +121,7 @@ std::string numbers(const json& lane, const std::string& now) {
   return sentence(parts);
 }
 
-// What keeps it, or what was said last.
+// What stops it, or the last reply.
 std::string why(const json& lane) {
   if (lane.contains("reason")) return fmt::format("{}: {}", text(lane, "class"), text(lane, "reason"));
   if (text(lane, "state") == "quota_used_up")

@@ -110,7 +110,7 @@ class SignIn {
     if (endpoint_.authorize_url.empty())
       co_return Error{"where a person signs in is not known: set token_url"};
     BrowserListener listener;
-    // Microsoft knows an application's own address by this name alone; others by the number (RFC 8252 8.3).
+    // Microsoft accepts an application's own address by this name only; others by the number (RFC 8252 8.3).
     const bool by_name = account_.oauth2.provider == config::OAuth2Provider::microsoft ||
                          account_.oauth2.provider == config::OAuth2Provider::azure;
     const oauth::BrowserRequest request{listener.redirect(by_name ? "localhost" : "127.0.0.1"), random_text(),
@@ -168,7 +168,7 @@ std::vector<TokenAccount> accounts_of(const route::Router& router) {
   return accounts;
 }
 
-// Why sign-ins cannot be kept there by this user; empty: they can.
+// Why this user cannot keep sign-ins there; empty: they can be kept.
 std::string why_not_kept(const std::string& directory) {
   struct stat status {};
   if (::stat(directory.c_str(), &status) != 0)
@@ -199,7 +199,7 @@ Result<oauth::Grant> sign_in(const TokenAccount& account, bool browser) {
   return std::move(*outcome);
 }
 
-// The one that a sign-in has brought.
+// The token that a sign-in has brought.
 class OneToken final : public send::Tokens {
  public:
   explicit OneToken(Secret text) : text_(std::move(text)) {}
@@ -211,7 +211,7 @@ class OneToken final : public send::Tokens {
   Secret text_;
 };
 
-// What keeps the account from logging in with the token; nothing: it does.
+// Why the account cannot log in with the token; nothing: it can.
 std::optional<Finding> try_login(const std::shared_ptr<const route::Router>& router,
                                  const TokenAccount& account, Secret access_token) {
   OneToken token(std::move(access_token));
@@ -280,7 +280,7 @@ int oauth_login(const Options& options) {
     return fail(EX_NOPERM, error.what());
   }
   fmt::print("Signed in for {} at {}.\n", shown(account.username), shown(account.upstream));
-  reload_at(daemon_socket(options, *config));  // what waits for it goes at once
+  reload_at(daemon_socket(options, *config));  // waiting mail is sent at once
   return EX_OK;
 }
 

@@ -21,13 +21,13 @@ using Texts = std::vector<std::string>;
 constexpr std::string_view page_head =
     R"(# Providers
 
-What relayd knows of each provider of mail. This page is made by `relayd presets --markdown` from
-[lib/providers](../lib/providers), which says of each fact whether it is a guess.
+What relayd knows of each provider of mail. `relayd presets --markdown` makes this page from
+[lib/providers](../lib/providers), where each guess is marked as one.
 
-`provider: NAME` in the configuration takes all of it; what you write yourself wins over it. Ports are tried in their
-order. `relayd sandbox NAME --behaviour WHAT` is a fake of the provider on your own machine, which says what stands
-under "error"; `--behaviour list` shows those of any provider, too. The class is what relayd makes of a reply; what
-each means is in [Configuration](configuration.md).
+`provider: NAME` in the configuration uses all of it; keys that you write yourself win over it. Ports are tried in their
+order. `relayd sandbox NAME --behaviour ERROR` runs a fake of the provider on your own machine, with one of the errors in
+its second table; `--behaviour list` also shows the errors of any provider. The class is what relayd makes of a reply;
+[Configuration](configuration.md#failover) explains each class.
 )";
 
 std::string joined(const Texts& texts, std::string_view between = ", ") {
@@ -172,7 +172,7 @@ void print_provider(const Provider& provider) {
   print_fact("source", fmt::format("{}; {}", provider.source, provider.day));
   if (!provider.notes.empty()) fmt::print("\n");
   for (const std::string_view note : provider.notes) fmt::print("- {}\n", note);
-  if (!provider.replies.empty()) fmt::print("\n| its replies | that say | at | class |\n|---|---|---|---|\n");
+  if (!provider.replies.empty()) fmt::print("\n| reply | with the words | at | class |\n|---|---|---|---|\n");
   for (const ReplyRow& row : provider.replies)
     fmt::print("| {} | {} | {} | `{}` |\n", code(row), without_bars(std::string(row.text)), stages(row),
                to_string(row.reply_class));

@@ -1,4 +1,5 @@
-// relayd queue check, relayd queue export: a queue that no daemon has, read from its files and left as it is.
+// relayd queue check, relayd queue export: a queue that no daemon uses, read from its files and left as it
+// is.
 #include <fmt/format.h>
 #include <sysexits.h>
 
@@ -20,14 +21,15 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// What the operator named, else that of the configuration; empty: there is none, and it was said.
+// The directory that the operator named, else that of the configuration; empty: there is none, and an error
+// was printed.
 std::string directory_of(const Options& options) {
   if (!options.directory.empty()) return options.directory;
   const std::shared_ptr<const config::Config> config = usable_config(options);
   return config ? config->queue.directory : std::string();
 }
 
-// Calls `work` with the queue, and tells what keeps it from being read.
+// Calls `work` with the queue, and prints why it cannot be read.
 template <class Work>
 int with_queue(const Options& options, Work work) {
   const std::string directory = directory_of(options);
@@ -85,7 +87,7 @@ void write(const fs::path& path, const std::string& bytes) {
   if (!file) throw std::system_error(EIO, std::generic_category(), "write " + path.string());
 }
 
-// The folder is new, and nobody else's business.
+// The folder is new, and for nobody else to read.
 bool make_folder(const fs::path& folder) {
   std::error_code failure;
   if (fs::create_directory(folder, failure)) {

@@ -32,6 +32,7 @@ void Service::ready() {
 // A reload that was refused leaves the daemon as ready as it was.
 void Service::reloading(bool begins) {
   if (phase_ != Phase::running) return;
+  reloads_ = begins;
   if (begins)
     manager_.reloading();
   else
@@ -46,7 +47,7 @@ void Service::stopping(const std::string& why) {
 
 void Service::beat() {
   if (manager_.watchdog()) manager_.alive();
-  if (phase_ == Phase::starting) manager_.extend_start(longer);
+  if (phase_ == Phase::starting || reloads_) manager_.extend_start(longer);
   if (phase_ != Phase::stopping) show(status_());
   const Duration pause = manager_.watchdog() ? std::min(refresh, *manager_.watchdog() / 2) : refresh;
   timer_.at(loop_.now() + pause, [this] { beat(); });

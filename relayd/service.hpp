@@ -15,7 +15,8 @@ class Service {
   // `status`: what stands in `systemctl status`, asked while the loop runs.
   Service(async::Loop& loop, process::ServiceManager& manager, std::function<std::string()> status);
 
-  // From here on it is told that the loop turns; until ready() also that the start needs longer.
+  // From here on it is told that the loop turns; until ready() also that the start needs
+  // longer, and while it reloads that this does.
   void starting();
   // The queue was read, and mail is taken.
   void ready();
@@ -32,6 +33,7 @@ class Service {
   process::ServiceManager& manager_;
   std::function<std::string()> status_;
   Phase phase_ = Phase::starting;
+  bool reloads_ = false;
   std::string shown_;
   async::Timer timer_;
 };

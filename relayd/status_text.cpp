@@ -155,7 +155,7 @@ void narrow(json& status, const Options& options) {
       if (!is_unwanted(one)) kept.push_back(std::move(one));
     status[key] = std::move(kept);
   };
-  // What is about all of them is about these, too.
+  // Trouble of all of them is trouble of these, too.
   keep("trouble", [&](const json& trouble) {
     const watch::Request& wanted = options.queue;
     const std::string upstream = trouble.value("upstream", ""), account = trouble.value("account", "");

@@ -34,7 +34,7 @@ bool is_v6(const std::string& address) {
   return address.find(':') != std::string::npos;
 }
 
-// Why a connection that failed does not keep mail back.
+// Why mail still goes although a connection failed.
 std::string meanwhile(const Knock& knock, const std::vector<Knock>& all) {
   for (const Knock& other : all)
     if (!other.event && other.host.name == knock.host.name && other.host.port == knock.host.port &&
@@ -87,7 +87,7 @@ Finding DoctorWords::kept(const std::string& directory) const {
   return finding;
 }
 
-// No host that may be given the password is none of DNS's failures, and the text says what to do.
+// If no host may be given the password, that is not a failure of DNS, and the text says what to do.
 Finding DoctorWords::unresolved(const std::string& host, const async::IoError& error) const {
   Finding finding = of(Step::resolve, Health::failed);
   finding.at = host;

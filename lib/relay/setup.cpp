@@ -48,7 +48,7 @@ std::shared_ptr<const accept::Accounts> read_accounts(const Config& config,
 constexpr std::size_t longest_aliases_file = 64 << 20;
 constexpr std::size_t most_told = 1000;  // faults: a file of another kind has one in every line
 
-// Where the other alias of a fault stands, if that is in a file.
+// The place of the other alias of a fault, if it is in a file.
 std::string elsewhere(const std::vector<TablePlace>& places, const rewrite::Aliases::Fault& fault) {
   if (!fault.other || *fault.other == fault.alias || places[*fault.other].where.line == 0) return {};
   const TablePlace& other = places[*fault.other];
@@ -56,8 +56,8 @@ std::string elsewhere(const std::vector<TablePlace>& places, const rewrite::Alia
   return fmt::format(" (line {}{})", other.where.line, file);
 }
 
-// The aliases of a configuration from all that has some. The first of a name that several have counts; one
-// that a source has twice itself is left for its complaint.
+// The aliases of a configuration from all sources. If several have a name, the first counts; one that a
+// source has twice itself is left for its error.
 class AliasList {
  public:
   AliasList(const Config& config, AliasesResult& result) : config_(config), result_(result) {
@@ -82,7 +82,7 @@ class AliasList {
       if (!is_known(entry.alias.name)) add(std::move(entry.alias), place(entry.where));
   }
 
-  // Whether it has patterns, which know their keys when they are asked.
+  // Whether it has patterns, which know their keys only when they are asked.
   bool add_table(const table::Table& table) {
     begin_source();
     bool has_patterns = false;
@@ -133,7 +133,7 @@ std::shared_ptr<net::TlsServerContext> read_certificates(const Config& config,
   return nullptr;
 }
 
-// The certificate and the key by which an application shows who it is (RFC 7523) belong together.
+// The certificate and the key by which an application proves its identity (RFC 7523) must fit each other.
 void check_certificates(const route::Router& router, std::vector<config::Diagnostic>& errors) {
   std::set<const config::OAuth2*> seen;
   const auto check = [&](const route::Choice& choice) {
@@ -152,7 +152,7 @@ void add_stamps(const std::vector<std::string>& paths, disk::FileStamps& files) 
   for (const std::string& path : paths) files.emplace(path, disk::file_stamp(path));
 }
 
-// Of less than sixteen octets, somebody would guess it.
+// With fewer than sixteen octets, somebody would guess it.
 Secret read_http_token(const Config& config, std::vector<config::Diagnostic>& errors) {
   if (!config.http || !config.http->token.given()) return {};
   const config::SecretSource& source = config.http->token;
@@ -166,7 +166,7 @@ Secret read_http_token(const Config& config, std::vector<config::Diagnostic>& er
   return {};
 }
 
-// What may have to change before it can be loaded.
+// The files that may have to change before it can be loaded.
 void add_files_in_trouble(const fs::path& file, const config::Environment& environment, SetupResult& result) {
   for (const config::Diagnostic& error : result.errors) add_stamps({error.file}, result.files);
   const config::Loaded named = config::load_file(file, environment, {.secrets = false, .variables = false});

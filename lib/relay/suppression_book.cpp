@@ -23,7 +23,7 @@ constexpr const char* file_name = "suppressed.csv";
 constexpr Duration delay = std::chrono::seconds(1);
 constexpr Duration before_another_try = std::chrono::minutes(1);
 constexpr Duration between_sweeps = std::chrono::hours(1);
-// So many rows more than the file had are appended to it before it is written anew.
+// This many rows more than the file had are appended before it is written again.
 constexpr std::size_t rows_more = 1000;
 constexpr std::size_t rows_at_once = 4096;
 
@@ -39,7 +39,7 @@ void SuppressionBook::load() {
   }
 }
 
-// A row that was cut short by a crash was never promised. One that makes no sense costs itself alone.
+// A row that was cut short by a crash was never promised. One that cannot be read loses itself only.
 void SuppressionBook::read_rows(std::string_view text) {
   const std::size_t end = text.rfind('\n') + 1;  // none: 0
   const bool torn = end != text.size();
@@ -186,7 +186,8 @@ Task<void> SuppressionBook::sweep() {
   sweep_later();
 }
 
-// What comes in while all of it is gathered is appended afterwards, whether it is in this already or not.
+// Rows that come while everything is gathered are appended afterwards, whether they are in this already or
+// not.
 Task<SuppressionBook::Writing> SuppressionBook::next_writing() {
   const bool whole = whole_ || appended_ + pending_rows_ > rows_ + rows_more;
   Writing writing;
@@ -209,7 +210,7 @@ Task<SuppressionBook::Writing> SuppressionBook::next_writing() {
   co_return writing;
 }
 
-// On a helper thread. Empty: done; else why not.
+// On a helper thread. Returns why it failed; empty: done.
 std::string SuppressionBook::write(const Writing& writing) const {
   try {
     if (writing.whole) {
@@ -225,7 +226,7 @@ std::string SuppressionBook::write(const Writing& writing) const {
   return {};
 }
 
-// Returns when a write has had all that was new at the call.
+// Returns when a write has had everything that was new at the call.
 Task<void> SuppressionBook::save() {
   const bool is_ours = co_await writing_.begin();
   if (!is_ours) co_return;

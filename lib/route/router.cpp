@@ -23,7 +23,7 @@ struct Place {
   config::Location where;
 };
 
-// Numbers of messages are times: their low bits say little. (The finaliser of SplitMix64.)
+// Ids of messages are times: their low bits say little. (The finaliser of SplitMix64.)
 std::uint64_t spread(std::uint64_t number) {
   number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9;
   number = (number ^ number >> 27) * 0x94d049bb133111eb;
@@ -44,7 +44,7 @@ bool same_account(const Account& a, const Account& b) {
 
 }  // namespace
 
-// Fills a Router; holds what only building needs.
+// Fills a Router; holds what is needed only for building.
 class RouterBuilder {
  public:
   RouterBuilder(std::shared_ptr<const config::Config> config, std::shared_ptr<const table::Tables> tables)
@@ -55,7 +55,7 @@ class RouterBuilder {
 
   Router::Built build() {
     add_upstreams();
-    // Growing by and by would go through all of them each time.
+    // Growing step by step would go through all of them each time.
     const std::size_t rules = config().recipients.size() + config().senders.size();
     router_->rules_.reserve(rules);
     router_->choices_.reserve(rules);
@@ -95,7 +95,7 @@ class RouterBuilder {
     }
   }
 
-  // Each value is a rule without conditions. What names an upstream that there is none of has no choices.
+  // Each value is a rule without conditions. One that names an unknown upstream has no choices.
   void add_table() {
     const std::string& name = config().senders_table;
     if (name.empty() || !router_->tables_) return;
@@ -166,7 +166,7 @@ class RouterBuilder {
     }
   }
 
-  // By the lanes in their order and what else tells ways apart. No id of a lane holds a line end.
+  // By the lanes in their order and by anything else in which ways differ. No id of a lane has a line end.
   std::size_t way_of(const config::SenderRule& rule, const std::vector<Choice>& choices) {
     const bool changes = !rule.changes.rewrite.empty() || !rule.changes.headers.empty();
     std::string key = changes ? fmt::format("{}", fmt::ptr(&rule)) : rule.reject;
@@ -207,7 +207,7 @@ class RouterBuilder {
     return choice;
   }
 
-  // Why none of the upstream's is for this account.
+  // Why none of the upstream's mechanisms fits this account.
   static std::string no_mechanism(const Choice& choice) {
     const Upstream& upstream = *choice.upstream;
     if (!choice.oauth2 && upstream.settings->auth.empty() && upstream.preset &&
@@ -218,7 +218,7 @@ class RouterBuilder {
                        choice.oauth2 ? "oauth2 (xoauth2, oauthbearer)" : "a password");
   }
 
-  // Whom the login is for; `username` is the account's.
+  // The mailbox that the login is for; `username` is the account's.
   std::string_view add_oauth2(Choice& choice, const config::OAuth2& settings, std::string_view username) {
     std::vector<std::string> faults;
     const config::OAuth2& oauth2 =
@@ -234,7 +234,7 @@ class RouterBuilder {
     return std::ranges::find(upstream.mechanisms, sasl::Mechanism::external) != upstream.mechanisms.end();
   }
 
-  // Behind another host than the provider's own, such as a proxy, other names may be in use.
+  // Behind another host than the provider's own, such as a proxy, other usernames may be in use.
   void check_username(const Upstream& upstream, const std::string& username, const Place& place) {
     const bool known = upstream.preset && !upstream.settings->host;
     if (known && !may_be_username(*upstream.preset, username))
@@ -242,8 +242,7 @@ class RouterBuilder {
                                upstream.preset->name, upstream.preset->account.hint));
   }
 
-  // Names upstream and username, and counts on where one username comes with several passwords. No name holds
-  // a tab.
+  // Upstream and username, with a number if one username has several passwords. No name has a tab.
   std::string credential_id(const Account& account, std::string_view username) {
     int number = 1;
     const auto [first, last] = accounts_.equal_range(username);
@@ -260,8 +259,8 @@ class RouterBuilder {
 
   std::shared_ptr<Router> router_;
   std::vector<config::Diagnostic> errors_;
-  // By username, those of one name in the order of the rules. The names stand in the configuration, or
-  // in the router.
+  // By username, those of one name in the order of the rules. The names are in the configuration, or in the
+  // router.
   std::unordered_multimap<std::string_view, Account> accounts_;
   std::unordered_map<std::string, std::size_t> ways_;
 };

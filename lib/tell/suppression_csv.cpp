@@ -20,12 +20,12 @@ using table::Fault;
 
 enum Column { address, sender, since, until, reason, columns };
 constexpr std::array<std::string_view, columns> names = {"address", "sender", "since", "until", "reason"};
-// Where each column stands in a row; nothing: the text has none.
+// The place of each column in a row; nothing: the text does not have it.
 using Places = std::array<std::optional<std::size_t>, columns>;
 
 constexpr Places usual_places = {0, 1, 2, 3, 4};
 
-// Digits alone, so many.
+// Exactly this many digits.
 std::optional<unsigned> number(std::string_view text, std::size_t at, std::size_t digits) {
   const std::string_view part = text.substr(std::min(at, text.size()), digits);
   unsigned value = 0;
@@ -39,7 +39,7 @@ std::string_view text_of(const std::vector<CsvField>& row, const Places& places,
   return place ? std::string_view(row[*place].text) : std::string_view();
 }
 
-// Says in `fault` which column an error is about.
+// Names in `fault` the column that an error is about.
 Result<Suppression> read_row(const std::vector<CsvField>& row, const Places& places,
                              const RowDefaults& defaults, Column& fault) {
   Second begins = defaults.since;

@@ -85,13 +85,13 @@ json describe_shipment(const queue::Shipment& shipment, SteadyTime now) {
   return object;
 }
 
-// The header block of what lies at the front of a message.
+// The header block of the text at the front of a message.
 std::string_view header_of(std::string_view text) {
   const std::size_t end = text.find("\r\n\r\n");
   return end == std::string_view::npos ? text : text.substr(0, end + 2);
 }
 
-// Enough of a message to hold its header. Blocks when it has a file of its own.
+// Enough of a message to contain its header. Blocks if it has a file of its own.
 std::string front_of(const queue::Content& content) {
   if (content.file < 0) return content.body.substr(0, header_shown);
   std::string front(header_shown, '\0');
@@ -180,7 +180,7 @@ Task<void> Desk::tell_metrics(const Answer& answer) {
   co_await answer(text);
 }
 
-// Lanes may be many: the loop copies them, another thread makes the text.
+// There may be many lanes: the loop copies them, another thread makes the text.
 Task<void> Desk::tell_status(const Answer& answer) {
   Status status = co_await this->status();
   const auto make = [&status] { return to_line(std::move(status)); };
@@ -195,7 +195,7 @@ Task<void> Desk::reload(const Answer& answer) {
   co_await answer(line);
 }
 
-// Who asks reads the files.
+// The client reads the files itself.
 Task<void> Desk::write_history(const Answer& answer) {
   co_await hooks_.write_history();
   const std::string line = end_line(0);
@@ -216,8 +216,8 @@ Task<void> Desk::steer(const Answer& answer, const Request& request) {
   co_await answer(out);
 }
 
-// list, retry, hold, release, delete: message by message, so that other work comes in between. What it says
-// to be done is on disk.
+// list, retry, hold, release, delete: message by message, so that other work comes in between. A change that
+// it reports is on disk.
 Task<void> Desk::visit(const Answer& answer, const Request& request) {
   std::vector<MessageId> ids;
   std::string out;
@@ -361,7 +361,7 @@ std::string Desk::describe(const Message& message) const {
   return line_of(object);
 }
 
-// With what is on disk about it.
+// Including what is on disk about it.
 Task<std::string> Desk::describe_in_detail(MessageId id) {
   Message* message = queue_.find(id);
   std::string line = describe(*message);

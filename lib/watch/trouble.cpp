@@ -21,7 +21,7 @@ using smtp::ReplyClass;
 using Severity = Trouble::Severity;
 using Troubles = std::vector<Trouble>;
 
-// What goes on by itself has so long to do so.
+// How long something may take that passes by itself.
 constexpr Duration patience = 5min;
 constexpr Duration old = 1h;
 constexpr Duration too_old = 4h;  // senders are warned by then
@@ -64,7 +64,7 @@ void add_accounts(const Status& status, Troubles& troubles) {
                           account.since, account.advice, account.name.upstream, account.name.account});
 }
 
-// What keeps a lane from sending, if a person had better know.
+// What keeps a lane from sending, if a person should know.
 std::optional<Severity> severity_of(const LaneStatus& lane, WallTime now) {
   using State = LaneStatus::State;
   if (lane.state == State::stopped) return Severity::warning;
@@ -137,7 +137,7 @@ void add_queue(const Status& status, Troubles& troubles) {
                         "retry --not-taken ID`, or delete what was taken"});
 }
 
-// What comes to an end at a time that is known.
+// Things that end at a known time.
 void add_ends(const Status& status, Troubles& troubles) {
   const auto add = [&](const std::string& what, WallTime until, const char* advice) -> Trouble* {
     if (until - status.now > ends_soon) return nullptr;

@@ -18,7 +18,7 @@ from support.waiting import PATIENCE, poll  # noqa: E402
 
 PROJECT = Path(__file__).resolve().parents[2]
 BUILDING = 3600
-MOST = 14_000_000  # octets
+MOST = 19_000_000  # octets; the libraries are two thirds of it
 RELAYD = 65532
 CONFIG = """\
 hostname: mail.example.com
@@ -123,11 +123,11 @@ def test_it_is_small_and_says_what_is_in_it(engine, image, tmp_path):
 
 
 @pytest.mark.parametrize("user", [RELAYD, 12345])
-def test_any_user_takes_and_delivers_mail_on_a_read_only_root(engine, start, config, user):
-    volume = engine.ok("volume", "create")
-    spool = Path(engine.ok("volume", "inspect", "-f", "{{.Mountpoint}}", volume))
+def test_any_user_takes_and_delivers_mail_on_a_read_only_root(engine, start, config, tmp_path, user):
+    spool = tmp_path / "spool"
+    spool.mkdir(mode=0o700)
     shutil.chown(spool, user, user)
-    name = start(*config, "-u", f"{user}:{user}", "-v", f"{volume}:/var/spool/relayd", "--health-interval", "1s")
+    name = start(*config, "-u", f"{user}:{user}", "-v", f"{spool}:/var/spool/relayd", "--health-interval", "1s")
     poll(lambda: health(engine, name) == "healthy")
     engine.ok("exec", "-i", name, "/usr/bin/relayd", "sendmail", "-i", "-f", "ann@example.com", "bob@example.org",
               input=MESSAGE, stdin=None)

@@ -67,12 +67,12 @@ def machine(root, packages):
     with contextlib.ExitStack() as stack:
 
         def boot(config: str | None = None, *more: Path) -> Machine:
-            root.install(packages["relayd"], *more)
             if config:
                 root.write("etc/relayd/relayd.yaml", config)
                 root.write("etc/relayd/mailgun", "sandbox\n", 0o600)
                 root.write("etc/systemd/system/relayd.service.d/secrets.conf",
                            "[Service]\nLoadCredential=mailgun:/etc/relayd/mailgun\nReadOnlyPaths=/srv\n")
+            root.install(packages["relayd"], *more)
             root.write("etc/systemd/system/sandbox.service",
                        "[Service]\nExecStart=relayd sandbox mailgun --listen 127.0.0.1:2587 --directory /srv/sandbox\n"
                        "Environment=TMPDIR=/srv\n")
@@ -98,14 +98,19 @@ def test_the_unit_is_sound_and_exposes_little(root, packages):
 
 def test_without_a_configuration_it_says_what_to_do_and_init_does_it(machine):
     one = machine()
-    poll(lambda: one.property("relayd.service", "ActiveState") == "failed")
+    states = [one.property(unit, "ActiveState") for unit in ("relayd.service", "relayd.socket")]
+    assert states == ["inactive", "inactive"]  # another mail system may have port 25
+    assert one.systemctl("start", "relayd.service").returncode != 0
+    assert one.property("relayd.service", "ActiveState") == "failed"
     assert one.property("relayd.service", "ExecMainStatus") == BAD_CONFIG
     assert "relayd init" in one.journal()
     one.ok("systemctl", "start", "sandbox.service")
     one.ok("relayd", "init", "--provider", "mailgun", "--username", "app@example.com", "--password-stdin", "--sender", "*",
            input="sandbox\n", stdin=None)
-    one.ok("systemctl", "start", "relayd.service")
+    one.ok("systemctl", "disable", "--now", "postfix.service")  # which has had port 25 until now
+    one.ok("systemctl", "enable", "--now", "relayd.service")
     assert one.property("relayd.service", "ActiveState") == "active"
+    assert "socket_unused" not in one.journal()
 
 
 def sent(one: Machine) -> list[str]:

@@ -19,10 +19,12 @@ COMPOSE = Path(__file__).parents[2] / "compose.example.yaml"
 MAILGUN = {"RELAYD_PROVIDER": "mailgun", "RELAYD_USERNAME": "postmaster@mg.example.com", "RELAYD_PASSWORD": "x"}
 
 
-def by_environment(*arguments, **variables) -> subprocess.CompletedProcess:
-    """A command that has these variables, and none of ours that begin with RELAYD_."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("RELAYD_")}
-    return command(*arguments, env={**others, **variables})
+def by_environment(*arguments, **more) -> subprocess.CompletedProcess:
+    """A command that has these RELAYD_ variables, and none of ours; what else is given is for subprocess."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RELAYD_")}
+    for name in [name for name in more if name.startswith("RELAYD_")]:
+        environment[name] = more.pop(name)
+    return command(*arguments, env=environment, **more)
 
 
 class WithoutFile(Relayd):
@@ -74,6 +76,13 @@ def test_a_region_is_heard(variables, host):
 def test_what_is_wrong_is_told_of_the_variable(variables, told):
     checked = by_environment("check", **variables)
     assert (checked.returncode, checked.stderr) == (BAD_CONFIG, told)
+
+
+def test_a_user_whom_nobody_can_become_is_no_account():
+    checked = by_environment("check", user=STRANGER, group=STRANGER, cwd="/", **MAILGUN, RELAYD_USER="0")
+    assert checked.returncode == BAD_CONFIG
+    assert checked.stderr.startswith("RELAYD_USER: it has no effect: only root can become another user")
+    assert "RELAYD_USERNAME" in checked.stderr
 
 
 def test_a_variable_beside_a_file_stops_the_start_and_no_command(to_upstream):

@@ -11,6 +11,7 @@ from pathlib import Path
 from support.waiting import PATIENCE, poll
 
 INSTALLING = 300  # seconds that apt may take
+BOOTING = 180  # and a boot
 SOURCES = next((path for path in (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
                 if path.exists()), None)
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
@@ -82,8 +83,8 @@ class Root:
         names = []
         for package in packages:
             if isinstance(package, Path):
-                shutil.copy(package, self.path("root"))
-                package = f"/root/{package.name}"
+                shutil.copy(package, self.path("var/cache"))
+                package = f"/var/cache/{package.name}"
             names.append(package)
         if not any(self.path("var/lib/apt/lists").glob("*Packages*")):
             assert self.run("apt-get", "-qq", "update", timeout=INSTALLING).returncode == 0
@@ -107,7 +108,7 @@ class Machine:
         self._process = subprocess.Popen(
             ["unshare", *NAMESPACES, "--fork", "--kill-child", "sh", "-c", BOOT, "sh", str(root.folder)],
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT)
-        poll(lambda: self.systemctl("is-system-running").stdout.strip() in ("running", "degraded"))
+        poll(lambda: self.systemctl("is-system-running").stdout.strip() in ("running", "degraded"), BOOTING)
 
     def _first(self) -> int:
         """Its first process, by the number that it has here."""

@@ -1,8 +1,8 @@
 // Config: the whole configuration as typed values, and how it is read.
 //
-// Stands under every room; a loaded Config is immutable and shared (std::shared_ptr<const Config>), so that a
-// reload swaps one pointer. It knows shapes and units, not mail: presets and matching are route's. Values
-// that a preset may fill in are optional here. Durations and sizes carry their unit in the type.
+// Used by every room; a loaded Config is immutable and shared (std::shared_ptr<const Config>), so a reload
+// swaps one pointer. It knows shapes and units, not mail: presets and matching are route's. Values that a
+// preset may fill in are optional here. Durations and sizes carry their unit in the type.
 #pragma once
 
 #include <sys/types.h>
@@ -34,7 +34,7 @@ namespace relayd::config {
 using smtp::Pipelining;
 using smtp::TlsMode;
 
-// One thing that is wrong, in words that say what to change. Printed as FILE:LINE:COL: text.
+// One error, in words that say what to change. Printed as FILE:LINE:COL: text.
 struct Diagnostic {
   std::string file;
   Location where;
@@ -54,8 +54,8 @@ struct Listener {
   ListenerAuth auth = ListenerAuth::none;
   std::vector<Network> allow;             // default: loopback
   std::vector<std::uint32_t> allow_uids;  // of a unix socket's clients; empty: all that may connect
-  bool provider_headers = false;          // its clients may use the control fields of a provider
-  std::string name;                       // for rules that ask for it; empty: none
+  bool provider_headers = false;          // its clients may give orders to a provider
+  std::string name;                       // for rules that name it; empty: none
   Location where;
 };
 
@@ -70,7 +70,7 @@ struct Account {
   SecretSource password;                 // one of these two is given
   SecretSource scram_sha_256;            // RFC 5803: "SCRAM-SHA-256$4096:SALT$STORED:SERVER"
   std::vector<std::string> may_send_as;  // empty: anything
-  bool may_send_as_header = false;       // the header's From is held to may_send_as too
+  bool may_send_as_header = false;       // the header's From is held to may_send_as, too
   std::string file;                      // where it stands; empty: the configuration
   Location where;
 };
@@ -83,13 +83,14 @@ struct AccessRule {
   AccessVerdict verdict = AccessVerdict::accept;
 };
 
-// Who may be written as and to; the most specific pattern wins, whatever has none is accepted.
+// Which addresses mail may come from and go to; the most specific pattern wins, an address without one is
+// accepted.
 struct Access {
   std::vector<AccessRule> senders;
   std::vector<AccessRule> recipients;
 };
 
-// Who a recipient stands for; see rewrite/aliases.hpp.
+// The targets of a recipient; see rewrite/aliases.hpp.
 struct Alias {
   std::string name;
   std::vector<std::string> targets;
@@ -100,7 +101,7 @@ struct Alias {
 struct RewriteRule {
   std::string match;           // a pattern as of a SenderRule; empty: `table`
   std::string table;           // the name of one of `tables`; empty: `match`
-  std::string to;              // ADDRESS, or @DOMAIN: the local part stays; of a table its value
+  std::string to;              // ADDRESS, or @DOMAIN: the local part stays; with a table its value
   bool sender = false;         // of the envelope
   bool recipient = false;      // of the envelope
   bool from_fields = false;    // From, Sender, Reply-To and their like
@@ -120,16 +121,16 @@ enum class ReceivedForm { full, masked };
 // What is done to header fields at an attempt; see rewrite/header_rules.hpp.
 struct HeaderRules {
   std::vector<std::string> remove;       // names; a '*' at the end stands for anything
-  std::vector<HeaderField> set;          // in place of all of that name
-  std::vector<HeaderField> set_missing;  // `default`: where there is none
+  std::vector<HeaderField> set;          // in place of all fields of that name
+  std::vector<HeaderField> set_missing;  // `default`: if there is none
   std::string subject_prefix;
-  std::optional<ReceivedForm> received;  // of our own field
+  std::optional<ReceivedForm> received;  // in our own field
   bool empty() const {
     return remove.empty() && set.empty() && set_missing.empty() && subject_prefix.empty() && !received;
   }
 };
 
-// What is changed in messages: of all, at an upstream, or under a rule of `senders`.
+// Changes to messages: to all, at an upstream, or under a rule of `senders`.
 struct Changes {
   std::vector<RewriteRule> rewrite;
   HeaderRules headers;
@@ -139,12 +140,12 @@ struct Changes {
 struct Bcc {
   std::string match;          // a pattern as of a SenderRule; empty: `table`
   std::string table;          // the name of one of `tables`, whose values are addresses; empty: `match`
-  bool of_recipient = false;  // it is matched against recipients; else against the sender
+  bool of_recipient = false;  // it is compared with recipients; else with the sender
   std::vector<std::string> to;
   Location where;
 };
 
-// All mail goes to `redirect`, but for recipients that `allow` names.
+// All mail goes to `redirect`, except for recipients that `allow` names.
 struct Staging {
   std::string redirect;
   std::vector<std::string> allow;  // patterns as of a SenderRule
@@ -164,7 +165,7 @@ struct DkimKey {
 // Keys and values from a file; see shared/table/table.hpp.
 struct Table {
   std::string name;
-  std::string file;    // lines `KEY VALUE`, or comma-separated where its name ends in .csv; empty: `regexp`
+  std::string file;    // lines `KEY VALUE`, or comma-separated if its name ends in .csv; empty: `regexp`
   std::string regexp;  // lines `/PATTERN/ VALUE`; empty: `file`
   Location where;
 };
@@ -195,7 +196,7 @@ struct Suppress {
   Location where;
 };
 
-// What a receiver of webhooks is told of.
+// The events that a receiver of webhooks can get.
 enum class WebhookEvent { delivered, deferred, failed, expired, suppressed, account_failing, account_ok };
 
 constexpr auto words_of(WebhookEvent) {
@@ -209,16 +210,16 @@ constexpr auto words_of(WebhookEvent) {
                                             {"account_ok", account_ok}});
 }
 
-// A receiver of what becomes of messages, over HTTPS; see relay/webhooks.hpp.
+// A receiver of events about messages, over HTTPS; see relay/webhooks.hpp.
 struct Webhook {
   std::string url;                    // checked; has no user and no fragment
-  std::vector<WebhookEvent> events;   // which it is told of; at least one
+  std::vector<WebhookEvent> events;   // the events that it gets; at least one
   std::vector<SecretSource> secrets;  // "whsec_…"; each signs: two while one is being changed
   std::string ca_file;                // PEM; empty: the system's bundle
   std::string proxy;                  // "http://HOST:PORT", spoken to by CONNECT; empty: none
   bool private_network = false;       // it may have an address of a private network
   bool insecure = false;              // http:// beyond loopback
-  Bytes size = 64_MiB;                // of what waits for it on disk
+  Bytes size = 64_MiB;                // of its waiting events on disk
   Location where;
 };
 
@@ -252,7 +253,7 @@ struct Queue {
   std::chrono::seconds keep_failed{14 * 86400};
   bool require_persistent = false;
   enum class InDoubt { retry, hold } in_doubt = InDoubt::retry;
-  std::string drop;  // the drop folder; empty: beside the queue's directory, where it is there
+  std::string drop;  // the drop folder; empty: beside the queue's directory, if it exists
 };
 
 struct UpstreamLimits {
@@ -262,7 +263,7 @@ struct UpstreamLimits {
   std::optional<std::uint32_t> recipients_per_connection = {};
   std::optional<std::uint32_t> recipients_per_message = {};
   std::optional<Bytes> message_size = {};
-  // Those of a list are all kept; an empty list: none, also where the preset has some.
+  // All limits of a list hold; an empty list: none, even if the preset has some.
   std::optional<std::vector<Rate>> rate = {};          // of each account
   std::optional<std::vector<Quota>> quota = {};        // of each account
   std::optional<std::vector<Quota>> quota_total = {};  // of all accounts together
@@ -276,7 +277,7 @@ struct TlsOptions {
   std::string name;     // name to verify instead of the host's; empty: the host
   std::optional<TlsVersion> min_version;
   std::vector<std::string>
-      pins;  // SHA-256 of the server's key (SubjectPublicKeyInfo), 32 octets each; any fits
+      pins;  // SHA-256 of the server's key (SubjectPublicKeyInfo), 32 octets each; one must fit
   std::string client_certificate;  // PEM, leaf first; empty: none
   std::string client_key;          // PEM
   bool verify = true;  // `verify: none` only when written out; credentials are then sent to loopback alone
@@ -306,24 +307,25 @@ struct Upstream {
   std::vector<sasl::Mechanism> auth;  // in order of preference; empty: the default order
   std::optional<std::string> username;
   SecretSource password;
-  SecretSource next_password;    // tried when the server refuses the other
+  SecretSource next_password;    // tried if the server refuses the other
   std::optional<OAuth2> oauth2;  // in place of a password
   bool mx = false;               // `host` is a domain: mail goes to its MX hosts (RFC 5321 5.1)
   bool srv = false;              // `host` is a domain: its SRV records name the hosts (RFC 6186, RFC 8314)
   Protocol protocol = Protocol::smtp;
   std::string unix_path;           // `host: "unix:PATH"`, of LMTP; empty: none
   std::string proxy;               // "socks5://HOST:PORT" or "http://HOST:PORT"; empty: none
-  std::optional<Maildir> maildir;  // given: delivers into a directory, connects to nothing
+  std::optional<Maildir> maildir;  // given: delivers into a directory and connects to nothing
   UpstreamLimits limits;
   std::optional<Pipelining> pipelining;
   std::optional<smtp::ReplyClasses> retry_next_on;  // absent: the default set
-  std::optional<std::string> sandbox_directory;     // a sandbox: keeps each message as a file, sends nothing
-  Changes changes;                                  // of what it is sent
+  std::optional<std::string> sandbox_directory;     // a sandbox: keeps each message as a file and sends
+                                                    // nothing
+  Changes changes;                                  // for messages that it gets
   Location where;
 };
 
 // One of a rule's upstreams, with the account to use there: a credential is written beside the one upstream
-// that it is for. Without a username it is the rule's (which then has this upstream alone), else the
+// that it is for. Without a username it is the rule's (which then has only this upstream), else the
 // upstream's own.
 struct RuleUpstream {
   std::string name;
@@ -335,13 +337,13 @@ struct RuleUpstream {
   Location where = {};
 };
 
-// What a rule asks of a message beside its address; what is empty is not asked.
+// The conditions of a rule besides its address; an empty member is no condition.
 struct RuleConditions {
   std::string account;               // the client logged in as
   std::vector<Network> clients;      // the client's address is in one of these
-  std::vector<std::uint32_t> uids;   // or, at a unix socket, its user is one of these
+  std::vector<std::uint32_t> uids;   // or, at a unix socket, it is one of these users
   std::string listener;              // the name of the listener that it came to
-  std::vector<HeaderField> headers;  // the header has all of these fields, with just these values
+  std::vector<HeaderField> headers;  // the header has all of these fields, with exactly these values
 };
 
 // A rule of `senders` or of `recipients`.
@@ -354,7 +356,7 @@ struct SenderRule {
   SecretSource next_password;
   std::optional<OAuth2> oauth2;
   std::string reject;  // "550 5.7.1 text"; empty: none
-  Changes changes;     // of what is sent under it
+  Changes changes;     // for mail that is sent under it
   std::string file;    // where it stands; empty: the configuration
   Location where;
 };
@@ -376,15 +378,15 @@ struct Http {
   std::uint16_t port = 0;
   std::string unix_path;
   std::string inherited;
-  SecretSource token;              // what a client shows that may change something; none: nobody may
+  SecretSource token;              // what a client shows to change something; none: nobody may
   std::vector<std::string> hosts;  // names by which it may be opened, beside loopback's; in lower case
   Location where;
 };
 
-// The account watch: whether each account is well, looked at now and then.
+// The account watch: checks now and then whether each account works.
 struct Watch {
   std::chrono::seconds every{86400};
-  std::vector<std::string> notify;  // who is told by mail; empty: nobody
+  std::vector<std::string> notify;  // the addresses that get its mail; empty: none
   Location where;
 };
 
@@ -395,7 +397,7 @@ struct Admin {
 struct Config {
   std::string file;  // for messages; "environment" when it came from there
   std::string hostname;
-  std::string origin;  // the domain of addresses that come without one
+  std::string origin;  // the domain for addresses without one
   std::vector<Listener> listeners;
   std::vector<Certificate> certificates;
   std::vector<Account> accounts;
@@ -421,7 +423,7 @@ struct Config {
   std::vector<Upstream> upstreams;     // in the file's order
   std::vector<SenderRule> recipients;  // looked at before `senders`
   std::vector<SenderRule> senders;
-  std::string senders_table;  // the name of one of `tables`, asked where no rule matches; empty: none
+  std::string senders_table;  // the name of one of `tables`, asked if no rule matches; empty: none
   Location senders_table_where = {};
   std::string senders_file;  // empty: none
   Location senders_file_where = {};
@@ -429,15 +431,17 @@ struct Config {
   Admin admin;
   std::optional<Http> http;  // nothing: off
   std::optional<Watch> watch;
-  std::string user;         // whom root becomes, by name or number; empty: see `user` in config.example.yaml
+  std::string user;         // the user that root becomes, by name or number; empty: see `user` in
+                            // config.example.yaml
   bool confinement = true;  // Landlock, seccomp and no_new_privs
 
-  // Where the operator's commands find the daemon.
+  // The socket at which the operator's commands find the daemon.
   std::string admin_socket() const {
     return admin.socket.empty() ? queue.directory + "/admin.sock" : admin.socket;
   }
 
-  // Where `relayd sendmail` leaves mail while no daemon answers. Users may not enter the queue's directory.
+  // The folder in which `relayd sendmail` leaves mail while no daemon answers. Users may not enter the
+  // queue's directory.
   std::string drop_directory() const { return queue.drop.empty() ? queue.directory + "-drop" : queue.drop; }
 
   const Upstream* upstream(std::string_view name) const;
@@ -452,10 +456,10 @@ struct Loaded {
   std::vector<Diagnostic> warnings;
 };
 
-// What a load demands of the file, and of what it points to.
+// What a load demands of the file, and of the files that it names.
 struct Demands {
-  // Secrets, keys and certificates are there and may be read. Without, where they would come from is taken as
-  // it is written: the commands that use none work without them.
+  // Secrets, keys and certificates exist and may be read. Without it their sources are not looked at:
+  // commands that use none work without them.
   bool secrets = true;
   std::optional<uid_t> owner = {};  // the file is this user's, or root's
   // Every RELAYD_* variable is known and does something. That is for a start: a later load cannot change the
@@ -472,8 +476,8 @@ Loaded load_text(std::string_view text, const std::string& name, const Environme
 // One upstream from RELAYD_* variables alone, when there is no file.
 Loaded load_environment(const Environment& environment, const Demands& demands = {});
 
-// Every key path the reader knows ("queue.retry.first", "upstreams.*.host"), with whether it is only
-// reserved. One row a key; the test holds config.example.yaml against it.
+// Every key path that the reader knows ("queue.retry.first", "upstreams.*.host"), with whether it is only
+// reserved. One row for each key; a test compares config.example.yaml with it.
 struct KeyRow {
   std::string path;
   bool supported;  // false: the name is kept free and refused with "not supported yet"

@@ -16,8 +16,8 @@ std::vector<std::string_view> environment_variables();
 // Stands for the file where there is none.
 inline constexpr std::string_view environment_name = "environment";
 
-// Complaints of a start without a file speak of variables where those of a file speak of keys. Does nothing
-// where `file` is one.
+// Complaints of a start without a file speak of variables where those of a file speak of keys. Where `file`
+// is one, only those do that are of listeners which variables have made.
 void speak_of_variables(std::string_view file, std::vector<Diagnostic>& diagnostics);
 
 // The file that the RELAYD_* variables mean: reading it gives what load_environment() gives. Secrets stay

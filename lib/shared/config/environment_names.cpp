@@ -29,7 +29,8 @@ bool is_port_of_a_service(std::string_view rest) {
   if (digits == 0) return false;
   rest.remove_prefix(digits);
   for (const std::string_view protocol : {"_TCP", "_UDP", "_SCTP"})
-    for (const std::string_view end : {"", "_PROTO", "_PORT", "_ADDR"})
+    for (const std::string_view end :
+         {"", "_PROTO", "_PORT", "_ADDR", "_START", "_END", "_PORT_START", "_PORT_END"})
       if (rest == fmt::format("{}{}", protocol, end)) return true;
   return false;
 }

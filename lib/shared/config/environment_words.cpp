@@ -72,8 +72,8 @@ void name_variables(std::string& text, bool of_tokens) {
 }  // namespace
 
 void speak_of_variables(std::string_view file, std::vector<Diagnostic>& diagnostics) {
-  if (file != environment_name) return;
   for (Diagnostic& diagnostic : diagnostics) {
+    if (file != environment_name && diagnostic.file != listen_variable) continue;
     std::string& text = diagnostic.text;
     const bool of_tokens =
         diagnostic.file.starts_with("RELAYD_OAUTH2_") || text.find("oauth2 at") != std::string::npos;

@@ -22,7 +22,8 @@ namespace {
 
 constexpr int longest_wait = 10'000;  // milliseconds
 
-// Waits for what comes through a pipe, which a shell may have made (<(...)): nobody may write to it yet.
+// Waits for the text that comes through a pipe, which a shell may have made (<(...)): perhaps nobody writes
+// to it yet.
 bool has_more(int fd) {
   pollfd pipe{fd, POLLIN, 0};
   int ready = 0;
@@ -31,7 +32,7 @@ bool has_more(int fd) {
   return ready > 0;
 }
 
-// Appends what `fd` gives until its end. 0, or an errno (EFBIG: there is more than `limit`).
+// Appends the content of `fd` up to its end. 0, or an errno (EFBIG: there is more than `limit`).
 int read_to_end(int fd, std::size_t limit, std::string& out) {
   for (;;) {
     char buffer[16384];
@@ -49,7 +50,7 @@ int read_to_end(int fd, std::size_t limit, std::string& out) {
   }
 }
 
-// $CREDENTIALS_DIRECTORY can be entered by its service alone.
+// Only its own service can enter $CREDENTIALS_DIRECTORY.
 bool is_credential(const std::string& path) {
   const char* const folder = std::getenv("CREDENTIALS_DIRECTORY");
   return folder && *folder == '/' && path.starts_with(std::string(folder) + "/");
@@ -109,7 +110,7 @@ bool others_may_read_key(const std::string& path, const struct stat& status) {
 
 Result<std::string> read_trusted(const std::string& path, std::size_t limit) {
   struct stat status {};
-  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))  // a pipe would have us wait
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))  // a pipe would make us wait
     return Error{fmt::format("{} is no regular file", path)};
   Result<FileText> file = read_file(path, limit);
   if (!file) return Error{file.error()};
@@ -120,7 +121,7 @@ Result<std::string> read_trusted(const std::string& path, std::size_t limit) {
 }
 
 Result<FileText> read_file(const std::string& path, std::size_t limit) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe that nobody writes
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe without a writer
   if (fd < 0) return Error{why_unreadable(path, errno)};
   FileText result;
   int failure = ::fstat(fd, &result.status) == 0 ? 0 : errno;

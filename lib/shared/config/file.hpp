@@ -27,18 +27,18 @@ std::string closed_folder(const std::string& path);
 // What stands in the way of reading a file, after this errno; of rights also whose they are.
 std::string why_unreadable(const std::string& path, int error);
 
-// Whether nobody here can change the file's rights, as on what containers mount read-only: they are those of
-// whoever started the container, and mean what he meant.
+// Whether nobody here can change the file's rights, as on a read-only mount of a container: then they are the
+// choice of whoever started the container.
 bool rights_are_fixed(const std::string& path);
 
 // The text of a file that says where mail goes: a regular file that neither its group nor others may write.
 Result<std::string> read_trusted(const std::string& path, std::size_t limit);
 
-// Whether others than root and relayd may read a file: everybody, or a group other than one by which alone
-// relayd itself may, or what stands for the access list of systemd's credentials.
+// Whether others than root and relayd may read a file: everybody, or a group other than the one by which
+// alone relayd itself may, or the mode that stands for the access list of systemd's credentials.
 bool others_may_read(const std::string& path, const struct stat& status);
 
-// The same of a TLS key: Debian keeps those for the group ssl-cert.
+// The same for a TLS key: Debian keeps those for the group ssl-cert.
 bool others_may_read_key(const std::string& path, const struct stat& status);
 
 }  // namespace relayd::config

@@ -39,10 +39,12 @@ void read(Reader& reader, const Node& node, SecretSource& out) {
   out.where = node.place.where;
   if (node.kind == Node::Kind::map) {
     read_keys(reader, node, keys_of(&out), out);
-    if (node.entries.size() != 1) reader.error(node.place, "a secret has one of file, env, credential and command");
+    if (node.entries.size() != 1)
+      reader.error(node.place, "a secret has one of file, env, credential and command");
     return;
   }
-  std::optional<std::string> text = reader.text(node, "a secret (a text, or one of file, env, credential and command)");
+  std::optional<std::string> text =
+      reader.text(node, "a secret (a text, or one of file, env, credential and command)");
   if (!text) return;
   reader.literal_secret(node);
   out.kind = SecretSource::Kind::literal;

@@ -9,6 +9,7 @@
 
 #include "shared/config/accounts_file.hpp"
 #include "shared/config/check.hpp"
+#include "shared/config/environment.hpp"
 #include "shared/config/environment_names.hpp"
 #include "shared/config/expand.hpp"
 #include "shared/config/file.hpp"
@@ -26,7 +27,7 @@ bool names_this_machine(const std::string& name) {
   return is_domain(name) && name != "localhost" && !name.starts_with("localhost.");
 }
 
-// The full name of this machine: a name with a dot needs no resolver. Empty when there is none to be had.
+// The full name of this machine: a name with a dot needs no resolver. Empty if there is none.
 std::string system_hostname() {
   char name[256] = "";
   if (::gethostname(name, sizeof name - 1) != 0) return {};
@@ -80,7 +81,7 @@ void fill_defaults(Reader& reader, const Node& root, Config& config) {
   if (config.listeners.empty()) config.listeners = default_listeners();
 }
 
-// By place; those of other files behind.
+// By place; those of other files come behind.
 void put_in_order(std::vector<Diagnostic>& diagnostics, const std::string& file) {
   std::ranges::stable_sort(diagnostics, {}, [&file](const Diagnostic& diagnostic) {
     const bool elsewhere = diagnostic.where.line > 0 && diagnostic.file != file;
@@ -100,7 +101,9 @@ Loaded load(std::string_view text, const std::string& name, const Environment& e
   expand(*root, environment);
   if (demands.variables) complain_of_strays(reader, environment, text, *root);
   if (!root->has("listen")) listen_by_environment(*root, environment);
-  return load_tree(std::move(reader), *root, name);
+  Loaded loaded = load_tree(std::move(reader), *root, name);
+  speak_of_variables(name, loaded.errors);
+  return loaded;
 }
 
 }  // namespace

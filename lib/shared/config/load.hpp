@@ -1,4 +1,4 @@
-// What the ways to load share; the last step of each: a tree becomes a Config. Private to this room.
+// Shared by the ways to load; the last step of each: a tree becomes a Config. Private to this room.
 #pragma once
 
 #include <string>
@@ -12,17 +12,17 @@ namespace relayd::config {
 // file's order. `file` becomes Config::file.
 Loaded load_tree(Reader reader, const Node& root, const std::string& file);
 
-// The same as far as it can be read, and without the checks. `is_cut`: of `admin` or `queue` not all is
-// there.
+// The same as far as it can be read, and without the checks. `is_cut`: a part of `admin` or `queue` is
+// missing.
 Readable read_tree(Reader reader, const Node& root, const std::string& file, bool is_cut = false);
 
-// Why a file of that owner is not what is demanded; empty: it is.
+// Why a file of that owner does not meet the demand; empty: it does.
 std::string fault_of_owner(const struct stat& status, const Demands& demands);
 
 // Puts the listeners that RELAYD_LISTEN and RELAYD_ALLOW mean, if they are set.
 void listen_by_environment(Node& root, const Environment& environment);
 
-// Where relayd listens when nothing says it.
+// Where relayd listens if nothing says it.
 std::vector<Listener> default_listeners();
 
 }  // namespace relayd::config

@@ -26,8 +26,8 @@ struct Node {
   enum class Kind { null, scalar, list, map, refused };  // refused: a scalar with a complaint
   Kind kind = Kind::null;
   Place place;
-  std::string text;       // of a scalar, after ${NAME} was replaced
-  std::string complaint;  // why ${NAME} could not be replaced, or nothing is there; told by whoever wants it
+  std::string text;               // of a scalar, after ${NAME} was replaced
+  std::string complaint;          // why ${NAME} could not be replaced; told by whoever wants the text
   bool from_environment = false;  // the whole text is a variable's value: nothing of it stands in the file
   std::vector<Node> items;        // of a list
   std::vector<Entry> entries;     // of a map, in the file's order

@@ -19,7 +19,7 @@ bool locates_daemon(std::string_view key) {
   return key == "admin" || key == "queue";
 }
 
-// A key that nobody knows may be one of them, misspelt. Who took the default place instead would ask, or
+// An unknown key may be one of them, misspelt. A command that then used the default place would ask, or
 // change, another daemon.
 bool may_locate_daemon(std::string_view key) {
   if (locates_daemon(key)) return false;
@@ -47,14 +47,14 @@ std::vector<std::string_view> sections_of(std::string_view text) {
   return sections;
 }
 
-// Of a text that is not valid YAML: what its sections are, each by itself. `is_cut`: one that is not valid
-// either may be one of those that locate the daemon, or have it within, or none can be told from the others.
+// For a text that is not valid YAML: each of its sections by itself. `is_cut`: an invalid section may be one
+// of those that locate the daemon, or contain one; or the sections cannot be told apart.
 Node sections_as_map(std::string_view text, const std::string& name, bool& is_cut) {
   Node root;
   root.kind = Node::Kind::map;
   bool found_any = false;
   for (const std::string_view section : sections_of(text)) {
-    std::vector<Diagnostic> ignored;  // they are known, by the place that they have in the whole
+    std::vector<Diagnostic> ignored;  // they are known, by their place in the whole
     const std::optional<Node> node = parse_yaml(section, name, ignored);
     const bool is_map = node && node->kind == Node::Kind::map;
     found_any |= is_map;

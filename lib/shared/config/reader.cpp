@@ -134,7 +134,8 @@ void Reader::require_readable(const Node& node, const std::string& path) {
   if (is_for_others) {
     const std::string folder = closed_folder(path);
     why += folder.empty() ? fmt::format(": chown {} {}", process::this_user().uid, path)
-                          : fmt::format(": chmod o+x {}", folder);
+                          : fmt::format(": let that user into {} (setfacl -m u:{}:x {})", folder,
+                                        process::this_user().uid, folder);
     why += ", or have systemd hand it over (LoadCredential=)";
   }
   error(node.place, std::move(why));

@@ -52,8 +52,8 @@ class Reader {
   void require_private_key(const Node& node, const std::string& path);
   // Complains when a variable is not set.
   void require_variable(const Node& node, const std::string& name);
-  // The file of a credential that the service manager hands over (LoadCredential= of systemd.exec(5)); complains
-  // when there is none.
+  // The file of a credential that the service manager hands over (LoadCredential= of systemd.exec(5));
+  // complains when there is none.
   std::string credential(const Node& node, const std::string& name);
   // Complains about a clear-text secret in the file when others may read that.
   void literal_secret(const Node& node);

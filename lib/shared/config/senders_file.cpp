@@ -25,7 +25,7 @@ constexpr std::size_t most_told = 100;  // faults: a file of another kind has on
 struct Column {
   std::string_view name;
   std::string_view key;
-  std::string_view way = {};  // of a secret: what leads to it; empty: the field is the value
+  std::string_view way = {};  // the source of a secret; empty: the field is the value
 };
 
 constexpr auto columns = std::to_array<Column>({{"match", "match"},

@@ -34,8 +34,7 @@ class Acceptor {
   // before the connection is closed. Whoever is sent away costs three system calls and no memory.
   using Refusal = std::function<std::optional<std::string_view>(const std::string& client)>;
 
-  // Binds and listens, or takes the socket that the service manager has bound to this very address; throws
-  // BindError. `tls` may be null; else accepted streams can start_tls().
+  // Binds and listens; throws BindError. `tls` may be null; else accepted streams can start_tls().
   // TCP: `host` is an IP literal, port 0 lets the kernel choose.
   static std::unique_ptr<Acceptor> tcp(AsioLoop& loop, const std::string& host, std::uint16_t port,
                                        std::shared_ptr<TlsServerContext> tls, OnConnection on_connection);

@@ -122,6 +122,9 @@ Result<int> inherited_socket(std::string_view name) {
   if (const char* const fault = fault_of(descriptor))
     return Error{fmt::format("descriptor {} was handed over by the service manager as a socket, and {}",
                              descriptor, fault)};
+  if (taken().contains(descriptor))
+    return Error{
+        fmt::format("another listener has taken descriptor {} of the service manager already", descriptor)};
   return take(descriptor);
 }
 

@@ -18,7 +18,8 @@ namespace relayd::net {
 // start. Fails with a text when there is none, or it is no stream socket that listens.
 Result<int> inherited_socket(std::string_view name);
 
-// The same for the one that is bound to this address. Nothing: there is none, and the address is ours to bind.
+// The same for the one that is bound to this address. Nothing: there is none, and the address is ours to
+// bind.
 std::optional<int> inherited_socket_at(const sockaddr* address, socklen_t size);
 
 // Those that nobody has asked for until now, as "127.0.0.1:25" or "unix:PATH": clients that connect there

@@ -39,7 +39,7 @@ bool Csv::read_row(std::vector<CsvField>& row, std::vector<Fault>& faults) {
   }
 }
 
-// Leaves off at the comma or line end behind it.
+// Stops at the comma or line end behind it.
 bool Csv::read_field(CsvField& field, std::vector<Fault>& faults) {
   field.text.clear();
   field.line = line_;

@@ -1,4 +1,4 @@
-// The only file that knows RE2.
+// The only file that uses RE2.
 #include <fmt/format.h>
 #include <re2/re2.h>
 #include <re2/set.h>
@@ -71,7 +71,7 @@ class Patterns final : public Table {
  private:
   using Groups = std::array<re2::StringPiece, most_groups + 1>;
 
-  // The first rule that the key falls under, and what its groups matched. Null: none.
+  // The first rule that the key matches, and what its groups matched. Null: none.
   const Rule* rule_of(std::string_view key, Groups& groups) const {
     const std::optional<std::vector<int>> matching = matching_rules(key);
     const auto match = [&](const Rule& rule) {
@@ -188,11 +188,11 @@ class Parser {
     if (line.size() > std::string_view("endif").size()) return fail("text behind 'endif'");
     if (conditions_.empty()) return fail("an 'endif' without an 'if'");
     const std::size_t rule = conditions_.back().rule;
-    if (faults_.empty()) rules_[rule].next = rules_.size();  // else rules are missing, and none will be used
+    if (faults_.empty()) rules_[rule].next = rules_.size();  // else rules are missing, and none is used
     conditions_.pop_back();
   }
 
-  // Takes the pattern, its delimiters and flags from the line, which is not empty but for a '!' alone.
+  // Takes the pattern, its delimiters and flags from the line, which has more than a '!'.
   bool read_pattern(std::string_view& line, Rule& rule) {
     const char delimiter = line.empty() ? 'x' : line.front();
     if (ascii::is_letter(delimiter) || ascii::is_digit(delimiter) || delimiter == '\\')

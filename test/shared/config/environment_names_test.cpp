@@ -157,8 +157,10 @@ TEST_F(BesideAFile, ListenersComeFromTheEnvironmentWhereTheFileHasNone) {
   ASSERT_EQ(loaded.config->listeners.size(), 1u);
   EXPECT_EQ(loaded.config->listeners[0].address, "0.0.0.0:2525");
   EXPECT_EQ(loaded.config->listeners[0].allow.at(0).text(), "10.0.0.0/8");
-  EXPECT_THAT(refused({{"RELAYD_LISTEN", "0.0.0.0:2525"}}),
-              HasSubstr("RELAYD_LISTEN: 0.0.0.0:2525 is reachable from other machines"));
+  EXPECT_THAT(
+      refused({{"RELAYD_LISTEN", "0.0.0.0:2525"}}),
+      HasSubstr("RELAYD_LISTEN: 0.0.0.0:2525 is reachable from other machines: say who may relay with "
+                "RELAYD_ALLOW"));
 }
 
 TEST_F(BesideAFile, ListenersOfTheFileCount) {

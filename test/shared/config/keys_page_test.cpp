@@ -20,7 +20,7 @@ using Paths = std::set<std::string>;
 // rules below "headers", those of rewriting below "rewrite".
 std::string name_in_page(const std::string& path) {
   static const std::regex secret(
-      R"(^.*\.(?:token|refresh_token|secret|client_secret|(?:next_)?password|scram_sha_256)\.(file|env|command)$)");
+      R"(^.*\.(?:token|refresh_token|secret|client_secret|(?:next_)?password|scram_sha_256)\.(file|env|credential|command)$)");
   static const std::regex shared(R"(^(?:upstreams|senders)\.\*\.((?:headers|rewrite)\..*)$)");
   std::smatch found;
   if (std::regex_match(path, found, secret)) return "SECRET." + found[1].str();
